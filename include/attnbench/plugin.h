@@ -1,0 +1,18 @@
+#pragma once
+
+#include "attnbench/kernel.h"
+
+/// A plugin is a shared object that defines the two functions below with C linkage. It is compiled against
+/// the public headers with the same compiler and standard library as the program that loads it.
+
+namespace attnbench {
+/// Rises when a type in the public headers changes.
+inline constexpr int kPluginAbi = 1;
+}  // namespace attnbench
+
+extern "C" {
+/// Returns attnbench::kPluginAbi.
+int attnbench_plugin_abi();
+/// Returns a null-terminated array of kernels that lives as long as the program.
+const attnbench::KernelInfo* const* attnbench_plugin_kernels();
+}

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attnbench/kernel.h"
+
+namespace attnbench {
+
+/// All built-in kernels in a fixed order, then those of loaded plugins.
+const std::vector<const KernelInfo*>& kernels();
+
+/// An engine that this build lacks, and why.
+struct MissingEngine {
+  std::string name;
+  std::string reason;
+};
+const std::vector<MissingEngine>& missing_engines();
+
+/// Loads kernels from a shared object (see plugin.h). Throws InputError: not found, no entry point, other ABI.
+void load_plugin(const std::string& path);
+
+/// The four parts of "mechanism(params)/kernel@engine[:path]".
+struct KernelId {
+  Mechanism mechanism;
+  std::string kernel, engine, path;
+};
+/// Throws InputError with the nearest registered names.
+KernelId parse_kernel_id(std::string_view text);
+/// Null when no registered kernel has these parts and computes the mechanism.
+const KernelInfo* find_kernel(const KernelId& id);
+
+}  // namespace attnbench

@@ -1,0 +1,70 @@
+#include "attnbench/device.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <utility>
+
+#include "attnbench/error.h"
+
+namespace attnbench {
+namespace {
+
+/// (package, core) of a logical CPU; the CPU itself where the kernel does not tell.
+std::pair<int, int> core_of(int cpu) {
+  int package = 0;
+  int core = cpu;
+  const auto folder = fmt::format("/sys/devices/system/cpu/cpu{}/topology/", cpu);
+  std::ifstream(folder + "physical_package_id") >> package;
+  std::ifstream(folder + "core_id") >> core;
+  return {package, core};
+}
+
+}  // namespace
+
+std::vector<int> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+Device cpu_device(int threads) {
+  const auto allowed = allowed_cpus();
+  std::set<std::pair<int, int>> cores;
+  std::vector<int> first_of_core;
+  std::vector<int> siblings;
+  for (const int cpu : allowed) (cores.insert(core_of(cpu)).second ? first_of_core : siblings).push_back(cpu);
+  if (threads == 0) threads = static_cast<int>(first_of_core.size());
+  if (threads < 1 || threads > static_cast<int>(allowed.size())) {
+    throw InputError("threads", std::to_string(threads),
+                     fmt::format("is outside 1..{}, the CPUs this process may use", allowed.size()));
+  }
+  Device device;
+  device.threads = threads;
+  device.features = cpu_features();
+  device.cpus = first_of_core;
+  device.cpus.insert(device.cpus.end(), siblings.begin(), siblings.end());
+  device.cpus.resize(static_cast<std::size_t>(threads));
+  return device;
+}
+
+std::string to_string(const CpuFeatures& f) {
+  std::vector<std::string> names;
+  const std::pair<bool, const char*> table[] = {
+      {f.sse42, "sse4.2"},           {f.avx2, "avx2"},         {f.avx512, "avx512"}, {f.avx512_bf16, "avx512_bf16"},
+      {f.avx512_fp16, "avx512_fp16"}, {f.amx_bf16, "amx_bf16"}, {f.neon, "neon"}};
+  for (const auto& [present, text] : table) {
+    if (present) names.emplace_back(text);
+  }
+  return fmt::format("{}", fmt::join(names, " "));
+}
+
+}  // namespace attnbench

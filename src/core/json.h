@@ -1,0 +1,34 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "attnbench/problem.h"
+
+namespace attnbench {
+
+/// Written form of the central types, used by messages, the store and profiles. A mechanism is its canonical
+/// text and its num_kv_heads. Reading throws InputError naming the missing or ill-typed field.
+nlohmann::json to_json(const Shape& shape);
+nlohmann::json to_json(const Mechanism& mechanism);
+nlohmann::json to_json(const Problem& problem);
+Shape shape_from_json(const nlohmann::json& json);
+Mechanism mechanism_from_json(const nlohmann::json& json);
+Problem problem_from_json(const nlohmann::json& json);
+
+/// json.at(field) converted; throws InputError(field, ...) when absent or of another type.
+template <typename T>
+T read_field(const nlohmann::json& json, const char* field);
+
+}  // namespace attnbench
+
+#include "attnbench/error.h"
+
+template <typename T>
+T attnbench::read_field(const nlohmann::json& json, const char* field) {
+  if (!json.is_object() || !json.contains(field)) throw InputError(field, "nothing", "is where a value is needed");
+  try {
+    return json.at(field).get<T>();
+  } catch (const nlohmann::json::exception&) {
+    throw InputError(field, json.at(field).dump(), "has the wrong type");
+  }
+}

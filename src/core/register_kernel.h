@@ -1,0 +1,17 @@
+#pragma once
+
+#include "attnbench/kernel.h"
+
+/// Begins the definition of a function that returns a kernel with static lifetime. The build collects these
+/// lines (at the start of a line, one kernel each) from src/engines and generates the registry's list: adding
+/// a kernel is adding its file.
+///
+///   ATTNBENCH_REGISTER_KERNEL(swa_masked) {
+///     static const SwaMasked kernel;
+///     return kernel;
+///   }
+#define ATTNBENCH_REGISTER_KERNEL(function)         \
+  namespace attnbench::registered {                 \
+  const ::attnbench::KernelInfo& function();        \
+  }                                                 \
+  const ::attnbench::KernelInfo& attnbench::registered::function()

@@ -1,0 +1,86 @@
+#include "attnbench/registry.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "attnbench/error.h"
+#include "attnbench/plugin.h"
+#include "registry/builtin.h"
+
+namespace attnbench {
+namespace {
+
+std::vector<const KernelInfo*>& registered_kernels() {
+  static std::vector<const KernelInfo*> all = builtin_kernels();
+  return all;
+}
+
+bool computes(const KernelInfo& kernel, MechanismKind kind) {
+  const auto kinds = kernel.mechanisms();
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
+
+std::string path_suffix(std::string_view path) { return path.empty() ? "" : fmt::format(":{}", path); }
+
+}  // namespace
+
+const std::vector<const KernelInfo*>& kernels() { return registered_kernels(); }
+
+const std::vector<MissingEngine>& missing_engines() {
+  static const std::vector<MissingEngine> missing = builtin_missing_engines();
+  return missing;
+}
+
+void load_plugin(const std::string& path) {
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) throw InputError("plugin", path, fmt::format("cannot be loaded: {}", dlerror()));
+  const auto abi = reinterpret_cast<decltype(&attnbench_plugin_abi)>(dlsym(library, "attnbench_plugin_abi"));
+  const auto list =
+      reinterpret_cast<decltype(&attnbench_plugin_kernels)>(dlsym(library, "attnbench_plugin_kernels"));
+  if (abi == nullptr || list == nullptr) {
+    throw InputError("plugin", path, "defines no attnbench_plugin_abi and attnbench_plugin_kernels");
+  }
+  if (abi() != kPluginAbi) {
+    throw InputError("plugin", path, fmt::format("has ABI {}, this program {}", abi(), kPluginAbi));
+  }
+  for (auto kernel = list(); *kernel != nullptr; ++kernel) registered_kernels().push_back(*kernel);
+}
+
+std::string kernel_id(const Mechanism& mechanism, const KernelInfo& kernel) {
+  return fmt::format("{}/{}@{}{}", to_string(mechanism), kernel.kernel(), kernel.engine(), path_suffix(kernel.path()));
+}
+
+KernelId parse_kernel_id(std::string_view text) {
+  const auto slash = text.find('/');
+  const auto at = text.find('@', slash == std::string_view::npos ? 0 : slash);
+  if (slash == std::string_view::npos || at == std::string_view::npos) {
+    throw InputError("kernel", text, "is not of the form mechanism(params)/kernel@engine[:path]");
+  }
+  KernelId id{parse_mechanism(text.substr(0, slash)), std::string(text.substr(slash + 1, at - slash - 1)), {}, {}};
+  const auto engine_and_path = text.substr(at + 1);
+  const auto colon = engine_and_path.find(':');
+  id.engine = engine_and_path.substr(0, colon);
+  if (colon != std::string_view::npos) id.path = engine_and_path.substr(colon + 1);
+  if (find_kernel(id) == nullptr) {
+    std::vector<std::string> known;
+    for (const auto* kernel : kernels()) {
+      if (computes(*kernel, id.mechanism.kind)) known.push_back(kernel_id(id.mechanism, *kernel));
+    }
+    throw InputError("kernel", text, fmt::format("is not registered{}", suggestion(text, known)));
+  }
+  return id;
+}
+
+const KernelInfo* find_kernel(const KernelId& id) {
+  for (const auto* kernel : kernels()) {
+    if (kernel->kernel() == id.kernel && kernel->engine() == id.engine && kernel->path() == id.path &&
+        computes(*kernel, id.mechanism.kind)) {
+      return kernel;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace attnbench

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/records.h"
+
+namespace attnbench {
+
+/// One SQLite file: rollback journal, synchronous=FULL. A process and its samples are one transaction.
+/// Errors are InputError (foreign, corrupt or newer file, second writer, path that cannot be written) or
+/// StoreError (disk full, I/O) with the file's name; an existing foreign file is never changed.
+class Store {
+ public:
+  enum class Mode { read, write };
+  /// write: creates the file if absent and locks it against a second writer until destroyed.
+  static Store open(const std::string& file, Mode mode);
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  const std::string& file() const;
+
+  /// Adds a run and returns its id; a store being measured holds exactly one.
+  std::int64_t add_run(const RunRecord& run);
+  struct StoredRun {
+    std::int64_t id;
+    RunRecord run;
+  };
+  std::vector<StoredRun> runs() const;
+  void update_environment(std::int64_t run, const nlohmann::json& environment);
+
+  /// Inserts or replaces the description of a cell (kernels, batch sizes, quarantine).
+  void put_cell(std::int64_t run, const CellRecord& cell);
+  std::vector<CellRecord> cells(std::int64_t run) const;
+
+  void put_verification(std::int64_t run, const VerificationRecord& verification);
+  std::vector<VerificationRecord> verifications(std::int64_t run) const;
+
+  /// One transaction. Throws InputError if (cell, process) is already there.
+  void add_process(std::int64_t run, const ProcessRecord& process);
+  /// Marks processes of a cell invalid for a reason (re-planned after a quarantine); samples stay.
+  void invalidate_processes(std::int64_t run, const std::string& cell_id, const std::string& reason);
+  std::vector<ProcessRecord> processes(std::int64_t run, const std::string& cell_id) const;
+
+  void add_failure(std::int64_t run, const FailureRecord& failure);
+  std::vector<FailureRecord> failures(std::int64_t run) const;
+
+ private:
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace attnbench
