@@ -1,0 +1,19 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace attnbench {
+
+/// When several apply, the order is 2, 4, 3, 1.
+enum ExitCode : int {
+  kDone = 0,
+  kGateFailed = 1,      ///< a comparison or gate failed
+  kBadInput = 2,        ///< usage or bad input
+  kNotPublishable = 3,  ///< measured, but too noisy to publish
+  kKernelFailed = 4,    ///< a kernel failed or was wrong
+};
+
+/// Each adds one subcommand whose callback stores the exit code.
+void add_list_command(CLI::App& app, int& exit_code);
+
+}  // namespace attnbench

@@ -1,0 +1,28 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "attnbench/error.h"
+#include "commands.h"
+
+int main(int argc, char** argv) {
+  using namespace attnbench;
+  int exit_code = kDone;
+  CLI::App app{"AttnBench: which attention mechanism, in which implementation, is fastest on this machine"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", ATTNBENCH_VERSION);
+  add_list_command(app, exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kBadInput;
+  } catch (const InputError& error) {
+    fmt::print(stderr, "attnbench: {}\n", error.what());
+    return kBadInput;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "attnbench: internal error: {}\n", error.what());
+    return kKernelFailed;
+  }
+  return exit_code;
+}
