@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -25,7 +26,8 @@ void print_json() {
                     {"mechanisms", mechanism_names(*kernel)}});
   }
   auto missing = nlohmann::json::array();
-  for (const auto& engine : missing_engines()) missing.push_back({{"engine", engine.name}, {"reason", engine.reason}});
+  for (const auto& engine : missing_engines())
+    missing.push_back({{"engine", engine.name}, {"reason", engine.reason}});
   fmt::print("{}\n", nlohmann::json{{"kernels", list}, {"missing_engines", missing}}.dump(2));
 }
 
@@ -35,17 +37,20 @@ void print_table() {
     fmt::print("{:<12} {:<8} {:<12} {}\n", kernel->kernel(), kernel->engine(),
                kernel->path().empty() ? "-" : kernel->path(), fmt::join(mechanism_names(*kernel), ", "));
   }
-  for (const auto& engine : missing_engines()) fmt::print("{:<12} {:<8} not built: {}\n", "-", engine.name, engine.reason);
+  for (const auto& engine : missing_engines())
+    fmt::print("{:<12} {:<8} not built: {}\n", "-", engine.name, engine.reason);
 }
 
 }  // namespace
 
 void add_list_command(CLI::App& app, int& exit_code) {
-  auto* command = app.add_subcommand("list", "Show every kernel of this build, and the engines it lacks and why");
+  auto* command =
+      app.add_subcommand("list", "Show every kernel of this build, and the engines it lacks and why");
   command->footer("Examples:\n  attnbench list\n  attnbench list --json");
-  auto* json = command->add_flag("--json", "Print JSON");
-  command->callback([json, &exit_code] {
-    json->count() > 0 ? print_json() : print_table();
+  const auto as_json = std::make_shared<bool>(false);
+  command->add_flag("--json", *as_json, "Print JSON");
+  command->callback([as_json, &exit_code] {
+    *as_json ? print_json() : print_table();
     exit_code = kDone;
   });
 }

@@ -8,7 +8,7 @@ namespace attnbench {
 /// Instruction sets the CPU has and the operating system lets this process use.
 struct CpuFeatures {
   bool sse42 = false;
-  bool avx2 = false;  ///< with FMA and F16C
+  bool avx2 = false;    ///< with FMA and F16C
   bool avx512 = false;  ///< F, BW, DQ, VL, CD
   bool avx512_bf16 = false;
   bool avx512_fp16 = false;

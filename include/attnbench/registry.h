@@ -18,7 +18,8 @@ struct MissingEngine {
 };
 const std::vector<MissingEngine>& missing_engines();
 
-/// Loads kernels from a shared object (see plugin.h). Throws InputError: not found, no entry point, other ABI.
+/// Loads kernels from a shared object (see plugin.h). Throws InputError: not found, no entry point, other
+/// ABI.
 void load_plugin(const std::string& path);
 
 /// The four parts of "mechanism(params)/kernel@engine[:path]".

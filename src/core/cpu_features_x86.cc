@@ -50,7 +50,8 @@ CpuFeatures probe() {
              bit(extended.ebx, 30) && bit(extended.ebx, 31);
   f.avx512_bf16 = f.avx512 && bit(extended1.eax, 5);
   f.avx512_fp16 = f.avx512 && bit(extended.edx, 23);
-  f.amx_bf16 = f.avx512_bf16 && tiles && bit(extended.edx, 24) && bit(extended.edx, 22) && request_amx_tiles();
+  f.amx_bf16 =
+      f.avx512_bf16 && tiles && bit(extended.edx, 24) && bit(extended.edx, 22) && request_amx_tiles();
   return f;
 }
 

@@ -58,9 +58,13 @@ Device cpu_device(int threads) {
 
 std::string to_string(const CpuFeatures& f) {
   std::vector<std::string> names;
-  const std::pair<bool, const char*> table[] = {
-      {f.sse42, "sse4.2"},           {f.avx2, "avx2"},         {f.avx512, "avx512"}, {f.avx512_bf16, "avx512_bf16"},
-      {f.avx512_fp16, "avx512_fp16"}, {f.amx_bf16, "amx_bf16"}, {f.neon, "neon"}};
+  const std::pair<bool, const char*> table[] = {{f.sse42, "sse4.2"},
+                                                {f.avx2, "avx2"},
+                                                {f.avx512, "avx512"},
+                                                {f.avx512_bf16, "avx512_bf16"},
+                                                {f.avx512_fp16, "avx512_fp16"},
+                                                {f.amx_bf16, "amx_bf16"},
+                                                {f.neon, "neon"}};
   for (const auto& [present, text] : table) {
     if (present) names.emplace_back(text);
   }

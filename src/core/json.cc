@@ -8,18 +8,10 @@ namespace attnbench {
 using nlohmann::json;
 
 json to_json(const Shape& s) {
-  json out = {{"batch", s.batch},
-              {"num_q_heads", s.num_q_heads},
-              {"seqlen_q", s.seqlen_q},
-              {"seqlen_kv", s.seqlen_kv},
-              {"head_dim_qk", s.head_dim_qk},
-              {"head_dim_v", s.head_dim_v},
-              {"dtype_q", name(s.dtype_q)},
-              {"dtype_kv", name(s.dtype_kv)},
-              {"dtype_o", name(s.dtype_o)},
-              {"layout", name(s.layout)},
-              {"d_model", s.d_model},
-              {"seqlens_kv", s.seqlens_kv}};
+  json out = {{"batch", s.batch},           {"num_q_heads", s.num_q_heads}, {"seqlen_q", s.seqlen_q},
+              {"seqlen_kv", s.seqlen_kv},   {"head_dim_qk", s.head_dim_qk}, {"head_dim_v", s.head_dim_v},
+              {"dtype_q", name(s.dtype_q)}, {"dtype_kv", name(s.dtype_kv)}, {"dtype_o", name(s.dtype_o)},
+              {"layout", name(s.layout)},   {"d_model", s.d_model},         {"seqlens_kv", s.seqlens_kv}};
   out["softmax_scale"] = std::isnan(s.softmax_scale) ? json() : json(s.softmax_scale);
   return out;
 }
@@ -62,8 +54,9 @@ Mechanism mechanism_from_json(const json& in) {
 }
 
 Problem problem_from_json(const json& in) {
-  return {shape_from_json(read_field<json>(in, "shape")), mechanism_from_json(read_field<json>(in, "mechanism")),
-          parse_scope(read_field<std::string>(in, "scope")), parse_phase(read_field<std::string>(in, "phase"))};
+  return {
+      shape_from_json(read_field<json>(in, "shape")), mechanism_from_json(read_field<json>(in, "mechanism")),
+      parse_scope(read_field<std::string>(in, "scope")), parse_phase(read_field<std::string>(in, "phase"))};
 }
 
 }  // namespace attnbench

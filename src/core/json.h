@@ -25,7 +25,8 @@ T read_field(const nlohmann::json& json, const char* field);
 
 template <typename T>
 T attnbench::read_field(const nlohmann::json& json, const char* field) {
-  if (!json.is_object() || !json.contains(field)) throw InputError(field, "nothing", "is where a value is needed");
+  if (!json.is_object() || !json.contains(field))
+    throw InputError(field, "nothing", "is where a value is needed");
   try {
     return json.at(field).get<T>();
   } catch (const nlohmann::json::exception&) {

@@ -21,7 +21,7 @@ constexpr NameTable<MechanismKind, 7> kNames{{{MechanismKind::mha, "mha"},
 /// A parameter of a mechanism kind, in canonical order.
 struct Parameter {
   std::string_view key;
-  std::int64_t Mechanism::* field;
+  std::int64_t Mechanism::*field;
   std::int64_t minimum;
 };
 
@@ -79,7 +79,8 @@ std::string params(const Mechanism& mechanism) {
 
 std::string to_string(const Mechanism& mechanism) {
   const auto inner = params(mechanism);
-  return inner.empty() ? std::string(name(mechanism.kind)) : fmt::format("{}({})", name(mechanism.kind), inner);
+  return inner.empty() ? std::string(name(mechanism.kind))
+                       : fmt::format("{}({})", name(mechanism.kind), inner);
 }
 
 Mechanism parse_mechanism(std::string_view text) {
@@ -88,7 +89,8 @@ Mechanism parse_mechanism(std::string_view text) {
   mechanism.kind = parse_in(kNames, "mechanism", text.substr(0, open));
   const auto expected = parameters_of(mechanism.kind);
   const auto fail = [&](std::string_view why) {
-    throw InputError("mechanism", text, fmt::format("{}; the canonical form is {}", why, canonical_form(mechanism.kind)));
+    throw InputError("mechanism", text,
+                     fmt::format("{}; the canonical form is {}", why, canonical_form(mechanism.kind)));
   };
 
   std::vector<std::string_view> parts;
@@ -98,14 +100,16 @@ Mechanism parse_mechanism(std::string_view text) {
   }
   if (!parts.empty() && parts.back() == "causal") {
     const bool has_causal_form = mechanism.is_softmax();
-    if (!has_causal_form) fail("has no causal form of that name (causal_linear is the causal form of linear)");
+    if (!has_causal_form)
+      fail("has no causal form of that name (causal_linear is the causal form of linear)");
     mechanism.causal_bottom_right = true;
     parts.pop_back();
   }
   if (parts.size() != expected.size()) fail("has the wrong number of parameters");
   for (std::size_t p = 0; p < expected.size(); ++p) {
     const auto prefix = fmt::format("{}=", expected[p].key);
-    if (!parts[p].starts_with(prefix)) fail(fmt::format("needs parameter '{}' in place {}", expected[p].key, p + 1));
+    if (!parts[p].starts_with(prefix))
+      fail(fmt::format("needs parameter '{}' in place {}", expected[p].key, p + 1));
     const auto digits = parts[p].substr(prefix.size());
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);

@@ -32,7 +32,8 @@ Enum parse_in(const NameTable<Enum, N>& table, std::string_view field, std::stri
     if (candidate == text) return value;
     names.emplace_back(candidate);
   }
-  throw InputError(field, text, fmt::format("is not one of {}{}", fmt::join(names, ", "), suggestion(text, names)));
+  throw InputError(field, text,
+                   fmt::format("is not one of {}{}", fmt::join(names, ", "), suggestion(text, names)));
 }
 
 }  // namespace attnbench

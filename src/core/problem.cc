@@ -27,7 +27,8 @@ void require_positive(std::string_view field, std::int64_t value) {
 void require_addressable(std::string_view field, std::initializer_list<std::int64_t> sizes) {
   double product = 8;  // bytes of the widest element
   for (const auto size : sizes) product *= static_cast<double>(size);
-  if (product >= 0x1p62) throw InputError(field, fmt::format("{}", fmt::join(sizes, " x ")), "overflows 64-bit sizes");
+  if (product >= 0x1p62)
+    throw InputError(field, fmt::format("{}", fmt::join(sizes, " x ")), "overflows 64-bit sizes");
 }
 
 std::int64_t keys_in_use(const Shape& shape, std::int64_t batch) {

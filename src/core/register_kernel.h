@@ -10,8 +10,8 @@
 ///     static const SwaMasked kernel;
 ///     return kernel;
 ///   }
-#define ATTNBENCH_REGISTER_KERNEL(function)         \
-  namespace attnbench::registered {                 \
-  const ::attnbench::KernelInfo& function();        \
-  }                                                 \
+#define ATTNBENCH_REGISTER_KERNEL(function)  \
+  namespace attnbench::registered {          \
+  const ::attnbench::KernelInfo& function(); \
+  }                                          \
   const ::attnbench::KernelInfo& attnbench::registered::function()

@@ -12,7 +12,8 @@ namespace {
 
 using Role = std::pair<std::string_view, const TensorView*>;
 
-void check_role(std::string_view role, const TensorView& view, DType dtype, std::array<std::int64_t, 4> sizes) {
+void check_role(std::string_view role, const TensorView& view, DType dtype,
+                std::array<std::int64_t, 4> sizes) {
   if (!view) throw InputError(role, "null", "is missing");
   if (view.dtype != dtype) {
     throw InputError(role, name(view.dtype), fmt::format("is not the prepared type {}", name(dtype)));

@@ -21,7 +21,7 @@ struct Cell {
   Scope scope = Scope::core;
   Phase phase = Phase::prefill;
   Condition condition = Condition::hot;
-  int threads = 0;  ///< 0: all physical cores of the measuring machine
+  int threads = 0;                    ///< 0: all physical cores of the measuring machine
   std::vector<Mechanism> mechanisms;  ///< num_kv_heads bound
   /// Kernel ids or parts to keep: an algorithm ("gather"), engine ("@cpu"), path (":amx") or
   /// mechanism-qualified form ("swa(w=64)/gather@cpu"); empty keeps all.

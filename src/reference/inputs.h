@@ -9,9 +9,10 @@
 
 namespace attnbench::reference {
 
-/// Inputs that discriminate. normal: N(0,1). rising: scores whose row maximum rises along the keys, so a skipped
-/// rescale shows. large_logits: scores beyond 89, where exp overflows f32 without max-subtraction. one_hot: each
-/// softmax row has all its weight on one key. zero_q: q = 0, the output is the mean of the allowed V rows.
+/// Inputs that discriminate. normal: N(0,1). rising: scores whose row maximum rises along the keys, so a
+/// skipped rescale shows. large_logits: scores beyond 89, where exp overflows f32 without max-subtraction.
+/// one_hot: each softmax row has all its weight on one key. zero_q: q = 0, the output is the mean of the
+/// allowed V rows.
 enum class InputKind : std::uint8_t { normal, rising, large_logits, one_hot, zero_q };
 std::string_view name(InputKind kind);
 const std::vector<InputKind>& all_input_kinds();

@@ -23,8 +23,9 @@ struct RowResults {
   std::vector<double> lse;  ///< one a row; empty in layer scope and for linear mechanisms
 };
 
-/// All rows where there are at most `limit`; else `limit` of them, stratified over batch entries and heads, with
-/// first, last and tile-edge rows (multiples of 16, 32, 64, block and window sizes, and their neighbours).
+/// All rows where there are at most `limit`; else `limit` of them, stratified over batch entries and heads,
+/// with first, last and tile-edge rows (multiples of 16, 32, 64, block and window sizes, and their
+/// neighbours).
 std::vector<Row> sample_rows(const Problem& problem, std::int64_t limit = 256);
 
 }  // namespace attnbench::reference

@@ -49,7 +49,8 @@ void load_plugin(const std::string& path) {
 }
 
 std::string kernel_id(const Mechanism& mechanism, const KernelInfo& kernel) {
-  return fmt::format("{}/{}@{}{}", to_string(mechanism), kernel.kernel(), kernel.engine(), path_suffix(kernel.path()));
+  return fmt::format("{}/{}@{}{}", to_string(mechanism), kernel.kernel(), kernel.engine(),
+                     path_suffix(kernel.path()));
 }
 
 KernelId parse_kernel_id(std::string_view text) {
@@ -58,7 +59,8 @@ KernelId parse_kernel_id(std::string_view text) {
   if (slash == std::string_view::npos || at == std::string_view::npos) {
     throw InputError("kernel", text, "is not of the form mechanism(params)/kernel@engine[:path]");
   }
-  KernelId id{parse_mechanism(text.substr(0, slash)), std::string(text.substr(slash + 1, at - slash - 1)), {}, {}};
+  KernelId id{
+      parse_mechanism(text.substr(0, slash)), std::string(text.substr(slash + 1, at - slash - 1)), {}, {}};
   const auto engine_and_path = text.substr(at + 1);
   const auto colon = engine_and_path.find(':');
   id.engine = engine_and_path.substr(0, colon);

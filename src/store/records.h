@@ -15,10 +15,10 @@ struct RunRecord {
   std::string study;
   std::string profile;
   std::uint64_t seed = 0;
-  std::string plan_hash;     ///< hex; over study, profile, seed
-  std::string build_id;      ///< hex, of the measuring program
-  std::string machine_key;   ///< hex; stable, no host name
-  nlohmann::json plan;       ///< study and profile as run, for resume and dry reading
+  std::string plan_hash;       ///< hex; over study, profile, seed
+  std::string build_id;        ///< hex, of the measuring program
+  std::string machine_key;     ///< hex; stable, no host name
+  nlohmann::json plan;         ///< study and profile as run, for resume and dry reading
   nlohmann::json environment;  ///< probe of the measuring machine, libraries, ceilings, noise thresholds
 };
 
@@ -48,9 +48,9 @@ struct CellRecord {
 struct VerificationRecord {
   std::string cell_id, kernel_id;
   bool passed = false;
-  std::string reason;        ///< of a failure, in words
-  double max_error = 0;      ///< max |o - oracle|
-  double plain_error = 0;    ///< of the plain same-precision form
+  std::string reason;      ///< of a failure, in words
+  double max_error = 0;    ///< max |o - oracle|
+  double plain_error = 0;  ///< of the plain same-precision form
   double tolerance = 0;
   double median_call_seconds = 0;
   std::optional<bool> rerun_bitwise, unchanged_alone, unchanged_in_batch, unchanged_threads;
@@ -62,9 +62,9 @@ struct VerificationRecord {
 
 /// One slot, or one single call of the unbatched run.
 struct SampleRecord {
-  int block = 0;     ///< -1 in the unbatched run
-  int position = 0;  ///< slot in the block; call number in the unbatched run
-  std::string role;  ///< kernel, alias, sentinel, unbatched
+  int block = 0;          ///< -1 in the unbatched run
+  int position = 0;       ///< slot in the block; call number in the unbatched run
+  std::string role;       ///< kernel, alias, sentinel, unbatched
   std::string kernel_id;  ///< empty for the sentinel
   std::int64_t batch_calls = 1;
   double time_seconds = 0;  ///< per call
@@ -78,19 +78,19 @@ struct ProcessRecord {
   int process = 0;  ///< replicate number within the cell, from 0; a retry takes a new number
   bool valid = true;
   std::string reason;
-  std::string started_utc;   ///< ISO 8601
+  std::string started_utc;  ///< ISO 8601
   std::string boot_id;
-  std::vector<std::vector<int>> orders;  ///< kernel positions by block, as indices into `order_kernels`
+  std::vector<std::vector<int>> orders;    ///< kernel positions by block, as indices into `order_kernels`
   std::vector<std::string> order_kernels;  ///< kernel ids; the alias is "alias"
-  nlohmann::json noise;      ///< steal, PSI, switches, throttling, clock, sentinel drift
-  nlohmann::json kernels;    ///< per kernel id: warm-up calls, flags, prepare time, re-check results
+  nlohmann::json noise;                    ///< steal, PSI, switches, throttling, clock, sentinel drift
+  nlohmann::json kernels;  ///< per kernel id: warm-up calls, flags, prepare time, re-check results
   std::vector<SampleRecord> samples;
 };
 
 /// Something that went wrong with one kernel: never lost, shown in its row.
 struct FailureRecord {
   std::string cell_id, kernel_id;
-  std::string stage;   ///< verify, prepare, measure, recheck
+  std::string stage;  ///< verify, prepare, measure, recheck
   std::string reason;
 };
 
