@@ -21,7 +21,7 @@ constexpr NameTable<MechanismKind, 7> kNames{{{MechanismKind::mha, "mha"},
 /// A parameter of a mechanism kind, in canonical order.
 struct Parameter {
   std::string_view key;
-  std::int64_t Mechanism::*field;
+  std::int64_t Mechanism::* field;
   std::int64_t minimum;
 };
 

@@ -10,7 +10,7 @@ void parallel_ranges(int threads, std::int64_t count, RangeBody body, void* cont
     if (count > 0) body(context, 0, count, 0);
     return;
   }
-#pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(parts))
+#pragma omp parallel for schedule(static, 1) num_threads(static_cast<int>(parts))
   for (std::int64_t part = 0; part < parts; ++part) {
     body(context, part * count / parts, (part + 1) * count / parts, static_cast<int>(part));
   }

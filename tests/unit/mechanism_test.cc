@@ -9,9 +9,9 @@ namespace attnbench {
 namespace {
 
 TEST(Mechanism, CanonicalTextRoundTrips) {
-  for (const auto* text : {"mha", "mha(causal)", "gqa(kv=4)", "gqa(kv=2,causal)", "mqa", "swa(w=64)", "swa(w=64,causal)",
-                           "block_sparse(bs=32,globals=1)", "block_sparse(bs=7,globals=0,causal)", "linear",
-                           "causal_linear"}) {
+  for (const auto* text :
+       {"mha", "mha(causal)", "gqa(kv=4)", "gqa(kv=2,causal)", "mqa", "swa(w=64)", "swa(w=64,causal)",
+        "block_sparse(bs=32,globals=1)", "block_sparse(bs=7,globals=0,causal)", "linear", "causal_linear"}) {
     EXPECT_EQ(to_string(parse_mechanism(text)), text);
   }
 }
