@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "attnbench/error.h"
-#include "plan/kernel_filter.h"
 
 namespace attnbench {
 
@@ -34,24 +33,12 @@ const KernelRecord* CellState::baseline() const {
 }
 
 std::vector<KernelChoice> candidates(const Cell& cell, double limit_seconds) {
-  const auto baseline = parse_kernel_id(cell.baseline);
-  auto baseline_mechanism = bind_kv_heads(baseline.mechanism, cell.shape.num_q_heads, 0);
-  auto mechanisms = cell.mechanisms;
-  const auto computes_baseline = [&](const Mechanism& mechanism) {
-    return to_string(mechanism) == to_string(baseline_mechanism);
-  };
-  const bool baseline_asked_for = std::any_of(mechanisms.begin(), mechanisms.end(), computes_baseline);
-  if (!baseline_asked_for) mechanisms.insert(mechanisms.begin(), baseline_mechanism);
-
   std::vector<KernelChoice> list;
-  for (const auto& mechanism : mechanisms) {
-    const bool only_baseline = !baseline_asked_for && computes_baseline(mechanism);
+  for (const auto& mechanism : cell.measured_mechanisms()) {
     for (const auto* kernel : kernels()) {
       const auto kinds = kernel->mechanisms();
-      if (std::find(kinds.begin(), kinds.end(), mechanism.kind) == kinds.end()) continue;
-      const auto id = kernel_id(mechanism, *kernel);
-      const bool wanted = id == cell.baseline || (!only_baseline && passes_filter(cell.kernels, id));
-      if (wanted) list.push_back({mechanism, kernel, 1, limit_seconds});
+      const bool computes = std::find(kinds.begin(), kinds.end(), mechanism.kind) != kinds.end();
+      if (computes && cell.keeps(kernel_id(mechanism, *kernel))) list.push_back({mechanism, kernel, 1, limit_seconds});
     }
   }
   return list;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 
@@ -12,6 +13,7 @@
 #include "run/conductor/resume.h"
 #include "run/conductor/verify_phase.h"
 #include "run/conductor/width.h"
+#include "core/json.h"
 #include "run/noise/thresholds.h"
 
 namespace attnbench {
@@ -22,6 +24,10 @@ using Clock = std::chrono::steady_clock;
 
 /// Processes a cell may use up, rejected ones included, as a multiple of those planned.
 constexpr int kMostTries = 2;
+
+/// For estimates only; measured on the two-core machines this was written on.
+constexpr Overheads kOverheads{.process_start_seconds = 0.3, .sentinel_seconds = 1e-3, .eviction_seconds = 0.02,
+                               .verification_calls = 20};
 
 struct Probe {
   RunRecord run;
@@ -49,7 +55,7 @@ Probe probe_machine(const RunOptions& options) {
     probe.run.machine_key = read_field<std::string>(hello, "machine_key");
   }
   probe.run.environment["ceilings"] = ceilings;
-  probe.run.environment["noise_thresholds"] = noise_thresholds_json();
+  probe.run.environment["noise_thresholds"] = thresholds::to_json();
   probe.run.study = options.study.name;
   probe.run.profile = options.profile.name;
   probe.run.seed = options.seed;
@@ -83,7 +89,7 @@ class Conductor {
     cells_ = restore_cells(store_, outcome_.run_id, options_.study);
     try {
       verify(probe);
-      fit_budget();
+      fit_to_budget();
       measure(probe);
     } catch (const Interrupted&) {
       outcome_.interrupted = true;
@@ -114,22 +120,38 @@ class Conductor {
     progress_.milestone(fmt::format("verified {} cells", cells_.size()));
   }
 
-  /// Seconds of one process of the cell, by its last one or by its kernels' call times.
-  double process_seconds(const CellState& state) const {
-    if (state.process_seconds > 0) return state.process_seconds;
-    std::vector<double> calls;
-    for (const auto& [kernel, seconds] : state.call_seconds) calls.push_back(seconds);
-    return estimate_process_seconds(calls, options_.profile);
+  CellCost cost_of(const CellState& state) const {
+    CellCost cost{state.record.cell_id, state.cell.baseline, state.cell.condition, {}, 0};
+    for (const auto& choice : state.entrants(options_.kernel_limit_seconds)) {
+      cost.kernels.push_back({choice.id(), state.call_seconds.at(choice.id()), 0});
+    }
+    return cost;
   }
 
-  void fit_budget() {
+  /// Seconds of one process of the cell, by its last one or by its kernels' call times.
+  double expected_process_seconds(const CellState& state) const {
+    if (state.process_seconds > 0) return state.process_seconds;
+    return process_seconds(cost_of(state), options_.profile, kOverheads);
+  }
+
+  void fit_to_budget() {
     target_ = options_.profile.max_processes();
     if (!options_.budget_seconds) return;
-    double replicate = 0;
-    for (const auto& state : cells_) replicate += process_seconds(state);
-    target_ = processes_within(*options_.budget_seconds, replicate, options_.profile.max_processes());
-    progress_.milestone(fmt::format("budget of {}: {} processes a cell",
-                                    duration_in_words(*options_.budget_seconds), target_));
+    std::vector<CellCost> costs;
+    for (const auto& state : cells_) costs.push_back(cost_of(state));
+    const auto plan = fit_budget(*options_.budget_seconds, costs, options_.profile, kOverheads);
+    target_ = plan.profile.max_processes();
+    for (const auto& left_out : plan.too_slow) {
+      for (auto& state : cells_) {
+        if (state.record.cell_id != left_out.cell_id) continue;
+        state.find(left_out.kernel_id)->support_reason =
+            fmt::format("> {:.3g} s a call: too slow for the budget", left_out.limit_seconds);
+        store_.put_cell(outcome_.run_id, state.record);
+      }
+    }
+    progress_.milestone(fmt::format("budget of {}: {} processes a cell, about {}",
+                                    duration_in_words(*options_.budget_seconds), target_,
+                                    duration_in_words(plan.seconds)));
   }
 
   bool done(const CellState& state) const {
@@ -138,13 +160,13 @@ class Conductor {
     if (!options_.profile.stops_on_width) return false;
     const auto& looks = options_.profile.processes;
     const bool is_look = std::find(looks.begin(), looks.end(), state.valid_processes) != looks.end();
-    return is_look && narrow_enough(store_.processes(outcome_.run_id, state.record.cell_id), *state.baseline());
+    return is_look && narrow_enough(store_.processes(outcome_.run_id, state.record.cell_id), state.baseline()->id());
   }
 
   double seconds_left() const {
     double left = 0;
     for (const auto& state : cells_) {
-      if (!done(state)) left += process_seconds(state) * std::max(1, target_ - state.valid_processes);
+      if (!done(state)) left += expected_process_seconds(state) * std::max(1, target_ - state.valid_processes);
     }
     return left;
   }

@@ -6,7 +6,6 @@
 
 #include "core/json.h"
 #include "plan/study_json.h"
-#include "run/noise/cache_evictor.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/check.h"
 
@@ -14,12 +13,6 @@ namespace attnbench {
 namespace {
 
 using nlohmann::json;
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
 
 json sample(int block, int position, std::string_view role, const std::string& kernel_id,
             std::int64_t batch_calls, double time_seconds, int priming_calls) {
@@ -78,7 +71,9 @@ struct CellMeasurement::Entrant {
 };
 
 CellMeasurement::CellMeasurement(MeasurementPlan plan, const Device& device, Announce announce)
-    : plan_(std::move(plan)), device_(device), announce_(std::move(announce)), queue_(make_cpu_queue()) {}
+    : plan_(std::move(plan)), device_(device), announce_(std::move(announce)), queue_(make_cpu_queue()), sentinel_(device.threads) {
+  if (plan_.cell.condition == Condition::cold) evictor_.emplace(device_);
+}
 
 CellMeasurement::~CellMeasurement() = default;
 
@@ -134,7 +129,7 @@ json CellMeasurement::prepare() {
 json CellMeasurement::run_slot(Entrant& entrant, int block, int position) {
   announce_(entrant.kernel_id, "measure", entrant.choice->limit_seconds);
   const auto call = [&] { entrant.execution->enqueue(entrant.tensors, *queue_); };
-  reset_fp_state();
+  reset_fp_state(device_.threads);
   int priming_calls = 0;
   double seconds = 0;
   std::int64_t calls = 1;
@@ -143,10 +138,10 @@ json CellMeasurement::run_slot(Entrant& entrant, int block, int position) {
     priming_calls = prime(*queue_, call, rules_);
     seconds = time_batch(*queue_, call, calls);
   } else {
-    evict_caches(device_);
+    evictor_->evict();
     seconds = time_call(*queue_, call);
   }
-  if (!fp_state_is_default()) entrant.changed_fp_state = true;
+  if (!fp_state_is_default(device_.threads)) entrant.changed_fp_state = true;
   return sample(block, position, entrant.role, entrant.kernel_id, calls, seconds, priming_calls);
 }
 
@@ -177,7 +172,7 @@ json CellMeasurement::run_unbatched() {
     const bool hot = plan_.cell.condition == Condition::hot;
     const int priming_calls = hot ? prime(*queue_, call, rules_) : 0;
     for (int c = 0; c < plan_.unbatched_calls; ++c) {
-      if (!hot) evict_caches(device_);
+      if (!hot) evictor_->evict();
       samples.push_back(sample(-1, c, "unbatched", next->kernel_id, 1, time_call(*queue_, call),
                                c == 0 ? priming_calls : 0));
     }
@@ -201,14 +196,6 @@ json CellMeasurement::recheck() {
                           {"changed_fp_state", next->changed_fp_state}};
   }
   return report;
-}
-
-double CellMeasurement::sentinel_drift() const {
-  const auto third = sentinel_seconds_.size() / 3;
-  if (third == 0) return 1;
-  const auto& all = sentinel_seconds_;
-  return median({all.end() - static_cast<std::ptrdiff_t>(third), all.end()}) /
-         median({all.begin(), all.begin() + static_cast<std::ptrdiff_t>(third)});
 }
 
 }  // namespace attnbench

@@ -3,12 +3,14 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/buffer.h"
 #include "plan/study.h"
 #include "reference/inputs.h"
+#include "run/noise/cache_evictor.h"
 #include "run/noise/sentinel.h"
 #include "run/protocol/messages.h"
 #include "run/worker/slot_timer.h"
@@ -45,8 +47,8 @@ class CellMeasurement {
   /// Re-checks every kernel's last output against the oracle and its inputs against their hash.
   /// Returns {kernel id: {passed, reason, ...}}.
   nlohmann::json recheck();
-  /// Ratio of the sentinel's median in the last third of the blocks to that in the first.
-  double sentinel_drift() const;
+  /// Times of the sentinel so far, in order.
+  const std::vector<double>& sentinel_seconds() const { return sentinel_seconds_; }
 
  private:
   struct Entrant;
@@ -64,6 +66,7 @@ class CellMeasurement {
   std::unique_ptr<Queue> queue_;
   std::vector<std::pair<Problem, reference::ProblemData>> inputs_;  ///< one for each num_kv_heads
   std::vector<std::unique_ptr<Entrant>> entrants_;
+  std::optional<CacheEvictor> evictor_;  ///< cold condition only
   Sentinel sentinel_;
   std::vector<double> sentinel_seconds_;
 };

@@ -153,7 +153,7 @@ class Worker {
     auto kernels = measurement_->prepare();
     lifeline_.disarm();
     lifeline_.send({{"type", messages::kPrepare}, {"kernels", kernels}});
-    noise_.emplace(device_);
+    noise_ = probe_noise(device_.cpus);
   }
 
   void slot(int block) {
@@ -166,8 +166,8 @@ class Worker {
   void stop() {
     json answer = {{"type", messages::kStop}};
     if (measurement_) {
-      auto noise = noise_->difference();
-      noise["sentinel_drift"] = measurement_->sentinel_drift();
+      auto noise = difference(*noise_, probe_noise(device_.cpus));
+      if (const auto drift = sentinel_drift(measurement_->sentinel_seconds())) noise["sentinel_drift"] = *drift;
       answer["noise"] = noise;
       answer["kernels"] = measurement_->recheck();
       lifeline_.disarm();
@@ -191,7 +191,8 @@ int run_worker(const WorkerOptions& options, char** argv) {
   for (const auto& plugin : options.plugins) load_plugin(plugin);
   const auto device = pinned_device(options);
   int exit_code = 0;
-  with_layout_noise(options.layout_seed, [&] { exit_code = Worker(device, out_fd).serve(); });
+  const LayoutNoise noise(options.layout_seed);
+  noise.run([&] { exit_code = Worker(device, out_fd).serve(); });
   // Kernels' static objects and thread pools are not torn down: nothing of this process is needed any more.
   _exit(exit_code);
 }
