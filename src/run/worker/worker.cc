@@ -167,7 +167,8 @@ class Worker {
     json answer = {{"type", messages::kStop}};
     if (measurement_) {
       auto noise = difference(*noise_, probe_noise(device_.cpus));
-      if (const auto drift = sentinel_drift(measurement_->sentinel_seconds())) noise["sentinel_drift"] = *drift;
+      if (const auto drift = sentinel_drift(measurement_->sentinel_seconds()))
+        noise["sentinel_drift"] = *drift;
       answer["noise"] = noise;
       answer["kernels"] = measurement_->recheck();
       lifeline_.disarm();
