@@ -110,7 +110,7 @@ CREATE TABLE sample (
   reason TEXT NOT NULL,
   CHECK ((role = 'sentinel') = (kernel IS NULL)),
   CHECK (role <> 'unbatched' OR block = -1),
-  CHECK (iif(valid, time_seconds > 0, reason <> ''))
+  CHECK (iif(valid, time_seconds > 0 AND reason = '', reason <> ''))
 ) STRICT;
 CREATE UNIQUE INDEX one_sample_a_slot ON sample (process, block, position, role, coalesce(kernel, 0));
 
