@@ -102,7 +102,9 @@ int run(const RunArguments& arguments, char** argv) {
   const auto outcome = conduct(options);
   const auto store = Store::open(options.out, Store::Mode::read);
   const auto csv = std::filesystem::path(options.out).replace_extension(".csv").string();
-  export_csv(store, csv);
+  const auto contents = all_contents(store);
+  write_text_file(csv, samples_csv(contents));
+  write_text_file(environment_file(csv), environment_text(contents));
   if (arguments.json) {
     fmt::print("{}\n", run_summary(store, outcome.run_id).dump(2));
   } else {

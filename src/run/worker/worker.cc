@@ -15,6 +15,7 @@
 #include "plan/study_json.h"
 #include "run/ceilings/ceilings.h"
 #include "run/environment/environment.h"
+#include "run/environment/identity.h"
 #include "run/noise/layout_noise.h"
 #include "run/noise/noise_probe.h"
 #include "run/protocol/messages.h"
