@@ -15,5 +15,6 @@ enum ExitCode : int {
 
 /// Each adds one subcommand whose callback stores the exit code.
 void add_list_command(CLI::App& app, int& exit_code);
+void add_env_command(CLI::App& app, int& exit_code);
 
 }  // namespace attnbench
