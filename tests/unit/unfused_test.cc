@@ -300,7 +300,10 @@ INSTANTIATE_TEST_SUITE_P(Cpu, UnfusedForms,
                                          Form{"unfused", "mqa"}, Form{"unfused", "mqa(causal)"},
                                          Form{"masked", "swa(w=8)"}, Form{"masked", "swa(w=5,causal)"},
                                          Form{"gather", "swa(w=8)"}, Form{"gather", "swa(w=5,causal)"},
-                                         Form{"two_gemm", "linear"}));
+                                         Form{"batched", "block_sparse(bs=8,globals=1)"},
+                                         Form{"batched", "block_sparse(bs=5,globals=7,causal)"},
+                                         Form{"batched", "block_sparse(bs=50,globals=0)"},
+                                         Form{"two_gemm", "linear"}, Form{"cumsum", "causal_linear"}));
 
 }  // namespace
 }  // namespace attnbench
