@@ -12,8 +12,10 @@ namespace {
 // Of a slow present-day core, so that the estimate errs on the long side.
 constexpr double kNominalFlopsPerSecondAndThread = 2e10;
 constexpr double kNominalBytesPerSecond = 5e9;
-constexpr Overheads kNominalOverheads{.process_start_seconds = 0.3, .sentinel_seconds = 1e-3,
-                                      .eviction_seconds = 0.02, .verification_calls = 20};
+constexpr Overheads kNominalOverheads{.process_start_seconds = 0.3,
+                                      .sentinel_seconds = 1e-3,
+                                      .eviction_seconds = 0.02,
+                                      .verification_calls = 20};
 
 CellCost cost_of(const Cell& cell, const Device& device, nlohmann::json& kernels) {
   CellCost cost{cell.id(), cell.baseline, cell.condition, {}, 0};
@@ -24,12 +26,11 @@ CellCost cost_of(const Cell& cell, const Device& device, nlohmann::json& kernels
       entry["unsupported"] = support.reason();
     } else {
       entry["workspace_bytes"] = choice.kernel->workspace_bytes(problem, device);
-      cost.kernels.push_back({choice.id(),
-                              nominal_call_seconds(choice.kernel->executed_flops(problem),
-                                                   work(problem).compulsory_bytes,
-                                                   kNominalFlopsPerSecondAndThread * device.threads,
-                                                   kNominalBytesPerSecond),
-                              0});
+      cost.kernels.push_back(
+          {choice.id(),
+           nominal_call_seconds(choice.kernel->executed_flops(problem), work(problem).compulsory_bytes,
+                                kNominalFlopsPerSecondAndThread * device.threads, kNominalBytesPerSecond),
+           0});
     }
     kernels.push_back(entry);
   }

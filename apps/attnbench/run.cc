@@ -68,15 +68,17 @@ RunOptions to_options(const RunArguments& arguments) {
   options.profile = parse_profile(arguments.profile);
   options.seed = arguments.seed;
   options.launch.launcher = split_words(arguments.launcher);
-  options.launch.program = arguments.program.empty() ? std::filesystem::read_symlink("/proc/self/exe").string()
-                                                     : arguments.program;
+  options.launch.program = arguments.program.empty()
+                               ? std::filesystem::read_symlink("/proc/self/exe").string()
+                               : arguments.program;
   for (const auto& plugin : arguments.plugins) {
     options.launch.plugins.push_back(std::filesystem::absolute(plugin).string());
     load_plugin(options.launch.plugins.back());
   }
   if (!arguments.budget.empty()) options.budget_seconds = parse_seconds("budget", arguments.budget);
   if (!(arguments.kernel_limit_seconds > 0)) {
-    throw InputError("kernel-timeout", fmt::format("{:g}", arguments.kernel_limit_seconds), "is not a positive time");
+    throw InputError("kernel-timeout", fmt::format("{:g}", arguments.kernel_limit_seconds),
+                     "is not a positive time");
   }
   options.kernel_limit_seconds = arguments.kernel_limit_seconds;
   options.quiet = arguments.quiet;
@@ -100,7 +102,9 @@ int run(const RunArguments& arguments, char** argv) {
   const auto outcome = conduct(options);
   const auto store = Store::open(options.out, Store::Mode::read);
   const auto csv = std::filesystem::path(options.out).replace_extension(".csv").string();
-  export_csv(store, csv);
+  const auto contents = all_contents(store);
+  write_text_file(csv, samples_csv(contents));
+  write_text_file(environment_file(csv), environment_text(contents));
   if (arguments.json) {
     fmt::print("{}\n", run_summary(store, outcome.run_id).dump(2));
   } else {
@@ -116,11 +120,15 @@ int run(const RunArguments& arguments, char** argv) {
 }  // namespace
 
 void add_run_command(CLI::App& app, char** argv, int& exit_code) {
-  auto* command = app.add_subcommand("run", "Measure a study on this machine (default: the paper study, quick)");
+  auto* command =
+      app.add_subcommand("run", "Measure a study on this machine (default: the paper study, quick)");
   command->footer(
-      "Columns of the table: 'time' is the mean of the process means, with the half-width of its 95 % interval;\n"
-      "'ratio' is the baseline's time over the kernel's, from pairs in the same block (above 1: faster than the\n"
-      "baseline), with its 95 % interval over processes. A/A is the baseline against a second instance of itself:\n"
+      "Columns of the table: 'time' is the mean of the process means, with the half-width of its 95 % "
+      "interval;\n"
+      "'ratio' is the baseline's time over the kernel's, from pairs in the same block (above 1: faster than "
+      "the\n"
+      "baseline), with its 95 % interval over processes. A/A is the baseline against a second instance of "
+      "itself:\n"
       "what it differs from 1 by is noise.\n\n"
       "Exit codes: 0 done, 2 bad input, 3 measured but not publishable, 4 a kernel failed or was wrong.\n\n"
       "Examples:\n"
@@ -130,7 +138,8 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       "  attnbench run long --budget 20m\n"
       "  attnbench run decode --launcher 'ssh host' --out host.db");
   const auto arguments = std::make_shared<RunArguments>();
-  command->add_option("study", arguments->study, "Name of a study or path of a TOML file")->capture_default_str();
+  command->add_option("study", arguments->study, "Name of a study or path of a TOML file")
+      ->capture_default_str();
   command->add_option("--profile", arguments->profile, "quick, spec or publish")->capture_default_str();
   command->add_option("--out", arguments->out, "Store to write; an unfinished one is resumed");
   command->add_option("--seed", arguments->seed, "Seed of orders and data")->capture_default_str();
@@ -138,9 +147,11 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
   command->add_option("--launcher", arguments->launcher, "Words that start workers elsewhere: 'ssh host'");
   command->add_option("--worker-program", arguments->program, "Path of attnbench where the workers run");
   command->add_option("--plugin", arguments->plugins, "Shared object with further kernels");
-  command->add_option("--kernel-timeout", arguments->kernel_limit_seconds, "Seconds after which a kernel hangs")
+  command
+      ->add_option("--kernel-timeout", arguments->kernel_limit_seconds, "Seconds after which a kernel hangs")
       ->capture_default_str();
-  command->add_flag("--dry-run", arguments->dry_run, "List cells, bytes, time and unsupported kernels; measure nothing");
+  command->add_flag("--dry-run", arguments->dry_run,
+                    "List cells, bytes, time and unsupported kernels; measure nothing");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->add_flag("--quiet", arguments->quiet, "No progress");
   arguments->study_options.add_to(*command);

@@ -15,7 +15,8 @@ std::vector<KernelChoice> CellState::entrants(double limit_seconds) const {
     const auto* info = find_kernel({mechanism, kernel.kernel, kernel.engine, kernel.path});
     const auto known = call_seconds.find(kernel.id());
     const double call = known == call_seconds.end() ? 0 : known->second;
-    list.push_back({mechanism, info, kernel.batch_calls.value_or(1), slot_limit_seconds(call, limit_seconds)});
+    list.push_back(
+        {mechanism, info, kernel.batch_calls.value_or(1), slot_limit_seconds(call, limit_seconds)});
   }
   return list;
 }
@@ -38,14 +39,16 @@ std::vector<KernelChoice> candidates(const Cell& cell, double limit_seconds) {
     for (const auto* kernel : kernels()) {
       const auto kinds = kernel->mechanisms();
       const bool computes = std::find(kinds.begin(), kinds.end(), mechanism.kind) != kinds.end();
-      if (computes && cell.keeps(kernel_id(mechanism, *kernel))) list.push_back({mechanism, kernel, 1, limit_seconds});
+      if (computes && cell.keeps(kernel_id(mechanism, *kernel)))
+        list.push_back({mechanism, kernel, 1, limit_seconds});
     }
   }
   return list;
 }
 
 double slot_limit_seconds(double call_seconds, double kernel_limit_seconds) {
-  // Priming, warm-up and a batch are at most some 80 calls; five times that before a slow machine is called a hang.
+  // Priming, warm-up and a batch are at most some 80 calls; five times that before a slow machine is called a
+  // hang.
   return std::max(kernel_limit_seconds, 400 * call_seconds);
 }
 

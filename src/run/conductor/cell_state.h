@@ -17,8 +17,8 @@ struct CellState {
   std::map<std::string, double> call_seconds;  ///< by kernel id, from verification
   int next_process = 0;
   int valid_processes = 0;
-  int tried_processes = 0;  ///< since the cell's kernel set last changed
-  int startup_failures = 0;  ///< in a row
+  int tried_processes = 0;     ///< since the cell's kernel set last changed
+  int startup_failures = 0;    ///< in a row
   double process_seconds = 0;  ///< of the last process; 0: none yet
 
   /// Kernels that may be timed: supported, verified, not quarantined.

@@ -7,13 +7,13 @@
 #include <map>
 
 #include "attnbench/error.h"
+#include "core/json.h"
 #include "plan/budget.h"
 #include "plan/study_json.h"
 #include "run/conductor/measure_phase.h"
 #include "run/conductor/resume.h"
 #include "run/conductor/verify_phase.h"
 #include "run/conductor/width.h"
-#include "core/json.h"
 #include "run/noise/thresholds.h"
 
 namespace attnbench {
@@ -26,13 +26,15 @@ using Clock = std::chrono::steady_clock;
 constexpr int kMostTries = 2;
 
 /// For estimates only; measured on the two-core machines this was written on.
-constexpr Overheads kOverheads{.process_start_seconds = 0.3, .sentinel_seconds = 1e-3, .eviction_seconds = 0.02,
+constexpr Overheads kOverheads{.process_start_seconds = 0.3,
+                               .sentinel_seconds = 1e-3,
+                               .eviction_seconds = 0.02,
                                .verification_calls = 20};
 
 struct Probe {
   RunRecord run;
   std::string device;
-  std::map<int, std::vector<int>> cpus;      ///< by the plan's thread count
+  std::map<int, std::vector<int>> cpus;  ///< by the plan's thread count
   std::map<int, Ceilings> ceilings;
 };
 
@@ -160,13 +162,15 @@ class Conductor {
     if (!options_.profile.stops_on_width) return false;
     const auto& looks = options_.profile.processes;
     const bool is_look = std::find(looks.begin(), looks.end(), state.valid_processes) != looks.end();
-    return is_look && narrow_enough(store_.processes(outcome_.run_id, state.record.cell_id), state.baseline()->id());
+    return is_look &&
+           narrow_enough(store_.processes(outcome_.run_id, state.record.cell_id), state.baseline()->id());
   }
 
   double seconds_left() const {
     double left = 0;
     for (const auto& state : cells_) {
-      if (!done(state)) left += expected_process_seconds(state) * std::max(1, target_ - state.valid_processes);
+      if (!done(state))
+        left += expected_process_seconds(state) * std::max(1, target_ - state.valid_processes);
     }
     return left;
   }
@@ -182,9 +186,9 @@ class Conductor {
         const auto left = duration_in_words(seconds_left());
         const auto start = Clock::now();
         const auto show = [&](int block) {
-          progress_.update(fmt::format("cell {}/{} {} | process {}/{} | block {}/{} | {} left{}", c + 1, cells_.size(),
-                                       state.record.cell_id, state.valid_processes + 1, target_, block,
-                                       options_.profile.blocks, left, width));
+          progress_.update(fmt::format("cell {}/{} {} | process {}/{} | block {}/{} | {} left{}", c + 1,
+                                       cells_.size(), state.record.cell_id, state.valid_processes + 1,
+                                       target_, block, options_.profile.blocks, left, width));
         };
         show(0);
         outcome_.kernel_failed |= measure_process(for_cell(state), store_, outcome_.run_id, state,
@@ -197,7 +201,8 @@ class Conductor {
 
   std::string live_half_width(const Store& store, const CellState& state) const {
     if (state.valid_processes < 2) return {};
-    const auto width = alias_half_width(store.processes(outcome_.run_id, state.record.cell_id), *state.baseline());
+    const auto width =
+        alias_half_width(store.processes(outcome_.run_id, state.record.cell_id), state.baseline()->id());
     return width ? fmt::format(" | A/A +-{:.1f} %", 100 * *width) : "";
   }
 

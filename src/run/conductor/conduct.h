@@ -28,9 +28,10 @@ struct RunOutcome {
   bool not_publishable = false;  ///< publish profile: too many processes rejected
 };
 
-/// Measures a study into a store: probe, verification, then replicates of all cells until each has its processes.
-/// Goes on where an earlier run with the same plan, build and machine stopped. Every finished process is committed
-/// before the next begins. Throws InputError for bad input and a store of another plan, build or machine.
+/// Measures a study into a store: probe, verification, then replicates of all cells until each has its
+/// processes. Goes on where an earlier run with the same plan, build and machine stopped. Every finished
+/// process is committed before the next begins. Throws InputError for bad input and a store of another plan,
+/// build or machine.
 RunOutcome conduct(const RunOptions& options);
 
 }  // namespace attnbench

@@ -85,10 +85,12 @@ std::map<std::string, std::string> find_impossible(const MeasurementPlan& plan, 
       if (sample.role == "kernel" && sample.kernel_id == choice.id()) times.push_back(sample.time_seconds);
     }
     if (times.empty()) continue;
-    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
+    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
+                     times.end());
     const auto problem = plan.cell.problem(choice.mechanism);
-    const auto reason = impossible(ceilings, choice.kernel->executed_flops(problem), work(problem).compulsory_bytes,
-                                   times[times.size() / 2], problem.shape.dtype_q);
+    const auto reason =
+        impossible(ceilings, choice.kernel->executed_flops(problem), work(problem).compulsory_bytes,
+                   times[times.size() / 2], problem.shape.dtype_q);
     if (reason) found[choice.id()] = *reason;
   }
   return found;
@@ -176,7 +178,8 @@ bool measure_process(const RunOptions& options, Store& store, std::int64_t run, 
     progress.warning(fmt::format("{}: {} IMPOSSIBLE: {}", state.record.cell_id, kernel_id, reason));
   }
   if (!process.valid && wrong.empty()) {
-    progress.warning(fmt::format("{}: process {} rejected: {}", state.record.cell_id, process.process, process.reason));
+    progress.warning(
+        fmt::format("{}: process {} rejected: {}", state.record.cell_id, process.process, process.reason));
   }
   return !wrong.empty() || !too_fast.empty();
 }

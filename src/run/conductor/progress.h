@@ -5,8 +5,8 @@
 
 namespace attnbench {
 
-/// Progress on stderr: one line that rewrites itself on a terminal, plain lines elsewhere (at most one every ten
-/// seconds, and each milestone).
+/// Progress on stderr: one line that rewrites itself on a terminal, plain lines elsewhere (at most one every
+/// ten seconds, and each milestone).
 class Progress {
  public:
   explicit Progress(bool quiet);

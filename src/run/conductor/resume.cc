@@ -9,10 +9,11 @@
 namespace attnbench {
 namespace {
 
-void require_same(const Store& store, std::string_view what, const std::string& stored, const std::string& now) {
+void require_same(const Store& store, std::string_view what, const std::string& stored,
+                  const std::string& now) {
   if (stored == now) return;
-  throw InputError(fmt::format("{}: the {} differs: stored {}, now {}; give another --out", store.file(), what, stored,
-                               now));
+  throw InputError(fmt::format("{}: the {} differs: stored {}, now {}; give another --out", store.file(),
+                               what, stored, now));
 }
 
 }  // namespace
@@ -21,8 +22,8 @@ std::int64_t find_or_add_run(Store& store, const RunRecord& wanted) {
   const auto runs = store.runs();
   if (runs.empty()) return store.add_run(wanted);
   if (runs.size() > 1) {
-    throw InputError("out", store.file(), fmt::format("holds {} imported runs; measure into a store of its own",
-                                                      runs.size()));
+    throw InputError("out", store.file(),
+                     fmt::format("holds {} imported runs; measure into a store of its own", runs.size()));
   }
   const auto& [id, run] = runs.front();
   require_same(store, "study", run.study, wanted.study);
@@ -55,7 +56,8 @@ std::vector<CellState> restore_cells(const Store& store, std::int64_t run, const
       state.next_process = std::max(state.next_process, process.process + 1);
       if (process.valid) ++state.valid_processes;
       // A process that was cut short or belongs to an earlier kernel set is no try of the present one.
-      const bool counts = process.valid || (process.reason != "interrupted" && !process.reason.starts_with("re-planned"));
+      const bool counts =
+          process.valid || (process.reason != "interrupted" && !process.reason.starts_with("re-planned"));
       if (counts) ++state.tried_processes;
     }
     states.push_back(std::move(state));

@@ -12,8 +12,8 @@ namespace attnbench {
 /// difference if the store holds another plan, build or machine.
 std::int64_t find_or_add_run(Store& store, const RunRecord& wanted);
 
-/// The state of each cell of the study from what the store already has. A cell without a record comes back with an
-/// empty one.
+/// The state of each cell of the study from what the store already has. A cell without a record comes back
+/// with an empty one.
 std::vector<CellState> restore_cells(const Store& store, std::int64_t run, const Study& study);
 
 }  // namespace attnbench

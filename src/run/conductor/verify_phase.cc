@@ -43,7 +43,8 @@ bool take(const VerificationOutcome& outcome, Store& store, std::int64_t run, Ce
   return true;
 }
 
-/// Ratios need a baseline: where the planned one cannot be timed, the first kernel that can takes its place, openly.
+/// Ratios need a baseline: where the planned one cannot be timed, the first kernel that can takes its place,
+/// openly.
 void choose_baseline(CellState& state, Progress& progress) {
   const auto can_be_timed = [](const KernelRecord& kernel) {
     return kernel.support_reason.empty() && kernel.quarantine_reason.empty();
@@ -55,8 +56,8 @@ void choose_baseline(CellState& state, Progress& progress) {
   for (auto& kernel : state.record.kernels) {
     if (!can_be_timed(kernel)) continue;
     kernel.is_baseline = true;
-    progress.warning(fmt::format("{}: the baseline {} cannot be timed; ratios are to {}", state.record.cell_id,
-                                 state.cell.baseline, kernel.id()));
+    progress.warning(fmt::format("{}: the baseline {} cannot be timed; ratios are to {}",
+                                 state.record.cell_id, state.cell.baseline, kernel.id()));
     return;
   }
 }
@@ -89,7 +90,8 @@ bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t
         std::erase_if(waiting, [&](const auto& choice) { return choice.id() == outcome.record.kernel_id; });
         failed |= take(outcome, store, run, state);
       }
-      if (!waiting.empty()) throw WorkerLost(waiting.front().id(), "verify", "the worker gave no result for it");
+      if (!waiting.empty())
+        throw WorkerLost(waiting.front().id(), "verify", "the worker gave no result for it");
     } catch (const WorkerLost& lost) {
       if (lost.kernel_id.empty()) throw;
       VerificationOutcome outcome;

@@ -4,7 +4,7 @@
 #include <set>
 #include <vector>
 
-#include "stats/stats.h"
+#include "stats/intervals.h"
 
 namespace attnbench {
 namespace {
@@ -40,7 +40,8 @@ std::optional<double> half_width(std::span<const ProcessRecord> processes, const
 
 }  // namespace
 
-std::optional<double> alias_half_width(std::span<const ProcessRecord> processes, const std::string& baseline_id) {
+std::optional<double> alias_half_width(std::span<const ProcessRecord> processes,
+                                       const std::string& baseline_id) {
   return half_width(processes, baseline_id, {"alias", baseline_id});
 }
 
@@ -52,7 +53,8 @@ bool narrow_enough(std::span<const ProcessRecord> processes, const std::string& 
   std::set<std::string> kernels;
   for (const auto& process : processes) {
     for (const auto& sample : process.samples) {
-      if (sample.role == "kernel" && sample.valid && sample.kernel_id != baseline_id) kernels.insert(sample.kernel_id);
+      if (sample.role == "kernel" && sample.valid && sample.kernel_id != baseline_id)
+        kernels.insert(sample.kernel_id);
     }
   }
   for (const auto& kernel : kernels) {

@@ -71,7 +71,11 @@ struct CellMeasurement::Entrant {
 };
 
 CellMeasurement::CellMeasurement(MeasurementPlan plan, const Device& device, Announce announce)
-    : plan_(std::move(plan)), device_(device), announce_(std::move(announce)), queue_(make_cpu_queue()), sentinel_(device.threads) {
+    : plan_(std::move(plan)),
+      device_(device),
+      announce_(std::move(announce)),
+      queue_(make_cpu_queue()),
+      sentinel_(device.threads) {
   if (plan_.cell.condition == Condition::cold) evictor_.emplace(device_);
 }
 

@@ -15,6 +15,7 @@
 #include "plan/study_json.h"
 #include "run/ceilings/ceilings.h"
 #include "run/environment/environment.h"
+#include "run/environment/identity.h"
 #include "run/noise/layout_noise.h"
 #include "run/noise/noise_probe.h"
 #include "run/protocol/messages.h"
@@ -167,7 +168,8 @@ class Worker {
     json answer = {{"type", messages::kStop}};
     if (measurement_) {
       auto noise = difference(*noise_, probe_noise(device_.cpus));
-      if (const auto drift = sentinel_drift(measurement_->sentinel_seconds())) noise["sentinel_drift"] = *drift;
+      if (const auto drift = sentinel_drift(measurement_->sentinel_seconds()))
+        noise["sentinel_drift"] = *drift;
       answer["noise"] = noise;
       answer["kernels"] = measurement_->recheck();
       lifeline_.disarm();
