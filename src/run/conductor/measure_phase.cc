@@ -8,8 +8,9 @@
 #include <map>
 
 #include "core/json.h"
+#include "plan/random.h"
 #include "plan/williams.h"
-#include "run/noise/noise_probe.h"
+#include "run/noise/noise.h"
 #include "run/worker/cell_measurement.h"
 
 namespace attnbench {
@@ -27,7 +28,8 @@ MeasurementPlan plan_process(const RunOptions& options, const CellState& state) 
     if (plan.kernels[k].id() == state.baseline()->id()) plan.baseline = k;
   }
   const auto treatments = static_cast<int>(plan.kernels.size()) + 1;  // and the alias
-  plan.orders = block_orders(treatments, options.seed, state.next_process, options.profile.blocks);
+  plan.orders = block_orders(treatments, cell_seed(options.seed, state.cell.id()), state.next_process,
+                            options.profile.blocks);
   plan.unbatched_calls = options.profile.unbatched_calls;
   plan.warmup_limit_calls = options.profile.warmup_limit_calls;
   plan.warmup_limit_seconds = options.profile.warmup_limit_seconds;

@@ -17,7 +17,7 @@
 #include "run/environment/environment.h"
 #include "run/environment/identity.h"
 #include "run/noise/layout_noise.h"
-#include "run/noise/noise_probe.h"
+#include "run/noise/noise.h"
 #include "run/protocol/messages.h"
 #include "run/verification/verify_cell.h"
 #include "run/worker/cell_measurement.h"
