@@ -5,6 +5,7 @@
 
 #include "attnbench/error.h"
 #include "commands.h"
+#include "store/error.h"
 
 int main(int argc, char** argv) {
   using namespace attnbench;
@@ -12,12 +13,17 @@ int main(int argc, char** argv) {
   CLI::App app{"AttnBench: which attention mechanism, in which implementation, is fastest on this machine"};
   app.require_subcommand(1);
   app.set_version_flag("--version", ATTNBENCH_VERSION);
+  add_export_command(app, exit_code);
+  add_import_command(app, exit_code);
   add_list_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kBadInput;
   } catch (const InputError& error) {
+    fmt::print(stderr, "attnbench: {}\n", error.what());
+    return kBadInput;
+  } catch (const StoreError& error) {
     fmt::print(stderr, "attnbench: {}\n", error.what());
     return kBadInput;
   } catch (const std::exception& error) {
