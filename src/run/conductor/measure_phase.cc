@@ -141,7 +141,8 @@ bool measure_process(const RunOptions& options, Store& store, std::int64_t run, 
     const auto last = worker.receive(patience);
     process.noise = read_field<json>(last, "noise");
     if (const auto reason = reject_reason(process.noise)) reject(*reason);
-    for (const auto& [name, recheck] : read_field<json>(last, "kernels").items()) {
+    const auto rechecks = read_field<json>(last, "kernels");
+    for (const auto& [name, recheck] : rechecks.items()) {
       process.kernels[name]["recheck"] = recheck;
       if (name != kAlias && !read_field<bool>(recheck, "passed")) {
         wrong[name] = read_field<std::string>(recheck, "reason");
