@@ -29,7 +29,7 @@ MeasurementPlan plan_process(const RunOptions& options, const CellState& state) 
   }
   const auto treatments = static_cast<int>(plan.kernels.size()) + 1;  // and the alias
   plan.orders = block_orders(treatments, cell_seed(options.seed, state.cell.id()), state.next_process,
-                            options.profile.blocks);
+                             options.profile.blocks);
   plan.unbatched_calls = options.profile.unbatched_calls;
   plan.warmup_limit_calls = options.profile.warmup_limit_calls;
   plan.warmup_limit_seconds = options.profile.warmup_limit_seconds;
@@ -140,7 +140,7 @@ bool measure_process(const RunOptions& options, Store& store, std::int64_t run, 
     worker.send({{"type", messages::kStop}});
     const auto last = worker.receive(patience);
     process.noise = read_field<json>(last, "noise");
-    if (const auto reason = reject_reason(process.noise)) reject(*reason);
+    if (const auto reason = reject_reason(process.noise); reason && !options.accept_noise) reject(*reason);
     const auto rechecks = read_field<json>(last, "kernels");
     for (const auto& [name, recheck] : rechecks.items()) {
       process.kernels[name]["recheck"] = recheck;

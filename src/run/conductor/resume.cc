@@ -41,6 +41,8 @@ std::int64_t find_or_add_run(Store& store, const RunRecord& wanted) {
   require_same(store, "build", run.build_id, wanted.build_id);
   require_same(store, "library versions", run.environment.value("libraries", nlohmann::json()).dump(),
                wanted.environment.value("libraries", nlohmann::json()).dump());
+  require_same(store, "noise guard", run.environment.value("noise_guard", ""),
+               wanted.environment.value("noise_guard", ""));
   return id;
 }
 

@@ -132,7 +132,8 @@ class Worker {
   void verify(const json& message) {
     const auto cell = cell_from_json(read_field<json>(message, "cell"));
     std::vector<KernelChoice> choices;
-    for (const auto& item : read_field<json>(message, "kernels")) choices.push_back(kernel_choice_from_json(item));
+    for (const auto& item : read_field<json>(message, "kernels"))
+      choices.push_back(kernel_choice_from_json(item));
     const auto send = [this](const VerificationOutcome& outcome) {
       lifeline_.send({{"type", messages::kVerify}, {"outcome", to_json(outcome)}});
     };
