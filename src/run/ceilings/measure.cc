@@ -5,8 +5,8 @@
 #include "core/buffer.h"
 #include "core/parallel.h"
 #include "run/ceilings/ceilings.h"
-#include "run/ceilings/joint_rate.h"
 #include "run/ceilings/loops.h"
+#include "run/ceilings/thread_rates.h"
 #include "run/environment/topology.h"
 
 namespace attnbench {
@@ -19,9 +19,10 @@ constexpr double kMemorySeconds = 0.05;  // three loops a working set
 
 ComputeCeiling measure(const ComputeLoop& loop, int threads) {
   constexpr std::int64_t kIterations = 64;  // so that the call itself costs nothing
-  const auto rate = measure_joint_rate(
+  const auto rate = measure_thread_rates(
       threads, kComputeSeconds, [&loop](int, std::int64_t repeats) { loop.run(repeats * kIterations); });
-  return {loop.unit, loop.path, loop.dtype, rate * kIterations * loop.flops_per_iteration};
+  return {loop.unit, loop.path, loop.dtype,
+          rate * static_cast<double>(kIterations) * loop.flops_per_iteration};
 }
 
 /// One thread's part of a working set: its source and target halves are whole memory loops.
@@ -64,7 +65,7 @@ BandwidthCeiling measure(const MemoryLoops& loops, std::byte* memory, std::int64
   const auto half = share / 2;
   const auto rate = [&](auto&& sweep) {
     return static_cast<double>(share) *
-           measure_joint_rate(threads, kMemorySeconds, [&](int thread, std::int64_t repeats) {
+           measure_thread_rates(threads, kMemorySeconds, [&](int thread, std::int64_t repeats) {
              for (std::int64_t i = 0; i < repeats; ++i) sweep(memory + thread * share);
            });
   };
