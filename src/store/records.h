@@ -20,7 +20,13 @@ struct RunRecord {
   std::string machine_key;     ///< hex; stable, no host name
   nlohmann::json plan;         ///< study and profile as run, for resume and dry reading
   nlohmann::json environment;  ///< probe of the measuring machine, libraries, ceilings, noise thresholds
+
+  bool operator==(const RunRecord&) const = default;
 };
+
+/// What people and files call the machine of a run: environment["machine"] where it is given, else the CPU
+/// model (environment["cpu"]["model"]) without trade marks, and the first 8 digits of the machine key.
+std::string machine_label(const RunRecord& run);
 
 /// One kernel of a cell, supported or not.
 struct KernelRecord {
@@ -89,9 +95,20 @@ struct ProcessRecord {
 
 /// Something that went wrong with one kernel: never lost, shown in its row.
 struct FailureRecord {
-  std::string cell_id, kernel_id;
-  std::string stage;  ///< verify, prepare, measure, recheck
+  std::string cell_id;
+  std::string kernel_id;  ///< empty: of the whole cell
+  std::string stage;      ///< verify, prepare, measure, recheck
   std::string reason;
+};
+
+/// All that a store holds of one run. Cells in the order they were added; processes by cell and number,
+/// their samples by (block, position, role, kernel id).
+struct RunContents {
+  RunRecord run;
+  std::vector<CellRecord> cells;
+  std::vector<VerificationRecord> verifications;
+  std::vector<ProcessRecord> processes;
+  std::vector<FailureRecord> failures;
 };
 
 }  // namespace attnbench

@@ -5,17 +5,20 @@
 #include <string>
 #include <vector>
 
+#include "store/error.h"
 #include "store/records.h"
 
 namespace attnbench {
 
 /// One SQLite file: rollback journal, synchronous=FULL. A process and its samples are one transaction.
-/// Errors are InputError (foreign, corrupt or newer file, second writer, path that cannot be written) or
-/// StoreError (disk full, I/O) with the file's name; an existing foreign file is never changed.
+/// Errors are InputError (foreign, corrupt or newer file, second writer, path that cannot be written, values
+/// that break a constraint) or StoreError (disk full, I/O) with the file's name; an existing foreign file is
+/// never changed. Readers and the one writer may have the file open at once.
 class Store {
  public:
   enum class Mode { read, write };
-  /// write: creates the file if absent and locks it against a second writer until destroyed.
+  /// write: creates the file if absent and locks it against a second writer until destroyed. The lock is
+  /// flock's, so it also ends with the process; programs started with exec do not inherit it.
   static Store open(const std::string& file, Mode mode);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
@@ -32,7 +35,8 @@ class Store {
   std::vector<StoredRun> runs() const;
   void update_environment(std::int64_t run, const nlohmann::json& environment);
 
-  /// Inserts or replaces the description of a cell (kernels, batch sizes, quarantine).
+  /// Inserts or replaces the description of a cell (kernels, batch sizes, quarantine). Throws InputError when
+  /// a kernel that already has samples or a verification is left out.
   void put_cell(std::int64_t run, const CellRecord& cell);
   std::vector<CellRecord> cells(std::int64_t run) const;
 
@@ -47,6 +51,10 @@ class Store {
 
   void add_failure(std::int64_t run, const FailureRecord& failure);
   std::vector<FailureRecord> failures(std::int64_t run) const;
+
+  RunContents contents(std::int64_t run) const;
+  /// Adds whole runs: all of them or, on an error, none.
+  void add_contents(const std::vector<RunContents>& runs);
 
  private:
   struct Impl;

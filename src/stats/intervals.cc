@@ -1,0 +1,68 @@
+#include "stats/intervals.h"
+
+#include <algorithm>
+#include <boost/math/distributions/students_t.hpp>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+namespace attnbench::stats {
+namespace {
+
+constexpr double kConfidence = 0.95;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+bool Interval::is_bounded() const { return std::isfinite(low) && std::isfinite(high); }
+
+double mean(std::span<const double> values) {
+  if (values.empty()) return kNaN;
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double standard_deviation(std::span<const double> values) {
+  if (values.size() < 2) return kNaN;
+  const double centre = mean(values);
+  double squares = 0;
+  for (const double value : values) squares += (value - centre) * (value - centre);
+  return std::sqrt(squares / static_cast<double>(values.size() - 1));
+}
+
+double median(std::span<const double> values) {
+  if (values.empty()) return kNaN;
+  std::vector<double> sorted(values.begin(), values.end());
+  std::sort(sorted.begin(), sorted.end());
+  const auto half = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+double coefficient_of_variation(std::span<const double> values) {
+  return standard_deviation(values) / mean(values);
+}
+
+double t_quantile(double p, double df) { return quantile(boost::math::students_t(df), p); }
+
+Interval mean_interval(std::span<const double> values) {
+  const double centre = mean(values);
+  if (values.size() < 2) return {centre, -kInfinity, kInfinity};
+  const auto n = static_cast<double>(values.size());
+  const double half_width =
+      t_quantile((1 + kConfidence) / 2, n - 1) * standard_deviation(values) / std::sqrt(n);
+  return {centre, centre - half_width, centre + half_width};
+}
+
+double paired_log_ratio(std::span<const BlockPair> blocks) {
+  std::vector<double> logs;
+  for (const auto& block : blocks) logs.push_back(std::log(block.baseline_seconds / block.kernel_seconds));
+  return median(logs);
+}
+
+Interval ratio_interval(std::span<const double> process_log_ratios) {
+  const auto logs = mean_interval(process_log_ratios);
+  return {std::exp(logs.estimate), std::exp(logs.low), std::exp(logs.high)};
+}
+
+}  // namespace attnbench::stats

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <span>
+
+namespace attnbench::stats {
+
+/// An estimate and its 95 % confidence interval. From fewer than two values nothing is known about the
+/// spread: the bounds are then infinite (0 and infinity for a ratio).
+struct Interval {
+  double estimate = 0;
+  double low = 0;
+  double high = 0;
+
+  bool is_bounded() const;
+};
+
+/// Arithmetic mean; NaN for no values.
+double mean(std::span<const double> values);
+/// Sample standard deviation (divisor n - 1); NaN for fewer than two values.
+double standard_deviation(std::span<const double> values);
+/// The middle value, or the mean of the two middle ones; NaN for no values.
+double median(std::span<const double> values);
+/// standard_deviation / mean.
+double coefficient_of_variation(std::span<const double> values);
+
+/// The p quantile of Student's t distribution with df degrees of freedom.
+double t_quantile(double p, double df);
+
+/// Mean of independent values with Student's t interval, df = n - 1 (Student 1908, "The Probable Error of a
+/// Mean"). For latencies the values are process means: calls within a process are not independent (Kalibera
+/// and Jones 2013, "Rigorous Benchmarking in Reasonable Time").
+Interval mean_interval(std::span<const double> values);
+
+/// Times of the baseline and of a kernel in the same block.
+struct BlockPair {
+  double baseline_seconds = 0;
+  double kernel_seconds = 0;
+};
+/// One process's paired log-ratio: the median over its blocks of log(baseline / kernel). Above 0: the kernel
+/// is faster than the baseline.
+double paired_log_ratio(std::span<const BlockPair> blocks);
+
+/// exp(mean +- t s / sqrt R) over R processes' log-ratios: an interval for the ratio of geometric centres.
+/// Logarithms make time(a)/time(b) and time(b)/time(a) agree (Fleming and Wallace 1986, "How not to lie with
+/// statistics").
+Interval ratio_interval(std::span<const double> process_log_ratios);
+
+}  // namespace attnbench::stats

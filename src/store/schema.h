@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+
+namespace attnbench {
+
+/// Marks the file as an AttnBench store (bytes 68..71 of an SQLite file): "AttB".
+constexpr std::uint32_t kStoreApplicationId = 0x41747442;
+/// Format of the tables (SQLite's user_version, bytes 60..63). Files of a higher one are refused.
+constexpr std::uint32_t kStoreFormat = 1;
+
+/// The tables, as statements for an empty file; the two numbers above are set beside them.
+extern const char* const kStoreSchema;
+
+}  // namespace attnbench

@@ -1,0 +1,96 @@
+#include "store/sqlite.h"
+
+#include <fmt/format.h>
+
+#include "attnbench/error.h"
+#include "store/error.h"
+
+namespace attnbench::sqlite {
+namespace {
+
+constexpr int kLockWaitMilliseconds = 5000;
+
+}  // namespace
+
+Connection::Connection(const std::string& file, int flags) : file_(file) {
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(file.c_str(), &handle, flags, nullptr);
+  handle_.reset(handle);  // SQLite returns a handle to close even where opening failed
+  if (code != SQLITE_OK) fail(code);
+  sqlite3_busy_timeout(handle, kLockWaitMilliseconds);
+}
+
+void Connection::execute(const std::string& sql) const {
+  const int code = sqlite3_exec(handle(), sql.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) fail(code);
+}
+
+void Connection::fail(int code) const {
+  const auto detail = handle_ ? sqlite3_errmsg(handle()) : sqlite3_errstr(code);
+  switch (code & 0xff) {
+    case SQLITE_FULL:
+      throw StoreError(fmt::format(
+          "{}: the disk is full; what was stored before is intact, free space and resume", file_));
+    case SQLITE_IOERR:
+      throw StoreError(fmt::format("{}: {}; what was stored before is intact", file_, detail));
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      throw InputError("store", file_, fmt::format("is corrupt ({}); it was left as it is", detail));
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      throw InputError("store", file_, "is in use by another program; try again when that has ended");
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+      throw InputError("store", file_, fmt::format("cannot be opened as needed ({})", detail));
+    case SQLITE_CONSTRAINT:
+      throw InputError("store", file_, fmt::format("refuses these values ({})", detail));
+    default:
+      throw StoreError(fmt::format("{}: {}", file_, detail));
+  }
+}
+
+Statement::Statement(const Connection& connection, std::string_view sql) : connection_(&connection) {
+  sqlite3_stmt* handle = nullptr;
+  const int code =
+      sqlite3_prepare_v2(connection.handle(), sql.data(), static_cast<int>(sql.size()), &handle, nullptr);
+  handle_.reset(handle);
+  check(code);
+}
+
+bool Statement::next() {
+  column_ = 0;
+  const int code = sqlite3_step(handle_.get());
+  if (code == SQLITE_ROW) return true;
+  sqlite3_reset(handle_.get());
+  if (code != SQLITE_DONE) connection_->fail(code);
+  return false;
+}
+
+void Statement::bind(int index, std::int64_t value) {
+  check(sqlite3_bind_int64(handle_.get(), index, value));
+}
+
+void Statement::bind(int index, double value) { check(sqlite3_bind_double(handle_.get(), index, value)); }
+
+void Statement::bind(int index, std::string_view value) {
+  check(sqlite3_bind_text64(handle_.get(), index, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+}
+
+void Statement::check(int code) const {
+  if (code != SQLITE_OK) connection_->fail(code);
+}
+
+Transaction::Transaction(const Connection& connection) : connection_(&connection) {
+  connection.execute("BEGIN IMMEDIATE");
+}
+
+Transaction::~Transaction() {
+  // SQLite has already rolled back by itself after a full disk or an I/O error.
+  if (sqlite3_get_autocommit(connection_->handle()) == 0)
+    sqlite3_exec(connection_->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void Transaction::commit() { connection_->execute("COMMIT"); }
+
+}  // namespace attnbench::sqlite

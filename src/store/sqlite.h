@@ -1,0 +1,139 @@
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+/// A thin owner of SQLite's handles. Every failure is thrown with the file's name: InputError for a file that
+/// is corrupt, locked, read-only or rejects the values by a constraint, else StoreError.
+namespace attnbench::sqlite {
+
+class Connection {
+ public:
+  /// flags: SQLITE_OPEN_...; waits up to 5 s for another connection's lock.
+  Connection(const std::string& file, int flags);
+
+  const std::string& file() const { return file_; }
+  sqlite3* handle() const { return handle_.get(); }
+  /// One or several statements without results.
+  void execute(const std::string& sql) const;
+  [[noreturn]] void fail(int code) const;
+
+ private:
+  struct Close {
+    void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
+  };
+  std::string file_;
+  std::unique_ptr<sqlite3, Close> handle_;
+};
+
+/// One prepared statement: bind with with(), walk with next(), read columns from left to right with take().
+class Statement {
+ public:
+  Statement(const Connection& connection, std::string_view sql);
+
+  template <typename... Values>
+  Statement& with(const Values&... values) {
+    sqlite3_reset(handle_.get());
+    int index = 0;
+    (bind(++index, values), ...);
+    return *this;
+  }
+  /// Binds and runs to the end.
+  template <typename... Values>
+  void run(const Values&... values) {
+    with(values...);
+    while (next()) {
+    }
+  }
+  /// False after the last row; the statement then holds no lock.
+  bool next();
+  /// The next column of the row. NULL reads as empty optional, NaN, or the empty text.
+  template <typename T>
+  T take();
+
+ private:
+  void bind(int index, std::int64_t value);
+  void bind(int index, double value);  // NaN becomes NULL
+  void bind(int index, std::string_view value);
+  void bind(int index, const nlohmann::json& value) {
+    // A crashed program's last words may not be UTF-8.
+    bind(index, std::string_view(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+  }
+  void bind(int index, const std::string& value) { bind(index, std::string_view(value)); }
+  void bind(int index, const char* value) { bind(index, std::string_view(value)); }
+  void bind(int index, int value) { bind(index, std::int64_t{value}); }
+  void bind(int index, bool value) { bind(index, std::int64_t{value}); }
+  template <typename T>
+  void bind(int index, const std::optional<T>& value) {
+    if (value)
+      bind(index, *value);
+    else
+      check(sqlite3_bind_null(handle_.get(), index));
+  }
+  void check(int code) const;
+
+  struct Finalize {
+    void operator()(sqlite3_stmt* handle) const { sqlite3_finalize(handle); }
+  };
+  const Connection* connection_;
+  std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+  int column_ = 0;
+};
+
+template <typename T>
+struct IsOptional : std::false_type {};
+template <typename T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+
+template <typename T>
+T Statement::take() {
+  auto* row = handle_.get();
+  const int column = column_;
+  if constexpr (IsOptional<T>::value) {
+    if (sqlite3_column_type(row, column) == SQLITE_NULL) {
+      ++column_;
+      return std::nullopt;
+    }
+    return take<typename T::value_type>();
+  } else {
+    ++column_;
+    if constexpr (std::is_same_v<T, double>) {
+      if (sqlite3_column_type(row, column) == SQLITE_NULL) return std::numeric_limits<double>::quiet_NaN();
+      return sqlite3_column_double(row, column);
+    } else if constexpr (std::is_integral_v<T>) {
+      return static_cast<T>(sqlite3_column_int64(row, column));
+    } else {
+      const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(row, column));
+      const std::string value(text == nullptr ? "" : text,
+                              static_cast<std::size_t>(sqlite3_column_bytes(row, column)));
+      if constexpr (std::is_same_v<T, nlohmann::json>) {
+        return nlohmann::json::parse(value);
+      } else {
+        return value;
+      }
+    }
+  }
+}
+
+/// Rolls back unless committed.
+class Transaction {
+ public:
+  explicit Transaction(const Connection& connection);
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  ~Transaction();
+  void commit();
+
+ private:
+  const Connection* connection_;
+};
+
+}  // namespace attnbench::sqlite

@@ -1,0 +1,65 @@
+#include "store/store.h"
+
+#include "store/store_impl.h"
+
+namespace attnbench {
+
+using nlohmann::json;
+using sqlite::Statement;
+using sqlite::Transaction;
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::Store(Store&&) noexcept = default;
+Store& Store::operator=(Store&&) noexcept = default;
+Store::~Store() = default;
+
+Store Store::open(const std::string& file, Mode mode) {
+  return Store(std::make_unique<Impl>(file, mode == Mode::write));
+}
+
+const std::string& Store::file() const { return impl_->connection().file(); }
+
+std::int64_t Store::add_run(const RunRecord& run) { return impl_->insert_run(run); }
+
+void Store::update_environment(std::int64_t run, const json& environment) {
+  Statement(impl_->connection(), "UPDATE run SET environment_json = ? WHERE id = ?").run(environment, run);
+}
+
+void Store::put_cell(std::int64_t run, const CellRecord& cell) {
+  Transaction transaction(impl_->connection());
+  impl_->put_cell(run, cell);
+  transaction.commit();
+}
+
+void Store::put_verification(std::int64_t run, const VerificationRecord& verification) {
+  impl_->put_verification(run, verification);
+}
+
+void Store::add_process(std::int64_t run, const ProcessRecord& process) {
+  Transaction transaction(impl_->connection());
+  impl_->insert_process(run, process);
+  transaction.commit();
+}
+
+void Store::invalidate_processes(std::int64_t run, const std::string& cell_id, const std::string& reason) {
+  Statement(impl_->connection(), "UPDATE process SET valid = 0, reason = ? WHERE valid AND cell = ?")
+      .run(reason, impl_->cell_row(run, cell_id));
+}
+
+void Store::add_failure(std::int64_t run, const FailureRecord& failure) {
+  impl_->insert_failure(run, failure);
+}
+
+void Store::add_contents(const std::vector<RunContents>& runs) {
+  Transaction transaction(impl_->connection());
+  for (const auto& contents : runs) {
+    const auto run = impl_->insert_run(contents.run);
+    for (const auto& cell : contents.cells) impl_->put_cell(run, cell);
+    for (const auto& verification : contents.verifications) impl_->put_verification(run, verification);
+    for (const auto& process : contents.processes) impl_->insert_process(run, process);
+    for (const auto& failure : contents.failures) impl_->insert_failure(run, failure);
+  }
+  transaction.commit();
+}
+
+}  // namespace attnbench

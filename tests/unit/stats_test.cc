@@ -1,0 +1,67 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "stats/intervals.h"
+
+namespace attnbench::stats {
+namespace {
+
+// 0.975 quantiles from mpmath 1.3: the density integrated numerically at 30 digits and inverted.
+TEST(Stats, StudentQuantiles) {
+  EXPECT_NEAR(t_quantile(0.975, 1), 12.7062047361747, 1e-11);
+  EXPECT_NEAR(t_quantile(0.975, 2), 4.30265272974946, 1e-12);
+  EXPECT_NEAR(t_quantile(0.975, 4), 2.77644510519780, 1e-12);
+  EXPECT_NEAR(t_quantile(0.975, 29), 2.04522964213270, 1e-12);
+}
+
+TEST(Stats, MomentsByHand) {
+  const std::vector<double> values{2, 4, 4, 4, 5, 5, 7, 9};  // squares about 5 sum to 32
+  EXPECT_DOUBLE_EQ(mean(values), 5);
+  EXPECT_DOUBLE_EQ(standard_deviation(values), std::sqrt(32.0 / 7));
+  EXPECT_DOUBLE_EQ(coefficient_of_variation(values), std::sqrt(32.0 / 7) / 5);
+}
+
+TEST(Stats, MedianOfOddEvenAndUnsorted) {
+  EXPECT_EQ(median(std::vector<double>{9, 1, 4}), 4);
+  EXPECT_EQ(median(std::vector<double>{8, 1, 4, 2}), 3);
+  EXPECT_TRUE(std::isnan(median({})));
+}
+
+TEST(Stats, MeanIntervalByHand) {
+  const std::vector<double> values{1, 2, 3, 4, 5};  // s = sqrt(2.5), s / sqrt(5) = sqrt(0.5), df = 4
+  const auto interval = mean_interval(values);
+  EXPECT_DOUBLE_EQ(interval.estimate, 3);
+  EXPECT_NEAR(interval.low, 3 - 2.77644510519780 * std::sqrt(0.5), 1e-12);
+  EXPECT_NEAR(interval.high, 3 + 2.77644510519780 * std::sqrt(0.5), 1e-12);
+}
+
+TEST(Stats, OneProcessHasNoInterval) {
+  const auto latency = mean_interval(std::vector<double>{0.25});
+  EXPECT_EQ(latency.estimate, 0.25);
+  EXPECT_FALSE(latency.is_bounded());
+  const auto ratio = ratio_interval(std::vector<double>{std::log(2.0)});
+  EXPECT_DOUBLE_EQ(ratio.estimate, 2);
+  EXPECT_EQ(ratio.low, 0);
+  EXPECT_TRUE(std::isinf(ratio.high));
+}
+
+TEST(Stats, PairedLogRatioIsTheMedianOverBlocks) {
+  // Ratios 2, 4, 1/2: a slow block that hits only one of them does not move the median.
+  const std::vector<BlockPair> blocks{{6, 3}, {8, 2}, {1, 2}};
+  EXPECT_DOUBLE_EQ(paired_log_ratio(blocks), std::log(2.0));
+  const std::vector<BlockPair> swapped{{3, 6}, {2, 8}, {2, 1}};
+  EXPECT_DOUBLE_EQ(paired_log_ratio(swapped), -std::log(2.0));
+}
+
+TEST(Stats, RatioIntervalByHand) {
+  // Logs 0 and ln 4: mean ln 2, s = ln 4 / sqrt 2, s / sqrt 2 = ln 2, so the bounds are 2 * 2^(+-t).
+  const auto ratio = ratio_interval(std::vector<double>{0, std::log(4.0)});
+  EXPECT_NEAR(ratio.estimate, 2, 1e-12);
+  EXPECT_NEAR(std::log2(ratio.low), 1 - 12.7062047361747, 1e-9);
+  EXPECT_NEAR(std::log2(ratio.high), 1 + 12.7062047361747, 1e-9);
+}
+
+}  // namespace
+}  // namespace attnbench::stats

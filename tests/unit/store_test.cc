@@ -1,0 +1,268 @@
+#include "store/store.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "attnbench/error.h"
+#include "store/schema.h"
+#include "store/sqlite.h"
+#include "unit/store_fixture.h"
+
+namespace attnbench {
+namespace {
+
+using testing::HasSubstr;
+
+class StoreTest : public StoreFixture {};
+
+TEST_F(StoreTest, GivesBackWhatItWasGiven) {
+  const auto given = sample_contents();
+  {
+    auto store = Store::open(path("a.db"), Store::Mode::write);
+    store.add_contents({given});
+  }
+  const auto store = Store::open(path("a.db"), Store::Mode::read);
+  ASSERT_EQ(store.runs().size(), 1U);
+  const auto back = store.contents(store.runs()[0].id);
+  EXPECT_EQ(back.run, given.run);
+  ASSERT_EQ(back.cells.size(), 2U);
+  EXPECT_EQ(back.cells[0].cpus, (std::vector<int>{0, 1}));
+  EXPECT_EQ(back.cells[0].shape, given.cells[0].shape);
+  ASSERT_EQ(back.cells[0].kernels.size(), 3U);
+  EXPECT_EQ(back.cells[0].kernels[1].id(), "swa(w=64,causal)/masked@cpu:avx512");
+  EXPECT_EQ(back.cells[0].kernels[1].batch_calls, 7);
+  EXPECT_EQ(back.cells[0].kernels[2].support_reason, "needs \"square\", lengths");
+  ASSERT_EQ(back.verifications.size(), 2U);
+  EXPECT_EQ(back.verifications[0].rerun_bitwise, true);
+  EXPECT_EQ(back.verifications[0].unchanged_threads, std::nullopt);
+  EXPECT_TRUE(std::isnan(back.verifications[1].max_error));
+  ASSERT_EQ(back.processes.size(), 3U);
+  EXPECT_EQ(back.processes[0].orders, given.processes[0].orders);
+  EXPECT_EQ(back.processes[0].noise, given.processes[0].noise);
+  ASSERT_EQ(back.processes[0].samples.size(), given.processes[0].samples.size());
+  EXPECT_EQ(back.processes[1].reason, "steal 3.1 % of CPU time, above 2 %");
+  const auto& first = back.processes[0].samples.front();
+  EXPECT_EQ(first.role, "unbatched");
+  EXPECT_EQ(first.block, -1);
+  bool found = false;
+  for (const auto& sample : back.processes[0].samples) found |= sample.time_seconds == 0.1 + 0.2;
+  EXPECT_TRUE(found) << "a time lost bits";
+  ASSERT_EQ(back.failures.size(), 1U);
+  EXPECT_EQ(back.failures[0].stage, "measure");
+}
+
+TEST_F(StoreTest, PutCellReplacesTheDescriptionAndKeepsSamples) {
+  auto store = Store::open(path("a.db"), Store::Mode::write);
+  store.add_contents({sample_contents()});
+  const auto run = store.runs()[0].id;
+  auto cell = store.cells(run)[0];
+  const auto samples = store.processes(run, cell.cell_id)[0].samples.size();
+  cell.kernels[1].quarantine_reason = "crashed twice";
+  std::swap(cell.kernels[0].is_baseline, cell.kernels[1].is_baseline);
+  store.put_cell(run, cell);
+  EXPECT_EQ(store.cells(run)[0].kernels[1].quarantine_reason, "crashed twice");
+  EXPECT_TRUE(store.cells(run)[0].kernels[1].is_baseline);
+  EXPECT_EQ(store.processes(run, cell.cell_id)[0].samples.size(), samples);
+  cell.kernels.erase(cell.kernels.begin());
+  EXPECT_THROW(store.put_cell(run, cell), InputError) << "its samples would have lost their kernel";
+  EXPECT_EQ(store.cells(run)[0].kernels.size(), 3U);
+}
+
+TEST_F(StoreTest, InvalidatedProcessesKeepTheirSamples) {
+  auto store = Store::open(path("a.db"), Store::Mode::write);
+  store.add_contents({sample_contents()});
+  const auto run = store.runs()[0].id;
+  const auto cell = store.cells(run)[0].cell_id;
+  store.invalidate_processes(run, cell, "re-planned");
+  const auto processes = store.processes(run, cell);
+  EXPECT_FALSE(processes[0].valid);
+  EXPECT_EQ(processes[0].reason, "re-planned");
+  EXPECT_EQ(processes[1].reason, "steal 3.1 % of CPU time, above 2 %") << "the first reason counts";
+  EXPECT_FALSE(processes[0].samples.empty());
+}
+
+TEST_F(StoreTest, RefusesValuesThatCannotBe) {
+  auto store = Store::open(path("a.db"), Store::Mode::write);
+  const auto contents = sample_contents();
+  store.add_contents({contents});
+  const auto run = store.runs()[0].id;
+  const auto before = store.processes(run, contents.cells[0].cell_id).size();
+  EXPECT_THAT(error_of([&] { store.add_process(run, contents.processes[0]); }), HasSubstr("already stored"));
+  const auto refused = [&](auto change) {
+    auto process = contents.processes[0];
+    process.process = 77;
+    change(process);
+    return error_of([&] { store.add_process(run, process); });
+  };
+  EXPECT_EQ(refused([](ProcessRecord& p) { p.process = 9; }), "accepted");
+  EXPECT_THAT(refused([](ProcessRecord& p) { p.samples[1] = p.samples[0]; }), HasSubstr("UNIQUE"));
+  EXPECT_THAT(refused([](ProcessRecord& p) { p.samples[0].role = "warmup"; }), HasSubstr("role"));
+  EXPECT_THAT(refused([](ProcessRecord& p) { p.samples[0].time_seconds = std::nan(""); }),
+              HasSubstr("time_seconds"));
+  EXPECT_THAT(refused([](ProcessRecord& p) { p.samples[0].time_seconds = HUGE_VAL; }),
+              HasSubstr("time_seconds"));
+  EXPECT_THAT(refused([](ProcessRecord& p) { p.samples[0].valid = false; }), HasSubstr("reason"));
+  EXPECT_THAT(refused([](ProcessRecord& p) { p.samples[0].kernel_id = "mha/fused@cpu"; }),
+              HasSubstr("'mha/fused@cpu' is not in cell"));
+  EXPECT_THAT(refused([](ProcessRecord& p) { p.valid = false; }), HasSubstr("reason"));
+  EXPECT_THAT(refused([](ProcessRecord& p) { p.cell_id = "elsewhere"; }), HasSubstr("'elsewhere'"));
+  EXPECT_EQ(store.processes(run, contents.cells[0].cell_id).size(), before + 1)
+      << "a refused process must leave nothing behind";
+}
+
+TEST_F(StoreTest, SecondWriterIsRefusedReaderIsNot) {
+  auto writer = Store::open(path("a.db"), Store::Mode::write);
+  writer.add_contents({sample_contents()});
+  const auto message = error_of([&] { Store::open(path("a.db"), Store::Mode::write); });
+  EXPECT_THAT(message, HasSubstr(path("a.db")));
+  EXPECT_THAT(message, HasSubstr("being written by another"));
+  auto reader = Store::open(path("a.db"), Store::Mode::read);
+  EXPECT_EQ(reader.runs().size(), 1U);
+  auto process = sample_contents().processes[0];
+  process.process = 50;
+  writer.add_process(1, process);
+  EXPECT_EQ(reader.processes(1, process.cell_id).size(), 3U) << "a reader sees what was committed meanwhile";
+  EXPECT_THROW(reader.add_run({}), InputError) << "a reader must not write";
+}
+
+TEST_F(StoreTest, KilledWriterLeavesCommittedDataAndNoLock) {
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const auto child = fork();
+  if (child == 0) {
+    auto store = Store::open(path("a.db"), Store::Mode::write);
+    store.add_contents({sample_contents()});
+    // A transaction under way that has already reached the file.
+    sqlite::Connection connection(path("a.db"), SQLITE_OPEN_READWRITE);
+    connection.execute(
+        "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE;"
+        "DELETE FROM sample; UPDATE process SET noise_json = json_quote(hex(zeroblob(100000)))");
+    const bool told = ::write(ready[1], "x", 1) == 1;
+    while (told) pause();
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  ASSERT_TRUE(std::filesystem::exists(path("a.db-journal"))) << "the test did not catch a transaction";
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  {
+    const auto reader = Store::open(path("a.db"), Store::Mode::read);
+    EXPECT_EQ(reader.contents(1).processes[0].samples.size(), sample_contents().processes[0].samples.size());
+  }
+  auto writer = Store::open(path("a.db"), Store::Mode::write);
+  EXPECT_EQ(writer.contents(1).processes[0].noise, sample_contents().processes[0].noise);
+}
+
+TEST_F(StoreTest, ForeignFilesAreRefusedAndNotChanged) {
+  const auto stays_refused = [&](const std::string& file, const std::string& words) {
+    const auto before = read_text(file);
+    for (const auto mode : {Store::Mode::read, Store::Mode::write}) {
+      const auto message = error_of([&] { Store::open(file, mode); });
+      EXPECT_THAT(message, HasSubstr(words));
+      EXPECT_THAT(message, HasSubstr(file));
+    }
+    EXPECT_EQ(read_text(file), before);
+  };
+  write_text(path("notes.txt"), "my notes, longer than a header would be: " + std::string(200, '.'));
+  stays_refused(path("notes.txt"), "is not an AttnBench store");
+  write_text(path("short"), "x");
+  stays_refused(path("short"), "is not an AttnBench store");
+  sqlite::Connection(path("other.db"), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
+      .execute("CREATE TABLE bookmarks (url TEXT)");
+  stays_refused(path("other.db"), "another program");
+  Store::open(path("newer.db"), Store::Mode::write);
+  sqlite::Connection(path("newer.db"), SQLITE_OPEN_READWRITE).execute("PRAGMA user_version = 99");
+  stays_refused(path("newer.db"), "newer AttnBench (store format 99");
+}
+
+TEST_F(StoreTest, DamageIsNamed) {
+  {
+    auto store = Store::open(path("a.db"), Store::Mode::write);
+    store.add_contents({sample_contents()});
+  }
+  const auto whole = read_text(path("a.db"));
+  ASSERT_GT(whole.size(), 20000U);
+  for (const std::size_t size : {50UL, 1000UL, 4096UL, whole.size() / 2, whole.size() - 4096}) {
+    write_text(path("cut.db"), whole.substr(0, size));
+    EXPECT_THAT(error_of([&] { Store::open(path("cut.db"), Store::Mode::read); }), HasSubstr("is corrupt"));
+    EXPECT_THAT(error_of([&] { Store::open(path("cut.db"), Store::Mode::write); }), HasSubstr("cut.db"));
+    EXPECT_EQ(read_text(path("cut.db")).size(), size);
+  }
+  auto scribbled = whole;
+  std::fill(scribbled.begin() + 8192, scribbled.begin() + 16384, '\x5a');
+  write_text(path("scribbled.db"), scribbled);
+  EXPECT_THAT(error_of([&] { Store::open(path("scribbled.db"), Store::Mode::read); }),
+              HasSubstr("is corrupt"));
+}
+
+TEST_F(StoreTest, PathsThatCannotBeUsedAreSaidAtOpen) {
+  EXPECT_THAT(error_of([&] { Store::open(path("no/such/dir/a.db"), Store::Mode::write); }),
+              HasSubstr("cannot be written: No such file"));
+  EXPECT_THAT(error_of([&] { Store::open(directory_.string(), Store::Mode::write); }),
+              HasSubstr("Is a directory"));
+  EXPECT_THAT(error_of([&] { Store::open("/dev/null", Store::Mode::write); }),
+              HasSubstr("not a regular file"));
+  EXPECT_THAT(error_of([&] { Store::open(path("absent.db"), Store::Mode::read); }),
+              HasSubstr("No such file"));
+  EXPECT_FALSE(std::filesystem::exists(path("absent.db")));
+  write_text(path("empty.db"), "");
+  EXPECT_THAT(error_of([&] { Store::open(path("empty.db"), Store::Mode::read); }), HasSubstr("is empty"));
+}
+
+TEST_F(StoreTest, FullDiskKeepsWhatWasCommitted) {
+  const auto contents = sample_contents();
+  const auto child = fork();
+  if (child == 0) {
+    auto store = Store::open(path("a.db"), Store::Mode::write);
+    store.add_contents({contents});
+    // Writing beyond the limit fails as on a full disk, once SIGXFSZ no longer kills.
+    std::signal(SIGXFSZ, SIG_IGN);
+    const auto size = std::filesystem::file_size(path("a.db"));
+    const rlimit limit{size + 8192, size + 8192};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    auto process = contents.processes[0];
+    process.process = 60;
+    process.noise = std::string(100000, 'n');
+    try {
+      store.add_process(1, process);
+    } catch (const StoreError& error) {
+      const std::string message = error.what();
+      const bool named = message.find(path("a.db")) != std::string::npos;
+      // The store stays usable: a process that still fits is taken.
+      process.noise = 1;
+      process.samples.resize(2);
+      store.add_process(1, process);
+      _exit(named && message.find("intact") != std::string::npos ? 0 : 2);
+    }
+    _exit(3);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  const auto store = Store::open(path("a.db"), Store::Mode::read);
+  const auto processes = store.processes(1, contents.cells[0].cell_id);
+  ASSERT_EQ(processes.size(), 3U);
+  EXPECT_EQ(processes[0].samples.size(), contents.processes[0].samples.size());
+  EXPECT_EQ(processes[2].samples.size(), 2U);
+}
+
+TEST_F(StoreTest, SqliteFullIsSaidInWords) {
+  sqlite::Connection connection(path("a.db"), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  connection.execute("PRAGMA max_page_count = 3; CREATE TABLE t (x)");
+  const auto message = error_of([&] { connection.execute("INSERT INTO t VALUES (zeroblob(100000))"); });
+  EXPECT_THAT(message, HasSubstr("the disk is full"));
+  EXPECT_THAT(message, HasSubstr(path("a.db")));
+}
+
+}  // namespace
+}  // namespace attnbench
