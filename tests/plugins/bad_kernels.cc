@@ -32,6 +32,7 @@ void attend(const Problem& problem, const Tensors& t) {
         }
         float sum = 0;
         for (auto& x : p) sum += x = std::exp(x - top);
+        if (t.lse) *t.lse.row<float>(b, h, i) = top + std::log(sum);
         auto* o = t.o.row<float>(b, h, i);
         std::fill(o, o + s.head_dim_v, 0.0f);
         for (std::size_t j = 0; j < p.size(); ++j) {

@@ -107,7 +107,6 @@ class Conductor {
   RunOptions for_cell(const CellState& state) const {
     auto options = options_;
     options.launch.threads = state.cell.threads;
-    options.profile.processes = {target_};
     return options;
   }
 
