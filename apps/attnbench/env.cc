@@ -142,7 +142,7 @@ void print_ceilings(const Ceilings& ceilings, const std::optional<std::string>& 
               fmt::format("{:9.1f} GB/s read, {:.1f} GB/s copy (read + written)",
                           b.read_bytes_per_second * 1e-9, b.copy_bytes_per_second * 1e-9));
   }
-  if (disturbance) print_row("disturbed", *disturbance + ": may be too low");
+  if (disturbance) print_row("disturbed", *disturbance + ": not to be relied on");
 }
 
 void print_advice(const std::vector<Advice>& advice) {
