@@ -145,11 +145,14 @@ TEST(RowOps, SmallAlgebraOfAnyLength) {
     const std::vector<float> factors = {1, -2, 3};
     std::vector<float> ones(3 * n, 1);
     add_outer_product(factors.data(), x.data(), ones.data(), outer.data(), 3, cols, DType::f32);
+    std::vector<float> totals(n);
+    column_sums(outer.data(), totals.data(), 3, cols, DType::f32);
     std::vector<float> sums(n);
     row_times_matrix(factors.data(), outer.data(), sums.data(), 3, cols, DType::f32);
     for (std::size_t j = 0; j < n; ++j) {
       EXPECT_EQ(result[j], y[j] + 2 * x[j]);
       EXPECT_EQ(outer[n + j], 1 - 2 * x[j]);
+      EXPECT_EQ(totals[j], 3 + 2 * x[j]);
       EXPECT_EQ(sums[j], 2 + 14 * x[j]);
     }
   }
