@@ -184,7 +184,7 @@ void add_env_command(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   command->add_flag("--json", options->as_json, "Print JSON");
   command->add_option("--threads", options->threads, "Threads at work (default: all physical cores)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 65535));
   command->add_flag("--no-ceilings", options->no_ceilings, "Leave out the ceilings (about three seconds)");
   command->callback([options, &exit_code] {
     run_env(*options);
