@@ -16,6 +16,10 @@ int main(int argc, char** argv) {
   add_export_command(app, exit_code);
   add_import_command(app, exit_code);
   add_list_command(app, exit_code);
+  add_run_command(app, argv, exit_code);
+  add_worker_command(app, argv, exit_code);
+  add_env_command(app, exit_code);
+  add_verify_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

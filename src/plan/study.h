@@ -22,19 +22,42 @@ struct Cell {
   Phase phase = Phase::prefill;
   Condition condition = Condition::hot;
   int threads = 0;                    ///< 0: all physical cores of the measuring machine
+  std::int64_t kv_heads = 0;          ///< of mechanisms whose name does not give them; 0: num_q_heads
   std::vector<Mechanism> mechanisms;  ///< num_kv_heads bound
-  /// Kernel ids or parts to keep: an algorithm ("gather"), engine ("@cpu"), path (":amx") or
-  /// mechanism-qualified form ("swa(w=64)/gather@cpu"); empty keeps all.
+  /// Kernels to keep, as matched by kernel_matches(); empty keeps all.
   std::vector<std::string> kernels;
-  /// What ratios are taken against, as a full kernel id: "mha/unfused@cpu".
+  /// What ratios are taken against, as a full kernel id: "mha/unfused@cpu". It is measured even where
+  /// `mechanisms` or `kernels` leave it out.
   std::string baseline;
 
-  /// Stable name made of everything but mechanisms, kernels and baseline, readable:
-  /// "core-prefill-hot-f32-bhsd-b1-h8-q128-kv128-d64-t0" (+ "-v.." where head_dim_v differs, "-m512" in layer
-  /// scope). Used as cell_id.
+  /// Stable name made of everything but kv_heads, mechanisms, kernels and baseline, readable:
+  /// "core-prefill-hot-f32-bhsd-b1-h8-q128-kv128-d64-t0". Added where they apply: "-v.." (head_dim_v other
+  /// than head_dim_qk), "-m512" (layer scope), "-s.." (softmax_scale other than 1/sqrt(head_dim_qk)),
+  /// "-n.." (seqlens_kv).
   std::string id() const;
   Problem problem(const Mechanism& mechanism) const { return {shape, mechanism, scope, phase}; }
+
+  /// `mechanisms`, preceded by the baseline's where it is not among them.
+  std::vector<Mechanism> measured_mechanisms() const;
+  /// Whether the kernel takes part: it is the baseline, or its mechanism is asked for and `kernels` keep it.
+  bool keeps(std::string_view kernel_id) const;
+  bool operator==(const Cell&) const = default;
 };
+
+/// 1 / sqrt(head_dim_qk), the scale that "rsqrt" stands for.
+double rsqrt_scale(std::int64_t head_dim_qk);
+
+/// A filter is any part of "mechanism(params)/kernel@engine:path" with its separator: "gather", "@cpu",
+/// ":amx", "fused@cpu", "swa(w=64)/", "swa(w=64)/gather@cpu". Parts left out match everything.
+bool kernel_matches(std::string_view filter, std::string_view kernel_id);
+/// The mechanism of a kernel id or filter. Throws InputError(field, ...) where it is missing or not
+/// canonical.
+Mechanism mechanism_of(std::string_view field, std::string_view kernel_id);
+
+/// How a slot is timed, the same in all profiles.
+inline constexpr double kBatchSeconds = 1e-3;  ///< shortest timed batch (hot)
+inline constexpr int kMaxPrimingCalls = 20;
+inline constexpr double kOnePrimingCallAboveSeconds = 5e-3;
 
 /// How much is measured and how a run is judged.
 struct Profile {
@@ -48,14 +71,20 @@ struct Profile {
   bool stops_on_width = false;  ///< publish: A/A half-width <= 1 %, each ratio's <= 2 % at a look
 
   int max_processes() const { return processes.back(); }
+  bool operator==(const Profile&) const = default;
 };
 /// quick, spec, publish; throws InputError otherwise.
 Profile parse_profile(std::string_view text);
+std::vector<std::string> profile_names();
+/// The same profile with at most `processes` processes; looks beyond that number are dropped.
+Profile with_at_most(Profile profile, int processes);
 
 struct Study {
   std::string name;
   std::string description;
-  std::vector<Cell> cells;
+  std::vector<Cell> cells;  ///< ids are unique
+
+  bool operator==(const Study&) const = default;
 };
 
 }  // namespace attnbench

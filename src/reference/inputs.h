@@ -9,24 +9,33 @@
 
 namespace attnbench::reference {
 
-/// Inputs that discriminate. normal: N(0,1). rising: scores whose row maximum rises along the keys, so a
-/// skipped rescale shows. large_logits: scores beyond 89, where exp overflows f32 without max-subtraction.
-/// one_hot: each softmax row has all its weight on one key. zero_q: q = 0, the output is the mean of the
-/// allowed V rows.
+/// Inputs that discriminate. In layer scope the projected q, k and v are what is described.
+/// - normal: N(0,1).
+/// - rising: scores rise along the keys from 64 to 96, so that a skipped rescale of an online softmax shows,
+///   and a missing max-subtraction overflows. Linear mechanisms: later keys weigh more.
+/// - large_logits: every score of a row near +120, or every one near -120: exp overflows or vanishes in f32
+///   without max-subtraction. Linear mechanisms: elements of q and k near +-120, so that exp overflows where
+///   phi is evaluated on both branches.
+/// - one_hot: each softmax row has all its weight on one key, often far from the diagonal (on it in layer
+///   scope). Linear mechanisms: q and k of +-8 and +-4, phi far from linear.
+/// - zero_q: q = 0; a softmax row is the exact mean of the V rows it may see.
 enum class InputKind : std::uint8_t { normal, rising, large_logits, one_hot, zero_q };
 std::string_view name(InputKind kind);
 const std::vector<InputKind>& all_input_kinds();
 
-/// Tensors and the memory they live in. Outputs are poisoned with NaN.
+/// Tensors and the memory they live in.
 struct ProblemData {
   std::vector<Buffer> buffers;
   Tensors tensors;
 };
 
 /// Values in the problem's element types, dense in its layout, from a seed (the same on every machine).
-/// with_lse adds the log-sum-exp output (core scope, softmax mechanisms only).
+/// with_lse adds the log-sum-exp output (core scope, softmax mechanisms only). Outputs are poisoned.
 ProblemData make_data(const Problem& problem, InputKind kind, std::uint64_t seed, bool with_lse);
-/// Fills o (and lse) with NaN.
+/// Writes the same values into views with any strides; each must have the problem's sizes, k and v perhaps
+/// fewer keys.
+void fill_inputs(const Problem& problem, InputKind kind, std::uint64_t seed, const Tensors& tensors);
+/// Fills the rows of o (and lse, where given) with NaN.
 void poison_outputs(const Problem& problem, Tensors& tensors);
 
 }  // namespace attnbench::reference

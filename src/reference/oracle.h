@@ -4,13 +4,15 @@
 
 namespace attnbench::reference {
 
-/// Attention by its definition in float64: plain loops over the definition, no tiling, no mask
-/// ranges shared with any kernel. Reads inputs in their element type.
+/// Attention by its definition in float64: plain loops over the definition, no tiling, no mask ranges shared
+/// with any kernel. Reads inputs in their element type. A row that may see no key is zeros with lse = -inf;
+/// NaN in an input gives NaN. Linear mechanisms sum once a kv head (causal_linear carries the sums along the
+/// keys); layer scope projects K and V once a kv head. Single-threaded. Throws InputError for f16.
 RowResults oracle(const Problem& problem, const Tensors& inputs, std::span<const Row> rows);
 
 /// The same loops as an ordinary implementation in the element type would compute them: scores, softmax and
-/// all sums in f32, P (or phi) rounded to the element type before the product with V, output rounded. Its
-/// error against the oracle sets the tolerance.
+/// all sums in f32, P (or phi) rounded to the element type before the product with V, output rounded; in
+/// layer scope the projections' f32 results rounded too. Its error against the oracle sets the tolerance.
 RowResults plain_form(const Problem& problem, const Tensors& inputs, std::span<const Row> rows);
 
 }  // namespace attnbench::reference

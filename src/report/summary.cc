@@ -173,7 +173,9 @@ std::string standing(const RunSummary& summary) {
     most = std::max(most, cell.valid_processes);
   }
   const auto range = fewest == most ? std::to_string(most) : fmt::format("{} to {}", fewest, most);
-  return fmt::format("orientation: {} process{}, not for publication", range, most == 1 ? "" : "es");
+  const bool unguarded = summary.run.environment.value("noise_guard", "on") == "off";
+  return fmt::format("orientation: {} process{}, not for publication{}", range, most == 1 ? "" : "es",
+                     unguarded ? "; noise guard off" : "");
 }
 
 }  // namespace attnbench

@@ -253,18 +253,26 @@ std::string baseline_line(const RunSummary& summary) {
                      fmt::join(baselines, " or "));
 }
 
-std::string invalid_lines(const GroupedRun& grouped) {
-  std::string text;
-  for (const auto& group : grouped.groups) {
-    for (const auto* cell : group.cells) {
-      std::map<std::string, int> counts;
-      for (const auto& reason : cell->invalid_reasons) ++counts[on_one_line(reason)];
-      for (const auto& [reason, count] : counts) {
-        text += fmt::format("invalid, not counted: {} of {} processes of {}, N = {}: {}\n", count,
-                            cell->valid_processes + static_cast<int>(cell->invalid_reasons.size()),
-                            group.heading, cell->seqlen(), reason);
-      }
+/// One line for each kind of reason (its words before the first number), with the first of them in full.
+std::string invalid_lines(const RunSummary& summary) {
+  struct Kind {
+    int processes = 0;
+    std::string first;
+  };
+  std::map<std::string, Kind> kinds;
+  int total = 0;
+  for (const auto& cell : summary.cells) {
+    total += cell.valid_processes + static_cast<int>(cell.invalid_reasons.size());
+    for (const auto& reason : cell.invalid_reasons) {
+      auto& kind = kinds[reason.substr(0, reason.find_first_of("0123456789"))];
+      if (++kind.processes == 1)
+        kind.first = fmt::format("{} (in {})", on_one_line(reason), cell.cell.cell_id);
     }
+  }
+  std::string text;
+  for (const auto& [words, kind] : kinds) {
+    text += fmt::format("invalid, not counted: {} of {} processes, the first: {}\n", kind.processes, total,
+                        kind.first);
   }
   return text;
 }
@@ -282,7 +290,7 @@ std::string run_table(const RunSummary& summary) {
   text += baseline_line(summary);
   Notes notes;
   for (const auto& group : grouped.groups) text += Block(group, notes).text();
-  const auto ends = notes.lines() + invalid_lines(grouped);
+  const auto ends = notes.lines() + invalid_lines(summary);
   if (!ends.empty()) text += "\n" + ends;
   return text + "\nWhat each column means: attnbench run --help\n";
 }

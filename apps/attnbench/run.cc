@@ -1,0 +1,165 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <sstream>
+
+#include "attnbench/error.h"
+#include "attnbench/registry.h"
+#include "commands.h"
+#include "dry_run.h"
+#include "plan/find_study.h"
+#include "plan/ranges.h"
+#include "report/summary.h"
+#include "report/table.h"
+#include "run/conductor/conduct.h"
+#include "store/export.h"
+#include "study_options.h"
+
+namespace attnbench {
+namespace {
+
+struct RunArguments {
+  std::string study = "paper";
+  std::string profile = "quick";
+  std::string out;
+  std::string launcher;
+  std::string program;
+  std::string budget;
+  std::vector<std::string> plugins;
+  std::uint64_t seed = 1;
+  double kernel_limit_seconds = 60;
+  bool dry_run = false;
+  bool json = false;
+  bool accept_noise = false;
+  bool quiet = false;
+  std::shared_ptr<const StudyOverrides> overrides;
+};
+
+std::vector<std::string> split_words(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) words.push_back(word);
+  return words;
+}
+
+std::string default_store(const RunArguments& arguments, const Study& study) {
+  std::filesystem::create_directories("results");
+  return fmt::format("results/{}-{}-{:%Y%m%dT%H%M%SZ}.db", study.name, arguments.profile,
+                     fmt::gmtime(std::time(nullptr)));
+}
+
+/// The command line again, with the store named, as it would be typed to go on.
+std::string resume_command(char** argv, const std::string& store) {
+  std::string command;
+  bool has_out = false;
+  for (char** word = argv; *word != nullptr; ++word) {
+    const std::string text = *word;
+    has_out = has_out || text == "--out" || text.starts_with("--out=");
+    const bool plain = text.find_first_of(" ()'\"*&|;<>$\\") == std::string::npos && !text.empty();
+    command += plain ? text + " " : fmt::format("'{}' ", text);
+  }
+  return has_out ? command : fmt::format("{}--out {}", command, store);
+}
+
+RunOptions to_options(const RunArguments& arguments) {
+  RunOptions options;
+  options.study = find_study(arguments.study, *arguments.overrides);
+  options.profile = parse_profile(arguments.profile);
+  options.seed = arguments.seed;
+  options.launch.launcher = split_words(arguments.launcher);
+  options.launch.program = arguments.program.empty()
+                               ? std::filesystem::read_symlink("/proc/self/exe").string()
+                               : arguments.program;
+  for (const auto& plugin : arguments.plugins) {
+    options.launch.plugins.push_back(std::filesystem::absolute(plugin).string());
+    load_plugin(options.launch.plugins.back());
+  }
+  check_kernel_names(options.study);
+  if (!arguments.budget.empty()) options.budget_seconds = parse_seconds("budget", arguments.budget);
+  if (!(arguments.kernel_limit_seconds > 0)) {
+    throw InputError("kernel-timeout", fmt::format("{:g}", arguments.kernel_limit_seconds),
+                     "is not a positive time");
+  }
+  options.kernel_limit_seconds = arguments.kernel_limit_seconds;
+  options.accept_noise = arguments.accept_noise;
+  if (options.accept_noise && options.profile.stops_on_width) {
+    throw InputError("accept-noise", "publish", "cannot go together: a publication needs the noise guard");
+  }
+  options.quiet = arguments.quiet;
+  return options;
+}
+
+int exit_code_of(const RunOutcome& outcome) {
+  constexpr int kInterrupted = 130;  // the shell's code for a command ended by Ctrl-C
+  if (outcome.interrupted) return kInterrupted;
+  if (outcome.kernel_failed) return kKernelFailed;
+  return outcome.not_publishable ? kNotPublishable : kDone;
+}
+
+int run(const RunArguments& arguments, char** argv) {
+  auto options = to_options(arguments);
+  if (arguments.dry_run) {
+    fmt::print("{}", arguments.json ? dry_run_json(options).dump(2) + "\n" : dry_run_text(options));
+    return kDone;
+  }
+  options.out = arguments.out.empty() ? default_store(arguments, options.study) : arguments.out;
+  const auto outcome = conduct(options);
+  const auto store = Store::open(options.out, Store::Mode::read);
+  const auto csv = std::filesystem::path(options.out).replace_extension(".csv").string();
+  const auto contents = all_contents(store);
+  write_text_file(csv, samples_csv(contents));
+  write_text_file(environment_file(csv), environment_text(contents));
+  if (arguments.json) {
+    fmt::print("{}\n", run_summary(store, outcome.run_id).dump(2));
+  } else {
+    fmt::print("{}\nstore: {}\ncsv:   {}\n", run_table(store, outcome.run_id), options.out, csv);
+  }
+  if (outcome.interrupted) {
+    fmt::print(stderr, "interrupted; all finished processes are kept. To go on:\n  {}\n",
+               resume_command(argv, options.out));
+  }
+  return exit_code_of(outcome);
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, char** argv, int& exit_code) {
+  auto* command =
+      app.add_subcommand("run", "Measure a study on this machine (default: the paper study, quick)");
+  command->footer(
+      table_legend() +
+      "\nExit codes: 0 done, 2 bad input, 3 measured but not publishable, 4 a kernel failed or was wrong.\n\n"
+      "Examples:\n"
+      "  attnbench run\n"
+      "  attnbench run paper --profile spec --out paper.db\n"
+      "  attnbench run paper --seqlen 128..4096*2 --mechanism mha,swa --dtype bf16 --threads 1\n"
+      "  attnbench run long --budget 20m\n"
+      "  attnbench run decode --launcher 'ssh host' --out host.db");
+  const auto arguments = std::make_shared<RunArguments>();
+  command->add_option("study", arguments->study, "Name of a study or path of a TOML file")
+      ->capture_default_str();
+  command->add_option("--profile", arguments->profile, "quick, spec or publish")->capture_default_str();
+  command->add_option("--out", arguments->out, "Store to write; an unfinished one is resumed");
+  command->add_option("--seed", arguments->seed, "Seed of orders and data")->capture_default_str();
+  command->add_option("--budget", arguments->budget, "Lower the number of processes to fit: 90s, 20m, 1h30m");
+  command->add_option("--launcher", arguments->launcher, "Words that start workers elsewhere: 'ssh host'");
+  command->add_option("--worker-program", arguments->program, "Path of attnbench where the workers run");
+  command->add_option("--plugin", arguments->plugins, "Shared object with further kernels");
+  command
+      ->add_option("--kernel-timeout", arguments->kernel_limit_seconds, "Seconds after which a kernel hangs")
+      ->capture_default_str();
+  command->add_flag("--dry-run", arguments->dry_run,
+                    "List cells, bytes, time and unsupported kernels; measure nothing");
+  command->add_flag(
+      "--accept-noise", arguments->accept_noise,
+      "Record noise but let it invalidate nothing (trials on a busy machine; the table says so)");
+  command->add_flag("--json", arguments->json, "Print JSON");
+  command->add_flag("--quiet", arguments->quiet, "No progress");
+  arguments->overrides = add_study_options(*command);
+  command->callback([arguments, argv, &exit_code] { exit_code = run(*arguments, argv); });
+}
+
+}  // namespace attnbench

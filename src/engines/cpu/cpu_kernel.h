@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "attnbench/kernel.h"
+
+namespace attnbench::cpu {
+
+/// A kernel of engine `cpu`. It implements core scope; layer scope is added around it here (see layer.h).
+class CpuKernel : public KernelInfo {
+ public:
+  std::string_view engine() const final { return "cpu"; }
+  Support supports(const Problem& problem, const Device& device) const final;
+  std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device) const final;
+  double executed_flops(const Problem& problem) const final;
+  std::int64_t workspace_bytes(const Problem& problem, const Device& device) const final;
+
+ protected:
+  /// All are called with problems of core scope.
+  virtual Support core_supports(const Problem& problem, const Device& device) const = 0;
+  virtual std::unique_ptr<Execution> core_prepare(const Problem& problem, const Device& device) const = 0;
+  virtual double core_flops(const Problem& problem) const = 0;
+  virtual std::int64_t core_workspace_bytes(const Problem& problem, const Device& device) const = 0;
+};
+
+}  // namespace attnbench::cpu

@@ -1,0 +1,140 @@
+#include "engines/cpu/layer.h"
+
+#include <utility>
+
+#include "engines/cpu/matmul.h"
+#include "engines/cpu/workspace.h"
+
+namespace attnbench::cpu {
+namespace {
+
+/// The projected tensors and the four products.
+struct Projections {
+  Projections(const Problem& layer, const Device& device)
+      : s(layer.shape),
+        kv_heads(layer.mechanism.num_kv_heads),
+        to_q(product(device, s.d_model, s.num_q_heads * s.head_dim_qk)),
+        to_k(product(device, s.d_model, kv_heads * s.head_dim_qk)),
+        to_v(product(device, s.d_model, kv_heads * s.head_dim_v)),
+        to_o(product(device, s.num_q_heads * s.head_dim_v, s.d_model)),
+        q(reserve(s.num_q_heads * s.head_dim_qk)),
+        k(reserve(kv_heads * s.head_dim_qk)),
+        v(reserve(kv_heads * s.head_dim_v)),
+        merged(reserve(s.num_q_heads * s.head_dim_v)) {}
+
+  Matmul product(const Device& device, std::int64_t inputs, std::int64_t outputs) {
+    const MatmulShape shape{.m = s.batch * s.seqlen_q,
+                            .n = outputs,
+                            .k = inputs,
+                            .a = {s.dtype_q, inputs},
+                            .b = {s.dtype_q, outputs},
+                            .c = {s.dtype_q, outputs}};
+    return {shape, Matmul::Threading::team, device.threads, workspace};
+  }
+
+  std::int64_t reserve(std::int64_t width) {
+    return workspace.reserve(s.batch * s.seqlen_q * width * size_bytes(s.dtype_q));
+  }
+
+  /// from (rows of x's or of merged's width) times weights, as one product over the batch where rows follow
+  /// each other evenly, else one a batch entry.
+  void project(Matmul& product, const TensorView& from, const TensorView& weights,
+               const TensorView& to) const {
+    auto shape = product.shape();
+    shape.a.row_stride = from.strides[2];
+    shape.b.row_stride = weights.strides[2];
+    shape.c.row_stride = to.strides[2];
+    const auto follows = [&](const TensorView& view) {
+      return s.batch == 1 || view.strides[0] == s.seqlen_q * view.strides[2];
+    };
+    if (follows(from) && follows(to)) {
+      product.run(0, shape, from.data, weights.data, to.data);
+      return;
+    }
+    shape.m = s.seqlen_q;
+    const auto bytes = size_bytes(s.dtype_q);
+    for (std::int64_t b = 0; b < s.batch; ++b) {
+      product.run(0, shape, from.row<char>(0, 0, 0) + b * from.strides[0] * bytes, weights.data,
+                  to.row<char>(0, 0, 0) + b * to.strides[0] * bytes);
+    }
+  }
+
+  TensorView split(std::int64_t part, std::int64_t heads, std::int64_t head_dim) const {
+    return dense_view(workspace.at<void*>(part), s.dtype_q, Layout::bshd, s.batch, heads, s.seqlen_q,
+                      head_dim);
+  }
+  /// The same memory as rows of all heads.
+  TensorView rows(std::int64_t part, std::int64_t width) const { return split(part, 1, width); }
+
+  Shape s;
+  std::int64_t kv_heads;
+  Workspace workspace;
+  Matmul to_q, to_k, to_v, to_o;
+  std::int64_t q, k, v, merged;
+};
+
+class Layer final : public Execution {
+ public:
+  Layer(const Problem& layer, const Device& device, std::unique_ptr<Execution> core)
+      : p_(layer, device), core_(std::move(core)) {
+    p_.workspace.allocate();
+  }
+
+  void enqueue(const Tensors& t, Queue& queue) override {
+    const auto& s = p_.s;
+    const auto merged = p_.rows(p_.merged, s.num_q_heads * s.head_dim_v);
+    p_.project(p_.to_q, t.x, t.wq, p_.rows(p_.q, s.num_q_heads * s.head_dim_qk));
+    p_.project(p_.to_k, t.x, t.wk, p_.rows(p_.k, p_.kv_heads * s.head_dim_qk));
+    p_.project(p_.to_v, t.x, t.wv, p_.rows(p_.v, p_.kv_heads * s.head_dim_v));
+    Tensors heads;
+    heads.q = p_.split(p_.q, s.num_q_heads, s.head_dim_qk);
+    heads.k = p_.split(p_.k, p_.kv_heads, s.head_dim_qk);
+    heads.v = p_.split(p_.v, p_.kv_heads, s.head_dim_v);
+    heads.o = p_.split(p_.merged, s.num_q_heads, s.head_dim_v);
+    heads.lse = t.lse;
+    core_->enqueue(heads, queue);
+    p_.project(p_.to_o, merged, t.wo, t.o);
+  }
+
+  std::int64_t workspace_bytes() const override { return p_.workspace.bytes() + core_->workspace_bytes(); }
+
+ private:
+  Projections p_;
+  std::unique_ptr<Execution> core_;
+};
+
+}  // namespace
+
+Problem core_problem(const Problem& layer) {
+  auto core = layer;
+  core.scope = Scope::core;
+  core.shape.layout = Layout::bshd;
+  core.shape.d_model = 0;
+  return core;
+}
+
+Support layer_support(const Problem& layer, const Device& device) {
+  const auto& s = layer.shape;
+  if (layer.phase != Phase::prefill) return Support::no("layer scope covers prefill only");
+  if (s.dtype_kv != s.dtype_q || s.dtype_o != s.dtype_q) {
+    return Support::no("layer scope needs one element type for q, k, v and the output");
+  }
+  return matmul_support(s.dtype_q, device);
+}
+
+std::unique_ptr<Execution> prepare_layer(const Problem& layer, const Device& device,
+                                         std::unique_ptr<Execution> core) {
+  return std::make_unique<Layer>(layer, device, std::move(core));
+}
+
+double projection_flops(const Problem& layer) {
+  const auto& s = layer.shape;
+  const auto widths = (s.num_q_heads + layer.mechanism.num_kv_heads) * (s.head_dim_qk + s.head_dim_v);
+  return 2.0 * static_cast<double>(s.batch * s.seqlen_q) * static_cast<double>(s.d_model * widths);
+}
+
+std::int64_t layer_workspace_bytes(const Problem& layer, const Device& device) {
+  return Projections(layer, device).workspace.bytes();
+}
+
+}  // namespace attnbench::cpu

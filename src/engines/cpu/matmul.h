@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "attnbench/device.h"
+#include "attnbench/dtype.h"
+#include "attnbench/kernel.h"
+#include "engines/cpu/workspace.h"
+
+namespace attnbench::cpu {
+
+/// How a matrix lies in memory: element (r, c) of batch entry i is at i * batch_stride + r * row_stride +
+/// c * col_stride elements. One of row_stride and col_stride is 1.
+struct MatrixLayout {
+  DType dtype = DType::f32;
+  std::int64_t row_stride = 0;
+  std::int64_t col_stride = 1;
+  std::int64_t batch_stride = 0;
+  bool operator==(const MatrixLayout&) const = default;
+};
+
+/// C (m x n) = A (m x k) B (k x n), `batch` times.
+struct MatmulShape {
+  std::int64_t m = 0, n = 0, k = 0;
+  MatrixLayout a, b, c;
+  std::int64_t batch = 1;
+  bool operator==(const MatmulShape&) const = default;
+};
+
+/// Whether oneDNN has products of this element type on this CPU.
+Support matmul_support(DType dtype, const Device& device);
+
+/// A matrix product by oneDNN (2.6 or 3.x), accumulated in f32. A and B share one element type; C has it too
+/// or is f32. Prepared for one shape and layout; other sizes and strides (with the same unit strides, C's in
+/// its columns) run through a primitive that takes them at run time, about 5 % slower and with oneDNN's own
+/// temporary memory.
+class Matmul {
+ public:
+  /// How one call is executed.
+  enum class Threading {
+    caller,  ///< by the calling thread alone; `threads` callers may run at once, each with its own number
+    team,    ///< by `threads` threads of oneDNN's pool; one caller, number 0
+  };
+  enum class Result { overwrite, accumulate };  ///< C = A B, or C += A B (f32 only)
+
+  Matmul(const MatmulShape& shape, Threading threading, int threads, Workspace& workspace,
+         Result result = Result::overwrite);
+  Matmul(Matmul&&) noexcept;
+  ~Matmul();
+
+  /// The prepared shape. The workspace must have been allocated.
+  void run(int caller, const void* a, const void* b, void* c) { run(caller, shape(), a, b, c); }
+  void run(int caller, const MatmulShape& shape, const void* a, const void* b, void* c);
+
+  const MatmulShape& shape() const;
+  /// oneDNN's name of the code it chose for the prepared shape: "brg:avx512_core_bf16".
+  std::string implementation() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace attnbench::cpu

@@ -1,0 +1,129 @@
+#include "plan/budget.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "attnbench/error.h"
+
+namespace attnbench {
+namespace {
+
+constexpr int kFewestProcesses = 2;  // one process has no spread to speak of
+
+double slot_seconds(double call, Condition condition, const Overheads& overheads) {
+  if (condition == Condition::cold) return overheads.eviction_seconds + call;
+  // Two priming calls are the fewest that can agree.
+  const int priming_calls = call > kOnePrimingCallAboveSeconds ? 1 : 2;
+  return priming_calls * call + std::max(call, kBatchSeconds);
+}
+
+double warmup_seconds(double call, const Profile& profile) {
+  return std::max(call, std::min(call * profile.warmup_limit_calls, profile.warmup_limit_seconds));
+}
+
+/// The slowest call of a kernel that may be left out; 0 when only baselines remain.
+double slowest_call(const std::vector<CellCost>& cells) {
+  double slowest = 0;
+  for (const auto& cell : cells) {
+    for (const auto& kernel : cell.kernels) {
+      if (kernel.kernel_id != cell.baseline) slowest = std::max(slowest, kernel.call_seconds);
+    }
+  }
+  return slowest;
+}
+
+}  // namespace
+
+std::int64_t tensor_bytes(const Problem& problem) {
+  const auto& s = problem.shape;
+  const auto kv_heads = problem.mechanism.num_kv_heads;
+  const auto q = size_bytes(s.dtype_q);
+  const auto o = size_bytes(s.dtype_o);
+  if (problem.scope == Scope::layer) {
+    const auto x = s.batch * s.seqlen_q * s.d_model;
+    const auto weights = s.d_model * (s.num_q_heads + kv_heads) * (s.head_dim_qk + s.head_dim_v);
+    return (x + weights) * q + x * o;
+  }
+  const auto queries = s.batch * s.num_q_heads * s.seqlen_q;
+  const auto keys = s.batch * kv_heads * s.seqlen_kv;
+  return queries * s.head_dim_qk * q + keys * (s.head_dim_qk + s.head_dim_v) * size_bytes(s.dtype_kv) +
+         queries * s.head_dim_v * o;
+}
+
+std::int64_t memory_bytes(const Cell& cell) {
+  std::int64_t bytes = 0;
+  for (const auto& mechanism : cell.measured_mechanisms()) bytes += tensor_bytes(cell.problem(mechanism));
+  return bytes;
+}
+
+double nominal_call_seconds(double executed_flops, double compulsory_bytes, double flops_per_second,
+                            double bytes_per_second) {
+  return std::max(executed_flops / flops_per_second, compulsory_bytes / bytes_per_second);
+}
+
+double process_seconds(const CellCost& cell, const Profile& profile, const Overheads& overheads) {
+  const bool cold = cell.condition == Condition::cold;
+  double seconds = overheads.process_start_seconds + 2 * profile.blocks * overheads.sentinel_seconds;
+  for (const auto& kernel : cell.kernels) {
+    const auto call = kernel.call_seconds;
+    const int slots = profile.blocks * (kernel.kernel_id == cell.baseline ? 2 : 1);
+    const double recheck = call;
+    seconds += kernel.prepare_seconds + warmup_seconds(call, profile) +
+               slots * slot_seconds(call, cell.condition, overheads) +
+               profile.unbatched_calls * (call + (cold ? overheads.eviction_seconds : 0)) + recheck;
+  }
+  return seconds;
+}
+
+double verification_seconds(const CellCost& cell, const Overheads& overheads) {
+  double seconds = cell.oracle_seconds;
+  for (const auto& kernel : cell.kernels) {
+    seconds += overheads.process_start_seconds + kernel.prepare_seconds +
+               overheads.verification_calls * kernel.call_seconds;
+  }
+  return seconds;
+}
+
+double study_seconds(const std::vector<CellCost>& cells, const Profile& profile, const Overheads& overheads) {
+  double seconds = 0;
+  for (const auto& cell : cells) {
+    seconds += verification_seconds(cell, overheads) +
+               profile.max_processes() * process_seconds(cell, profile, overheads);
+  }
+  return seconds;
+}
+
+BudgetPlan fit_budget(double budget_seconds, std::vector<CellCost> cells, const Profile& profile,
+                      const Overheads& overheads) {
+  const auto at = [&](int processes) {
+    return study_seconds(cells, with_at_most(profile, processes), overheads);
+  };
+  BudgetPlan plan;
+  int processes = profile.max_processes();
+  while (processes > kFewestProcesses && at(processes) > budget_seconds) --processes;
+
+  const double needed = at(processes);
+  while (at(processes) > budget_seconds) {
+    const double slowest = slowest_call(cells);
+    for (auto& cell : cells) {
+      std::erase_if(cell.kernels, [&](const KernelCost& kernel) {
+        const bool leaves = kernel.kernel_id != cell.baseline && kernel.call_seconds >= slowest;
+        if (leaves) plan.too_slow.push_back({cell.cell_id, kernel.kernel_id, 0});
+        return leaves;
+      });
+    }
+    if (slowest_call(cells) == 0) {
+      throw InputError("budget", fmt::format("{:.0f} s", budget_seconds),
+                       fmt::format("is too short: {} processes of every cell take about {:.0f} s", processes,
+                                   std::ceil(needed)));
+    }
+  }
+  for (auto& kernel : plan.too_slow) kernel.limit_seconds = slowest_call(cells);
+  plan.profile = with_at_most(profile, processes);
+  plan.seconds = at(processes);
+  return plan;
+}
+
+}  // namespace attnbench

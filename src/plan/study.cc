@@ -1,0 +1,135 @@
+#include "plan/study.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "attnbench/error.h"
+#include "core/names.h"
+
+namespace attnbench {
+namespace {
+
+constexpr NameTable<Condition, 2> kConditions{{{Condition::hot, "hot"}, {Condition::cold, "cold"}}};
+
+std::string dtypes(const Shape& s) {
+  if (s.dtype_q == s.dtype_kv && s.dtype_q == s.dtype_o) return std::string(name(s.dtype_q));
+  return fmt::format("{}.{}.{}", name(s.dtype_q), name(s.dtype_kv), name(s.dtype_o));
+}
+
+/// Mechanism, kernel, engine and path of an id or filter; empty where left out.
+std::array<std::string_view, 4> split_id(std::string_view text) {
+  std::array<std::string_view, 4> parts;
+  const auto take = [&text](char separator) {
+    const auto at = text.find(separator);
+    if (at == std::string_view::npos) return std::string_view{};
+    const auto after = text.substr(at + 1);
+    text = text.substr(0, at);
+    return after;
+  };
+  if (const auto slash = text.find('/'); slash != std::string_view::npos) {
+    parts[0] = text.substr(0, slash);
+    text.remove_prefix(slash + 1);
+  }
+  parts[3] = take(':');
+  parts[2] = take('@');
+  parts[1] = text;
+  return parts;
+}
+
+const std::vector<Profile>& profiles() {
+  static const std::vector<Profile> all = [] {
+    Profile quick{.name = "quick", .processes = {3}, .blocks = 10, .unbatched_calls = 5};
+    quick.warmup_limit_seconds = 0.5;
+    quick.default_path_only = true;
+    const Profile spec{.name = "spec", .processes = {5}, .blocks = 20, .unbatched_calls = 20};
+    Profile publish{.name = "publish", .processes = {10, 15, 20, 30}, .blocks = 30, .unbatched_calls = 20};
+    publish.stops_on_width = true;
+    return std::vector<Profile>{quick, spec, publish};
+  }();
+  return all;
+}
+
+}  // namespace
+
+std::string_view name(Condition condition) { return name_in(kConditions, condition); }
+Condition parse_condition(std::string_view text) { return parse_in(kConditions, "condition", text); }
+
+double rsqrt_scale(std::int64_t head_dim_qk) { return 1 / std::sqrt(static_cast<double>(head_dim_qk)); }
+
+std::string Cell::id() const {
+  const auto& s = shape;
+  auto text =
+      fmt::format("{}-{}-{}-{}-{}-b{}-h{}-q{}-kv{}-d{}", attnbench::name(scope), attnbench::name(phase),
+                  attnbench::name(condition), dtypes(s), attnbench::name(s.layout), s.batch, s.num_q_heads,
+                  s.seqlen_q, s.seqlen_kv, s.head_dim_qk);
+  if (s.head_dim_v != s.head_dim_qk) text += fmt::format("-v{}", s.head_dim_v);
+  if (scope == Scope::layer) text += fmt::format("-m{}", s.d_model);
+  // A cell of linear mechanisms alone needs no scale.
+  if (!std::isnan(s.softmax_scale) && s.softmax_scale != rsqrt_scale(s.head_dim_qk)) {
+    text += fmt::format("-s{}", s.softmax_scale);
+  }
+  if (!s.seqlens_kv.empty()) text += fmt::format("-n{}", fmt::join(s.seqlens_kv, "."));
+  return text + fmt::format("-t{}", threads);
+}
+
+std::vector<Mechanism> Cell::measured_mechanisms() const {
+  auto all = mechanisms;
+  const auto base = mechanism_of("baseline", baseline);
+  const auto same_text = [&](const Mechanism& m) { return to_string(m) == to_string(base); };
+  if (std::none_of(all.begin(), all.end(), same_text)) {
+    all.insert(all.begin(), bind_kv_heads(base, shape.num_q_heads, kv_heads));
+  }
+  return all;
+}
+
+bool Cell::keeps(std::string_view kernel_id) const {
+  if (kernel_id == baseline) return true;
+  const auto mechanism = split_id(kernel_id)[0];
+  const auto asked = [&](const Mechanism& m) { return to_string(m) == mechanism; };
+  if (std::none_of(mechanisms.begin(), mechanisms.end(), asked)) return false;
+  const auto matches = [&](const std::string& filter) { return kernel_matches(filter, kernel_id); };
+  return kernels.empty() || std::any_of(kernels.begin(), kernels.end(), matches);
+}
+
+bool kernel_matches(std::string_view filter, std::string_view kernel_id) {
+  const auto wanted = split_id(filter);
+  const auto parts = split_id(kernel_id);
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    if (!wanted[p].empty() && wanted[p] != parts[p]) return false;
+  }
+  return true;
+}
+
+Mechanism mechanism_of(std::string_view field, std::string_view kernel_id) {
+  const auto mechanism = split_id(kernel_id)[0];
+  if (mechanism.empty())
+    throw InputError(field, kernel_id, "names no mechanism, as \"mha/unfused@cpu\" does");
+  return parse_mechanism(mechanism);
+}
+
+std::vector<std::string> profile_names() {
+  std::vector<std::string> names;
+  for (const auto& profile : profiles()) names.push_back(profile.name);
+  return names;
+}
+
+Profile parse_profile(std::string_view text) {
+  for (const auto& profile : profiles()) {
+    if (profile.name == text) return profile;
+  }
+  const auto names = profile_names();
+  throw InputError("profile", text,
+                   fmt::format("is not one of {}{}", fmt::join(names, ", "), suggestion(text, names)));
+}
+
+Profile with_at_most(Profile profile, int processes) {
+  if (processes >= profile.max_processes()) return profile;
+  std::erase_if(profile.processes, [&](int look) { return look >= processes; });
+  profile.processes.push_back(processes);
+  return profile;
+}
+
+}  // namespace attnbench

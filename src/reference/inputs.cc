@@ -1,0 +1,306 @@
+#include "reference/inputs.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/names.h"
+#include "reference/elements.h"
+#include "reference/mask.h"
+#include "reference/random.h"
+
+namespace attnbench::reference {
+namespace {
+
+constexpr NameTable<InputKind, 5> kNames{{{InputKind::normal, "normal"},
+                                          {InputKind::rising, "rising"},
+                                          {InputKind::large_logits, "large_logits"},
+                                          {InputKind::one_hot, "one_hot"},
+                                          {InputKind::zero_q, "zero_q"}}};
+
+enum class Role : std::uint64_t { direction, code, target, q, k, v, x, wq, wk, wv, wo };
+
+/// What a kind needs of the problem: sizes of q and k that give the scores it promises.
+struct Recipe {
+  const Problem& problem;
+  InputKind kind;
+  std::uint64_t seed;
+  bool softmax = problem.mechanism.is_softmax();
+  double head_dim = static_cast<double>(problem.shape.head_dim_qk);
+  /// Linear mechanisms have no scale; a scale of 0 makes all scores 0 whatever q and k are.
+  double scale =
+      softmax && problem.shape.softmax_scale != 0 ? problem.shape.softmax_scale : 1 / std::sqrt(head_dim);
+
+  RandomStream stream(Role role, std::int64_t a, std::int64_t b = 0, std::int64_t c = 0) const {
+    return RandomStream{seed, static_cast<std::uint64_t>(role), static_cast<std::uint64_t>(a),
+                        static_cast<std::uint64_t>(b), static_cast<std::uint64_t>(c)};
+  }
+  /// The +-1 vector along which q and k of a kv head lie in `rising` and `large_logits`.
+  std::vector<float> direction(std::int64_t kv_head) const {
+    auto random = stream(Role::direction, kv_head);
+    std::vector<float> u(static_cast<std::size_t>(problem.shape.head_dim_qk));
+    for (auto& element : u) element = random.sign();
+    return u;
+  }
+  /// rising: q = u + 0.1 n, k = ramp u + noise n, with ramp * head_dim * scale from 64 to 96.
+  float ramp_end() const { return static_cast<float>(96 / (scale * head_dim)); }
+  float rising_noise() const { return static_cast<float>(0.5 / (std::abs(scale) * std::sqrt(head_dim))); }
+  /// 2/3 at the first key, 1 at the last.
+  static float ramp_share(std::int64_t key, std::int64_t keys) {
+    return keys < 2 ? 1.0f : 2.0f / 3 + static_cast<float>(key) / static_cast<float>(keys - 1) / 3;
+  }
+  /// large_logits: q = +-a (u + n/4), k = a (u + n/4), with a^2 head_dim |scale| = 120.
+  float large() const {
+    return softmax ? static_cast<float>(std::sqrt(120 / (std::abs(scale) * head_dim))) : 120.0f;
+  }
+  float scale_sign() const { return scale < 0 ? -1.0f : 1.0f; }
+  /// one_hot: q = A code(target), k = code(j). Scores of different +-1 codes differ by at least 2 A |scale|,
+  /// which is at least 40; a power of two keeps them exact in every element type.
+  float one_hot_q() const {
+    return softmax ? scale_sign() * static_cast<float>(std::exp2(std::ceil(std::log2(20 / std::abs(scale)))))
+                   : 8.0f;
+  }
+  float one_hot_k() const { return softmax ? 1.0f : 4.0f; }
+};
+
+void fill_normal(RandomStream random, float size, std::vector<float>& row) {
+  for (auto& element : row) element = size * random.normal();
+}
+
+void add_along(const std::vector<float>& direction, float size, std::vector<float>& row) {
+  for (std::size_t c = 0; c < row.size(); ++c) row[c] += size * direction[c];
+}
+
+void fill_code(RandomStream random, float size, std::vector<float>& row) {
+  for (auto& element : row) element = size * random.sign();
+}
+
+/// A key that the query may see: far away if a few draws find one, else its own position.
+std::int64_t draw_target(const Recipe& recipe, RandomStream random, std::int64_t position,
+                         std::int64_t keys) {
+  const auto& m = recipe.problem.mechanism;
+  const auto near = std::max<std::int64_t>({m.window, m.block_size, 8});
+  for (int draw = 0; draw < 16; ++draw) {
+    const auto key = draw < 8 ? random.below(keys) : position + random.below(2 * near + 1) - near;
+    if (key >= 0 && key < keys && may_see(m, position, key)) return key;
+  }
+  return std::clamp<std::int64_t>(position, 0, keys - 1);
+}
+
+void fill_q(const Recipe& recipe, const Tensors& t) {
+  std::vector<float> row(static_cast<std::size_t>(t.q.sizes[3]));
+  for (std::int64_t b = 0; b < t.q.sizes[0]; ++b) {
+    const auto keys = keys_in_use(recipe.problem, t, b);
+    for (std::int64_t h = 0; h < t.q.sizes[1]; ++h) {
+      const auto kv_head = kv_head_of(recipe.problem, h);
+      const auto u = recipe.direction(kv_head);
+      for (std::int64_t i = 0; i < t.q.sizes[2]; ++i) {
+        auto random = recipe.stream(Role::q, b, h, i);
+        switch (recipe.kind) {
+          case InputKind::normal:
+            fill_normal(random, 1, row);
+            break;
+          case InputKind::rising:
+            fill_normal(random, 0.1f, row);
+            add_along(u, 1, row);
+            break;
+          case InputKind::large_logits: {
+            const float side = random.sign();
+            fill_normal(random, recipe.large() / 4, row);
+            add_along(u, side * recipe.large(), row);
+            break;
+          }
+          case InputKind::one_hot: {
+            const auto position = i + keys - t.q.sizes[2];
+            const auto target = keys > 0 ? draw_target(recipe, random, position, keys) : 0;
+            fill_code(recipe.stream(Role::code, b, kv_head, target), recipe.one_hot_q(), row);
+            break;
+          }
+          case InputKind::zero_q:
+            std::fill(row.begin(), row.end(), 0.0f);
+            break;
+        }
+        store_row(t.q, b, h, i, row.data());
+      }
+    }
+  }
+}
+
+void fill_k(const Recipe& recipe, const Tensors& t) {
+  std::vector<float> row(static_cast<std::size_t>(t.k.sizes[3]));
+  for (std::int64_t b = 0; b < t.k.sizes[0]; ++b) {
+    for (std::int64_t h = 0; h < t.k.sizes[1]; ++h) {
+      const auto u = recipe.direction(h);
+      for (std::int64_t j = 0; j < t.k.sizes[2]; ++j) {
+        const auto random = recipe.stream(Role::k, b, h, j);
+        switch (recipe.kind) {
+          case InputKind::normal:
+          case InputKind::zero_q:
+            fill_normal(random, 1, row);
+            break;
+          case InputKind::rising:
+            fill_normal(random, recipe.rising_noise(), row);
+            add_along(u, recipe.ramp_end() * Recipe::ramp_share(j, t.k.sizes[2]), row);
+            break;
+          case InputKind::large_logits:
+            fill_normal(random, recipe.large() / 4, row);
+            add_along(u, recipe.scale_sign() * recipe.large(), row);
+            break;
+          case InputKind::one_hot:
+            fill_code(recipe.stream(Role::code, b, h, j), recipe.one_hot_k(), row);
+            break;
+        }
+        store_row(t.k, b, h, j, row.data());
+      }
+    }
+  }
+}
+
+void fill_rows_normal(const Recipe& recipe, Role role, float size, const TensorView& view) {
+  std::vector<float> row(static_cast<std::size_t>(view.sizes[3]));
+  for (std::int64_t b = 0; b < view.sizes[0]; ++b) {
+    for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
+      for (std::int64_t i = 0; i < view.sizes[2]; ++i) {
+        fill_normal(recipe.stream(role, b, h, i), size, row);
+        store_row(view, b, h, i, row.data());
+      }
+    }
+  }
+}
+
+/// Column 0 is the constant 1 and column 1 the row's ramp or sign where the kind needs them; the projections
+/// below give each its meaning.
+void fill_x(const Recipe& recipe, const TensorView& x) {
+  std::vector<float> row(static_cast<std::size_t>(x.sizes[3]));
+  const std::size_t second = row.size() > 1 ? 1 : 0;
+  for (std::int64_t b = 0; b < x.sizes[0]; ++b) {
+    for (std::int64_t i = 0; i < x.sizes[2]; ++i) {
+      auto random = recipe.stream(Role::x, b, i);
+      const float side = random.sign();
+      if (recipe.kind == InputKind::one_hot) {
+        fill_code(random, 1, row);
+      } else {
+        fill_normal(random, 1, row);
+      }
+      if (recipe.kind == InputKind::rising) {
+        row[0] = 1;
+        row[second] = Recipe::ramp_share(i, x.sizes[2]);
+      } else if (recipe.kind == InputKind::large_logits) {
+        row[0] = 1;
+        row[second] = side;
+      }
+      store_row(x, b, 0, i, row.data());
+    }
+  }
+}
+
+/// wq (of_query) or wk so that the projected rows follow the kind's recipe of q and k.
+void fill_qk_weights(const Recipe& recipe, bool of_query, const TensorView& w) {
+  const auto head_dim = recipe.problem.shape.head_dim_qk;
+  const auto inputs = w.sizes[2];
+  const auto role = of_query ? Role::wq : Role::wk;
+  const float even = 1 / std::sqrt(static_cast<float>(inputs));
+  float noise = even;
+  float along = 0;
+  std::int64_t along_row = 0;
+  if (recipe.kind == InputKind::rising) {
+    noise = even * (of_query ? 0.1f : recipe.rising_noise());
+    along = of_query ? 1 : recipe.ramp_end();
+    along_row = of_query ? 0 : 1;
+  } else if (recipe.kind == InputKind::large_logits) {
+    noise = even * recipe.large() / 4;
+    along = recipe.large() * (of_query ? 1 : recipe.scale_sign());
+    along_row = of_query ? 1 : 0;
+  } else if (recipe.kind == InputKind::one_hot || (recipe.kind == InputKind::zero_q && of_query)) {
+    noise = 0;
+  }
+  std::vector<float> row(static_cast<std::size_t>(w.sizes[3]));
+  for (std::int64_t m = 0; m < inputs; ++m) {
+    fill_normal(recipe.stream(role, m), noise, row);
+    for (std::int64_t c = 0; c < w.sizes[3]; ++c) {
+      const auto kv_head = of_query ? kv_head_of(recipe.problem, c / head_dim) : c / head_dim;
+      auto& element = row[static_cast<std::size_t>(c)];
+      if (along != 0 && m == std::min(along_row, inputs - 1)) {
+        element += along * recipe.direction(kv_head)[static_cast<std::size_t>(c % head_dim)];
+      }
+      if (recipe.kind == InputKind::one_hot && (kv_head * head_dim + c % head_dim) % inputs == m) {
+        element = of_query ? recipe.one_hot_q() : recipe.one_hot_k();
+      }
+    }
+    store_row(w, 0, 0, m, row.data());
+  }
+}
+
+void poison(const TensorView& view) {
+  const std::vector<float> row(static_cast<std::size_t>(view.sizes[3]),
+                               std::numeric_limits<float>::quiet_NaN());
+  for (std::int64_t b = 0; b < view.sizes[0]; ++b) {
+    for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
+      for (std::int64_t i = 0; i < view.sizes[2]; ++i) store_row(view, b, h, i, row.data());
+    }
+  }
+}
+
+}  // namespace
+
+std::string_view name(InputKind kind) { return name_in(kNames, kind); }
+
+const std::vector<InputKind>& all_input_kinds() {
+  static const std::vector<InputKind> kinds = {InputKind::normal, InputKind::rising, InputKind::large_logits,
+                                               InputKind::one_hot, InputKind::zero_q};
+  return kinds;
+}
+
+void fill_inputs(const Problem& problem, InputKind kind, std::uint64_t seed, const Tensors& tensors) {
+  const Recipe recipe{problem, kind, seed};
+  if (problem.scope == Scope::core) {
+    fill_q(recipe, tensors);
+    fill_k(recipe, tensors);
+    fill_rows_normal(recipe, Role::v, 1, tensors.v);
+    return;
+  }
+  const auto even = [](const TensorView& w) { return 1 / std::sqrt(static_cast<float>(w.sizes[2])); };
+  fill_x(recipe, tensors.x);
+  fill_qk_weights(recipe, true, tensors.wq);
+  fill_qk_weights(recipe, false, tensors.wk);
+  fill_rows_normal(recipe, Role::wv, even(tensors.wv), tensors.wv);
+  fill_rows_normal(recipe, Role::wo, even(tensors.wo), tensors.wo);
+}
+
+void poison_outputs(const Problem&, Tensors& tensors) {
+  poison(tensors.o);
+  if (tensors.lse) poison(tensors.lse);
+}
+
+ProblemData make_data(const Problem& problem, InputKind kind, std::uint64_t seed, bool with_lse) {
+  const auto& s = problem.shape;
+  const auto kv_heads = problem.mechanism.num_kv_heads;
+  ProblemData data;
+  const auto add = [&](TensorView& view, DType dtype, Layout layout, std::int64_t batch, std::int64_t heads,
+                       std::int64_t sequence, std::int64_t width) {
+    data.buffers.emplace_back(batch * heads * sequence * width * size_bytes(dtype));
+    view = dense_view(data.buffers.back().data(), dtype, layout, batch, heads, sequence, width);
+  };
+  auto& t = data.tensors;
+  if (problem.scope == Scope::core) {
+    add(t.q, s.dtype_q, s.layout, s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_qk);
+    add(t.k, s.dtype_kv, s.layout, s.batch, kv_heads, s.seqlen_kv, s.head_dim_qk);
+    add(t.v, s.dtype_kv, s.layout, s.batch, kv_heads, s.seqlen_kv, s.head_dim_v);
+    add(t.o, s.dtype_o, s.layout, s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_v);
+    if (with_lse && problem.mechanism.is_softmax()) {
+      add(t.lse, DType::f32, Layout::bhsd, s.batch, s.num_q_heads, s.seqlen_q, 1);
+    }
+  } else {
+    add(t.x, s.dtype_q, Layout::bhsd, s.batch, 1, s.seqlen_q, s.d_model);
+    add(t.wq, s.dtype_q, Layout::bhsd, 1, 1, s.d_model, s.num_q_heads * s.head_dim_qk);
+    add(t.wk, s.dtype_q, Layout::bhsd, 1, 1, s.d_model, kv_heads * s.head_dim_qk);
+    add(t.wv, s.dtype_q, Layout::bhsd, 1, 1, s.d_model, kv_heads * s.head_dim_v);
+    add(t.wo, s.dtype_q, Layout::bhsd, 1, 1, s.num_q_heads * s.head_dim_v, s.d_model);
+    add(t.o, s.dtype_o, Layout::bhsd, s.batch, 1, s.seqlen_q, s.d_model);
+  }
+  fill_inputs(problem, kind, seed, t);
+  poison_outputs(problem, t);
+  return data;
+}
+
+}  // namespace attnbench::reference

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "attnbench/tensor.h"
+#include "reference/elements.h"
+
+namespace attnbench::reference {
+
+/// Arithmetic of the oracle: float64, nothing rounded.
+struct Float64 {
+  using Real = double;
+  static double round(DType, double value) { return value; }
+};
+
+/// Arithmetic of the plain form: f32, rounded where an implementation would store an element.
+struct Plain {
+  using Real = float;
+  static float round(DType dtype, float value) { return round_to(dtype, value); }
+};
+
+/// Summed in order: other orders (lanes, blocks) err less, and the plain form is to err as loops do.
+template <typename Real>
+Real dot(const Real* a, const Real* b, std::int64_t count) {
+  Real sum = 0;
+  for (std::int64_t c = 0; c < count; ++c) sum += a[c] * b[c];
+  return sum;
+}
+
+/// out += factor * row.
+template <typename Real>
+void add_scaled(Real* out, Real factor, const Real* row, std::int64_t count) {
+  for (std::int64_t c = 0; c < count; ++c) out[c] += factor * row[c];
+}
+
+/// A dense matrix in the arithmetic's type.
+template <typename Real>
+struct Matrix {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  std::vector<Real> values;
+
+  Matrix() = default;
+  Matrix(std::int64_t r, std::int64_t c)
+      : rows(r), columns(c), values(static_cast<std::size_t>(r * c), Real{0}) {}
+  Real* row(std::int64_t i) { return values.data() + i * columns; }
+  const Real* row(std::int64_t i) const { return values.data() + i * columns; }
+};
+
+/// Columns [begin, begin + width) of a weight view.
+template <typename Real>
+Matrix<Real> load_columns(const TensorView& weights, std::int64_t begin, std::int64_t width) {
+  Matrix<Real> result(weights.sizes[2], width);
+  auto slice = weights;
+  slice.data = static_cast<char*>(weights.data) + begin * size_bytes(weights.dtype);
+  slice.sizes[3] = width;
+  for (std::int64_t m = 0; m < result.rows; ++m) load_row(slice, 0, 0, m, result.row(m));
+  return result;
+}
+
+/// out = input * weights, without rounding. `out` has weights.columns elements.
+template <typename Real>
+void project(const Real* input, const Matrix<Real>& weights, Real* out) {
+  for (std::int64_t c = 0; c < weights.columns; ++c) out[c] = 0;
+  for (std::int64_t m = 0; m < weights.rows; ++m) {
+    add_scaled(out, input[m], weights.row(m), weights.columns);
+  }
+}
+
+/// Where q, k and v come from: the tensors themselves, or x and the projections.
+template <typename Arithmetic>
+class Operands {
+ public:
+  using Real = typename Arithmetic::Real;
+  Operands(const Problem& problem, const Tensors& tensors) : problem_(problem), t_(tensors) {}
+
+  /// The first `keys` rows of K and V of one kv head, for which load_query() then serves.
+  void load_head(std::int64_t batch, std::int64_t kv_head, std::int64_t keys, Matrix<Real>& k,
+                 Matrix<Real>& v) {
+    const auto& s = problem_.shape;
+    k = Matrix<Real>(keys, s.head_dim_qk);
+    v = Matrix<Real>(keys, s.head_dim_v);
+    if (problem_.scope == Scope::core) {
+      for (std::int64_t j = 0; j < keys; ++j) {
+        load_row(t_.k, batch, kv_head, j, k.row(j));
+        load_row(t_.v, batch, kv_head, j, v.row(j));
+      }
+      return;
+    }
+    const auto wk = load_columns<Real>(t_.wk, kv_head * s.head_dim_qk, s.head_dim_qk);
+    const auto wv = load_columns<Real>(t_.wv, kv_head * s.head_dim_v, s.head_dim_v);
+    std::vector<Real> x(static_cast<std::size_t>(s.d_model));
+    for (std::int64_t j = 0; j < keys; ++j) {
+      load_row(t_.x, batch, 0, j, x.data());
+      project_rounded(x.data(), wk, s.dtype_kv, k.row(j));
+      project_rounded(x.data(), wv, s.dtype_kv, v.row(j));
+    }
+    const auto group = s.num_q_heads / problem_.mechanism.num_kv_heads;
+    first_q_head_ = kv_head * group;
+    wq_.clear();
+    for (auto h = first_q_head_; h < first_q_head_ + group; ++h) {
+      wq_.push_back(load_columns<Real>(t_.wq, h * s.head_dim_qk, s.head_dim_qk));
+    }
+  }
+
+  void load_query(std::int64_t batch, std::int64_t head, std::int64_t query, Real* q) const {
+    if (problem_.scope == Scope::core) return load_row(t_.q, batch, head, query, q);
+    std::vector<Real> x(static_cast<std::size_t>(problem_.shape.d_model));
+    load_row(t_.x, batch, 0, query, x.data());
+    project_rounded(x.data(), wq_[static_cast<std::size_t>(head - first_q_head_)], problem_.shape.dtype_q, q);
+  }
+
+ private:
+  void project_rounded(const Real* input, const Matrix<Real>& weights, DType dtype, Real* out) const {
+    project(input, weights, out);
+    for (std::int64_t c = 0; c < weights.columns; ++c) out[c] = Arithmetic::round(dtype, out[c]);
+  }
+
+  const Problem& problem_;
+  const Tensors& t_;
+  std::vector<Matrix<Real>> wq_;  ///< of the query heads that share the kv head
+  std::int64_t first_q_head_ = 0;
+};
+
+}  // namespace attnbench::reference

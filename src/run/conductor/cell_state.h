@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "plan/study.h"
+#include "run/protocol/messages.h"
+#include "store/records.h"
+
+namespace attnbench {
+
+/// A cell while it is being measured: the plan's description, the stored record, and where it stands.
+struct CellState {
+  Cell cell;
+  CellRecord record;
+  std::map<std::string, double> call_seconds;  ///< by kernel id, from verification
+  int next_process = 0;
+  int valid_processes = 0;
+  int tried_processes = 0;     ///< since the cell's kernel set last changed
+  int startup_failures = 0;    ///< in a row
+  double process_seconds = 0;  ///< of the last process; 0: none yet
+
+  /// Kernels that may be timed: supported, verified, not quarantined.
+  std::vector<KernelChoice> entrants(double limit_seconds) const;
+  KernelRecord* find(const std::string& kernel_id);
+  const KernelRecord* baseline() const;
+};
+
+/// The kernels of this build that compute the cell's mechanisms and pass its filter; the baseline always.
+std::vector<KernelChoice> candidates(const Cell& cell, double limit_seconds);
+
+/// A slot may take this long before it counts as a hang, from the kernel's call time.
+double slot_limit_seconds(double call_seconds, double kernel_limit_seconds);
+
+}  // namespace attnbench

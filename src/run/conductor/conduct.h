@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "plan/study.h"
+#include "run/conductor/worker_process.h"
+
+namespace attnbench {
+
+struct RunOptions {
+  Study study;
+  Profile profile;
+  std::uint64_t seed = 1;
+  std::string out;  ///< the store
+  LaunchOptions launch;
+  std::optional<double> budget_seconds;
+  double kernel_limit_seconds = 60;  ///< a kernel that gives no result for so long is a hang
+  bool accept_noise = false;         ///< noise is recorded but invalidates nothing; the results say so
+  bool quiet = false;
+};
+
+/// How a run ended, for the exit code.
+struct RunOutcome {
+  std::int64_t run_id = 0;
+  bool interrupted = false;
+  bool kernel_failed = false;    ///< a kernel failed, was wrong or impossible
+  bool not_publishable = false;  ///< noise: a cell without a valid process, or (publish) too many rejected
+};
+
+/// Measures a study into a store: probe, verification, then replicates of all cells until each has its
+/// processes. Goes on where an earlier run with the same plan, build and machine stopped. Every finished
+/// process is committed before the next begins. Throws InputError for bad input and a store of another plan,
+/// build or machine.
+RunOutcome conduct(const RunOptions& options);
+
+}  // namespace attnbench

@@ -1,0 +1,113 @@
+#include "run/conductor/verify_phase.h"
+
+#include <fmt/format.h>
+
+#include "plan/study_json.h"
+#include "run/verification/verify_cell.h"
+#include "run/worker/slot_timer.h"
+
+namespace attnbench {
+namespace {
+
+using nlohmann::json;
+
+KernelRecord record_of(const KernelChoice& choice, const Cell& cell) {
+  KernelRecord record;
+  record.mechanism = to_string(choice.mechanism);
+  record.kernel = choice.kernel->kernel();
+  record.engine = choice.kernel->engine();
+  record.path = choice.kernel->path();
+  record.num_kv_heads = choice.mechanism.num_kv_heads;
+  record.is_baseline = choice.id() == cell.baseline;
+  return record;
+}
+
+/// Books one answer. Returns true if the kernel failed.
+bool take(const VerificationOutcome& outcome, Store& store, std::int64_t run, CellState& state) {
+  auto* kernel = state.find(outcome.record.kernel_id);
+  if (kernel == nullptr) return false;
+  if (!outcome.unsupported_reason.empty()) {
+    kernel->support_reason = outcome.unsupported_reason;
+    return false;
+  }
+  store.put_verification(run, outcome.record);
+  const double call = outcome.record.median_call_seconds;
+  if (outcome.record.passed) {
+    state.call_seconds[kernel->id()] = call;
+    const bool hot = state.cell.condition == Condition::hot;
+    kernel->batch_calls = hot ? batch_calls_for(call, TimingRules{}) : 1;
+    return false;
+  }
+  kernel->quarantine_reason = "failed verification: " + outcome.record.reason;
+  store.add_failure(run, {state.record.cell_id, kernel->id(), "verify", outcome.record.reason});
+  return true;
+}
+
+/// Ratios need a baseline: where the planned one cannot be timed, the first kernel that can takes its place,
+/// openly.
+void choose_baseline(CellState& state, Progress& progress) {
+  const auto can_be_timed = [](const KernelRecord& kernel) {
+    return kernel.support_reason.empty() && kernel.quarantine_reason.empty();
+  };
+  for (auto& kernel : state.record.kernels) {
+    if (kernel.is_baseline && can_be_timed(kernel)) return;
+  }
+  for (auto& kernel : state.record.kernels) kernel.is_baseline = false;
+  for (auto& kernel : state.record.kernels) {
+    if (!can_be_timed(kernel)) continue;
+    kernel.is_baseline = true;
+    progress.warning(fmt::format("{}: the baseline {} cannot be timed; ratios are to {}",
+                                 state.record.cell_id, state.cell.baseline, kernel.id()));
+    return;
+  }
+}
+
+}  // namespace
+
+bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t run, CellState& state,
+                           Progress& progress) {
+  auto waiting = candidates(state.cell, options.kernel_limit_seconds);
+  state.record.kernels.clear();
+  for (const auto& choice : waiting) state.record.kernels.push_back(record_of(choice, state.cell));
+  store.put_cell(run, state.record);  // verifications refer to it
+
+  bool failed = false;
+  while (!waiting.empty()) {
+    try {
+      WorkerProcess worker(options.launch, options.seed);
+      worker.hello(false);
+      auto kernels = json::array();
+      for (const auto& choice : waiting) kernels.push_back(to_json(choice));
+      worker.send({{"type", messages::kVerify},
+                   {"cell", to_json(state.cell)},
+                   {"kernels", kernels},
+                   {"data_seed", options.seed}});
+      // The worker ends a kernel that hangs; only a hung worker itself is silent for longer.
+      const double patience = 3 * options.kernel_limit_seconds + 60;
+      while (!waiting.empty()) {
+        const auto answer = worker.receive(patience);
+        if (answer.value("done", false)) break;
+        const auto outcome = outcome_from_json(answer.at("outcome"));
+        std::erase_if(waiting, [&](const auto& choice) { return choice.id() == outcome.record.kernel_id; });
+        failed |= take(outcome, store, run, state);
+      }
+      if (!waiting.empty())
+        throw WorkerLost(waiting.front().id(), "verify", "the worker gave no result for it");
+    } catch (const WorkerLost& lost) {
+      if (lost.kernel_id.empty()) throw;
+      VerificationOutcome outcome;
+      outcome.record.cell_id = state.record.cell_id;
+      outcome.record.kernel_id = lost.kernel_id;
+      outcome.record.reason = lost.what();
+      const auto before = waiting.size();
+      std::erase_if(waiting, [&](const auto& choice) { return choice.id() == lost.kernel_id; });
+      if (waiting.size() == before) throw;
+      failed |= take(outcome, store, run, state);
+    }
+  }
+  choose_baseline(state, progress);
+  store.put_cell(run, state.record);
+  return failed;
+}
+
+}  // namespace attnbench

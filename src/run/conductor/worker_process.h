@@ -1,0 +1,71 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "run/protocol/line_channel.h"
+
+namespace attnbench {
+
+/// The worker ended, hung or reported an error. Names the kernel it was busy with, where known.
+class WorkerLost : public std::runtime_error {
+ public:
+  WorkerLost(std::string kernel, std::string at_stage, const std::string& reason)
+      : std::runtime_error(reason), kernel_id(std::move(kernel)), stage(std::move(at_stage)) {}
+  std::string kernel_id;
+  std::string stage;
+};
+
+/// The user asked to stop (SIGINT, SIGTERM).
+class Interrupted : public std::runtime_error {
+ public:
+  Interrupted() : std::runtime_error("interrupted") {}
+};
+
+/// How to start workers.
+struct LaunchOptions {
+  std::vector<std::string> launcher;  ///< words before the program: {"ssh", "host"}; empty: here
+  std::string program;                ///< path of attnbench where the worker runs
+  int threads = 0;
+  std::vector<std::string> plugins;
+};
+
+/// A running worker and the conversation with it. While waiting it sends heartbeats. The destructor leaves no
+/// process behind.
+class WorkerProcess {
+ public:
+  /// Throws InputError if the launcher cannot be started.
+  WorkerProcess(const LaunchOptions& options, std::uint64_t layout_seed);
+  ~WorkerProcess();
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  void send(const nlohmann::json& message);
+  /// The next message, "starting" notices excepted. Throws WorkerLost if the worker ends, reports an error,
+  /// or says nothing for `silence_seconds`; Interrupted on SIGINT or SIGTERM.
+  nlohmann::json receive(double silence_seconds);
+  /// Sends hello and returns the answer; with `probe`, the environment and ceilings too.
+  nlohmann::json hello(bool probe);
+
+ private:
+  void close_pipes();
+  /// Waits for the end and says how it ended, in words.
+  std::string reap(double patience_seconds);
+
+  int pid_ = -1;
+  int to_worker_ = -1;
+  int from_worker_ = -1;
+  LineChannel channel_{-1, -1};
+  std::chrono::steady_clock::time_point next_beat_{};
+  std::string busy_with_, stage_;
+};
+
+/// Installs the handlers that make receive() throw Interrupted; a second signal ends the program at once.
+void catch_interrupts();
+bool interrupted();
+
+}  // namespace attnbench

@@ -1,0 +1,136 @@
+#include "run/environment/environment.h"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attnbench/device.h"
+#include "core/parallel.h"
+#include "run/environment/identity.h"
+#include "run/environment/libraries.h"
+#include "run/environment/parse.h"
+#include "run/environment/topology.h"
+
+namespace attnbench {
+namespace {
+
+using nlohmann::json;
+
+template <typename T>
+json or_not_readable(const std::optional<T>& value) {
+  return value ? json(*value) : json(kNotReadable);
+}
+
+json text_or_not_readable(const std::string& text) { return text.empty() ? json(kNotReadable) : json(text); }
+
+/// Flags that kernels or this tool's advice depend on.
+std::vector<std::string> flags_that_matter(const CpuInfo& cpu) {
+  std::vector<std::string> found;
+  for (const auto* flag :
+       {"sse4_2",   "avx",      "f16c",     "fma",        "avx2",         "avx512f",     "avx512dq",
+        "avx512cd", "avx512bw", "avx512vl", "avx_vnni",   "avx512_vnni",  "avx512_bf16", "avx512_fp16",
+        "amx_tile", "amx_bf16", "amx_int8", "amx_fp16",   "asimd",        "asimdhp",     "asimdfhm",
+        "bf16",     "sve",      "sve2",     "hypervisor", "constant_tsc", "nonstop_tsc"}) {
+    if (cpu.has(flag)) found.emplace_back(flag);
+  }
+  return found;
+}
+
+json smt_state(const SystemFiles& files) {
+  const auto active = files.read("/sys/devices/system/cpu/smt/active");
+  if (!active) return kNotReadable;
+  return *active == "1" ? "on" : "off";
+}
+
+json probe_caches(const SystemFiles& files, int cpu) {
+  auto list = json::array();
+  for (const auto& cache : caches_of(files, cpu)) {
+    list.push_back({{"level", cache.level},
+                    {"type", cache.type},
+                    {"bytes", cache.bytes},
+                    {"cpus", format_cpu_list(cache.cpus)}});
+  }
+  return list.empty() ? json(kNotReadable) : list;
+}
+
+json probe_numa(const SystemFiles& files) {
+  auto list = json::array();
+  for (const auto& node : numa_nodes(files))
+    list.push_back({{"node", node.node}, {"cpus", format_cpu_list(node.cpus)}});
+  return list.empty() ? json(kNotReadable) : list;
+}
+
+json probe_cpu(const SystemFiles& files) {
+  const auto cpuinfo = files.read("/proc/cpuinfo");
+  const auto cpu = parse_cpuinfo(cpuinfo.value_or(""));
+  const auto allowed = allowed_cpus();
+  const auto online = online_cpus(files);
+  const auto cores = cores_of(files, online);
+  const auto logical = online.empty() ? cpu.logical_cpus : static_cast<int>(online.size());
+  return {
+      {"vendor", text_or_not_readable(cpu.vendor)},
+      {"model", text_or_not_readable(cpu.model)},
+      {"family", text_or_not_readable(cpu.family)},
+      {"model_number", text_or_not_readable(cpu.model_number)},
+      {"stepping", text_or_not_readable(cpu.stepping)},
+      {"flags", cpuinfo ? json(flags_that_matter(cpu)) : json(kNotReadable)},
+      {"features", to_string(cpu_features())},
+      {"packages", cores ? json(cores->packages) : json(kNotReadable)},
+      {"physical_cores", cores ? json(cores->physical) : json(kNotReadable)},
+      {"logical_cpus", logical > 0 ? json(logical) : json(kNotReadable)},
+      {"allowed_cpus", format_cpu_list(allowed)},
+      {"smt", smt_state(files)},
+      {"governor", or_not_readable(files.read(fmt::format(
+                       "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_governor", allowed.front())))},
+      {"hypervisor", cpuinfo ? json(cpu.has("hypervisor") ? "yes" : "none seen") : json(kNotReadable)},
+      {"caches", probe_caches(files, allowed.front())},
+      {"numa_nodes", probe_numa(files)},
+  };
+}
+
+json probe_memory(const SystemFiles& files) {
+  const auto huge_pages = files.read("/sys/kernel/mm/transparent_hugepage/enabled");
+  return {
+      {"total_bytes", or_not_readable(parse_meminfo(files.read("/proc/meminfo").value_or(""), "MemTotal"))},
+      {"transparent_huge_pages", or_not_readable(selected_option(huge_pages.value_or("")))},
+  };
+}
+
+json probe_os(const SystemFiles& files) {
+  utsname names{};
+  const bool known = uname(&names) == 0;
+  return {{"name", or_not_readable(parse_os_release(files.read("/etc/os-release").value_or("")))},
+          {"kernel", known ? json(fmt::format("{} {} {}", names.sysname, names.release, names.machine))
+                           : json(kNotReadable)}};
+}
+
+json probe_openmp(const SystemFiles& files) {
+  std::vector<std::string> environment;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry)
+    environment.emplace_back(*entry);
+  const auto maps = files.read("/proc/self/maps");
+  return {{"runtimes", maps ? json(openmp_runtimes(*maps)) : json(kNotReadable)},
+          {"variables", threading_variables(environment)}};
+}
+
+}  // namespace
+
+json probe_environment(const SystemFiles& files) {
+  return {{"cpu", probe_cpu(files)},
+          {"memory", probe_memory(files)},
+          {"os", probe_os(files)},
+          {"build",
+           {{"version", ATTNBENCH_VERSION},
+            {"compiler", ATTNBENCH_COMPILER},
+            {"build_id", build_id()},
+            {"pool", parallel_backend()}}},
+          {"libraries", library_versions()},
+          {"openmp", probe_openmp(files)}};
+}
+
+}  // namespace attnbench

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "run/environment/system_files.h"
+
+namespace attnbench {
+
+/// What the machine, its operating system and this build are; stored with a run. What the system does not
+/// tell reads "not readable". Holds no host name, user name or path.
+///
+/// cpu: vendor, model, family, model_number, stepping, flags (those that matter here), features (usable),
+///      packages, physical_cores, logical_cpus, allowed_cpus, smt, governor, hypervisor,
+///      caches [{level, type, bytes, cpus}], numa_nodes [{node, cpus}] (cpus as "0-3,8")
+/// memory: total_bytes, transparent_huge_pages;  os: name, kernel
+/// build: version, compiler, build_id, pool;  libraries: onednn, highway, sqlite, fmt
+/// openmp: runtimes (loaded), variables (in force)
+nlohmann::json probe_environment(const SystemFiles& files = SystemFiles());
+
+}  // namespace attnbench

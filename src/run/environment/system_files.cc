@@ -1,0 +1,34 @@
+#include "run/environment/system_files.h"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+namespace attnbench {
+
+std::filesystem::path SystemFiles::resolve(const std::string& path) const {
+  return root_ / std::filesystem::path(path).relative_path();
+}
+
+std::optional<std::string> SystemFiles::read(const std::string& path) const {
+  std::ifstream file(resolve(path), std::ios::binary);
+  if (!file) return std::nullopt;
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!text.empty() && text.back() == '\n') text.pop_back();
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+std::vector<std::string> SystemFiles::entries(const std::string& directory) const {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(resolve(directory), error), end; !error && it != end;
+       it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace attnbench

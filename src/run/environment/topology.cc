@@ -1,0 +1,97 @@
+#include "run/environment/topology.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "run/environment/parse.h"
+
+namespace attnbench {
+namespace {
+
+std::string cpu_folder(int cpu) { return fmt::format("/sys/devices/system/cpu/cpu{}", cpu); }
+
+std::optional<std::int64_t> read_integer(const SystemFiles& files, const std::string& path) {
+  const auto text = files.read(path);
+  return text ? parse_integer(*text) : std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Cache> caches_of(const SystemFiles& files, int cpu) {
+  std::vector<Cache> caches;
+  const auto folder = cpu_folder(cpu) + "/cache/";
+  for (const auto& entry : files.entries(folder)) {
+    if (!entry.starts_with("index")) continue;
+    const auto level = read_integer(files, folder + entry + "/level");
+    const auto size = files.read(folder + entry + "/size");
+    const auto bytes = size ? parse_cache_size(*size) : std::nullopt;
+    if (!level || !bytes) continue;
+    auto sharing = parse_cpu_list(files.read(folder + entry + "/shared_cpu_list").value_or(""));
+    if (sharing.empty()) sharing = {cpu};
+    caches.push_back({static_cast<int>(*level), files.read(folder + entry + "/type").value_or(kNotReadable),
+                      *bytes, std::move(sharing)});
+  }
+  std::sort(caches.begin(), caches.end(), [](const Cache& a, const Cache& b) {
+    return std::tie(a.level, a.type) < std::tie(b.level, b.type);
+  });
+  return caches;
+}
+
+std::optional<std::int64_t> cache_bytes(const SystemFiles& files, const std::vector<int>& cpus, int level) {
+  std::set<std::vector<int>> seen;
+  std::int64_t total = 0;
+  for (const int cpu : cpus) {
+    for (const auto& cache : caches_of(files, cpu)) {
+      if (cache.level == level && cache.type != "Instruction" && seen.insert(cache.cpus).second)
+        total += cache.bytes;
+    }
+  }
+  if (total == 0) return std::nullopt;
+  return total;
+}
+
+std::optional<std::int64_t> last_level_cache_bytes(const SystemFiles& files, const std::vector<int>& cpus) {
+  int last = 0;
+  for (const int cpu : cpus) {
+    for (const auto& cache : caches_of(files, cpu)) last = std::max(last, cache.level);
+  }
+  return cache_bytes(files, cpus, last);
+}
+
+std::vector<int> online_cpus(const SystemFiles& files) {
+  return parse_cpu_list(files.read("/sys/devices/system/cpu/online").value_or(""));
+}
+
+std::optional<Cores> cores_of(const SystemFiles& files, const std::vector<int>& cpus) {
+  std::set<std::int64_t> packages;
+  std::set<std::pair<std::int64_t, std::int64_t>> cores;
+  for (const int cpu : cpus) {
+    const auto package = read_integer(files, cpu_folder(cpu) + "/topology/physical_package_id");
+    const auto core = read_integer(files, cpu_folder(cpu) + "/topology/core_id");
+    if (!package || !core) return std::nullopt;
+    packages.insert(*package);
+    cores.emplace(*package, *core);
+  }
+  if (cores.empty()) return std::nullopt;
+  return Cores{static_cast<int>(packages.size()), static_cast<int>(cores.size())};
+}
+
+std::vector<NumaNode> numa_nodes(const SystemFiles& files) {
+  std::vector<NumaNode> nodes;
+  const std::string folder = "/sys/devices/system/node/";
+  for (const auto& entry : files.entries(folder)) {
+    if (!entry.starts_with("node")) continue;
+    const auto number = parse_integer(std::string_view(entry).substr(4));
+    if (!number) continue;
+    nodes.push_back(
+        {static_cast<int>(*number), parse_cpu_list(files.read(folder + entry + "/cpulist").value_or(""))});
+  }
+  std::sort(nodes.begin(), nodes.end(), [](const NumaNode& a, const NumaNode& b) { return a.node < b.node; });
+  return nodes;
+}
+
+}  // namespace attnbench

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+/// Every limit of the noise guard. They were set before any result and invalidate a process whatever it
+/// measured; they are stored with a run.
+namespace attnbench::thresholds {
+
+/// Steal time of the CPU set over the process's own CPU time.
+inline constexpr double kStealShare = 0.02;
+/// Time in which some runnable task waited for a CPU, over wall time.
+inline constexpr double kPressureShare = 0.05;
+/// Larger over smaller median of the sentinel's first and last third, less 1.
+inline constexpr double kSentinelDrift = 0.15;
+/// A rate above this multiple of the measured ceiling is impossible.
+inline constexpr double kCeilingFactor = 1.10;
+
+inline nlohmann::json to_json() {
+  return {{"steal_share", kStealShare},
+          {"pressure_share", kPressureShare},
+          {"throttled_periods", 0},
+          {"sentinel_drift", kSentinelDrift},
+          {"ceiling_factor", kCeilingFactor}};
+}
+
+}  // namespace attnbench::thresholds

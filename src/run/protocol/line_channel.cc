@@ -1,0 +1,59 @@
+#include "run/protocol/line_channel.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <stdexcept>
+
+namespace attnbench {
+
+bool LineChannel::send(const nlohmann::json& message) {
+  const std::string line = message.dump() + "\n";
+  std::size_t sent = 0;
+  while (sent < line.size()) {
+    const auto n = write(write_fd_, line.data() + sent, line.size() - sent);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    sent += static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+std::optional<std::string> LineChannel::take_line() {
+  const auto end = pending_.find('\n');
+  if (end == std::string::npos) return std::nullopt;
+  std::string line = pending_.substr(0, end);
+  pending_.erase(0, end + 1);
+  return line;
+}
+
+LineChannel::Received LineChannel::receive(std::chrono::milliseconds timeout) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + timeout;
+  while (true) {
+    if (const auto line = take_line()) {
+      auto message = nlohmann::json::parse(*line, nullptr, false);
+      if (message.is_discarded()) throw std::runtime_error(fmt::format("not a message: '{}'", *line));
+      return {Event::message, std::move(message)};
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    pollfd descriptor{read_fd_, POLLIN, 0};
+    const int ready = poll(&descriptor, 1, left > 0 ? static_cast<int>(left) : 0);
+    if (ready == 0) return {};
+    if (ready < 0) {
+      if (errno != EINTR) return {Event::closed, {}};
+      if (left <= 0) return {};
+      continue;
+    }
+    std::array<char, 65536> chunk;
+    const auto n = read(read_fd_, chunk.data(), chunk.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return {Event::closed, {}};
+    pending_.append(chunk.data(), static_cast<std::size_t>(n));
+  }
+}
+
+}  // namespace attnbench

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attnbench/registry.h"
+#include "plan/study.h"
+
+namespace attnbench {
+
+/// The slot messages: JSON lines, each with a "type". The conductor asks, the worker answers with the same
+/// type; a worker that cannot go on answers "error" and exits.
+///   hello      protocol, probe?         -> protocol, build_id, machine_key, boot_id, cpus, environment?
+///   verify     cell, kernels, limits    -> one {kernel_id, record} a kernel, then {done}
+///   prepare    cell, kernels, orders .. -> {kernels: {id: prepare_seconds, warm-up ..}}
+///   slot       block (-1: unbatched)    -> {starting: id} before each slot, then {block, samples}
+///   stop                                -> {noise, kernels}; then the worker exits
+///   heartbeat                              no answer; a worker that misses them exits
+///   error                               <- kernel_id, stage, reason
+namespace messages {
+
+inline constexpr int kProtocol = 1;
+inline constexpr std::string_view kHello = "hello";
+inline constexpr std::string_view kVerify = "verify";
+inline constexpr std::string_view kPrepare = "prepare";
+inline constexpr std::string_view kSlot = "slot";
+inline constexpr std::string_view kStop = "stop";
+inline constexpr std::string_view kHeartbeat = "heartbeat";
+inline constexpr std::string_view kError = "error";
+
+/// Seconds between heartbeats, and without one after which a worker exits.
+inline constexpr double kHeartbeatSeconds = 2;
+inline constexpr double kHeartbeatLimitSeconds = 8;
+
+}  // namespace messages
+
+/// One kernel of a cell, as messages name it.
+struct KernelChoice {
+  Mechanism mechanism;
+  const KernelInfo* kernel = nullptr;
+  std::int64_t batch_calls = 1;
+  double limit_seconds = 60;  ///< a slot or verification longer than this is a hang
+
+  std::string id() const { return kernel_id(mechanism, *kernel); }
+};
+
+nlohmann::json to_json(const KernelChoice& choice);
+/// Throws InputError if this build does not register the kernel.
+KernelChoice kernel_choice_from_json(const nlohmann::json& json);
+
+/// The name of the baseline's second instance in orders and samples.
+inline constexpr std::string_view kAlias = "alias";
+
+}  // namespace attnbench

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "attnbench/queue.h"
+
+namespace attnbench {
+
+/// Constants of the timing method (docs/methodology.md, "Timing").
+struct TimingRules {
+  double priming_agreement = 0.02;  ///< two successive untimed calls this close end the priming
+  int priming_limit_calls = 20;
+  double priming_single_call_seconds = 5e-3;  ///< one untimed call suffices above this
+  double batch_seconds = 1e-3;                ///< a batch lasts at least this long
+  int warmup_window = 5;
+  double warmup_agreement = 0.01;  ///< medians of the last two windows this close end the warm-up
+};
+
+/// One call of the kernel under test, enqueued; the timer waits for it through the queue.
+using Call = std::function<void()>;
+
+/// Calls in a batch so that it lasts at least rules.batch_seconds.
+std::int64_t batch_calls_for(double call_seconds, const TimingRules& rules);
+
+/// Seconds of one call on its own.
+double time_call(Queue& queue, const Call& call);
+
+/// Untimed calls until two successive ones agree; returns how many were made.
+int prime(Queue& queue, const Call& call, const TimingRules& rules);
+
+/// Seconds per call of one batch.
+double time_batch(Queue& queue, const Call& call, std::int64_t calls);
+
+struct WarmUp {
+  int calls = 0;
+  double seconds = 0;
+  bool settled = false;  ///< false: ended by a limit, flagged in the results
+};
+WarmUp warm_up(Queue& queue, const Call& call, int limit_calls, double limit_seconds,
+               const TimingRules& rules);
+
+}  // namespace attnbench

@@ -1,0 +1,215 @@
+#include "run/worker/worker.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <sstream>
+
+#include "attnbench/error.h"
+#include "core/json.h"
+#include "plan/study_json.h"
+#include "run/ceilings/ceilings.h"
+#include "run/environment/environment.h"
+#include "run/environment/identity.h"
+#include "run/noise/layout_noise.h"
+#include "run/noise/noise.h"
+#include "run/protocol/messages.h"
+#include "run/verification/verify_cell.h"
+#include "run/worker/cell_measurement.h"
+#include "run/worker/lifeline.h"
+#include "run/worker/memory_fit.h"
+
+namespace attnbench {
+namespace {
+
+using nlohmann::json;
+
+std::vector<int> parse_cpus(const std::string& text) {
+  std::vector<int> cpus;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, ',');) cpus.push_back(std::stoi(part));
+  return cpus;
+}
+
+/// Starts this program again with the pool's settings in the environment. Threads are pinned one to a CPU;
+/// they spin briefly between parallel regions, then sleep, so that an idle pool does not disturb a
+/// neighbour's slot.
+[[noreturn]] void restart_pinned(const WorkerOptions& options, char** argv) {
+  const auto device = cpu_device(options.threads);
+  const auto cpus = fmt::format("{}", fmt::join(device.cpus, ","));
+  setenv("OMP_NUM_THREADS", std::to_string(device.threads).c_str(), 1);
+  setenv("OMP_DYNAMIC", "false", 1);
+  setenv("OMP_PROC_BIND", "true", 1);
+  setenv("OMP_PLACES", fmt::format("{{{}}}", fmt::join(device.cpus, "},{")).c_str(), 1);
+  setenv("GOMP_SPINCOUNT", "300000", 1);
+  unsetenv("OMP_WAIT_POLICY");
+  std::vector<char*> arguments;
+  for (char** argument = argv; *argument != nullptr; ++argument) arguments.push_back(*argument);
+  std::string flag = "--cpus";
+  std::string value = cpus;
+  arguments.push_back(flag.data());
+  arguments.push_back(value.data());
+  arguments.push_back(nullptr);
+  execv("/proc/self/exe", arguments.data());
+  throw std::runtime_error("cannot start the worker again");
+}
+
+Device pinned_device(const WorkerOptions& options) {
+  Device device;
+  device.cpus = parse_cpus(options.cpus);
+  device.threads = static_cast<int>(device.cpus.size());
+  device.features = cpu_features();
+  return device;
+}
+
+/// Answers one conversation.
+class Worker {
+ public:
+  Worker(const Device& device, int out_fd) : device_(device), lifeline_(STDIN_FILENO, out_fd) {}
+
+  int serve() {
+    while (true) {
+      const auto message = lifeline_.next();
+      const auto type = read_field<std::string>(message, "type");
+      try {
+        if (type == messages::kHello) {
+          hello(message);
+        } else if (type == messages::kVerify) {
+          verify(message);
+        } else if (type == messages::kPrepare) {
+          prepare(message);
+        } else if (type == messages::kSlot) {
+          slot(read_field<int>(message, "block"));
+        } else if (type == messages::kStop) {
+          stop();
+          return 0;
+        } else {
+          throw InputError("type", type, "is not a message of this protocol");
+        }
+      } catch (const std::exception& error) {
+        fail(error.what());
+        return 1;
+      }
+    }
+  }
+
+ private:
+  void fail(const std::string& reason) {
+    lifeline_.disarm();
+    lifeline_.send(
+        {{"type", messages::kError}, {"kernel_id", current_}, {"stage", stage_}, {"reason", reason}});
+  }
+
+  /// Names the step in flight, here and to the conductor, so that a crash has an owner.
+  void announce(const std::string& kernel_id, const std::string& stage, double limit_seconds) {
+    current_ = kernel_id;
+    stage_ = stage;
+    lifeline_.send({{"type", messages::kSlot}, {"starting", kernel_id}, {"stage", stage}});
+    lifeline_.arm(kernel_id, stage, limit_seconds);
+  }
+
+  void hello(const json& message) {
+    if (read_field<int>(message, "protocol") != messages::kProtocol) {
+      throw InputError("protocol", message.at("protocol").dump(),
+                       fmt::format("is not {}", messages::kProtocol));
+    }
+    json answer = {{"type", messages::kHello}, {"protocol", messages::kProtocol},
+                   {"build_id", build_id()},   {"machine_key", machine_key()},
+                   {"boot_id", boot_id()},     {"cpus", device_.cpus},
+                   {"device", device_.name}};
+    if (message.value("probe", false)) {
+      answer["environment"] = probe_environment();
+      answer["ceilings"] = to_json(measure_ceilings(device_));
+    }
+    lifeline_.send(answer);
+  }
+
+  void verify(const json& message) {
+    const auto cell = cell_from_json(read_field<json>(message, "cell"));
+    std::vector<KernelChoice> choices;
+    for (const auto& item : read_field<json>(message, "kernels"))
+      choices.push_back(kernel_choice_from_json(item));
+    const auto send = [this](const VerificationOutcome& outcome) {
+      lifeline_.send({{"type", messages::kVerify}, {"outcome", to_json(outcome)}});
+    };
+
+    VerificationLimits limits;
+    limits.seed = read_field<std::uint64_t>(message, "data_seed");
+    const auto available = available_memory_bytes();
+    limits.memory_bytes = available / 5 * 4;
+    const auto refused = kernels_that_do_not_fit(cell, choices, device_, available);
+    std::vector<VerificationTarget> targets;
+    for (const auto& choice : choices) {
+      limits.seconds = choice.limit_seconds;
+      if (const auto reason = refused.find(choice.id()); reason != refused.end()) {
+        VerificationOutcome outcome;
+        outcome.record.cell_id = cell.id();
+        outcome.record.kernel_id = choice.id();
+        outcome.unsupported_reason = reason->second;
+        send(outcome);
+      } else {
+        targets.push_back({cell.problem(choice.mechanism), choice.kernel});
+      }
+    }
+    verify_cell(cell.id(), targets, device_, limits, send);
+    lifeline_.send({{"type", messages::kVerify}, {"done", true}});
+  }
+
+  void prepare(const json& message) {
+    measurement_.emplace(
+        measurement_plan_from_json(message), device_,
+        [this](const auto& id, const auto& stage, double limit) { announce(id, stage, limit); });
+    auto kernels = measurement_->prepare();
+    lifeline_.disarm();
+    lifeline_.send({{"type", messages::kPrepare}, {"kernels", kernels}});
+    noise_ = probe_noise(device_.cpus);
+  }
+
+  void slot(int block) {
+    if (!measurement_) throw InputError("type", "slot", "came before prepare");
+    auto samples = measurement_->run_block(block);
+    lifeline_.disarm();
+    lifeline_.send({{"type", messages::kSlot}, {"block", block}, {"samples", samples}});
+  }
+
+  void stop() {
+    json answer = {{"type", messages::kStop}};
+    if (measurement_) {
+      auto noise = difference(*noise_, probe_noise(device_.cpus));
+      if (const auto drift = sentinel_drift(measurement_->sentinel_seconds()))
+        noise["sentinel_drift"] = *drift;
+      answer["noise"] = noise;
+      answer["kernels"] = measurement_->recheck();
+      lifeline_.disarm();
+    }
+    lifeline_.send(answer);
+  }
+
+  const Device& device_;
+  Lifeline lifeline_;
+  std::optional<CellMeasurement> measurement_;
+  std::optional<NoiseProbe> noise_;
+  std::string current_, stage_ = "start";
+};
+
+}  // namespace
+
+int run_worker(const WorkerOptions& options, char** argv) {
+  if (options.cpus.empty()) restart_pinned(options, argv);
+  const int out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+  dup2(STDERR_FILENO, STDOUT_FILENO);
+  for (const auto& plugin : options.plugins) load_plugin(plugin);
+  const auto device = pinned_device(options);
+  int exit_code = 0;
+  const LayoutNoise noise(options.layout_seed);
+  noise.run([&] { exit_code = Worker(device, out_fd).serve(); });
+  // Kernels' static objects and thread pools are not torn down: nothing of this process is needed any more.
+  _exit(exit_code);
+}
+
+}  // namespace attnbench

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace attnbench {
+
+/// How a worker process is started: `attnbench worker ...`.
+struct WorkerOptions {
+  int threads = 0;   ///< 0: all physical cores
+  std::string cpus;  ///< "0,1": set by the worker's own second start, never by a person
+  std::vector<std::string> plugins;
+  std::uint64_t layout_seed = 0;  ///< offsets of heap and stack
+};
+
+/// Runs a worker: speaks the slot messages (run/protocol/messages.h) on stdin and the descriptor that was
+/// stdout; stdout itself then points at stderr, so that a kernel that prints disturbs nobody. Starts itself
+/// once more with the thread pool's environment set (libgomp reads it when it is loaded). Returns the exit
+/// code.
+int run_worker(const WorkerOptions& options, char** argv);
+
+}  // namespace attnbench

@@ -1,0 +1,100 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "store/store.h"
+#include "support/command.h"
+
+namespace attnbench {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::TemporaryDirectory;
+
+std::vector<std::string> run_through(const std::string& launcher, const std::string& out,
+                                     const std::string& seed) {
+  return {
+      "run",       "smoke", "--accept-noise", "--scope", "core",  "--dtype", "f32",    "--mechanism", "mha",
+      "--threads", "1",     "--launcher",     launcher,  "--out", out,       "--seed", seed};
+}
+
+/// A launcher that stays alive beside the worker, as ssh or srun do, and tells its process id.
+std::string write_launcher(const TemporaryDirectory& directory) {
+  const auto script = directory.file("launch");
+  std::ofstream(script) << "#!/bin/sh\necho $$ > " << directory.file("pid") << "\n\"$@\"\nexit $?\n";
+  std::system(("chmod +x " + script).c_str());
+  return script;
+}
+
+TEST(Launcher, WorksWithAnEmptyEnvironmentInAnotherDirectory) {
+  const TemporaryDirectory directory;
+  const auto result = testing_support::attnbench(run_through("env -i -C /", directory.file("s.db"), "1"), 120,
+                                                 directory.path());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const auto store = Store::open(directory.file("s.db"), Store::Mode::read);
+  const auto run = store.runs().front().id;
+  EXPECT_EQ(store.processes(run, store.cells(run).front().cell_id).size(), 3u);
+}
+
+TEST(Launcher, OneThatCannotBeStartedIsNamed) {
+  const TemporaryDirectory directory;
+  const auto result =
+      testing_support::attnbench(run_through("no-such-launcher", directory.file("s.db"), "1"));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("launcher: 'no-such-launcher' cannot be started"));
+}
+
+/// Starts a run with a distinctive seed, waits for its worker, kills something, and counts the workers 10 s
+/// later.
+class Orphans : public testing::TestWithParam<bool> {};
+
+TEST_P(Orphans, NoneIsLeftTenSecondsLater) {
+  const bool kill_the_launcher = GetParam();
+  const TemporaryDirectory directory;
+  const auto launcher = write_launcher(directory);
+  const std::string seed = kill_the_launcher ? "770001" : "770002";
+  const pid_t pid = testing_support::start_attnbench(run_through(launcher, directory.file("s.db"), seed));
+  const std::string mark = seed;  // stands in the worker's --layout-seed
+  while (testing_support::workers(mark).empty()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  pid_t victim = pid;
+  if (kill_the_launcher) std::ifstream(directory.file("pid")) >> victim;
+  kill(victim, SIGKILL);
+  // The conductor, left alone, would go on with the next worker; it must not, here.
+  if (kill_the_launcher) kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+  std::this_thread::sleep_for(std::chrono::seconds(10));
+  EXPECT_TRUE(testing_support::workers(mark).empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Killed, Orphans, testing::Bool(),
+                         [](const auto& test) { return test.param ? "launcher" : "conductor"; });
+
+TEST(Launcher, KilledInTheMiddleLeavesNoWorkerWhileTheConductorLives) {
+  const TemporaryDirectory directory;
+  const auto launcher = write_launcher(directory);
+  const pid_t pid = testing_support::start_attnbench(run_through(launcher, directory.file("s.db"), "770003"));
+  const auto first = [&] {
+    while (true) {
+      const auto running = testing_support::workers("770003");
+      if (!running.empty()) return running.front();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }();
+  pid_t launcher_pid = 0;
+  std::ifstream(directory.file("pid")) >> launcher_pid;
+  kill(launcher_pid, SIGKILL);
+  std::this_thread::sleep_for(std::chrono::seconds(10));
+  const auto still = testing_support::workers("770003");
+  EXPECT_EQ(std::count(still.begin(), still.end(), first), 0);
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+}
+
+}  // namespace
+}  // namespace attnbench

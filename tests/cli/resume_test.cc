@@ -1,0 +1,120 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "store/store.h"
+#include "support/command.h"
+
+namespace attnbench {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::TemporaryDirectory;
+
+/// A study of two small cells.
+std::vector<std::string> small_run(const std::string& out) {
+  return {
+      "run",      "smoke", "--accept-noise", "--scope", "core", "--mechanism", "mha,linear", "--threads", "1",
+      "--seqlen", "64",    "--out",          out};
+}
+
+using Committed = std::set<std::pair<std::string, int>>;
+
+/// (cell, process) of every committed process; empty while the store has no run yet.
+Committed committed(const std::string& out) {
+  Committed found;
+  if (!std::filesystem::exists(out)) return found;
+  const auto store = Store::open(out, Store::Mode::read);
+  for (const auto& [run, record] : store.runs()) {
+    for (const auto& cell : store.cells(run)) {
+      for (const auto& process : store.processes(run, cell.cell_id))
+        found.emplace(cell.cell_id, process.process);
+    }
+  }
+  return found;
+}
+
+void stop_hard(pid_t pid, double after_seconds) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(after_seconds));
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+}
+
+TEST(Resume, TwentyHardKillsLoseAndRepeatNothing) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  std::mt19937 random(20261122);
+  std::uniform_real_distribution<double> delay(0.05, 4);
+  Committed before;
+  for (int kill_number = 0; kill_number < 20; ++kill_number) {
+    stop_hard(testing_support::start_attnbench(small_run(out)), delay(random));
+    const auto now = committed(out);
+    EXPECT_TRUE(std::includes(now.begin(), now.end(), before.begin(), before.end()))
+        << "after kill " << kill_number;
+    before = now;
+  }
+  const auto last = testing_support::attnbench(small_run(out));
+  EXPECT_EQ(last.exit_code, 0) << last.err;
+
+  const auto store = Store::open(out, Store::Mode::read);
+  ASSERT_EQ(store.runs().size(), 1u);
+  const auto run = store.runs().front().id;
+  const auto cells = store.cells(run);
+  ASSERT_EQ(cells.size(), 2u);  // f32 and bf16
+  for (const auto& cell : cells) {
+    const auto entrants = std::count_if(cell.kernels.begin(), cell.kernels.end(),
+                                        [](const auto& kernel) { return kernel.support_reason.empty(); });
+    int valid = 0;
+    for (const auto& process : store.processes(run, cell.cell_id)) {
+      if (!process.valid) continue;
+      ++valid;
+      EXPECT_EQ(process.samples.size(), static_cast<std::size_t>(10 * (entrants + 1 + 2) + 5 * entrants));
+    }
+    EXPECT_EQ(valid, 3) << cell.cell_id;
+  }
+}
+
+TEST(Resume, AFinishedRunMeasuresNothingMore) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  ASSERT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
+  const auto before = committed(out);
+  EXPECT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
+  EXPECT_EQ(committed(out), before);
+}
+
+TEST(Resume, AnotherPlanIsRefusedNamingTheDifference) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  ASSERT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
+  auto other = small_run(out);
+  other.insert(other.end(), {"--seed", "7"});
+  const auto result = testing_support::attnbench(other);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("the seed differs: stored 1, now 7"));
+}
+
+TEST(Resume, CtrlCKeepsWhatWasMeasuredAndSaysHowToGoOn) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  const pid_t pid = testing_support::start_attnbench(small_run(out));
+  while (committed(out).empty()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  kill(pid, SIGINT);
+  int status = 0;
+  waitpid(pid, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_FALSE(committed(out).empty());
+  EXPECT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace attnbench

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace attnbench::testing_support {
+
+struct CommandResult {
+  int exit_code = -1;  ///< 128 + signal when ended by one
+  std::string out, err;
+};
+
+/// Runs the attnbench program with these arguments, waits for it, and returns what it printed. A command that
+/// does not end within `limit_seconds` is killed.
+CommandResult attnbench(const std::vector<std::string>& arguments, double limit_seconds = 120,
+                        const std::string& directory = "");
+
+/// Starts it in the background, output discarded; the caller waits for the process.
+pid_t start_attnbench(const std::vector<std::string>& arguments);
+
+/// A fresh directory, removed with the object.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// Process ids of running `attnbench worker` processes whose command line contains `mark`.
+std::vector<pid_t> workers(const std::string& mark);
+
+}  // namespace attnbench::testing_support
