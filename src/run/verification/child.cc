@@ -28,6 +28,9 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kEndKey = "child_end";
 constexpr std::string_view kOutOfMemory = "out of memory";
 
+/// Address space a thread takes without using it: its stack and glibc's arena (128 MiB before it is trimmed).
+constexpr std::int64_t kBytesPerThread = std::int64_t{160} << 20;
+
 void limit_address_space(std::int64_t more_bytes) {
   std::int64_t pages = 0;
   std::ifstream("/proc/self/statm") >> pages;
@@ -55,7 +58,7 @@ void write_line(int fd, const json& message) {
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   dup2(STDERR_FILENO, STDOUT_FILENO);
-  if (limits.memory_bytes > 0) limit_address_space(limits.memory_bytes);
+  if (limits.memory_bytes > 0) limit_address_space(limits.memory_bytes + limits.threads * kBytesPerThread);
   try {
     work([fd](const json& message) { write_line(fd, message); });
     write_line(fd, {{kEndKey, ""}});

@@ -11,7 +11,8 @@ namespace attnbench {
 struct ChildLimits {
   double seconds = 60;             ///< between two messages, or in all
   bool seconds_are_total = false;  ///< which of the two
-  std::int64_t memory_bytes = 0;   ///< address space beyond what the child starts with; 0: no limit
+  std::int64_t memory_bytes = 0;   ///< that the child may add to what it starts with; 0: no limit
+  int threads = 1;                 ///< whose stacks and arenas are not counted
 };
 
 /// How a child ended: with all its work done, or why not, in words: "crashed with SIGSEGV", "did not finish

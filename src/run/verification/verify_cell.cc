@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "core/json.h"
@@ -59,7 +60,7 @@ VerificationRecord verify_in_child(const VerificationTarget& target, const Devic
   std::string doing = "starting";
   const auto end = run_child(
       [&](const ChildSend& send) { observe_kernel(*target.kernel, target.problem, device, cases, send); },
-      {limits.seconds, true, limits.memory_bytes},
+      {limits.seconds, true, limits.memory_bytes, std::max(device.threads, 2)},
       [&](const json& message) {
         if (message.contains(kDoing)) doing = message.at(kDoing).get<std::string>();
         if (!message.contains(kRecord)) return;
