@@ -24,6 +24,7 @@ std::vector<Summary> verify(const std::vector<const KernelInfo*>& kernels, doubl
   options.dtypes = {DType::f32};
   options.shapes = {verify_shapes().pairwise.front(), verify_shapes().hard.front()};
   options.threads = 1;
+  options.memory_bytes = std::int64_t{1} << 28;
   options.seconds_per_case = seconds_per_case;
   std::vector<Summary> summaries;
   const auto add = [&](const KernelVerdict& verdict) {
@@ -58,8 +59,16 @@ TEST(VerifyAll, AHangIsAFailureOfItsCase) {
   const SimpleKernel hanging(Fault::hangs);
   const auto summary = verify({&hanging}, 0.2).at(0);
   EXPECT_EQ(summary.passed, 0);
-  ASSERT_EQ(summary.failures.size(), 10u);
+  ASSERT_EQ(summary.failures.size(), 7u);  // five restarts, then no more
   EXPECT_THAT(summary.failures.front(), HasSubstr("did not finish within 0.2 s"));
+  EXPECT_EQ(summary.failures.back(), "the cases after: not run: it was given up");
+}
+
+TEST(VerifyAll, MemoryIsLimited) {
+  const SimpleKernel hog(Fault::eats_memory);
+  const auto summary = verify({&hog}).at(0);
+  ASSERT_EQ(summary.failures.size(), 10u);
+  EXPECT_THAT(summary.failures.front(), HasSubstr("ran out of memory (limit 268435456 bytes)"));
 }
 
 }  // namespace

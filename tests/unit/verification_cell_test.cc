@@ -24,7 +24,7 @@ VerificationRecord verify(Fault fault, double seconds = 20) {
   VerificationOutcome outcome;
   VerificationLimits limits;
   limits.seconds = seconds;
-  limits.memory_bytes = std::int64_t{1} << 30;
+  limits.memory_bytes = std::int64_t{1} << 29;
   limits.seed = 5;
   verify_cell("cell", std::span(&target, 1), Device{}, limits, [&](const auto& o) { outcome = o; });
   EXPECT_EQ(outcome.unsupported_reason, "");
@@ -64,7 +64,7 @@ TEST(VerifyCell, SaysInWordsWhatWentWrong) {
 
 TEST(VerifyCell, MemoryIsLimited) {
   EXPECT_THAT(verify(Fault::eats_memory).reason,
-              HasSubstr("ran out of memory (limit 1.0 GiB) while computing"));
+              HasSubstr("ran out of memory (limit 0.5 GiB) while computing"));
 }
 
 TEST(VerifyCell, OneBadKernelCostsOnlyItsOwnRow) {

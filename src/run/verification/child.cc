@@ -13,10 +13,11 @@
 #include <csignal>
 #include <cstring>
 #include <deque>
-#include <fstream>
 #include <new>
 #include <string_view>
 #include <system_error>
+
+#include "run/verification/address_space.h"
 
 namespace attnbench {
 namespace {
@@ -27,17 +28,6 @@ using Clock = std::chrono::steady_clock;
 /// The child's last message: why it ended, empty if with all done.
 constexpr const char* kEndKey = "child_end";
 constexpr std::string_view kOutOfMemory = "out of memory";
-
-/// Address space a thread takes without using it: its stack and glibc's arena (128 MiB before it is trimmed).
-constexpr std::int64_t kBytesPerThread = std::int64_t{160} << 20;
-
-void limit_address_space(std::int64_t more_bytes) {
-  std::int64_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  const auto bytes = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + more_bytes);
-  const rlimit limit{bytes, bytes};
-  setrlimit(RLIMIT_AS, &limit);
-}
 
 void write_line(int fd, const json& message) {
   auto line = message.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
@@ -58,7 +48,7 @@ void write_line(int fd, const json& message) {
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   dup2(STDERR_FILENO, STDOUT_FILENO);
-  if (limits.memory_bytes > 0) limit_address_space(limits.memory_bytes + limits.threads * kBytesPerThread);
+  if (limits.memory_bytes > 0) limit_address_space(limits.memory_bytes, limits.threads);
   try {
     work([fd](const json& message) { write_line(fd, message); });
     write_line(fd, {{kEndKey, ""}});

@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 
 #include "run/noise/fp_state.h"
+#include "run/verification/address_space.h"
 #include "run/verification/check.h"
 #include "run/verification/child.h"
 #include "run/verification/placement.h"
@@ -101,7 +102,14 @@ class Lane {
                     {"failures", json::array()},
                     {"worst_share", 0.0},
                     {"worst_case", ""}};
-    for (std::size_t next = 0; next < cases_.size();) next = verify_from(kernel, next, verdict);
+    std::size_t next = verify_from(kernel, 0, verdict);
+    for (int restarts = 0; next < cases_.size(); ++restarts) {
+      if (restarts == kMostRestarts) {
+        verdict["failures"].push_back({"the cases after", "not run: it was given up"});
+        break;
+      }
+      next = verify_from(kernel, next, verdict);
+    }
     send_({{"verdict", verdict}});
   }
 
@@ -135,7 +143,14 @@ class Lane {
     if (!support) return {{"unsupported", support.reason()}};
     const auto data = place_data(*c.shape, c.problem, c.kind, options_.seed);
     reset_fp_state(device.threads);
-    auto result = check_kernel(kernel, c.problem, device, data.tensors, *c.expected);
+    limit_address_space(options_.memory_bytes, device.threads);
+    CaseResult result;
+    try {
+      result = check_kernel(kernel, c.problem, device, data.tensors, *c.expected);
+    } catch (const std::bad_alloc&) {
+      result.reason = fmt::format("ran out of memory (limit {} bytes)", options_.memory_bytes);
+    }
+    unlimit_address_space();
     if (result.passed) result.reason = find_gap_write(*c.shape, data.tensors.o);
     if (!result.reason.empty()) return {{"failed", result.reason}};
     return {{"share", result.tolerance > 0 ? result.max_error / result.tolerance : 0.0}};

@@ -1,0 +1,31 @@
+#include "run/verification/address_space.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace attnbench {
+namespace {
+
+/// What a thread takes without using it: its stack and glibc's arena (128 MiB before it is trimmed).
+constexpr std::int64_t kBytesPerThread = std::int64_t{160} << 20;
+
+void set_soft_limit(rlim_t bytes) {
+  rlimit limit{};
+  getrlimit(RLIMIT_AS, &limit);
+  limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+  setrlimit(RLIMIT_AS, &limit);
+}
+
+}  // namespace
+
+void limit_address_space(std::int64_t more_bytes, int threads) {
+  std::int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  set_soft_limit(static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + more_bytes + threads * kBytesPerThread));
+}
+
+void unlimit_address_space() { set_soft_limit(RLIM_INFINITY); }
+
+}  // namespace attnbench
