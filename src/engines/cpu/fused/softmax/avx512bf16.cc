@@ -2,6 +2,7 @@
 #define ATTNBENCH_TARGET "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512bf16"
 
 #include "core/register_kernel.h"
+#include "engines/cpu/fused/softmax/avx512_rows.h"
 #include "engines/cpu/fused/softmax/avx512_tile.h"
 #include "engines/cpu/fused/softmax/softmax_kernel.h"
 
@@ -39,6 +40,24 @@ struct Bf16 {
   ATTNBENCH_SIMD_INLINE static void store(std::byte* row, std::int64_t column, __m512 values) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(row + column * 2), (__m256i)_mm512_cvtneps_pbh(values));
   }
+
+  /// Weights of 32 keys, first those of `low`.
+  ATTNBENCH_SIMD_INLINE static void store_in_key_order(std::byte* to, __m512 low, __m512 high) {
+    _mm512_store_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+  }
+  /// Pairs of two rows of V, in the order that costs least; in_order() undoes it.
+  ATTNBENCH_SIMD_INLINE static void values(__m512i first, __m512i second, __m512i (&pairs)[kPack]) {
+    pairs[0] = _mm512_unpacklo_epi16(first, second);
+    pairs[1] = _mm512_unpackhi_epi16(first, second);
+  }
+  /// Columns d .. d + 15 of sums kept in the order of values(); `sums` points at the vector of that number.
+  ATTNBENCH_SIMD_INLINE static __m512 in_order(const float* sums, std::int64_t d) {
+    const bool upper = d % 32 != 0;
+    const float* both = upper ? sums - 16 : sums;
+    const __m512i low = _mm512_set_epi32(23, 22, 21, 20, 7, 6, 5, 4, 19, 18, 17, 16, 3, 2, 1, 0);
+    const __m512i index = _mm512_add_epi32(low, _mm512_set1_epi32(upper ? 8 : 0));
+    return _mm512_permutex2var_ps(_mm512_load_ps(both), index, _mm512_load_ps(both + 16));
+  }
 };
 
 ATTNBENCH_SIMD void pack_values(const std::byte* v, std::int64_t stride_bytes, std::int64_t keys,
@@ -72,8 +91,8 @@ constexpr SoftmaxPath kPath{"avx512bf16",
                             DType::bf16,
                             missing,
                             {Tile<Bf16>::begin, Tile<Bf16>::attend, Tile<Bf16>::finish},
-                            {Tile<Bf16>::begin, Tile<Bf16>::attend, Tile<Bf16>::finish},
-                            0,
+                            {Rows<Bf16>::begin, Rows<Bf16>::attend, Rows<Bf16>::finish},
+                            Rows<Bf16>::kMost,
                             pack_values};
 
 }  // namespace

@@ -253,12 +253,12 @@ void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head
     feeder.add(span_of(piece, worker.values, worker.packed_keys.begin));
   }
   feeder.flush();
+  if (!block.empty) kernel.finish(block);
   if (block.partial != nullptr) {
     auto* state = block.partial + kLanes * problem_.shape.head_dim_v;
     std::copy_n(block.maximum, kLanes, state);
     std::copy_n(block.sum, kLanes, state + kLanes);
   }
-  if (!block.empty) kernel.finish(block);
 }
 
 void SoftmaxExecution::bind_rows(const Tensors& tensors, const HeadGeometry& head, const Item& item,
