@@ -14,6 +14,7 @@ struct F32 {
   static constexpr int kPack = 1;  ///< elements in a 32-bit lane
   static constexpr int kExpDegree = 5;
   static constexpr bool kInterleave = false;
+  static constexpr int kRunWords = kHeadDimUnit;
 
   ATTNBENCH_SIMD_INLINE static __m512 dot(__m512 sum, __m512i a, __m512i b) {
     return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);

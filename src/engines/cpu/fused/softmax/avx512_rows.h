@@ -3,6 +3,7 @@
 // The kernel of the AVX-512 paths for few rows (decode, global rows, last rows of a head): lanes are elements
 // of head_dim, so that each 64-byte piece of K and V is loaded once for up to four rows and nothing is
 // packed. Sixteen sums (rows x keys) are reduced together by a tree of shuffles, 30 for 16 scores.
+#include <cmath>
 #include <limits>
 
 #include "engines/cpu/fused/avx512.h"
@@ -201,16 +202,16 @@ class Rows {
     __m512 s[2];
     ATTNBENCH_UNROLL
     for (int i = 0; i < 2; ++i) {
-      s[i] = _mm512_mul_ps(scale, _mm512_load_ps(block.scores + row * kKeys + i * 16));
+      s[i] = _mm512_load_ps(block.scores + row * kKeys + i * 16);
       if (!full) s[i] = visible(s[i], block, span, first_key, i * 16, keys, row);
     }
-    const __m512 top = _mm512_max_ps(s[0], s[1]);
+    const __m512 top = _mm512_mul_ps(scale, _mm512_max_ps(s[0], s[1]));
     const __m512 limit = _mm512_set1_ps(block.maximum[row] + kLazyRise);
     if (_mm512_cmp_ps_mask(top, limit, _CMP_GT_OQ) != 0) [[unlikely]]
-      raise(block, row, _mm512_reduce_max_ps(top));
+      raise(block, row, std::ceil(_mm512_reduce_max_ps(top)));
     const __m512 maximum = _mm512_set1_ps(block.maximum[row]);
     ATTNBENCH_UNROLL
-    for (auto& score : s) score = exp2_of<Path::kExpDegree>(_mm512_sub_ps(score, maximum));
+    for (auto& score : s) score = exp2_of<Path::kExpDegree>(_mm512_fmsub_ps(score, scale, maximum));
     float* sum = sums(block) + row * 16;
     _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), _mm512_add_ps(s[0], s[1])));
     Path::store_in_key_order(weights(block, row), s[0], s[1]);

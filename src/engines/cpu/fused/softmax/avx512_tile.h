@@ -141,6 +141,8 @@ class Tile {
       } else {
         multiply<Keys, First, Count>(queries_, k, span.k_stride_bytes, words_, s);
       }
+    } else if constexpr (Path::kRunWords > 0) {
+      multiply_by_runs<Keys, First, Count>(queries_, k, span.k_stride_bytes, words_, s);
     } else {
       drain();
       multiply<Keys, First, Count>(queries_, k, span.k_stride_bytes, words_, s);
@@ -176,6 +178,33 @@ class Tile {
         const __m512i element = broadcast_word(k + j * stride + word * 4);
         ATTNBENCH_UNROLL
         for (int h = 0; h < Count; ++h) s[j][h] = Path::dot(s[j][h], lanes[h], element);
+      }
+    }
+  }
+
+  /// multiply() by runs of Path::kRunWords words that are summed on their own: a sum of n equal terms in one
+  /// chain has the rounding error of its last and largest steps. Four keys at a time, since totals take
+  /// registers too.
+  template <int Keys, int First, int Count>
+  ATTNBENCH_SIMD_INLINE static void multiply_by_runs(const float* q, const std::byte* k, std::int64_t stride,
+                                                     std::int64_t words, __m512 (&s)[Keys][Count]) {
+    constexpr int kAtOnce = Keys < 4 ? Keys : 4;
+    ATTNBENCH_UNROLL
+    for (int first = 0; first < Keys; first += kAtOnce) {
+      for (std::int64_t word = 0; word < words; word += Path::kRunWords) {
+        __m512 run[kAtOnce][Count];
+        ATTNBENCH_UNROLL
+        for (auto& key : run) {
+          ATTNBENCH_UNROLL
+          for (auto& sum : key) sum = _mm512_setzero_ps();
+        }
+        multiply<kAtOnce, First, Count>(q + word * kLanes, k + first * stride + word * 4, stride,
+                                        Path::kRunWords, run);
+        ATTNBENCH_UNROLL
+        for (int j = 0; j < kAtOnce; ++j) {
+          ATTNBENCH_UNROLL
+          for (int h = 0; h < Count; ++h) s[first + j][h] = _mm512_add_ps(s[first + j][h], run[j][h]);
+        }
       }
     }
   }
@@ -303,7 +332,8 @@ class Tile {
   ATTNBENCH_SIMD __attribute__((noinline)) static void rescale(Block& block, int lane, __m512 top,
                                                                const std::uint32_t* weights_end) {
     const __m512 old = _mm512_load_ps(block.maximum + lane);
-    const __m512 maximum = _mm512_max_ps(old, top);
+    const __m512 whole = _mm512_roundscale_ps(top, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+    const __m512 maximum = _mm512_max_ps(old, whole);
     const __m512 factor = exp2_of<Path::kExpDegree>(_mm512_sub_ps(old, maximum));
     _mm512_store_ps(block.maximum + lane, maximum);
     _mm512_store_ps(block.sum + lane, _mm512_mul_ps(factor, _mm512_load_ps(block.sum + lane)));

@@ -15,6 +15,8 @@ struct Bf16 {
   static constexpr int kPack = 2;  ///< elements in a 32-bit lane
   static constexpr int kExpDegree = 3;
   static constexpr bool kInterleave = true;
+  static constexpr int kRunWords =
+      0;  ///< products of bf16 are exact in f32 and P is rounded far more coarsely
 
   ATTNBENCH_SIMD_INLINE static __m512 dot(__m512 sum, __m512i a, __m512i b) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);

@@ -62,7 +62,8 @@ struct Block {
   alignas(64) std::int32_t begin[kLanes];
   alignas(64) std::int32_t size[kLanes];
 
-  /// State. Rows sum P / sum, P = 2^(score - maximum); maximum may trail the true one by kLazyRise.
+  /// State. Rows sum P / sum, P = 2^(score - maximum); maximum is a whole number (rescaling by
+  /// powers of two rounds nothing) and may trail the true one by kLazyRise.
   alignas(64) float maximum[kLanes];
   alignas(64) float sum[kLanes];
   bool empty = true;  ///< no key yet: `output` is not initialised
