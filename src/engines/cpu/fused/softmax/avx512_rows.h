@@ -108,8 +108,8 @@ class Rows {
 
  private:
   static constexpr int kKeys = 32;
-  /// Into L2, issued beside the products: one burst a tile reached 60 % of what this does. 16 to 128 keys differ
-  /// by less than the machine's noise.
+  /// Into L2, issued beside the products: one burst a tile reached 60 % of what this does. 16 to 128 keys
+  /// differ by less than the machine's noise.
   static constexpr int kPrefetchKeys = 32;
 
   static std::int64_t vectors_of(std::int64_t head_dim) { return (head_dim / Path::kPack + 15) / 16; }

@@ -21,10 +21,23 @@ constexpr std::int64_t kPartKeys = 512;
 /// Fewest packed keys worth sliding over: at the end of the buffer a block's keys are packed again.
 constexpr std::int64_t kPackedKeys = 1024;
 
-std::int64_t row_offset_bytes(const TensorView& view, std::int64_t batch, std::int64_t head,
-                              std::int64_t row) {
-  return (batch * view.strides[0] + head * view.strides[1] + row * view.strides[2]) * size_bytes(view.dtype);
-}
+/// Rows of one batch entry of a view, by byte addresses.
+class Rows {
+ public:
+  Rows(const TensorView& view, std::int64_t batch)
+      : element_(size_bytes(view.dtype)),
+        head_stride_(view.strides[1] * element_),
+        row_stride_(view.strides[2] * element_),
+        data_(static_cast<std::byte*>(view.data) + batch * view.strides[0] * element_) {}
+  std::byte* at(std::int64_t head, std::int64_t row) const {
+    return data_ + head * head_stride_ + row * row_stride_;
+  }
+  std::int64_t stride() const { return row_stride_; }
+
+ private:
+  std::int64_t element_, head_stride_, row_stride_;
+  std::byte* data_;
+};
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
@@ -113,6 +126,7 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
   }
   if (!allocate) return;
   workspace_.allocate();
+  head_costs_.resize(static_cast<std::size_t>(s.batch));
   workers_.resize(static_cast<std::size_t>(threads_));
   bind_workers();
 }
@@ -151,15 +165,18 @@ HeadGeometry SoftmaxExecution::geometry(const Tensors& tensors, std::int64_t bat
   return {problem_.mechanism, group_, s.seqlen_q, keys};
 }
 
-template <typename Visit>
-void SoftmaxExecution::for_each_block(const Tensors& tensors, Visit&& visit) const {
+template <typename Wanted, typename Visit>
+void SoftmaxExecution::for_each_block(const Tensors& tensors, Wanted&& wanted, Visit&& visit) const {
   Item item;
   for (item.batch = 0; item.batch < problem_.shape.batch; ++item.batch) {
     const auto head = geometry(tensors, item.batch);
     for (item.kv_head = 0; item.kv_head < problem_.mechanism.num_kv_heads; ++item.kv_head) {
+      if (!wanted(item.batch)) {
+        item.number += head.blocks();
+        continue;
+      }
       for (item.begin = head.first_row(); item.begin < head.rows(); item.begin = item.end, ++item.number) {
         item.end = head.block_end(item.begin);
-        item.cost = head.cost(item.begin, item.end);
         visit(head, item);
       }
     }
@@ -169,14 +186,19 @@ void SoftmaxExecution::for_each_block(const Tensors& tensors, Visit&& visit) con
 void SoftmaxExecution::enqueue(const Tensors& tensors, Queue&) {
   clear_rows_without_keys(tensors);
   std::int64_t cost = 0;
-  for_each_block(tensors, [&](const HeadGeometry&, const Item& item) { cost += item.cost * parts_; });
+  for (std::int64_t b = 0; b < problem_.shape.batch; ++b) {
+    auto& head_cost = head_costs_[static_cast<std::size_t>(b)];
+    head_cost = geometry(tensors, b).total_cost() * parts_;
+    cost += head_cost * problem_.mechanism.num_kv_heads;
+  }
   parallel_for(threads_, threads_, [&](std::int64_t share, std::int64_t, int) {
     run_share(tensors, cost * share / threads_, cost * (share + 1) / threads_,
               workers_[static_cast<std::size_t>(share)]);
   });
   if (parts_ == 1) return;
   parallel_for(threads_, threads_, [&](std::int64_t share, std::int64_t, int) {
-    for_each_block(tensors, [&](const HeadGeometry& head, const Item& item) {
+    const auto all = [](std::int64_t) { return true; };
+    for_each_block(tensors, all, [&](const HeadGeometry& head, const Item& item) {
       if (item.number % threads_ == share) merge(tensors, head, item);
     });
   });
@@ -188,8 +210,8 @@ void SoftmaxExecution::clear_rows_without_keys(const Tensors& tensors) const {
     const auto queries = head.query(head.first_row());
     for (std::int64_t h = 0; h < problem_.shape.num_q_heads; ++h) {
       for (std::int64_t i = 0; i < queries; ++i) {
-        auto* o = static_cast<std::byte*>(tensors.o.data) + row_offset_bytes(tensors.o, b, h, i);
-        std::fill_n(o, problem_.shape.head_dim_v * size_bytes(path_.dtype), std::byte{0});
+        std::fill_n(Rows(tensors.o, b).at(h, i), problem_.shape.head_dim_v * size_bytes(path_.dtype),
+                    std::byte{0});
         if (tensors.lse) *tensors.lse.row<float>(b, h, i) = -std::numeric_limits<float>::infinity();
       }
     }
@@ -200,8 +222,15 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
                                  Worker& worker) {
   worker.packed_batch = -1;  // V may have changed since the last call
   std::int64_t at = 0;
-  for_each_block(tensors, [&](const HeadGeometry& head, const Item& item) {
-    for (int part = 0; part < parts_; ++part, at += item.cost) {
+  const auto wanted = [&](std::int64_t batch) {
+    const auto head_cost = head_costs_[static_cast<std::size_t>(batch)];
+    if (at + head_cost > begin && at < end) return true;
+    at += head_cost;
+    return false;
+  };
+  for_each_block(tensors, wanted, [&](const HeadGeometry& head, const Item& item) {
+    const auto cost = threads_ > 1 ? head.cost(item.begin, item.end) : 0;
+    for (int part = 0; part < parts_; ++part, at += cost) {
       if (at >= begin && at < end) run_part(tensors, head, item, part, worker);
     }
   });
@@ -219,22 +248,23 @@ void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head
   const auto pieces =
       few ? whole_piece(head, item.begin, item.end, within) : cut_pieces(head, item.begin, item.end, within);
   const bool packed = !few && path_.pack_values != nullptr;
+  if (!pieces.all_full()) bind_masks(head, item, block);
   if (packed) pack(tensors, head, item, pieces.keys(), worker);
 
+  const Rows k(tensors.k, item.batch);
+  const Rows v(tensors.v, item.batch);
   const auto span_of = [&](const Piece& piece, const std::byte* packed_values, std::int64_t origin) {
     const auto key = piece.keys.begin;
     KeySpan span;
-    span.k = static_cast<const std::byte*>(tensors.k.data) +
-             row_offset_bytes(tensors.k, item.batch, item.kv_head, key);
-    span.k_stride_bytes = tensors.k.strides[2] * size_bytes(path_.dtype);
+    span.k = k.at(item.kv_head, key);
+    span.k_stride_bytes = k.stride();
     if (packed) {
       span.v_stride_bytes = problem_.shape.head_dim_v * 4;
       span.v = packed_values + (key - origin) / 2 * span.v_stride_bytes;
       span.keys_per_value_row = 2;
     } else {
-      span.v_stride_bytes = tensors.v.strides[2] * size_bytes(path_.dtype);
-      span.v = static_cast<const std::byte*>(tensors.v.data) +
-               row_offset_bytes(tensors.v, item.batch, item.kv_head, key);
+      span.v_stride_bytes = v.stride();
+      span.v = v.at(item.kv_head, key);
     }
     span.first_key = static_cast<std::int32_t>(key);
     span.keys = static_cast<std::int32_t>(piece.keys.size());
@@ -263,24 +293,34 @@ void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head
 
 void SoftmaxExecution::bind_rows(const Tensors& tensors, const HeadGeometry& head, const Item& item,
                                  Block& block) const {
+  const Rows q(tensors.q, item.batch);
+  const Rows o(tensors.o, item.batch);
   block.rows = static_cast<int>(item.end - item.begin);
   auto query = head.query(item.begin);
   auto in_group = item.begin - query * group_;
-  auto local = head.allowed(item.begin).local;
   for (int lane = 0; lane < block.rows; ++lane) {
     const auto h = item.kv_head * group_ + in_group;
-    block.q[lane] =
-        static_cast<const std::byte*>(tensors.q.data) + row_offset_bytes(tensors.q, item.batch, h, query);
-    block.o[lane] =
-        static_cast<std::byte*>(tensors.o.data) + row_offset_bytes(tensors.o, item.batch, h, query);
+    block.q[lane] = q.at(h, query);
+    block.o[lane] = o.at(h, query);
     block.lse[lane] = tensors.lse ? tensors.lse.row<float>(item.batch, h, query) : nullptr;
-    block.begin[lane] = static_cast<std::int32_t>(local.begin);
-    block.size[lane] = static_cast<std::int32_t>(local.size());
     if (++in_group == group_) {
       in_group = 0;
       ++query;
-      local = head.allowed(item.begin + lane + 1).local;
     }
+  }
+}
+
+void SoftmaxExecution::bind_masks(const HeadGeometry& head, const Item& item, Block& block) {
+  std::int64_t query = -1;
+  KeyRange local;
+  for (int lane = 0; lane < block.rows; ++lane) {
+    const auto row = item.begin + lane;
+    if (head.query(row) != query) {
+      query = head.query(row);
+      local = head.allowed(row).local;
+    }
+    block.begin[lane] = static_cast<std::int32_t>(local.begin);
+    block.size[lane] = static_cast<std::int32_t>(local.size());
   }
   std::fill(block.begin + block.rows, block.begin + kLanes, 0);
   std::fill(block.size + block.rows, block.size + kLanes, 0);
@@ -288,15 +328,13 @@ void SoftmaxExecution::bind_rows(const Tensors& tensors, const HeadGeometry& hea
 
 void SoftmaxExecution::pack(const Tensors& tensors, const HeadGeometry& head, const Item& item,
                             KeyRange local, Worker& worker) const {
-  const auto stride = tensors.v.strides[2] * size_bytes(path_.dtype);
   const auto head_dim = problem_.shape.head_dim_v;
-  const auto* v = static_cast<const std::byte*>(tensors.v.data) +
-                  row_offset_bytes(tensors.v, item.batch, item.kv_head, 0);
+  const Rows v(tensors.v, item.batch);
   const bool new_head = worker.packed_batch != item.batch || worker.packed_kv_head != item.kv_head;
   auto& keys = worker.packed_keys;
   if (new_head) {
     const auto globals = std::min(problem_.mechanism.globals, head.keys());
-    path_.pack_values(v, stride, globals, head_dim, worker.global_values);
+    path_.pack_values(v.at(item.kv_head, 0), v.stride(), globals, head_dim, worker.global_values);
     worker.packed_batch = item.batch;
     worker.packed_kv_head = item.kv_head;
   }
@@ -309,7 +347,7 @@ void SoftmaxExecution::pack(const Tensors& tensors, const HeadGeometry& head, co
     keys = {local.begin, local.begin};
   }
   if (local.end <= keys.end) return;
-  path_.pack_values(v + keys.end * stride, stride, local.end - keys.end, head_dim,
+  path_.pack_values(v.at(item.kv_head, keys.end), v.stride(), local.end - keys.end, head_dim,
                     worker.values + (keys.end - keys.begin) / 2 * head_dim * 4);
   keys.end = local.end;
 }

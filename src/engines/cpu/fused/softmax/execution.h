@@ -29,7 +29,6 @@ class SoftmaxExecution final : public Execution {
     std::int64_t begin = 0;  ///< rows
     std::int64_t end = 0;
     std::int64_t number = 0;  ///< over the whole problem
-    std::int64_t cost = 0;    ///< of each part of its keys
   };
   /// A thread's state. Values of V stay packed for the blocks of the same kv head that follow.
   struct Worker {
@@ -45,14 +44,15 @@ class SoftmaxExecution final : public Execution {
   SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device, bool allocate);
   void bind_workers();
   HeadGeometry geometry(const Tensors& tensors, std::int64_t batch) const;
-  /// visit(head, item) for all blocks of rows that see a key.
-  template <typename Visit>
-  void for_each_block(const Tensors& tensors, Visit&& visit) const;
+  /// visit(head, item) for all blocks of rows that see a key, in heads where wanted(batch) says so.
+  template <typename Wanted, typename Visit>
+  void for_each_block(const Tensors& tensors, Wanted&& wanted, Visit&& visit) const;
   void clear_rows_without_keys(const Tensors& tensors) const;
   /// Items whose cost begins in [begin, end) of the running sum.
   void run_share(const Tensors& tensors, std::int64_t begin, std::int64_t end, Worker& worker);
   void run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Worker& worker);
   void bind_rows(const Tensors& tensors, const HeadGeometry& head, const Item& item, Block& block) const;
+  static void bind_masks(const HeadGeometry& head, const Item& item, Block& block);
   void pack(const Tensors& tensors, const HeadGeometry& head, const Item& item, KeyRange local,
             Worker& worker) const;
   /// f32 rows [rows][head_dim_v], then kLanes maxima, then kLanes sums.
@@ -63,8 +63,9 @@ class SoftmaxExecution final : public Execution {
   Problem problem_;
   std::int64_t group_;
   int threads_ = 1;
-  int parts_ = 1;                 ///< of each block's keys
-  std::int64_t packed_keys_ = 0;  ///< capacity of a thread's packed values
+  int parts_ = 1;                         ///< of each block's keys
+  std::int64_t packed_keys_ = 0;          ///< capacity of a thread's packed values
+  std::vector<std::int64_t> head_costs_;  ///< of the running call, by batch entry
   std::vector<Worker> workers_;
   Workspace workspace_;
   ThreadParts output_, queries_, weights_, scores_, values_, global_values_;

@@ -22,6 +22,11 @@ KeyRange Pieces::keys() const {
   return count == 0 ? KeyRange{} : KeyRange{piece[0].keys.begin, view().back().keys.end};
 }
 
+bool Pieces::all_full() const {
+  return std::ranges::all_of(
+      view(), [](const Piece& p) { return p.full.begin <= p.keys.begin && p.keys.end <= p.full.end; });
+}
+
 Pieces cut_pieces(const HeadGeometry& head, std::int64_t begin, std::int64_t end, KeyRange within) {
   const auto middle = std::min(begin + kHalfLanes, end);
   const auto low = aligned(intersection(head.local_union(begin, middle), within), head.keys());

@@ -21,6 +21,8 @@ struct Pieces {
   int count = 0;
   /// Of all pieces.
   KeyRange keys() const;
+  /// No key needs a mask.
+  bool all_full() const;
   std::span<const Piece> view() const { return {piece.data(), static_cast<std::size_t>(count)}; }
 };
 
