@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mapfile -t wanted < <(awk -v groups=" $* " '$1 !~ /^#/ && index(groups, " " $1 " ") {print $2}' packages.txt)
+wanted=($(awk -v groups=" $* " '$1 !~ /^#/ && index(groups, " " $1 " ") {print $2}' packages.txt))
 
 if ! command -v dpkg-query >/dev/null; then
   echo "setup: not a Debian system; install the equivalents of: ${wanted[*]}" >&2

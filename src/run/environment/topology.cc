@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "run/environment/parse.h"
@@ -34,8 +35,9 @@ std::vector<Cache> caches_of(const SystemFiles& files, int cpu) {
     caches.push_back({static_cast<int>(*level), files.read(folder + entry + "/type").value_or(kNotReadable),
                       *bytes, std::move(sharing)});
   }
-  std::stable_sort(caches.begin(), caches.end(),
-                   [](const Cache& a, const Cache& b) { return a.level < b.level; });
+  std::sort(caches.begin(), caches.end(), [](const Cache& a, const Cache& b) {
+    return std::tie(a.level, a.type) < std::tie(b.level, b.type);
+  });
   return caches;
 }
 
@@ -85,11 +87,10 @@ std::vector<NumaNode> numa_nodes(const SystemFiles& files) {
     if (!entry.starts_with("node")) continue;
     const auto number = parse_integer(std::string_view(entry).substr(4));
     if (!number) continue;
-    nodes.push_back({static_cast<int>(*number),
-                     parse_cpu_list(files.read(folder + entry + "/cpulist").value_or(""))});
+    nodes.push_back(
+        {static_cast<int>(*number), parse_cpu_list(files.read(folder + entry + "/cpulist").value_or(""))});
   }
-  std::sort(nodes.begin(), nodes.end(),
-            [](const NumaNode& a, const NumaNode& b) { return a.node < b.node; });
+  std::sort(nodes.begin(), nodes.end(), [](const NumaNode& a, const NumaNode& b) { return a.node < b.node; });
   return nodes;
 }
 

@@ -97,7 +97,7 @@ class GatherExecution final : public PlannedExecution {
           copy(inside + (j - first) * row_bytes, row_of(from, batch, head, j), row_bytes);
         }
       }
-      if (last < end && end > first) clear(windows + (last - start) * row_bytes, (end - last) * row_bytes);
+      if (last < end) clear(windows + (last - start) * row_bytes, (end - last) * row_bytes);
     }
   }
 
