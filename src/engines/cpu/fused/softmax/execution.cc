@@ -1,3 +1,7 @@
+// Values of V are packed by the thread that needs them, ahead of its blocks and once a kv head: no barrier,
+// and a window's packed values stay in cache. Measured and rejected (Zen 4, one core, bf16, D = 64):
+// prefetching the next block's rows of Q, K and V into L2 in windows and block-sparse (N = 1024 and 8192: no
+// faster, up to 8 % slower).
 #include "engines/cpu/fused/softmax/execution.h"
 
 #include <algorithm>
