@@ -89,12 +89,12 @@ const std::vector<BadInput> kCases = {
     {"export_missing_store", {"export", "DIR/none.db", "--format", "csv"}, "none.db"},
     {"export_foreign_store", {"export", "DIR/text.db", "--format", "csv"}, "text.db"},
     {"export_unknown_format", {"export", "DIR/text.db", "--format", "cvs"}, "cvs"},
-    {"import_corrupt_csv", {"import", "DIR/broken.csv", "--out", "DIR/new.db"}, "broken.csv:2"},
+    {"import_corrupt_csv", {"import", "DIR/broken.csv", "--out", "DIR/new.db"}, "line 2, msPerIter"},
     {"import_missing_file", {"import", "DIR/none.csv", "--out", "DIR/new.db"}, "none.csv"},
     {"verify_unknown_kernel", {"verify", "--all", "--kernel", "unfusd"}, "unfused"},
     {"env_too_many_threads", {"env", "--threads", "100000"}, "100000"},
     {"unknown_option", {"run", "smoke", "--no-such-option"}, "--no-such-option"},
-    {"unknown_command", {"rnu"}, "rnu"},
+    {"unknown_command", {"rnu"}, "did you mean 'run'"},
     {"no_command", {}, "subcommand"},
 };
 
