@@ -15,5 +15,9 @@ enum ExitCode : int {
 
 /// Each adds one subcommand whose callback stores the exit code.
 void add_list_command(CLI::App& app, int& exit_code);
+/// argv: the command line as given, for the worker's second start and the command that resumes.
+void add_run_command(CLI::App& app, char** argv, int& exit_code);
+void add_worker_command(CLI::App& app, char** argv, int& exit_code);
+void add_env_command(CLI::App& app, int& exit_code);
 
 }  // namespace attnbench

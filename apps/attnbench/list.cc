@@ -7,6 +7,7 @@
 
 #include "attnbench/registry.h"
 #include "commands.h"
+#include "plan/find_study.h"
 
 namespace attnbench {
 namespace {
@@ -41,16 +42,42 @@ void print_table() {
     fmt::print("{:<12} {:<8} not built: {}\n", "-", engine.name, engine.reason);
 }
 
+void print_studies_json() {
+  auto list = nlohmann::json::array();
+  for (const auto& name : study_names()) {
+    const auto study = find_study(name);
+    list.push_back({{"name", study.name}, {"description", study.description}, {"cells", study.cells.size()}});
+  }
+  fmt::print("{}\n", nlohmann::json{{"studies", list}}.dump(2));
+}
+
+void print_studies() {
+  fmt::print("{:<12} {:>5} description\n", "study", "cells");
+  for (const auto& name : study_names()) {
+    const auto study = find_study(name);
+    fmt::print("{:<12} {:>5} {}\n", study.name, study.cells.size(), study.description);
+  }
+}
+
 }  // namespace
 
 void add_list_command(CLI::App& app, int& exit_code) {
-  auto* command =
-      app.add_subcommand("list", "Show every kernel of this build, and the engines it lacks and why");
-  command->footer("Examples:\n  attnbench list\n  attnbench list --json");
-  const auto as_json = std::make_shared<bool>(false);
-  command->add_flag("--json", *as_json, "Print JSON");
-  command->callback([as_json, &exit_code] {
-    *as_json ? print_json() : print_table();
+  auto* command = app.add_subcommand(
+      "list", "Show every kernel of this build, the engines it lacks and why, or the built-in studies");
+  command->footer("Examples:\n  attnbench list\n  attnbench list --studies\n  attnbench list --json");
+  struct Flags {
+    bool json = false;
+    bool studies = false;
+  };
+  const auto flags = std::make_shared<Flags>();
+  command->add_flag("--studies", flags->studies, "Show the studies that `attnbench run` knows by name");
+  command->add_flag("--json", flags->json, "Print JSON");
+  command->callback([flags, &exit_code] {
+    if (flags->studies) {
+      flags->json ? print_studies_json() : print_studies();
+    } else {
+      flags->json ? print_json() : print_table();
+    }
     exit_code = kDone;
   });
 }

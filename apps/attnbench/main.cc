@@ -5,6 +5,7 @@
 
 #include "attnbench/error.h"
 #include "commands.h"
+#include "store/error.h"
 
 int main(int argc, char** argv) {
   using namespace attnbench;
@@ -13,11 +14,17 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", ATTNBENCH_VERSION);
   add_list_command(app, exit_code);
+  add_run_command(app, argv, exit_code);
+  add_worker_command(app, argv, exit_code);
+  add_env_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kBadInput;
   } catch (const InputError& error) {
+    fmt::print(stderr, "attnbench: {}\n", error.what());
+    return kBadInput;
+  } catch (const StoreError& error) {
     fmt::print(stderr, "attnbench: {}\n", error.what());
     return kBadInput;
   } catch (const std::exception& error) {

@@ -12,7 +12,8 @@
 #include "dry_run.h"
 #include "plan/find_study.h"
 #include "plan/ranges.h"
-#include "report/run_table.h"
+#include "report/summary.h"
+#include "report/table.h"
 #include "run/conductor/conduct.h"
 #include "store/export.h"
 #include "study_options.h"
@@ -33,7 +34,7 @@ struct RunArguments {
   bool dry_run = false;
   bool json = false;
   bool quiet = false;
-  StudyOptions study_options;
+  std::shared_ptr<const StudyOverrides> overrides;
 };
 
 std::vector<std::string> split_words(const std::string& text) {
@@ -64,7 +65,7 @@ std::string resume_command(char** argv, const std::string& store) {
 
 RunOptions to_options(const RunArguments& arguments) {
   RunOptions options;
-  options.study = find_study(arguments.study, arguments.study_options.overrides());
+  options.study = find_study(arguments.study, *arguments.overrides);
   options.profile = parse_profile(arguments.profile);
   options.seed = arguments.seed;
   options.launch.launcher = split_words(arguments.launcher);
@@ -75,6 +76,7 @@ RunOptions to_options(const RunArguments& arguments) {
     options.launch.plugins.push_back(std::filesystem::absolute(plugin).string());
     load_plugin(options.launch.plugins.back());
   }
+  check_kernel_names(options.study);
   if (!arguments.budget.empty()) options.budget_seconds = parse_seconds("budget", arguments.budget);
   if (!(arguments.kernel_limit_seconds > 0)) {
     throw InputError("kernel-timeout", fmt::format("{:g}", arguments.kernel_limit_seconds),
@@ -102,7 +104,9 @@ int run(const RunArguments& arguments, char** argv) {
   const auto outcome = conduct(options);
   const auto store = Store::open(options.out, Store::Mode::read);
   const auto csv = std::filesystem::path(options.out).replace_extension(".csv").string();
-  export_csv(store, csv);
+  const auto contents = all_contents(store);
+  write_text_file(csv, samples_csv(contents));
+  write_text_file(environment_file(csv), environment_text(contents));
   if (arguments.json) {
     fmt::print("{}\n", run_summary(store, outcome.run_id).dump(2));
   } else {
@@ -121,14 +125,8 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
   auto* command =
       app.add_subcommand("run", "Measure a study on this machine (default: the paper study, quick)");
   command->footer(
-      "Columns of the table: 'time' is the mean of the process means, with the half-width of its 95 % "
-      "interval;\n"
-      "'ratio' is the baseline's time over the kernel's, from pairs in the same block (above 1: faster than "
-      "the\n"
-      "baseline), with its 95 % interval over processes. A/A is the baseline against a second instance of "
-      "itself:\n"
-      "what it differs from 1 by is noise.\n\n"
-      "Exit codes: 0 done, 2 bad input, 3 measured but not publishable, 4 a kernel failed or was wrong.\n\n"
+      table_legend() +
+      "\nExit codes: 0 done, 2 bad input, 3 measured but not publishable, 4 a kernel failed or was wrong.\n\n"
       "Examples:\n"
       "  attnbench run\n"
       "  attnbench run paper --profile spec --out paper.db\n"
@@ -152,7 +150,7 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
                     "List cells, bytes, time and unsupported kernels; measure nothing");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->add_flag("--quiet", arguments->quiet, "No progress");
-  arguments->study_options.add_to(*command);
+  arguments->overrides = add_study_options(*command);
   command->callback([arguments, argv, &exit_code] { exit_code = run(*arguments, argv); });
 }
 

@@ -21,18 +21,18 @@ std::vector<MechanismFilter> parse_mechanism_filters(std::string_view text);
 /// Changes to a study from the command line. What is empty changes nothing.
 struct StudyOverrides {
   // These replace the axis in every table.
-  std::vector<std::int64_t> seqlen;  ///< prefill: seqlen; decode: seqlen_kv
-  std::vector<std::int64_t> heads, head_dim, batch, threads;
-  std::vector<std::int64_t> kv_heads;  ///< of gqa's forms too
-  std::vector<DType> dtype;
-  std::vector<Condition> condition;
-  std::vector<Layout> layout;
+  std::vector<std::int64_t> seqlen = {};  ///< prefill: seqlen; decode: seqlen_kv
+  std::vector<std::int64_t> heads = {}, head_dim = {}, batch = {}, threads = {};
+  std::vector<std::int64_t> kv_heads = {};  ///< of gqa's forms too
+  std::vector<DType> dtype = {};
+  std::vector<Condition> condition = {};
+  std::vector<Layout> layout = {};
   bool causal = false;  ///< every mechanism, baselines included, becomes its causal form
   // These keep what matches.
-  std::vector<Scope> scope;
-  std::vector<Phase> phase;
-  std::vector<MechanismFilter> mechanisms;
-  std::vector<std::string> kernels;  ///< as Cell::kernels; replaces the study's
+  std::vector<Scope> scope = {};
+  std::vector<Phase> phase = {};
+  std::vector<MechanismFilter> mechanisms = {};
+  std::vector<std::string> kernels = {};  ///< as Cell::kernels; replaces the study's
 };
 
 /// Throws InputError naming the override that leaves nothing to measure.

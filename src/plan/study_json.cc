@@ -12,8 +12,8 @@ json to_json(const Cell& cell) {
   auto mechanisms = json::array();
   for (const auto& mechanism : cell.mechanisms) mechanisms.push_back(to_json(mechanism));
   return {{"shape", to_json(cell.shape)},      {"scope", name(cell.scope)}, {"phase", name(cell.phase)},
-          {"condition", name(cell.condition)}, {"threads", cell.threads},   {"mechanisms", mechanisms},
-          {"kernels", cell.kernels},           {"baseline", cell.baseline}};
+          {"condition", name(cell.condition)}, {"threads", cell.threads},   {"kv_heads", cell.kv_heads},
+          {"mechanisms", mechanisms},          {"kernels", cell.kernels},   {"baseline", cell.baseline}};
 }
 
 json to_json(const Study& study) {

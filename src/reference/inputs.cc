@@ -267,7 +267,7 @@ void fill_inputs(const Problem& problem, InputKind kind, std::uint64_t seed, con
   fill_rows_normal(recipe, Role::wo, even(tensors.wo), tensors.wo);
 }
 
-void poison_outputs(const Tensors& tensors) {
+void poison_outputs(const Problem&, Tensors& tensors) {
   poison(tensors.o);
   if (tensors.lse) poison(tensors.lse);
 }
@@ -299,7 +299,7 @@ ProblemData make_data(const Problem& problem, InputKind kind, std::uint64_t seed
     add(t.o, s.dtype_o, Layout::bhsd, s.batch, 1, s.seqlen_q, s.d_model);
   }
   fill_inputs(problem, kind, seed, t);
-  poison_outputs(t);
+  poison_outputs(problem, t);
   return data;
 }
 

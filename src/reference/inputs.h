@@ -35,7 +35,7 @@ ProblemData make_data(const Problem& problem, InputKind kind, std::uint64_t seed
 /// Writes the same values into views with any strides; each must have the problem's sizes, k and v perhaps
 /// fewer keys.
 void fill_inputs(const Problem& problem, InputKind kind, std::uint64_t seed, const Tensors& tensors);
-/// Fills the rows of o (and lse) with NaN.
-void poison_outputs(const Tensors& tensors);
+/// Fills the rows of o (and lse, where given) with NaN.
+void poison_outputs(const Problem& problem, Tensors& tensors);
 
 }  // namespace attnbench::reference

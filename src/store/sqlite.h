@@ -63,7 +63,10 @@ class Statement {
   void bind(int index, std::int64_t value);
   void bind(int index, double value);  // NaN becomes NULL
   void bind(int index, std::string_view value);
-  void bind(int index, const nlohmann::json& value) { bind(index, std::string_view(value.dump())); }
+  void bind(int index, const nlohmann::json& value) {
+    // A crashed program's last words may not be UTF-8.
+    bind(index, std::string_view(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+  }
   void bind(int index, const std::string& value) { bind(index, std::string_view(value)); }
   void bind(int index, const char* value) { bind(index, std::string_view(value)); }
   void bind(int index, int value) { bind(index, std::int64_t{value}); }

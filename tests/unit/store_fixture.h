@@ -74,6 +74,8 @@ class StoreFixture : public testing::Test {
     process.order_kernels = {cell.kernels[0].id(), cell.kernels[1].id(), "alias"};
     process.noise = {{"steal_share", 0.001}, {"psi_some", 1.0 / 3}};
     process.kernels = {{cell.kernels[0].id(), {{"warmup_calls", 12}}}};
+    process.samples.push_back({-1, 0, "unbatched", cell.kernels[0].id(), 1, 0.3, 0, true, ""});
+    process.samples.push_back({-1, 0, "unbatched", cell.kernels[1].id(), 1, 0.0, 0, false, "clock, stepped"});
     for (int block = 0; block < 2; ++block) {
       process.samples.push_back({block, 0, "sentinel", "", 1, 1e-3, 0, true, ""});
       process.samples.push_back({block, 1, "kernel", cell.kernels[0].id(), 10, 0.1 + 0.2, 3, true, ""});
@@ -81,8 +83,6 @@ class StoreFixture : public testing::Test {
       process.samples.push_back({block, 3, "alias", cell.kernels[0].id(), 10, 0.31, 1, true, ""});
       process.samples.push_back({block, 4, "sentinel", "", 1, 1.1e-3, 0, true, ""});
     }
-    process.samples.push_back({-1, 0, "unbatched", cell.kernels[0].id(), 1, 0.3, 0, true, ""});
-    process.samples.push_back({-1, 0, "unbatched", cell.kernels[1].id(), 1, 0.0, 0, false, "clock, stepped"});
     return process;
   }
 

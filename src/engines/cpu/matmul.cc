@@ -30,8 +30,10 @@ memory::data_type data_type(DType dtype) {
   return dtype == DType::f32 ? memory::data_type::f32 : memory::data_type::bf16;
 }
 
-memory::desc describe(const MatrixLayout& layout, std::int64_t batch, std::int64_t rows, std::int64_t cols) {
-  if (batch == 1) return {{rows, cols}, data_type(layout.dtype), {layout.row_stride, layout.col_stride}};
+/// `batched` decides the rank, also for a batch of 1.
+memory::desc describe(const MatrixLayout& layout, bool batched, std::int64_t batch, std::int64_t rows,
+                      std::int64_t cols) {
+  if (!batched) return {{rows, cols}, data_type(layout.dtype), {layout.row_stride, layout.col_stride}};
   return {{batch, rows, cols},
           data_type(layout.dtype),
           {layout.batch_stride, layout.row_stride, layout.col_stride}};
@@ -64,10 +66,10 @@ dnnl::matmul::primitive_desc plan(const memory::desc& a, const memory::desc& b, 
 
 memory without_data(const memory::desc& description) { return {description, engine(), DNNL_MEMORY_NONE}; }
 
-Arguments make_arguments(const MatmulShape& s, const memory::desc& scratch) {
-  return {{DNNL_ARG_SRC, without_data(describe(s.a, s.batch, s.m, s.k))},
-          {DNNL_ARG_WEIGHTS, without_data(describe(s.b, s.batch, s.k, s.n))},
-          {DNNL_ARG_DST, without_data(describe(s.c, s.batch, s.m, s.n))},
+Arguments make_arguments(const MatmulShape& s, bool batched, const memory::desc& scratch) {
+  return {{DNNL_ARG_SRC, without_data(describe(s.a, batched, s.batch, s.m, s.k))},
+          {DNNL_ARG_WEIGHTS, without_data(describe(s.b, batched, s.batch, s.k, s.n))},
+          {DNNL_ARG_DST, without_data(describe(s.c, batched, s.batch, s.m, s.n))},
           {DNNL_ARG_SCRATCHPAD, without_data(scratch)}};
 }
 
@@ -102,11 +104,11 @@ Matmul::Matmul(const MatmulShape& s, Threading threading, int threads, Workspace
     : impl_(std::make_unique<Impl>()) {
   auto& impl = *impl_;
   impl.shape = s;
+  const bool batched = s.batch != 1;
   impl.onednn_threads = threading == Threading::team ? threads : 1;
   set_onednn_threads(impl.onednn_threads);
-  impl.exact_plan = plan(describe(s.a, s.batch, s.m, s.k), describe(s.b, s.batch, s.k, s.n),
-                         describe(s.c, s.batch, s.m, s.n), result);
-  const bool batched = s.batch != 1;
+  impl.exact_plan = plan(describe(s.a, batched, s.batch, s.m, s.k), describe(s.b, batched, s.batch, s.k, s.n),
+                         describe(s.c, batched, s.batch, s.m, s.n), result);
   impl.runtime_plan = plan(describe_runtime(s.a, batched), describe_runtime(s.b, batched),
                            describe_runtime(s.c, batched), result);
   impl.exact = dnnl::matmul(impl.exact_plan);
@@ -114,8 +116,8 @@ Matmul::Matmul(const MatmulShape& s, Threading threading, int threads, Workspace
 
   const auto callers = threading == Threading::team ? 1 : threads;
   for (int caller = 0; caller < callers; ++caller) {
-    impl.callers.push_back({make_arguments(s, impl.exact_plan.scratchpad_desc()),
-                            make_arguments(s, impl.runtime_plan.scratchpad_desc()), s});
+    impl.callers.push_back({make_arguments(s, batched, impl.exact_plan.scratchpad_desc()),
+                            make_arguments(s, batched, impl.runtime_plan.scratchpad_desc()), s});
   }
   impl.workspace = &workspace;
   const auto bytes =
@@ -130,8 +132,9 @@ void Matmul::run(int caller, const MatmulShape& s, const void* a, const void* b,
   auto& impl = *impl_;
   auto& own = impl.callers[static_cast<std::size_t>(caller)];
   const bool exact = s == impl.shape;
+  const bool batched = impl.shape.batch != 1;
   if (!exact && s != own.runtime_shape) {
-    own.runtime = make_arguments(s, impl.runtime_plan.scratchpad_desc());
+    own.runtime = make_arguments(s, batched, impl.runtime_plan.scratchpad_desc());
     own.runtime_shape = s;
   }
   auto& arguments = exact ? own.exact : own.runtime;

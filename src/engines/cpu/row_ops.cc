@@ -244,6 +244,69 @@ void multiply_add(float factor, const void* x, const float* addend, float* resul
   }
 }
 
+template <typename T>
+void add_outer_product_as(const T* x, const T* y, const float* addend, float* result, std::int64_t rows,
+                          std::int64_t cols) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    multiply_add_as(as_float(x[r]), y, addend + r * cols, result + r * cols, cols);
+  }
+}
+
+void add_outer_product(const void* x, const void* y, const float* addend, float* result, std::int64_t rows,
+                       std::int64_t cols, DType dtype) {
+  if (dtype == DType::f32) {
+    add_outer_product_as(static_cast<const float*>(x), static_cast<const float*>(y), addend, result, rows,
+                         cols);
+  } else {
+    add_outer_product_as(static_cast<const bf16_bits*>(x), static_cast<const bf16_bits*>(y), addend, result,
+                         rows, cols);
+  }
+}
+
+template <typename T>
+void row_times_matrix_as(const T* x, const float* matrix, float* result, std::int64_t rows,
+                         std::int64_t cols) {
+  const D d;
+  const auto n = lanes();
+  std::int64_t c = 0;
+  for (; c + 4 * n <= cols; c += 4 * n) {
+    auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const auto factor = hn::Set(d, as_float(x[r]));
+      const float* row = matrix + r * cols + c;
+      s0 = hn::MulAdd(factor, hn::LoadU(d, row), s0);
+      s1 = hn::MulAdd(factor, hn::LoadU(d, row + n), s1);
+      s2 = hn::MulAdd(factor, hn::LoadU(d, row + 2 * n), s2);
+      s3 = hn::MulAdd(factor, hn::LoadU(d, row + 3 * n), s3);
+    }
+    hn::StoreU(s0, d, result + c);
+    hn::StoreU(s1, d, result + c + n);
+    hn::StoreU(s2, d, result + c + 2 * n);
+    hn::StoreU(s3, d, result + c + 3 * n);
+  }
+  for (; c + n <= cols; c += n) {
+    auto sum = hn::Zero(d);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      sum = hn::MulAdd(hn::Set(d, as_float(x[r])), hn::LoadU(d, matrix + r * cols + c), sum);
+    }
+    hn::StoreU(sum, d, result + c);
+  }
+  for (; c < cols; ++c) {
+    float sum = 0;
+    for (std::int64_t r = 0; r < rows; ++r) sum += as_float(x[r]) * matrix[r * cols + c];
+    result[c] = sum;
+  }
+}
+
+void row_times_matrix(const void* x, const float* matrix, float* result, std::int64_t rows, std::int64_t cols,
+                      DType dtype) {
+  if (dtype == DType::f32) {
+    row_times_matrix_as(static_cast<const float*>(x), matrix, result, rows, cols);
+  } else {
+    row_times_matrix_as(static_cast<const bf16_bits*>(x), matrix, result, rows, cols);
+  }
+}
+
 }  // namespace attnbench::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -256,6 +319,8 @@ HWY_EXPORT(phi);
 HWY_EXPORT(divide);
 HWY_EXPORT(dot);
 HWY_EXPORT(multiply_add);
+HWY_EXPORT(add_outer_product);
+HWY_EXPORT(row_times_matrix);
 
 void softmax_rows(const ScoreRows& rows, float scale, DType p_type, const LseColumn& lse) {
   HWY_DYNAMIC_DISPATCH(softmax_rows)(rows, scale, p_type, lse);
@@ -276,6 +341,14 @@ float dot(const void* x, const float* y, std::int64_t cols, DType dtype) {
 void multiply_add(float factor, const void* x, const float* addend, float* result, std::int64_t cols,
                   DType dtype) {
   HWY_DYNAMIC_DISPATCH(multiply_add)(factor, x, addend, result, cols, dtype);
+}
+void add_outer_product(const void* x, const void* y, const float* addend, float* result, std::int64_t rows,
+                       std::int64_t cols, DType dtype) {
+  HWY_DYNAMIC_DISPATCH(add_outer_product)(x, y, addend, result, rows, cols, dtype);
+}
+void row_times_matrix(const void* x, const float* matrix, float* result, std::int64_t rows, std::int64_t cols,
+                      DType dtype) {
+  HWY_DYNAMIC_DISPATCH(row_times_matrix)(x, matrix, result, rows, cols, dtype);
 }
 }  // namespace attnbench::cpu
 #endif

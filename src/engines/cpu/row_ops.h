@@ -48,4 +48,11 @@ float dot(const void* x, const float* y, std::int64_t cols, DType dtype);
 void multiply_add(float factor, const void* x, const float* addend, float* result, std::int64_t cols,
                   DType dtype);
 
+/// result[r][c] = addend[r][c] + x[r] * y[c], dense rows x cols, x and y in dtype; result may be addend.
+void add_outer_product(const void* x, const void* y, const float* addend, float* result, std::int64_t rows,
+                       std::int64_t cols, DType dtype);
+/// result[c] = sum over r of x[r] * matrix[r][c], dense rows x cols, x in dtype.
+void row_times_matrix(const void* x, const float* matrix, float* result, std::int64_t rows, std::int64_t cols,
+                      DType dtype);
+
 }  // namespace attnbench::cpu

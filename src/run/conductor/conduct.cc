@@ -202,7 +202,7 @@ class Conductor {
   std::string live_half_width(const Store& store, const CellState& state) const {
     if (state.valid_processes < 2) return {};
     const auto width =
-        alias_half_width(store.processes(outcome_.run_id, state.record.cell_id), *state.baseline());
+        alias_half_width(store.processes(outcome_.run_id, state.record.cell_id), state.baseline()->id());
     return width ? fmt::format(" | A/A +-{:.1f} %", 100 * *width) : "";
   }
 

@@ -4,7 +4,7 @@
 #include <set>
 #include <vector>
 
-#include "stats/stats.h"
+#include "stats/intervals.h"
 
 namespace attnbench {
 namespace {

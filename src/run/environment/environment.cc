@@ -31,11 +31,11 @@ json text_or_not_readable(const std::string& text) { return text.empty() ? json(
 /// Flags that kernels or this tool's advice depend on.
 std::vector<std::string> flags_that_matter(const CpuInfo& cpu) {
   std::vector<std::string> found;
-  for (const auto* flag : {"sse4_2",      "avx",         "f16c",        "fma",         "avx2",     "avx512f",
-                           "avx512dq",    "avx512cd",    "avx512bw",    "avx512vl",    "avx_vnni", "avx512_vnni",
-                           "avx512_bf16", "avx512_fp16", "amx_tile",    "amx_bf16",    "amx_int8", "amx_fp16",
-                           "asimd",       "asimdhp",     "asimdfhm",    "bf16",        "sve",      "sve2",
-                           "hypervisor",  "constant_tsc", "nonstop_tsc"}) {
+  for (const auto* flag :
+       {"sse4_2",   "avx",      "f16c",     "fma",        "avx2",         "avx512f",     "avx512dq",
+        "avx512cd", "avx512bw", "avx512vl", "avx_vnni",   "avx512_vnni",  "avx512_bf16", "avx512_fp16",
+        "amx_tile", "amx_bf16", "amx_int8", "amx_fp16",   "asimd",        "asimdhp",     "asimdfhm",
+        "bf16",     "sve",      "sve2",     "hypervisor", "constant_tsc", "nonstop_tsc"}) {
     if (cpu.has(flag)) found.emplace_back(flag);
   }
   return found;
@@ -111,7 +111,8 @@ json probe_os(const SystemFiles& files) {
 
 json probe_openmp(const SystemFiles& files) {
   std::vector<std::string> environment;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry)
+    environment.emplace_back(*entry);
   const auto maps = files.read("/proc/self/maps");
   return {{"runtimes", maps ? json(openmp_runtimes(*maps)) : json(kNotReadable)},
           {"variables", threading_variables(environment)}};

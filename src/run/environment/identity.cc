@@ -66,10 +66,10 @@ int find_build_id(dl_phdr_info* object, std::size_t, void* result) {
 std::string machine_key(const SystemFiles& files) {
   const auto cpu = parse_cpuinfo(files.read("/proc/cpuinfo").value_or(""));
   const auto cores = cores_of(files, online_cpus(files)).value_or(Cores{});
-  return fmt::format("{:016x}", hash(fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", cpu.vendor, cpu.model,
-                                                 cpu.family, cpu.model_number, cpu.stepping,
-                                                 to_string(cpu_features()), cpu.logical_cpus, cores.packages,
-                                                 cores.physical, caches_text(files), memory_text(files))));
+  return fmt::format(
+      "{:016x}", hash(fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", cpu.vendor, cpu.model, cpu.family,
+                                  cpu.model_number, cpu.stepping, to_string(cpu_features()), cpu.logical_cpus,
+                                  cores.packages, cores.physical, caches_text(files), memory_text(files))));
 }
 
 std::string build_id() {

@@ -85,11 +85,10 @@ std::vector<NumaNode> numa_nodes(const SystemFiles& files) {
     if (!entry.starts_with("node")) continue;
     const auto number = parse_integer(std::string_view(entry).substr(4));
     if (!number) continue;
-    nodes.push_back({static_cast<int>(*number),
-                     parse_cpu_list(files.read(folder + entry + "/cpulist").value_or(""))});
+    nodes.push_back(
+        {static_cast<int>(*number), parse_cpu_list(files.read(folder + entry + "/cpulist").value_or(""))});
   }
-  std::sort(nodes.begin(), nodes.end(),
-            [](const NumaNode& a, const NumaNode& b) { return a.node < b.node; });
+  std::sort(nodes.begin(), nodes.end(), [](const NumaNode& a, const NumaNode& b) { return a.node < b.node; });
   return nodes;
 }
 

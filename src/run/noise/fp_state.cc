@@ -18,8 +18,8 @@ bool thread_is_default() {
   const volatile float three_quarters_ulp = 0x1.8p-24f;
   const bool keeps_results = smallest_normal / 2 != 0;
   const bool keeps_inputs = denormal * 0x1p100f != 0;
-  const bool nearest = one + quarter_ulp == 1.0f && one + three_quarters_ulp == 1 + 0x1p-23f &&
-                       -one - quarter_ulp == -1.0f;
+  const bool nearest =
+      one + quarter_ulp == 1.0f && one + three_quarters_ulp == 1 + 0x1p-23f && -one - quarter_ulp == -1.0f;
   return keeps_results && keeps_inputs && nearest;
 }
 

@@ -14,14 +14,14 @@ namespace attnbench {
 /// Counters at one moment; two of them, at the start and end of a process, say what disturbed it. Optional
 /// values are empty where the system does not tell.
 struct NoiseProbe {
-  double wall_seconds = 0;                  ///< monotonic clock
-  double cpu_seconds = 0;                   ///< of this process and the children it has waited for
-  std::optional<double> busy_seconds;       ///< of the CPU set, by anyone
-  std::optional<double> steal_seconds;      ///< of the CPU set
-  std::optional<double> pressure_seconds;   ///< some runnable task waited for a CPU, system-wide
-  std::optional<Throttling> throttling;     ///< of the control groups this process is in
-  std::optional<double> clock_mhz;          ///< mean over the CPU set
-  std::int64_t voluntary_switches = 0;      ///< of this process and the children it has waited for
+  double wall_seconds = 0;                 ///< monotonic clock
+  double cpu_seconds = 0;                  ///< of this process and the children it has waited for
+  std::optional<double> busy_seconds;      ///< of the CPU set, by anyone
+  std::optional<double> steal_seconds;     ///< of the CPU set
+  std::optional<double> pressure_seconds;  ///< some runnable task waited for a CPU, system-wide
+  std::optional<Throttling> throttling;    ///< of the control groups this process is in
+  std::optional<double> clock_mhz;         ///< mean over the CPU set
+  std::int64_t voluntary_switches = 0;     ///< of this process and the children it has waited for
   std::int64_t involuntary_switches = 0;
 };
 NoiseProbe probe_noise(const std::vector<int>& cpus, const SystemFiles& files = SystemFiles());

@@ -15,12 +15,14 @@
 #include "plan/study_json.h"
 #include "run/ceilings/ceilings.h"
 #include "run/environment/environment.h"
+#include "run/environment/identity.h"
 #include "run/noise/layout_noise.h"
 #include "run/noise/noise_probe.h"
 #include "run/protocol/messages.h"
 #include "run/verification/verify_cell.h"
 #include "run/worker/cell_measurement.h"
 #include "run/worker/lifeline.h"
+#include "run/worker/memory_fit.h"
 
 namespace attnbench {
 namespace {
@@ -128,21 +130,32 @@ class Worker {
   }
 
   void verify(const json& message) {
-    std::vector<VerificationTarget> targets;
     const auto cell = cell_from_json(read_field<json>(message, "cell"));
-    double limit_seconds = 0;
-    for (const auto& item : read_field<json>(message, "kernels")) {
-      const auto choice = kernel_choice_from_json(item);
-      targets.push_back({cell.problem(choice.mechanism), choice.kernel});
-      limit_seconds = choice.limit_seconds;
-    }
-    VerificationLimits limits;
-    limits.seconds = limit_seconds;
-    limits.memory_bytes = read_field<std::int64_t>(message, "memory_bytes");
-    limits.seed = read_field<std::uint64_t>(message, "data_seed");
-    verify_cell(cell.id(), targets, device_, limits, [this](const VerificationOutcome& outcome) {
+    std::vector<KernelChoice> choices;
+    for (const auto& item : read_field<json>(message, "kernels")) choices.push_back(kernel_choice_from_json(item));
+    const auto send = [this](const VerificationOutcome& outcome) {
       lifeline_.send({{"type", messages::kVerify}, {"outcome", to_json(outcome)}});
-    });
+    };
+
+    VerificationLimits limits;
+    limits.seed = read_field<std::uint64_t>(message, "data_seed");
+    const auto available = available_memory_bytes();
+    limits.memory_bytes = available / 5 * 4;
+    const auto refused = kernels_that_do_not_fit(cell, choices, device_, available);
+    std::vector<VerificationTarget> targets;
+    for (const auto& choice : choices) {
+      limits.seconds = choice.limit_seconds;
+      if (const auto reason = refused.find(choice.id()); reason != refused.end()) {
+        VerificationOutcome outcome;
+        outcome.record.cell_id = cell.id();
+        outcome.record.kernel_id = choice.id();
+        outcome.unsupported_reason = reason->second;
+        send(outcome);
+      } else {
+        targets.push_back({cell.problem(choice.mechanism), choice.kernel});
+      }
+    }
+    verify_cell(cell.id(), targets, device_, limits, send);
     lifeline_.send({{"type", messages::kVerify}, {"done", true}});
   }
 

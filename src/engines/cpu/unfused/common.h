@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <numeric>
 
@@ -50,6 +51,22 @@ inline void* row_of(const TensorView& view, std::int64_t batch, std::int64_t hea
 inline LseColumn lse_from(const TensorView& lse, std::int64_t batch, std::int64_t head, std::int64_t query) {
   if (!lse) return {};
   return {lse.row<float>(batch, head, query), lse.strides[2]};
+}
+
+inline constexpr float kMaskedScore = -std::numeric_limits<float>::infinity();
+
+/// Row stride of P, which replaces scores in place: in bf16 it fills the first half of each row.
+inline std::int64_t probability_stride(DType dtype, std::int64_t score_stride) {
+  return dtype == DType::f32 ? score_stride : 2 * score_stride;
+}
+
+/// The factor left for the softmax. A scale of 0 or below is applied to the scores here, since -inf marks
+/// masked scores only under a positive one.
+inline float make_scale_positive(const ScoreRows& scores, double softmax_scale) {
+  const auto scale = static_cast<float>(softmax_scale);
+  if (scale > 0) return scale;
+  multiply(scores, scale);
+  return 1;
 }
 
 /// One element type, with products on this CPU, and full lengths.

@@ -1,7 +1,6 @@
 #include "engines/cpu/unfused/dense.h"
 
 #include <cstring>
-#include <limits>
 
 #include "core/parallel.h"
 
@@ -18,25 +17,19 @@ MatmulShape scores_shape(const Problem& p, std::int64_t rows, std::int64_t score
           .c = {DType::f32, score_stride}};
 }
 
-/// P in bf16 occupies the first half of each row of f32 scores.
-std::int64_t p_stride(const Shape& s, std::int64_t score_stride) {
-  return s.dtype_q == DType::f32 ? score_stride : 2 * score_stride;
-}
-
 MatmulShape values_shape(const Problem& p, std::int64_t rows, std::int64_t score_stride, Layout kv_layout) {
   const auto& s = p.shape;
   return {.m = rows,
           .n = s.head_dim_v,
           .k = s.seqlen_kv,
-          .a = {s.dtype_q, p_stride(s, score_stride)},
+          .a = {s.dtype_q, probability_stride(s.dtype_q, score_stride)},
           .b = {s.dtype_kv, dense_row_stride(kv_layout, p.mechanism.num_kv_heads, s.head_dim_v)},
           .c = {s.dtype_o, dense_row_stride(s.layout, s.num_q_heads, s.head_dim_v)}};
 }
 
 void mask_row(float* row, const AllowedKeys& allowed, std::int64_t keys) {
-  constexpr auto kMasked = -std::numeric_limits<float>::infinity();
-  fill(row, allowed.globals.end, allowed.local.begin, kMasked);
-  fill(row, allowed.local.end, keys, kMasked);
+  fill(row, allowed.globals.end, allowed.local.begin, kMaskedScore);
+  fill(row, allowed.local.end, keys, kMaskedScore);
 }
 
 }  // namespace
@@ -124,16 +117,13 @@ void DenseAttention::attend(const Tensors& t, const TensorView& k, const TensorV
   scores_.run(thread, product, row_of(t.q, batch, head, first), row_of(k, batch, kv_head, 0), scores);
 
   const ScoreRows score_rows{scores, rows, keys, score_stride_};
-  auto scale = static_cast<float>(s.softmax_scale);
-  if (!(scale > 0)) {
-    multiply(score_rows, scale);
-    scale = 1;
-  }
-  const bool masks = problem_.mechanism.is_causal() || problem_.mechanism.kind == MechanismKind::swa;
+  const auto scale = make_scale_positive(score_rows, s.softmax_scale);
+  const auto& m = problem_.mechanism;
+  const bool masks = m.is_causal() || m.kind == MechanismKind::swa || keys < s.seqlen_q;
   if (masks) {
     for (std::int64_t r = 0; r < rows; ++r) {
       const auto position = first + r + keys - s.seqlen_q;
-      mask_row(scores + r * score_stride_, allowed_keys(problem_.mechanism, position, keys), keys);
+      mask_row(scores + r * score_stride_, allowed_keys(m, position, keys), keys);
     }
   }
   softmax_rows(score_rows, scale, s.dtype_q, lse_from(t.lse, batch, head, first));

@@ -98,6 +98,8 @@ class TwoGemmExecution final : public PlannedExecution {
     product.m = rows;
     numerators_.run(thread, product, features, state(kv_item), sums);
     for (std::int64_t r = 0; r < rows; ++r) {
+      const bool sees_keys = first + r + t.k.sizes[2] >= s_.seqlen_q;
+      if (!sees_keys) fill(sums + r * s_.head_dim_v, 0, s_.head_dim_v, 0);
       const auto divisor =
           dot(features + r * row_bytes(), normaliser(kv_item), s_.head_dim_qk, s_.dtype_q) + eps_;
       divide(sums + r * s_.head_dim_v, divisor, row_of(t.o, batch, head, first + r), s_.head_dim_v,

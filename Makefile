@@ -1,0 +1,55 @@
+# The only set-up anyone needs. Every target first installs what it lacks (packages.txt).
+jobs := $(shell nproc)
+ctest = ctest --output-on-failure --no-tests=error --parallel $(jobs)
+
+.PHONY: help setup-build setup setup-all build report test check-all clang asan-ubsan tsan
+
+help:
+	@echo "make report     measure the published study on this machine (quick profile) and show the result"
+	@echo "make test       build with warnings as errors and run the fast tests"
+	@echo "make build      build the release program, build/release/attnbench"
+	@echo "make check-all  the slow checks: clang, sanitizers, emulation, formatting"
+	@echo "make setup      install the packages that report and test need, and nothing else"
+
+setup-build:
+	@tools/setup.sh build
+setup:
+	@tools/setup.sh build test
+setup-all:
+	@tools/setup.sh build test slow
+
+build: setup-build
+	cmake --preset release
+	cmake --build build/release --parallel $(jobs)
+
+# Exit code 3 says "measured, but too noisy to publish"; the table shows the mark.
+report: build
+	build/release/attnbench run || [ $$? -eq 3 ]
+
+test: setup
+	cmake --preset dev
+	cmake --build build/dev --parallel $(jobs)
+	$(ctest) --test-dir build/dev --label-exclude slow
+
+# Last, since it needs the release program: the slow tier, whose summary then closes the output.
+check-all: clang asan-ubsan tsan build
+	cmake --preset dev
+	cmake --build build/dev --parallel $(jobs)
+	$(ctest) --test-dir build/dev --label-regex slow
+
+clang: setup-all
+	cmake --preset clang
+	cmake --build build/clang --parallel $(jobs)
+	$(ctest) --test-dir build/clang --label-regex 'unit|property'
+
+# The sanitizers build the tests alone.
+asan-ubsan: setup-all
+	cmake --preset asan-ubsan
+	cmake --build build/asan-ubsan --parallel $(jobs) --target unit_tests property_tests
+	UBSAN_OPTIONS=print_stacktrace=1 $(ctest) --test-dir build/asan-ubsan --label-regex 'unit|property'
+
+# ThreadSanitizer cannot see libgomp's barriers: inside oneDNN they would look like races.
+tsan: setup-all
+	cmake --preset tsan
+	cmake --build build/tsan --parallel $(jobs) --target unit_tests
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tools/tsan.supp $(ctest) --test-dir build/tsan --label-regex unit

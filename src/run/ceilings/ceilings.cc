@@ -1,0 +1,81 @@
+#include "run/ceilings/ceilings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/json.h"
+#include "run/noise/thresholds.h"
+
+namespace attnbench {
+
+using nlohmann::json;
+
+json to_json(const Ceilings& ceilings) {
+  auto compute = json::array();
+  for (const auto& c : ceilings.compute) {
+    compute.push_back({{"unit", c.unit},
+                       {"path", c.path},
+                       {"dtype", name(c.dtype)},
+                       {"flops_per_second", c.flops_per_second}});
+  }
+  auto bandwidth = json::array();
+  for (const auto& b : ceilings.bandwidth) {
+    bandwidth.push_back({{"bytes", b.bytes},
+                         {"read_bytes_per_second", b.read_bytes_per_second},
+                         {"copy_bytes_per_second", b.copy_bytes_per_second}});
+  }
+  return {{"threads", ceilings.threads}, {"compute", compute}, {"bandwidth", bandwidth}};
+}
+
+Ceilings ceilings_from_json(const json& in) {
+  Ceilings ceilings;
+  ceilings.threads = read_field<int>(in, "threads");
+  for (const auto& c : read_field<std::vector<json>>(in, "compute")) {
+    ceilings.compute.push_back({read_field<std::string>(c, "unit"), read_field<std::string>(c, "path"),
+                                parse_dtype(read_field<std::string>(c, "dtype")),
+                                read_field<double>(c, "flops_per_second")});
+  }
+  for (const auto& b : read_field<std::vector<json>>(in, "bandwidth")) {
+    ceilings.bandwidth.push_back({read_field<std::int64_t>(b, "bytes"),
+                                  read_field<double>(b, "read_bytes_per_second"),
+                                  read_field<double>(b, "copy_bytes_per_second")});
+  }
+  return ceilings;
+}
+
+double compute_ceiling_flops(const Ceilings& ceilings, DType dtype) {
+  double greatest = 0;
+  for (const auto& c : ceilings.compute) {
+    if (c.dtype == DType::f32 || c.dtype == dtype) greatest = std::max(greatest, c.flops_per_second);
+  }
+  return greatest;
+}
+
+double bandwidth_ceiling(const Ceilings& ceilings, double bytes) {
+  double greatest = 0;
+  for (auto b = ceilings.bandwidth.rbegin(); b != ceilings.bandwidth.rend(); ++b) {
+    greatest = std::max({greatest, b->read_bytes_per_second, b->copy_bytes_per_second});
+    if (static_cast<double>(b->bytes) <= bytes) break;
+  }
+  return greatest;
+}
+
+std::optional<std::string> impossible(const Ceilings& ceilings, double executed_flops,
+                                      double compulsory_bytes, double seconds, DType dtype) {
+  const auto compute = compute_ceiling_flops(ceilings, dtype);
+  if (executed_flops > thresholds::kCeilingFactor * compute * seconds) {
+    return fmt::format("impossible: {:.1f} GFLOP/s is {:.2f} x the measured {} ceiling of {:.1f}",
+                       executed_flops / seconds * 1e-9, executed_flops / seconds / compute, name(dtype),
+                       compute * 1e-9);
+  }
+  const auto bandwidth = bandwidth_ceiling(ceilings, compulsory_bytes);
+  if (compulsory_bytes > thresholds::kCeilingFactor * bandwidth * seconds) {
+    return fmt::format(
+        "impossible: {:.1f} GB/s is {:.2f} x the measured bandwidth over as many bytes of {:.1f}",
+        compulsory_bytes / seconds * 1e-9, compulsory_bytes / seconds / bandwidth, bandwidth * 1e-9);
+  }
+  return std::nullopt;
+}
+
+}  // namespace attnbench

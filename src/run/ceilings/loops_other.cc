@@ -1,0 +1,48 @@
+#include <array>
+#include <cstring>
+
+#include "run/ceilings/loops.h"
+
+namespace attnbench {
+namespace {
+
+using Floats = float __attribute__((vector_size(16)));
+using Words = std::uint64_t __attribute__((vector_size(16)));
+
+constexpr std::size_t kAccumulators = 24;
+
+/// Accumulators approach 2, far from denormals and overflow.
+void fma_portable(std::int64_t n) {
+  Floats factor = {0.5f, 0.5f, 0.5f, 0.5f};
+  Floats addend = {1, 1, 1, 1};
+  __asm__ volatile("" : "+m"(factor), "+m"(addend));  // values the compiler cannot know
+  std::array<Floats, kAccumulators> x;
+  x.fill(addend);
+  for (; n > 0; --n) {
+    for (auto& a : x) a = a * factor + addend;
+  }
+  __asm__ volatile("" : : "m"(x));
+}
+
+void read_portable(const std::byte* source, std::int64_t bytes) {
+  std::array<Words, 8> sums{};
+  for (std::int64_t at = 0; at < bytes; at += 128) {
+    const auto* const words = reinterpret_cast<const Words*>(source + at);
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += words[i];
+  }
+  __asm__ volatile("" : : "m"(sums));
+}
+
+void copy_portable(std::byte* target, const std::byte* source, std::int64_t bytes) {
+  std::memcpy(target, source, static_cast<std::size_t>(bytes));
+}
+
+}  // namespace
+
+std::vector<ComputeLoop> compute_loops(const CpuFeatures&) {
+  return {{"mul+add", "portable", DType::f32, 4 * 2 * static_cast<double>(kAccumulators), fma_portable}};
+}
+
+MemoryLoops memory_loops(const CpuFeatures&) { return {read_portable, copy_portable, copy_portable}; }
+
+}  // namespace attnbench

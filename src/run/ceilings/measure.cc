@@ -1,0 +1,97 @@
+#include <sys/mman.h>
+
+#include <algorithm>
+
+#include "core/buffer.h"
+#include "core/parallel.h"
+#include "run/ceilings/ceilings.h"
+#include "run/ceilings/joint_rate.h"
+#include "run/ceilings/loops.h"
+#include "run/environment/topology.h"
+
+namespace attnbench {
+namespace {
+
+constexpr std::int64_t kKiB = 1 << 10;
+constexpr std::int64_t kMiB = 1 << 20;
+constexpr double kComputeSeconds = 0.15;
+constexpr double kMemorySeconds = 0.05;  // three loops a working set
+
+ComputeCeiling measure(const ComputeLoop& loop, int threads) {
+  constexpr std::int64_t kIterations = 64;  // so that the call itself costs nothing
+  const auto rate = measure_joint_rate(
+      threads, kComputeSeconds, [&loop](int, std::int64_t repeats) { loop.run(repeats * kIterations); });
+  return {loop.unit, loop.path, loop.dtype, rate * kIterations * loop.flops_per_iteration};
+}
+
+/// One thread's part of a working set: its source and target halves are whole memory loops.
+std::int64_t share_bytes(std::int64_t working_set, int threads) {
+  constexpr auto kUnit = 2 * kMemoryLoopBytes;
+  return std::max(working_set / threads / kUnit, std::int64_t{1}) * kUnit;
+}
+
+/// From what first-level caches hold to well past the last.
+std::vector<std::int64_t> working_sets(const Device& device) {
+  const auto last_level = last_level_cache_bytes(SystemFiles(), device.cpus).value_or(0);
+  const auto largest = std::max(256 * kMiB, 2 * last_level);
+  std::vector<std::int64_t> sets;
+  for (auto bytes = 16 * kKiB; bytes < largest; bytes *= 4) {
+    if (bytes >= device.threads * 4 * kKiB) sets.push_back(bytes);
+  }
+  sets.push_back(largest);
+  return sets;
+}
+
+/// Memory on large pages, so that address translation does not lower the ceiling.
+class WorkingMemory {
+ public:
+  explicit WorkingMemory(std::int64_t bytes) : buffer_(bytes + kPage) {
+    const auto address = reinterpret_cast<std::uintptr_t>(buffer_.data());
+    const auto offset = (static_cast<std::uintptr_t>(kPage) - address % kPage) % kPage;
+    data_ = buffer_.as<std::byte>() + offset;
+    madvise(data_, static_cast<std::size_t>(bytes), MADV_HUGEPAGE);
+  }
+  std::byte* data() const { return data_; }
+
+ private:
+  static constexpr std::int64_t kPage = 2 * kMiB;
+  Buffer buffer_;
+  std::byte* data_ = nullptr;
+};
+
+BandwidthCeiling measure(const MemoryLoops& loops, std::byte* memory, std::int64_t working_set, int threads) {
+  const auto share = share_bytes(working_set, threads);
+  const auto half = share / 2;
+  const auto rate = [&](auto&& sweep) {
+    return static_cast<double>(share) *
+           measure_joint_rate(threads, kMemorySeconds, [&](int thread, std::int64_t repeats) {
+             for (std::int64_t i = 0; i < repeats; ++i) sweep(memory + thread * share);
+           });
+  };
+  // The first touch puts each thread's pages on its own NUMA node.
+  parallel_for(threads, threads, [&](std::int64_t, std::int64_t, int thread) {
+    std::fill_n(memory + thread * share, share, std::byte{1});
+  });
+  const auto read = rate([&](const std::byte* data) { loops.read(data, share); });
+  const auto copy = rate([&](std::byte* data) { loops.copy(data + half, data, half); });
+  const auto stream = rate([&](std::byte* data) { loops.stream(data + half, data, half); });
+  return {share * threads, read, std::max(copy, stream)};
+}
+
+}  // namespace
+
+Ceilings measure_ceilings(const Device& device) {
+  Ceilings ceilings;
+  ceilings.threads = device.threads;
+  for (const auto& loop : compute_loops(device.features))
+    ceilings.compute.push_back(measure(loop, device.threads));
+  const auto loops = memory_loops(device.features);
+  for (const auto bytes : working_sets(device)) {
+    // Fresh memory each time: pages touched for another division may lie on another thread's node.
+    const WorkingMemory memory(share_bytes(bytes, device.threads) * device.threads);
+    ceilings.bandwidth.push_back(measure(loops, memory.data(), bytes, device.threads));
+  }
+  return ceilings;
+}
+
+}  // namespace attnbench

@@ -1,0 +1,131 @@
+#include "run/environment/advice.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "core/names.h"
+#include "run/environment/parse.h"
+#include "run/environment/system_files.h"
+#include "run/noise/thresholds.h"
+
+namespace attnbench {
+namespace {
+
+using nlohmann::json;
+
+constexpr NameTable<AdviceKind, 8> kKinds{{{AdviceKind::governor, "governor"},
+                                           {AdviceKind::huge_pages, "huge pages"},
+                                           {AdviceKind::pinning, "pinning"},
+                                           {AdviceKind::smt, "SMT"},
+                                           {AdviceKind::steal, "steal"},
+                                           {AdviceKind::pressure, "pressure"},
+                                           {AdviceKind::throttling, "throttling"},
+                                           {AdviceKind::neighbours, "neighbours"}}};
+
+/// Advice only: shares of the CPU set that others used.
+constexpr double kOthersShare = 0.05;
+
+json at(const json& object, const char* pointer) {
+  const json::json_pointer where(pointer);
+  return object.contains(where) ? object.at(where) : json();
+}
+
+/// The text at a place, unless it is missing or not readable.
+std::optional<std::string> text_at(const json& object, const char* pointer) {
+  const auto value = at(object, pointer);
+  if (!value.is_string() || value == kNotReadable) return std::nullopt;
+  return value.get<std::string>();
+}
+
+double number_at(const json& object, const char* pointer) {
+  const auto value = at(object, pointer);
+  return value.is_number() ? value.get<double>() : 0.0;
+}
+
+void advise_on_pinning(const json& environment, std::vector<Advice>& advice) {
+  if (const auto bind = text_at(environment, "/openmp/variables/OMP_PROC_BIND");
+      bind && (*bind == "false" || *bind == "FALSE")) {
+    advice.push_back({AdviceKind::pinning, "OMP_PROC_BIND=false lets threads wander: unset it"});
+  }
+  const auto allowed = parse_cpu_list(text_at(environment, "/cpu/allowed_cpus").value_or(""));
+  int nodes_in_use = 0;
+  int first_node = 0;
+  for (const auto& node : at(environment, "/cpu/numa_nodes")) {
+    if (!node.is_object()) continue;
+    const auto cpus = parse_cpu_list(node.value("cpus", ""));
+    const bool used =
+        std::find_first_of(cpus.begin(), cpus.end(), allowed.begin(), allowed.end()) != cpus.end();
+    if (used && nodes_in_use++ == 0) first_node = node.value("node", 0);
+  }
+  if (nodes_in_use > 1) {
+    advice.push_back({AdviceKind::pinning,
+                      fmt::format("the allowed CPUs span {} NUMA nodes, so memory may be remote: start with "
+                                  "'numactl --cpunodebind={} --membind={}'",
+                                  nodes_in_use, first_node, first_node)});
+  }
+}
+
+void advise_on_noise(const json& noise, std::vector<Advice>& advice) {
+  const auto percent = [&](const char* field) { return 100 * number_at(noise, field); };
+  if (number_at(noise, "/steal_share") > thresholds::kStealShare) {
+    advice.push_back({AdviceKind::steal,
+                      fmt::format("the hypervisor withheld {:.1f} % of the CPU time: use a dedicated host or "
+                                  "dedicated CPUs, or measure at another hour",
+                                  percent("/steal_share"))});
+  }
+  if (number_at(noise, "/pressure_share") > thresholds::kPressureShare) {
+    advice.push_back({AdviceKind::pressure,
+                      fmt::format("some task waited for a CPU in {:.1f} % of the time: stop other work, or "
+                                  "use fewer --threads",
+                                  percent("/pressure_share"))});
+  }
+  if (number_at(noise, "/throttled_periods") > 0) {
+    advice.push_back({AdviceKind::throttling,
+                      "the control group's CPU quota was used up: raise or remove it (docker --cpus, "
+                      "Kubernetes limits), or use fewer --threads"});
+  }
+  const auto wall = number_at(noise, "/wall_seconds");
+  const auto others = number_at(noise, "/others_cpu_seconds");
+  if (wall > 0 && others / wall > kOthersShare) {
+    advice.push_back(
+        {AdviceKind::neighbours,
+         fmt::format("other processes used these CPUs for {:.2f} s of {:.2f} s: stop them, or move "
+                     "them to other CPUs (taskset)",
+                     others, wall)});
+  }
+}
+
+}  // namespace
+
+std::string_view name(AdviceKind kind) { return name_in(kKinds, kind); }
+
+std::vector<Advice> advise(const json& environment, const json& noise) {
+  std::vector<Advice> advice;
+  if (const auto governor = text_at(environment, "/cpu/governor"); governor && *governor != "performance") {
+    advice.push_back({AdviceKind::governor,
+                      fmt::format("the governor is '{}', so the clock follows the load: 'sudo cpupower "
+                                  "frequency-set -g performance'",
+                                  *governor)});
+  }
+  if (const auto pages = text_at(environment, "/memory/transparent_huge_pages");
+      pages && *pages != "always") {
+    advice.push_back({AdviceKind::huge_pages,
+                      fmt::format("transparent huge pages are '{}', so long sequences pay for address "
+                                  "translation: 'echo always | sudo tee "
+                                  "/sys/kernel/mm/transparent_hugepage/enabled'",
+                                  *pages)});
+  }
+  advise_on_pinning(environment, advice);
+  if (text_at(environment, "/cpu/smt") == "on") {
+    advice.push_back(
+        {AdviceKind::smt,
+         "two hardware threads share a core: keep the siblings idle or switch SMT off ('echo off "
+         "| sudo tee /sys/devices/system/cpu/smt/control'), and measure one thread a core"});
+  }
+  advise_on_noise(noise, advice);
+  return advice;
+}
+
+}  // namespace attnbench

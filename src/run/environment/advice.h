@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace attnbench {
+
+enum class AdviceKind : std::uint8_t {
+  governor,
+  huge_pages,
+  pinning,
+  smt,
+  steal,
+  pressure,
+  throttling,
+  neighbours,
+};
+std::string_view name(AdviceKind kind);
+
+/// Something that makes measurements here noisier, and the remedy.
+struct Advice {
+  AdviceKind kind;
+  std::string text;
+};
+
+/// Pure: `environment` from probe_environment(), `noise` from difference() over a window in which every
+/// thread worked (steal shows only then); either may lack fields.
+std::vector<Advice> advise(const nlohmann::json& environment, const nlohmann::json& noise);
+
+}  // namespace attnbench

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace attnbench {
+
+struct ChildLimits {
+  double seconds = 60;             ///< between two messages, or in all
+  bool seconds_are_total = false;  ///< which of the two
+  std::int64_t memory_bytes = 0;   ///< address space beyond what the child starts with; 0: no limit
+};
+
+/// How a child ended: with all its work done, or why not, in words: "crashed with SIGSEGV", "did not finish
+/// within 60 s", "ran out of memory (limit 1.5 GiB)", "threw: ...", "exited with code 3".
+struct ChildEnd {
+  bool done = false;
+  std::string reason;
+};
+
+/// Sends one message to the parent.
+using ChildSend = std::function<void(const nlohmann::json&)>;
+
+/// Forks and runs `work` in the child, which shares the caller's memory copy-on-write, cannot print to
+/// stdout, leaves no core file and dies with the parent. `on_message` sees each message in the parent while
+/// the child runs. A child past its limit is killed. The caller must not have started OpenMP: its pool does
+/// not survive a fork. Throws std::system_error where fork or pipe fail.
+ChildEnd run_child(const std::function<void(const ChildSend&)>& work, const ChildLimits& limits,
+                   const std::function<void(const nlohmann::json&)>& on_message);
+
+}  // namespace attnbench

@@ -1,0 +1,116 @@
+#include "run/verification/invariance.h"
+
+#include <cstring>
+
+#include "core/buffer.h"
+#include "reference/inputs.h"
+
+namespace attnbench {
+namespace {
+
+/// An output of its own with the sizes and dtype of `like`.
+struct Output {
+  explicit Output(const TensorView& like)
+      : memory(like.sizes[0] * like.sizes[1] * like.sizes[2] * like.sizes[3] * size_bytes(like.dtype)),
+        view(dense_view(memory.data(), like.dtype, Layout::bhsd, like.sizes[0], like.sizes[1], like.sizes[2],
+                        like.sizes[3])) {}
+  Buffer memory;
+  TensorView view;
+};
+
+/// The part [begin, begin + count) of one dimension.
+TensorView part(TensorView view, std::size_t dimension, std::int64_t begin, std::int64_t count) {
+  if (!view) return view;
+  view.data = static_cast<char*>(view.data) + begin * view.strides[dimension] * size_bytes(view.dtype);
+  view.sizes[dimension] = count;
+  return view;
+}
+
+/// `count` copies of a view's last batch entry, all the same memory.
+TensorView repeat_last_entry(const TensorView& view, std::int64_t count) {
+  if (!view) return view;
+  auto repeated = part(view, 0, view.sizes[0] - 1, 1);
+  repeated.sizes[0] = count;
+  repeated.strides[0] = 0;
+  return repeated;
+}
+
+bool run(const KernelInfo& kernel, const Problem& problem, const Device& device, Tensors& tensors) {
+  if (!kernel.supports(problem, device)) return false;
+  reference::poison_outputs(problem, tensors);
+  const auto queue = make_cpu_queue();
+  kernel.prepare(problem, device)->enqueue(tensors, *queue);
+  queue->wait();
+  return true;
+}
+
+}  // namespace
+
+bool same_output(const TensorView& a, const TensorView& b) {
+  const auto bytes = static_cast<std::size_t>(a.sizes[3] * size_bytes(a.dtype));
+  const auto row = [](const TensorView& view, std::int64_t n, std::int64_t h, std::int64_t i) {
+    return static_cast<const char*>(view.data) +
+           (n * view.strides[0] + h * view.strides[1] + i * view.strides[2]) * size_bytes(view.dtype);
+  };
+  for (std::int64_t n = 0; n < a.sizes[0]; ++n) {
+    for (std::int64_t h = 0; h < a.sizes[1]; ++h) {
+      for (std::int64_t i = 0; i < a.sizes[2]; ++i) {
+        if (std::memcmp(row(a, n, h, i), row(b, n, h, i), bytes) != 0) return false;
+      }
+    }
+  }
+  return true;
+}
+
+std::optional<bool> unchanged_alone(const KernelInfo& kernel, const Problem& problem, const Device& device,
+                                    const Tensors& tensors) {
+  if (problem.scope == Scope::layer) return std::nullopt;
+  const auto entry = problem.shape.batch - 1;
+  const auto query = problem.shape.seqlen_q - 1;
+  auto alone = problem;
+  alone.shape.batch = 1;
+  alone.shape.seqlen_q = 1;
+  alone.phase = alone.shape.seqlen_kv == 1 ? Phase::prefill : Phase::decode;
+  if (!alone.shape.seqlens_kv.empty()) alone.shape.seqlens_kv = {problem.shape.seqlens_kv.back()};
+  Tensors t;
+  t.q = part(part(tensors.q, 0, entry, 1), 2, query, 1);
+  t.k = part(tensors.k, 0, entry, 1);
+  t.v = part(tensors.v, 0, entry, 1);
+  const auto before = part(part(tensors.o, 0, entry, 1), 2, query, 1);
+  const Output output(before);
+  t.o = output.view;
+  if (!run(kernel, alone, device, t)) return std::nullopt;
+  return same_output(before, t.o);
+}
+
+std::optional<bool> unchanged_in_batch(const KernelInfo& kernel, const Problem& problem, const Device& device,
+                                       const Tensors& tensors) {
+  const auto entries = problem.shape.batch + 1;
+  auto repeated = problem;
+  repeated.shape.batch = entries;
+  if (!repeated.shape.seqlens_kv.empty()) {
+    repeated.shape.seqlens_kv.assign(static_cast<std::size_t>(entries), problem.shape.seqlens_kv.back());
+  }
+  auto t = tensors;
+  for (auto* view : {&t.q, &t.k, &t.v, &t.x, &t.o}) *view = repeat_last_entry(*view, entries);
+  t.lse = {};
+  const auto before = t.o;
+  const Output output(before);
+  t.o = output.view;
+  if (!run(kernel, repeated, device, t)) return std::nullopt;
+  return same_output(before, t.o);
+}
+
+std::optional<bool> unchanged_threads(const KernelInfo& kernel, const Problem& problem, const Device& device,
+                                      const Tensors& tensors) {
+  auto other = device;
+  other.threads = device.threads == 1 ? 2 : 1;
+  auto t = tensors;
+  t.lse = {};
+  const Output output(tensors.o);
+  t.o = output.view;
+  if (!run(kernel, problem, other, t)) return std::nullopt;
+  return same_output(tensors.o, t.o);
+}
+
+}  // namespace attnbench

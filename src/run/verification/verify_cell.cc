@@ -1,0 +1,109 @@
+#include "run/verification/verify_cell.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "core/json.h"
+#include "run/verification/observe.h"
+
+namespace attnbench {
+namespace {
+
+using nlohmann::json;
+using reference::InputKind;
+
+/// Pairs of every query and key, times the widths of a pair's products, above which two kinds of input must
+/// do.
+constexpr double kLargeProblemFlops = 2e8;
+
+std::vector<InputKind> kinds_for(const Problem& problem) {
+  const auto& s = problem.shape;
+  auto flops = static_cast<double>(s.batch * s.num_q_heads) * static_cast<double>(s.seqlen_q) *
+               static_cast<double>(s.seqlen_kv) * static_cast<double>(s.head_dim_qk + s.head_dim_v);
+  if (flops > kLargeProblemFlops) return {InputKind::normal, InputKind::rising};
+  return reference::all_input_kinds();
+}
+
+std::vector<VerificationCase> make_cases(const Problem& problem, std::uint64_t seed) {
+  std::vector<VerificationCase> cases;
+  const auto rows = reference::sample_rows(problem);
+  for (const auto kind : kinds_for(problem)) {
+    const bool with_lse = problem.scope == Scope::core && problem.mechanism.is_softmax();
+    auto data = reference::make_data(problem, kind, seed, with_lse);
+    auto expected = expect(problem, data.tensors, rows);
+    cases.push_back({kind, std::move(data), std::move(expected)});
+  }
+  return cases;
+}
+
+std::string unsupported_reason(const VerificationTarget& target, const Device& device,
+                               const VerificationLimits& limits) {
+  const auto support = target.kernel->supports(target.problem, device);
+  if (!support) return support.reason();
+  const auto bytes = target.kernel->workspace_bytes(target.problem, device);
+  if (limits.memory_bytes > 0 && bytes > limits.memory_bytes) {
+    return fmt::format("needs a workspace of {} bytes; {} are available to it", bytes, limits.memory_bytes);
+  }
+  return {};
+}
+
+VerificationRecord verify_in_child(const VerificationTarget& target, const Device& device,
+                                   const VerificationLimits& limits, std::vector<VerificationCase>& cases) {
+  VerificationRecord record;
+  bool recorded = false;
+  std::string doing = "starting";
+  const auto end = run_child(
+      [&](const ChildSend& send) { observe_kernel(*target.kernel, target.problem, device, cases, send); },
+      {limits.seconds, true, limits.memory_bytes},
+      [&](const json& message) {
+        if (message.contains(kDoing)) doing = message.at(kDoing).get<std::string>();
+        if (!message.contains(kRecord)) return;
+        record = verification_record_from_json(message.at(kRecord));
+        recorded = true;
+      });
+  if (!recorded) record.reason = fmt::format("{} while {}", end.reason, doing);
+  return record;
+}
+
+}  // namespace
+
+json to_json(const VerificationOutcome& outcome) {
+  auto out = to_json(outcome.record);
+  out["cell_id"] = outcome.record.cell_id;
+  out["kernel_id"] = outcome.record.kernel_id;
+  out["unsupported_reason"] = outcome.unsupported_reason;
+  return out;
+}
+
+VerificationOutcome outcome_from_json(const json& in) {
+  VerificationOutcome outcome{verification_record_from_json(in),
+                              read_field<std::string>(in, "unsupported_reason")};
+  outcome.record.cell_id = read_field<std::string>(in, "cell_id");
+  outcome.record.kernel_id = read_field<std::string>(in, "kernel_id");
+  return outcome;
+}
+
+void verify_cell(const std::string& cell_id, std::span<const VerificationTarget> targets,
+                 const Device& device, const VerificationLimits& limits,
+                 const std::function<void(const VerificationOutcome&)>& on_outcome) {
+  std::vector<VerificationCase> cases;
+  const Problem* problem_of_cases = nullptr;
+  for (const auto& target : targets) {
+    VerificationOutcome outcome;
+    outcome.unsupported_reason = unsupported_reason(target, device, limits);
+    if (outcome.unsupported_reason.empty()) {
+      if (problem_of_cases == nullptr || *problem_of_cases != target.problem) {
+        cases.clear();
+        cases = make_cases(target.problem, limits.seed);
+        problem_of_cases = &target.problem;
+      }
+      outcome.record = verify_in_child(target, device, limits, cases);
+    }
+    outcome.record.cell_id = cell_id;
+    outcome.record.kernel_id = kernel_id(target.problem.mechanism, *target.kernel);
+    on_outcome(outcome);
+  }
+}
+
+}  // namespace attnbench

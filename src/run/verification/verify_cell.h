@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+
+#include "attnbench/kernel.h"
+#include "store/records.h"
+
+namespace attnbench {
+
+/// One kernel of a cell, and what it is to compute there.
+struct VerificationTarget {
+  Problem problem;
+  const KernelInfo* kernel = nullptr;
+};
+
+struct VerificationLimits {
+  double seconds = 60;            ///< for all that one kernel does
+  std::int64_t memory_bytes = 0;  ///< that one kernel may add to the process; 0: no limit
+  std::uint64_t seed = 0;         ///< of the inputs
+};
+
+struct VerificationOutcome {
+  VerificationRecord record;
+  std::string unsupported_reason;  ///< not empty: the kernel was not run
+};
+
+nlohmann::json to_json(const VerificationOutcome& outcome);
+VerificationOutcome outcome_from_json(const nlohmann::json& json);
+
+/// Verifies each kernel in a forked process of its own, one after another, `on_outcome` after each. Targets
+/// that are neighbours and have the same problem share one run of the oracle. Inputs: N(0,1) and every hard
+/// kind; N(0,1) and `rising` alone where the problem is large. A kernel that is wrong, crashes, hangs, throws
+/// or runs out of memory gets a record that did not pass, with the reason in words and the input it was busy
+/// with. One that does not support the problem, or would allocate more than memory_bytes, is unsupported.
+/// Pre: OpenMP not yet started in this process.
+void verify_cell(const std::string& cell_id, std::span<const VerificationTarget> targets,
+                 const Device& device, const VerificationLimits& limits,
+                 const std::function<void(const VerificationOutcome&)>& on_outcome);
+
+}  // namespace attnbench

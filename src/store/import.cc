@@ -1,0 +1,94 @@
+#include "store/import.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <tuple>
+
+#include "attnbench/error.h"
+#include "store/export.h"
+
+namespace attnbench {
+namespace {
+
+std::string read_text(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  if (!in || std::filesystem::is_directory(file))
+    throw InputError("file", file, fmt::format("cannot be read: {}", std::strerror(in ? EISDIR : errno)));
+  text << in.rdbuf();
+  return text.str();
+}
+
+EnvironmentDocument read_environment_file(const std::string& file) {
+  try {
+    return read_environment_document(nlohmann::json::parse(read_text(file)));
+  } catch (const nlohmann::json::exception& error) {
+    throw InputError(fmt::format("{}: {}", file, error.what()));
+  } catch (const InputError& error) {
+    throw InputError(fmt::format("{}: {}", file, error.what()));
+  }
+}
+
+bool same_measurement(const RunContents& a, const RunContents& b) {
+  const auto identity = [](const RunRecord& r) {
+    return std::tie(r.study, r.profile, r.seed, r.plan_hash, r.build_id, r.machine_key);
+  };
+  if (identity(a.run) != identity(b.run)) return false;
+  std::set<std::tuple<std::string, int, std::string>> started;
+  for (const auto& p : a.processes) started.emplace(p.cell_id, p.process, p.started_utc);
+  for (const auto& p : b.processes) {
+    if (started.contains({p.cell_id, p.process, p.started_utc})) return true;
+  }
+  return a.processes.empty() && b.processes.empty();
+}
+
+bool identical(const RunContents& a, const RunContents& b) {
+  return samples_csv({a}) == samples_csv({b}) && environment_document({a}) == environment_document({b});
+}
+
+}  // namespace
+
+std::vector<RunContents> read_runs(const std::string& file) {
+  const auto text = read_text(file);
+  if (text.starts_with("SQLite format 3")) return all_contents(Store::open(file, Store::Mode::read));
+  const auto rows = read_csv(text, file);
+  if (is_published_table(rows)) return {published_run(rows, file)};
+  check_export_header(rows, file);
+  const auto beside = environment_file(file);
+  if (!std::filesystem::exists(beside))
+    throw InputError("file", beside, fmt::format("is missing; it belongs to '{}' and completes it", file));
+  return runs_from_rows(rows, read_environment_file(beside), file);
+}
+
+std::vector<MergedRun> merge_runs(Store& store, const std::vector<RunContents>& runs) {
+  auto there = all_contents(store);
+  std::vector<RunContents> added;
+  std::vector<MergedRun> report;
+  for (const auto& run : runs) {
+    MergedRun merged{machine_label(run.run), run.run.study, true};
+    for (const auto& old : there) {
+      if (!same_measurement(old, run)) continue;
+      if (!identical(old, run)) {
+        throw InputError("store", store.file(),
+                         fmt::format("has another state of the run of '{}' on {}; import into a new file",
+                                     merged.study, merged.machine));
+      }
+      merged.added = false;
+    }
+    if (merged.added) {
+      there.push_back(run);
+      added.push_back(run);
+    }
+    report.push_back(merged);
+  }
+  store.add_contents(added);
+  return report;
+}
+
+}  // namespace attnbench

@@ -1,0 +1,140 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <map>
+#include <regex>
+
+#include "attnbench/error.h"
+#include "store/import.h"
+#include "store/row_fields.h"
+
+namespace attnbench {
+namespace {
+
+const std::vector<std::string> kHeader{"name", "b", "n", "dModel", "heads", "kvHeads", "iters", "msPerIter"};
+
+/// The publication's names. "#" stands for the parameter.
+struct PublishedName {
+  const char* pattern;
+  const char* mechanism;
+  const char* kernel;
+};
+constexpr PublishedName kNames[] = {
+    {"MHA", "mha", "unfused"},
+    {"GQA\\(kv=(\\d+)\\)", "gqa(kv=#)", "unfused"},
+    {"MQA\\(kv=1\\)", "mqa", "unfused"},
+    {"SWA\\(w=(\\d+)\\)", "swa(w=#)", "gather"},
+    {"MaskedSWA\\(w=(\\d+)\\)", "swa(w=#)", "masked"},
+    {"BlockSparse\\(bs=(\\d+)\\)", "block_sparse(bs=#,globals=1)", "batched"},
+    {"LinearAttn", "linear", "two_gemm"},
+    {"CausalLinearAttn", "causal_linear", "cumsum"},
+};
+
+KernelRecord kernel_of(const RowFields& fields) {
+  for (const auto& entry : kNames) {
+    std::smatch match;
+    if (!std::regex_match(fields.text("name"), match, std::regex(entry.pattern))) continue;
+    KernelRecord kernel;
+    kernel.mechanism = entry.mechanism;
+    if (const auto at = kernel.mechanism.find('#'); at != std::string::npos)
+      kernel.mechanism.replace(at, 1, match[1].str());
+    const auto mechanism = parse_mechanism(kernel.mechanism);
+    kernel.kernel = entry.kernel;
+    kernel.engine = "mlx";
+    kernel.is_baseline = mechanism.kind == MechanismKind::mha;
+    kernel.num_kv_heads = fields.number<std::int64_t>("kvHeads");
+    if (mechanism.num_kv_heads > 0 && mechanism.num_kv_heads != kernel.num_kv_heads)
+      fields.fail("kvHeads", fmt::format("contradicts the name '{}'", fields.text("name")));
+    return kernel;
+  }
+  fields.fail("name", "is not a name of the published study");
+}
+
+std::int64_t size_field(const RowFields& fields, std::string_view field) {
+  const auto value = fields.number<std::int64_t>(field);
+  if (value < 1) fields.fail(field, "is below 1");
+  return value;
+}
+
+CellRecord cell_of(const RowFields& fields) {
+  CellRecord cell;
+  cell.device = "unknown";
+  cell.condition = "hot";
+  cell.phase = "prefill";
+  cell.scope = "layer";
+  auto& s = cell.shape;
+  s.batch = size_field(fields, "b");
+  s.seqlen_q = s.seqlen_kv = size_field(fields, "n");
+  s.num_q_heads = size_field(fields, "heads");
+  s.d_model = size_field(fields, "dModel");
+  if (s.d_model % s.num_q_heads != 0) fields.fail("dModel", "is not divisible by heads");
+  s.head_dim_qk = s.head_dim_v = s.d_model / s.num_q_heads;
+  cell.cell_id = fmt::format("layer-prefill-hot-f32-bhsd-b{}-h{}-q{}-kv{}-d{}-t0-m{}", s.batch, s.num_q_heads,
+                             s.seqlen_q, s.seqlen_kv, s.head_dim_qk, s.d_model);
+  return cell;
+}
+
+/// FNV-1a over the fields: two published tables are two runs.
+std::string hash_of(const std::vector<CsvRow>& rows) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const auto& row : rows) {
+    for (const auto& field : row.fields) {
+      for (const unsigned char c : field + ',') hash = (hash ^ c) * 0x100000001b3;
+    }
+  }
+  return fmt::format("{:016x}", hash);
+}
+
+}  // namespace
+
+bool is_published_table(const std::vector<CsvRow>& rows) {
+  return !rows.empty() && rows[0].fields == kHeader;
+}
+
+RunContents published_run(const std::vector<CsvRow>& rows, const std::string& file) {
+  RunContents contents;
+  auto& run = contents.run;
+  run.study = "paper";
+  run.profile = "published";
+  run.plan_hash = hash_of(rows);
+  run.build_id = "published";
+  run.machine_key = "published-apple-m4";
+  run.plan = {{"source", "published means"}};
+  run.environment = {{"machine", "Apple M4 (published)"},
+                     {"cpu", {{"model", "Apple M4"}}},
+                     {"engine", "MLX (Swift)"},
+                     {"variance", "no variance published"}};
+
+  std::map<std::string, std::size_t> index;  // by cell id
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const RowFields fields(file, rows[0], rows[i]);
+    const auto description = cell_of(fields);
+    const auto [at, is_new] = index.try_emplace(description.cell_id, contents.cells.size());
+    if (is_new) {
+      contents.cells.push_back(description);
+      auto& process = contents.processes.emplace_back();
+      process.cell_id = description.cell_id;
+      process.noise = {{"variance", "no variance published"}};
+    }
+    auto& cell = contents.cells[at->second];
+    auto& samples = contents.processes[at->second].samples;
+    const auto kernel = kernel_of(fields);
+    for (const auto& other : cell.kernels) {
+      if (other.id() == kernel.id()) fields.fail("name", "appears twice for these sizes");
+    }
+    SampleRecord sample;
+    sample.position = static_cast<int>(cell.kernels.size());
+    sample.role = "kernel";
+    sample.kernel_id = kernel.id();
+    sample.batch_calls = size_field(fields, "iters");
+    sample.time_seconds = fields.number<double>("msPerIter") / 1000;
+    if (!(sample.time_seconds > 0 && sample.time_seconds < HUGE_VAL))
+      fields.fail("msPerIter", "is not a time a call can take");
+    samples.push_back(sample);
+    cell.kernels.push_back(kernel);
+    cell.kernels.back().batch_calls = sample.batch_calls;
+  }
+  return contents;
+}
+
+}  // namespace attnbench

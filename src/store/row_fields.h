@@ -1,0 +1,48 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <string>
+#include <string_view>
+
+#include "attnbench/error.h"
+#include "store/csv.h"
+
+namespace attnbench {
+
+/// Fields of one row by the header's names; errors name file, line and field.
+class RowFields {
+ public:
+  RowFields(const std::string& file, const CsvRow& header, const CsvRow& row)
+      : file_(file), header_(header), row_(row) {}
+
+  const std::string& text(std::string_view field) const {
+    for (std::size_t i = 0; i < header_.fields.size(); ++i) {
+      if (header_.fields[i] == field) return row_.fields[i];
+    }
+    throw InputError(fmt::format("{}: the header lacks '{}'", file_, field));
+  }
+
+  /// A number from its first to its last character.
+  template <typename Number>
+  Number number(std::string_view field) const {
+    const auto& digits = text(field);
+    Number value{};
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty())
+      fail(field, std::is_integral_v<Number> ? "is not a whole number in range" : "is not a number");
+    return value;
+  }
+
+  [[noreturn]] void fail(std::string_view field, std::string_view problem) const {
+    throw InputError(fmt::format("{}: line {}, {}", file_, row_.line, field), text(field), problem);
+  }
+
+ private:
+  const std::string& file_;
+  const CsvRow& header_;
+  const CsvRow& row_;
+};
+
+}  // namespace attnbench

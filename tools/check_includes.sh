@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Usage: tools/check_includes.sh [DIR]
+# Fails where a source file of the tree at DIR (default: this one) breaks the dependency rules of
+# docs/architecture.md: which folder may include which, who may see a vendor's headers, no #ifdef for engines.
+set -euo pipefail
+cd "${1:-$(dirname "$0")/..}"
+
+find include src apps -name '*.h' -o -name '*.cc' | sort | xargs -d '\n' awk '
+BEGIN {
+  # What each folder may include besides itself and the public headers.
+  may["public"] = ""
+  may["core"] = ""
+  may["reference"] = "core"
+  may["stats"] = "core"
+  may["plan"] = "core"
+  may["engine"] = "core"
+  may["registry"] = "core"
+  may["store"] = "core plan"
+  may["run"] = "core registry plan store reference stats"
+  may["dispatch"] = "core registry"
+  may["analysis"] = "core plan store stats"
+  may["report"] = "core plan store stats analysis"
+  may["apps"] = "core reference registry plan run store stats analysis report dispatch"
+  vendor = "^(oneapi/)?(dnnl|hwy|mlx|torch|ATen|cuda|cudnn|cublas|cutlass)([_./]|$)"
+}
+
+function folder_of(path,    parts) {
+  split(path, parts, "/")
+  if (parts[1] == "include") return "public"
+  if (parts[1] == "apps") return "apps"
+  return parts[2] == "engines" ? "engine" : parts[2]
+}
+function complain(problem) {
+  printf "%s:%d: %s\n", FILENAME, FNR, problem
+  bad = 1
+}
+
+FNR == 1 {
+  folder = folder_of(FILENAME)
+  split(FILENAME, parts, "/")
+  engine = folder == "engine" ? parts[3] : ""
+  if (!(folder in may)) complain("src/" folder " has no dependency rule in tools/check_includes.sh")
+}
+
+/^[ \t]*#[ \t]*include[ \t]*[<"]/ {
+  target = $0
+  sub(/^[^<"]*[<"]/, "", target)
+  sub(/[>"].*$/, "", target)
+  if (target ~ /(^|\/)\.\.\//) complain("includes " target ": name headers from src/ or include/, without ..")
+  if (target ~ vendor && folder != "engine" && FILENAME !~ /^src\/run\/environment/)
+    complain("includes " target ": vendor headers stay in src/engines")
+  if ($0 ~ /</ || target !~ /\// || target ~ /^attnbench\// || target ~ vendor) next
+  split(target, parts, "/")
+  owner = parts[1] == "engines" ? "engine" : parts[1]
+  if (owner == "engine" && folder == "engine") {
+    if (parts[2] != engine) complain("engine " engine " includes " target ": engines never include each other")
+  } else if (owner != folder && index(" " may[folder] " ", " " owner " ") == 0) {
+    complain(folder " includes " target ": may include " (may[folder] == "" ? "public headers" : may[folder]))
+  }
+}
+
+/^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)[ \t].*(DNNL|HWY_|CUDA|CUDNN|MLX|TORCH|ATTNBENCH_(WITH|HAS|ENABLE|USE)_)/ {
+  if (folder != "engine") complain("asks for an engine at compile time: a missing engine is a folder not built")
+}
+
+END { exit bad }
+' && echo "include rules hold"
