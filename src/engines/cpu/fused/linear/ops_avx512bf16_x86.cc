@@ -5,6 +5,11 @@
 /// - Rows are interleaved, never transposed, for all products but the scores of a causal chunk.
 /// - The denominator is one more dot product per row, of packed rows with z: a column of its own in the
 ///   products would cost a whole vector of columns.
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12's own header leaves don't-care operands uninitialised, and warns about it wherever it is inlined.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #include <immintrin.h>
 
 #include <algorithm>
@@ -55,11 +60,14 @@ BF16_INLINE __m512i pair(__m512 lo, __m512 hi) {
   return _mm512_permutexvar_epi16(load(kHalves.data()), (__m512i)_mm512_cvtne2ps_pbh(hi, lo));
 }
 
+/// -127 ln 2: here the table's sum has exponent 0 and is zero, as all below has to be.
+constexpr float kUnderflow = -0x1.601e68p+6f;
+
 /// elu(x) + 1 = max(x, 0) + exp(min(x, 0)). NaN stays NaN.
 BF16_INLINE __m512 phi(__m512 x) {
   const __m512 zero = _mm512_setzero_ps();
   const __m512 magic = _mm512_set1_ps(0x1.8p23f);
-  const __m512 low = _mm512_max_ps(_mm512_min_ps(x, zero), _mm512_set1_ps(-87.0f));
+  const __m512 low = _mm512_max_ps(_mm512_min_ps(x, zero), _mm512_set1_ps(kUnderflow));
   const __m512 shifted = _mm512_fmadd_ps(low, _mm512_set1_ps(0x1.715476p+4f), magic);  // 16 / ln 2
   const __m512 rest =
       _mm512_fnmadd_ps(_mm512_sub_ps(shifted, magic), _mm512_set1_ps(0x1.62e43p-5f), low);  // ln 2 / 16
