@@ -1,6 +1,6 @@
 /// Speed of linear attention on the CPU. Ceilings (register loops) and kernels take turns; each line shows
 /// the fastest and the median of all rounds, per token and query head.
-///   bench_linear [rounds] [threads]
+///   bench_linear [rounds] [threads] [part of the names to run]
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -51,6 +51,7 @@ double now() {
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 50;
   const auto device = cpu_device(argc > 2 ? std::atoi(argv[2]) : 1);
+  const std::string part = argc > 3 ? argv[3] : "";
   const auto queue = make_cpu_queue();
   std::vector<Prepared> prepared;
   std::vector<Entry> ceilings;
@@ -77,13 +78,14 @@ int main(int argc, char** argv) {
                      .dtype_kv = dtype,
                      .dtype_o = dtype};
           p.mechanism = mechanism;
+          const auto name_of_entry = fmt::format("{} {} N={}", kernel_id(mechanism, *kernel), name(dtype), n);
+          if (name_of_entry.find(part) == std::string::npos) continue;
           // Materialised prefix sums do not fit at every length.
           if (!kernel->supports(p, device) || kernel->workspace_bytes(p, device) > 200'000'000) continue;
           prepared.push_back(
               {reference::make_data(p, reference::InputKind::normal, 1, false), kernel->prepare(p, device)});
           auto* execution = prepared.back().execution.get();
-          kernels_timed.push_back({fmt::format("{} {} N={}", kernel_id(mechanism, *kernel), name(dtype), n),
-                                   static_cast<double>(kHeads * n),
+          kernels_timed.push_back({name_of_entry, static_cast<double>(kHeads * n),
                                    [execution, tensors = prepared.back().data.tensors, &queue] {
                                      execution->enqueue(tensors, *queue);
                                    }});

@@ -239,9 +239,21 @@ TEST_P(FusedLinear, RefusesWhatItDoesNotCompute) {
   EXPECT_FALSE(kernel().supports(problem_of(GetParam(), {}), old));
 }
 
-INSTANTIATE_TEST_SUITE_P(Avx512Bf16, FusedLinear,
+std::string test_name(const testing::TestParamInfo<Path>& info) {
+  const auto& path = info.param;
+  return path.mechanism + "_" + path.path + "_" + std::string(name(path.dtype));
+}
+
+INSTANTIATE_TEST_SUITE_P(Paths, FusedLinear,
                          testing::Values(Path{"linear", "fused", "avx512bf16", DType::bf16},
-                                         Path{"causal_linear", "chunked", "avx512bf16", DType::bf16}));
+                                         Path{"causal_linear", "chunked", "avx512bf16", DType::bf16},
+                                         Path{"linear", "fused", "avx512", DType::f32},
+                                         Path{"causal_linear", "chunked", "avx512", DType::f32},
+                                         Path{"linear", "fused", "portable", DType::f32},
+                                         Path{"causal_linear", "chunked", "portable", DType::f32},
+                                         Path{"linear", "fused", "portable", DType::bf16},
+                                         Path{"causal_linear", "chunked", "portable", DType::bf16}),
+                         test_name);
 
 }  // namespace
 }  // namespace attnbench

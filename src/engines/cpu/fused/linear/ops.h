@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "attnbench/dtype.h"
+
 /// The arithmetic of linear attention on one chunk of rows, one table an instruction path. Whoever drives it
 /// (execution.h) knows chunks, heads and threads, and nothing of registers.
 ///
@@ -72,5 +74,9 @@ struct Ops {
 
 /// bf16 with vdpbf16ps; x86 builds only.
 const Ops& ops_avx512bf16();
+/// f32 with AVX-512; x86 builds only.
+const Ops& ops_avx512();
+/// f32 or bf16, with the widest vectors this CPU has.
+const Ops& ops_portable(DType dtype);
 
 }  // namespace attnbench::cpu::linear

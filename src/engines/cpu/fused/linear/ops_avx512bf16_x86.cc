@@ -85,11 +85,19 @@ BF16_INLINE __m512i load_words(const std::uint16_t* from, std::int64_t count) {
   return count >= 32 ? load(from) : _mm512_maskz_loadu_epi16(first_words(count), from);
 }
 
+/// Rows come in bursts between products, too far apart for the hardware to fetch them in time. Into the
+/// second level: the first has no room.
+constexpr std::int64_t kRowsAhead = 64;
+BF16_INLINE void prefetch(const std::uint16_t* from) {
+  _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T1);
+}
+
 /// phi of rows, as bf16; padding is zero up to a multiple of 32.
 BF16_TARGET void map_rows(const InputRows& x, std::int64_t width, std::int64_t row_cells, Cell* to) {
   for (std::int64_t i = 0; i < x.count; ++i) {
     const auto* row = static_cast<const std::uint16_t*>(x.data) + i * x.stride;
     for (std::int64_t d = 0; d < width; d += 32) {
+      prefetch(row + kRowsAhead * x.stride + d);
       const __m512i words = load_words(row + d, width - d);
       const __m512 even = phi(_mm512_castsi512_ps(_mm512_slli_epi32(words, 16)));
       const __m512 odd =
@@ -102,11 +110,16 @@ BF16_TARGET void map_rows(const InputRows& x, std::int64_t width, std::int64_t r
 }
 
 /// Cell (step, d) holds rows 2 step and 2 step + 1 of column d; a missing last row counts as zero.
-BF16_TARGET void interleave_rows(const InputRows& x, std::int64_t width, std::int64_t cells, Cell* to) {
+BF16_TARGET void interleave_rows(const InputRows& x, bool from_caller, std::int64_t width, std::int64_t cells,
+                                 Cell* to) {
   for (std::int64_t i = 0; i < x.count; i += 2) {
     const auto* row = static_cast<const std::uint16_t*>(x.data) + i * x.stride;
     const bool both = i + 1 < x.count;
     for (std::int64_t d = 0; d < width; d += 32) {
+      if (from_caller) {
+        prefetch(row + kRowsAhead * x.stride + d);
+        prefetch(row + (kRowsAhead + 1) * x.stride + d);
+      }
       const __m512i first = load_words(row + d, width - d);
       const __m512i second = both ? load_words(row + x.stride + d, width - d) : _mm512_setzero_si512();
       Cell* out = to + i / 2 * cells + d;
@@ -253,7 +266,7 @@ BF16_TARGET void emit_normaliser(const Geometry& g, const float* z, Cell* to) {
 
 BF16_TARGET void pack_keys(const Geometry& g, const InputRows& k, const Scratch& w) {
   map_rows(k, g.head_dim_qk, g.row_cells, w.key_rows);
-  interleave_rows({w.key_rows, 2 * g.row_cells, k.count}, g.features, g.features, w.keys);
+  interleave_rows({w.key_rows, 2 * g.row_cells, k.count}, false, g.features, g.features, w.keys);
   if (g.chunk == 0) return;
   for (std::int64_t j = 0; j < k.count; j += 16) {
     for (std::int64_t cell = 0; cell < g.features / 2; cell += 16) {
@@ -263,7 +276,7 @@ BF16_TARGET void pack_keys(const Geometry& g, const InputRows& k, const Scratch&
 }
 
 BF16_TARGET void pack_values(const Geometry& g, const InputRows& v, Cell* to) {
-  interleave_rows(v, g.head_dim_v, g.columns, to);
+  interleave_rows(v, true, g.head_dim_v, g.columns, to);
 }
 
 BF16_TARGET void pack_queries(const Geometry& g, const InputRows& q, const Scratch& w) {
