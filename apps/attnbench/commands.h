@@ -14,7 +14,10 @@ enum ExitCode : int {
 };
 
 /// Each adds one subcommand whose callback stores the exit code.
+void add_export_command(CLI::App& app, int& exit_code);
+void add_import_command(CLI::App& app, int& exit_code);
 void add_list_command(CLI::App& app, int& exit_code);
+void add_verify_command(CLI::App& app, int& exit_code);
 /// argv: the command line as given, for the worker's second start and the command that resumes.
 void add_run_command(CLI::App& app, char** argv, int& exit_code);
 void add_worker_command(CLI::App& app, char** argv, int& exit_code);

@@ -142,7 +142,7 @@ void print_ceilings(const Ceilings& ceilings, const std::optional<std::string>& 
               fmt::format("{:9.1f} GB/s read, {:.1f} GB/s copy (read + written)",
                           b.read_bytes_per_second * 1e-9, b.copy_bytes_per_second * 1e-9));
   }
-  if (disturbance) print_row("disturbed", *disturbance + ": may be too low");
+  if (disturbance) print_row("disturbed", *disturbance + ": not to be relied on");
 }
 
 void print_advice(const std::vector<Advice>& advice) {
@@ -184,7 +184,7 @@ void add_env_command(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   command->add_flag("--json", options->as_json, "Print JSON");
   command->add_option("--threads", options->threads, "Threads at work (default: all physical cores)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 65535));
   command->add_flag("--no-ceilings", options->no_ceilings, "Leave out the ceilings (about three seconds)");
   command->callback([options, &exit_code] {
     run_env(*options);

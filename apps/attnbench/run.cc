@@ -33,6 +33,7 @@ struct RunArguments {
   double kernel_limit_seconds = 60;
   bool dry_run = false;
   bool json = false;
+  bool accept_noise = false;
   bool quiet = false;
   std::shared_ptr<const StudyOverrides> overrides;
 };
@@ -83,6 +84,10 @@ RunOptions to_options(const RunArguments& arguments) {
                      "is not a positive time");
   }
   options.kernel_limit_seconds = arguments.kernel_limit_seconds;
+  options.accept_noise = arguments.accept_noise;
+  if (options.accept_noise && options.profile.stops_on_width) {
+    throw InputError("accept-noise", "publish", "cannot go together: a publication needs the noise guard");
+  }
   options.quiet = arguments.quiet;
   return options;
 }
@@ -148,6 +153,9 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       ->capture_default_str();
   command->add_flag("--dry-run", arguments->dry_run,
                     "List cells, bytes, time and unsupported kernels; measure nothing");
+  command->add_flag(
+      "--accept-noise", arguments->accept_noise,
+      "Record noise but let it invalidate nothing (trials on a busy machine; the table says so)");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->add_flag("--quiet", arguments->quiet, "No progress");
   arguments->overrides = add_study_options(*command);

@@ -21,15 +21,12 @@ struct Plain {
   static float round(DType dtype, float value) { return round_to(dtype, value); }
 };
 
+/// Summed in order: other orders (lanes, blocks) err less, and the plain form is to err as loops do.
 template <typename Real>
 Real dot(const Real* a, const Real* b, std::int64_t count) {
-  Real sums[4] = {};
-  std::int64_t c = 0;
-  for (; c + 4 <= count; c += 4) {
-    for (int lane = 0; lane < 4; ++lane) sums[lane] += a[c + lane] * b[c + lane];
-  }
-  for (; c < count; ++c) sums[0] += a[c] * b[c];
-  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  Real sum = 0;
+  for (std::int64_t c = 0; c < count; ++c) sum += a[c] * b[c];
+  return sum;
 }
 
 /// out += factor * row.

@@ -19,6 +19,24 @@ struct Head {
   Matrix<Real> k, v;
 };
 
+/// q k_j of the keys seen. Four keys at a time: each product is still summed in order, but none waits for the
+/// others' additions.
+template <typename Real>
+std::vector<Real> scores(const Real* q, const Matrix<Real>& k, const std::vector<std::int64_t>& seen) {
+  std::vector<Real> result(seen.size());
+  std::size_t n = 0;
+  for (; n + 4 <= seen.size(); n += 4) {
+    const Real* const keys[4] = {k.row(seen[n]), k.row(seen[n + 1]), k.row(seen[n + 2]), k.row(seen[n + 3])};
+    Real sums[4] = {};
+    for (std::int64_t c = 0; c < k.columns; ++c) {
+      for (int key = 0; key < 4; ++key) sums[key] += q[c] * keys[key][c];
+    }
+    for (std::size_t key = 0; key < 4; ++key) result[n + key] = sums[key];
+  }
+  for (; n < seen.size(); ++n) result[n] = dot(q, k.row(seen[n]), k.columns);
+  return result;
+}
+
 /// softmax(scale q K^T + mask) V of one row; returns its log-sum-exp.
 template <typename Arithmetic>
 double softmax_row(const Problem& problem, const Head<typename Arithmetic::Real>& head, std::int64_t position,
@@ -26,13 +44,12 @@ double softmax_row(const Problem& problem, const Head<typename Arithmetic::Real>
   using Real = typename Arithmetic::Real;
   const auto scale = static_cast<Real>(problem.shape.softmax_scale);
   std::vector<std::int64_t> seen;
-  std::vector<Real> weights;
   for (std::int64_t j = 0; j < head.keys; ++j) {
-    if (!may_see(problem.mechanism, position, j)) continue;
-    seen.push_back(j);
-    weights.push_back(scale * dot(q, head.k.row(j), head.k.columns));
+    if (may_see(problem.mechanism, position, j)) seen.push_back(j);
   }
   if (seen.empty()) return -std::numeric_limits<double>::infinity();
+  auto weights = scores<Real>(q, head.k, seen);
+  for (auto& weight : weights) weight *= scale;
   const Real maximum = *std::max_element(weights.begin(), weights.end());
   Real sum = 0;
   for (auto& weight : weights) {

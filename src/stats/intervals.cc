@@ -10,7 +10,6 @@
 namespace attnbench::stats {
 namespace {
 
-constexpr double kConfidence = 0.95;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 

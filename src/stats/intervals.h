@@ -4,6 +4,9 @@
 
 namespace attnbench::stats {
 
+/// Of every interval here.
+constexpr double kConfidence = 0.95;
+
 /// An estimate and its 95 % confidence interval. From fewer than two values nothing is known about the
 /// spread: the bounds are then infinite (0 and infinity for a ratio).
 struct Interval {

@@ -79,7 +79,7 @@ std::string hash_of(const std::vector<CsvRow>& rows) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const auto& row : rows) {
     for (const auto& field : row.fields) {
-      for (const unsigned char c : field + ',') hash = (hash ^ c) * 0x100000001b3;
+      for (const char c : field + ',') hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     }
   }
   return fmt::format("{:016x}", hash);

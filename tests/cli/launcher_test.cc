@@ -17,9 +17,11 @@ namespace {
 using testing::HasSubstr;
 using testing_support::TemporaryDirectory;
 
-std::vector<std::string> run_through(const std::string& launcher, const std::string& out, const std::string& seed) {
-  return {"run",       "smoke", "--scope", "core", "--dtype", "f32", "--mechanism", "mha", "--threads", "1",
-          "--launcher", launcher, "--out", out, "--seed", seed};
+std::vector<std::string> run_through(const std::string& launcher, const std::string& out,
+                                     const std::string& seed) {
+  return {
+      "run",       "smoke", "--accept-noise", "--scope", "core",  "--dtype", "f32",    "--mechanism", "mha",
+      "--threads", "1",     "--launcher",     launcher,  "--out", out,       "--seed", seed};
 }
 
 /// A launcher that stays alive beside the worker, as ssh or srun do, and tells its process id.
@@ -32,8 +34,8 @@ std::string write_launcher(const TemporaryDirectory& directory) {
 
 TEST(Launcher, WorksWithAnEmptyEnvironmentInAnotherDirectory) {
   const TemporaryDirectory directory;
-  const auto result =
-      testing_support::attnbench(run_through("env -i -C /", directory.file("s.db"), "1"), 120, directory.path());
+  const auto result = testing_support::attnbench(run_through("env -i -C /", directory.file("s.db"), "1"), 120,
+                                                 directory.path());
   EXPECT_EQ(result.exit_code, 0) << result.err;
   const auto store = Store::open(directory.file("s.db"), Store::Mode::read);
   const auto run = store.runs().front().id;
@@ -42,12 +44,14 @@ TEST(Launcher, WorksWithAnEmptyEnvironmentInAnotherDirectory) {
 
 TEST(Launcher, OneThatCannotBeStartedIsNamed) {
   const TemporaryDirectory directory;
-  const auto result = testing_support::attnbench(run_through("no-such-launcher", directory.file("s.db"), "1"));
+  const auto result =
+      testing_support::attnbench(run_through("no-such-launcher", directory.file("s.db"), "1"));
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("launcher: 'no-such-launcher' cannot be started"));
 }
 
-/// Starts a run with a distinctive seed, waits for its worker, kills something, and counts the workers 10 s later.
+/// Starts a run with a distinctive seed, waits for its worker, kills something, and counts the workers 10 s
+/// later.
 class Orphans : public testing::TestWithParam<bool> {};
 
 TEST_P(Orphans, NoneIsLeftTenSecondsLater) {

@@ -21,8 +21,9 @@ using testing_support::TemporaryDirectory;
 
 /// A study of two small cells.
 std::vector<std::string> small_run(const std::string& out) {
-  return {"run",   "smoke",       "--scope",   "core", "--mechanism", "mha,linear", "--threads",
-          "1",     "--seqlen",    "64",        "--out", out};
+  return {
+      "run",      "smoke", "--accept-noise", "--scope", "core", "--mechanism", "mha,linear", "--threads", "1",
+      "--seqlen", "64",    "--out",          out};
 }
 
 using Committed = std::set<std::pair<std::string, int>>;
@@ -34,7 +35,8 @@ Committed committed(const std::string& out) {
   const auto store = Store::open(out, Store::Mode::read);
   for (const auto& [run, record] : store.runs()) {
     for (const auto& cell : store.cells(run)) {
-      for (const auto& process : store.processes(run, cell.cell_id)) found.emplace(cell.cell_id, process.process);
+      for (const auto& process : store.processes(run, cell.cell_id))
+        found.emplace(cell.cell_id, process.process);
     }
   }
   return found;
@@ -55,7 +57,8 @@ TEST(Resume, TwentyHardKillsLoseAndRepeatNothing) {
   for (int kill_number = 0; kill_number < 20; ++kill_number) {
     stop_hard(testing_support::start_attnbench(small_run(out)), delay(random));
     const auto now = committed(out);
-    EXPECT_TRUE(std::includes(now.begin(), now.end(), before.begin(), before.end())) << "after kill " << kill_number;
+    EXPECT_TRUE(std::includes(now.begin(), now.end(), before.begin(), before.end()))
+        << "after kill " << kill_number;
     before = now;
   }
   const auto last = testing_support::attnbench(small_run(out));

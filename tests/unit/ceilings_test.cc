@@ -8,8 +8,8 @@
 
 #include "attnbench/error.h"
 #include "core/buffer.h"
-#include "run/ceilings/joint_rate.h"
 #include "run/ceilings/loops.h"
+#include "run/ceilings/thread_rates.h"
 
 namespace attnbench {
 namespace {
@@ -97,25 +97,30 @@ TEST(Ceilings, MemoryLoopsOfEveryWidthCopyExactly) {
   }
 }
 
-TEST(Ceilings, JointRateIsThatOfTheBestSharedWindow) {
+TEST(Ceilings, EachThreadsBestWindowCounts) {
   // Thread 0: 10 a second, stalled in [2, 3]. Thread 1: from 1 on, 20 a second, then 40 in [3, 4].
   const std::vector<std::vector<Progress>> logs = {{{0, 0}, {1, 10}, {2, 20}, {3, 20}, {4, 30}},
                                                    {{1, 0}, {2, 20}, {3, 40}, {4, 80}}};
-  EXPECT_DOUBLE_EQ(best_joint_rate(logs, 1), 50);         // [3, 4]
-  EXPECT_DOUBLE_EQ(best_joint_rate(logs, 3), 100.0 / 3);  // only [1, 4] is shared
-  // Interpolates inside a chunk: the best half second begins at 3.
-  EXPECT_DOUBLE_EQ(best_joint_rate(logs, 0.5), 50);
+  EXPECT_DOUBLE_EQ(sum_of_best_rates(logs, 1), 10 + 40);
+  EXPECT_DOUBLE_EQ(sum_of_best_rates(logs, 0.5), 10 + 40);      // interpolates inside a chunk
+  EXPECT_DOUBLE_EQ(sum_of_best_rates(logs, 2), 10.0 / 2 + 30);  // [1, 3] or [2, 4]; [2, 4]
+  EXPECT_DOUBLE_EQ(sum_of_best_rates(logs, 3), 20.0 / 3 + 80.0 / 3);
 }
 
-TEST(Ceilings, ThreadsThatNeverOverlapGiveTheirMean) {
-  const std::vector<std::vector<Progress>> logs = {{{0, 0}, {1, 10}}, {{3, 0}, {4, 20}}};
-  EXPECT_DOUBLE_EQ(best_joint_rate(logs, 0.1), 30.0 / 4);
+TEST(Ceilings, TimeInWhichAThreadWasAloneDoesNotCount) {
+  const std::vector<std::vector<Progress>> logs = {{{0, 0}, {1, 100}, {2, 110}}, {{1, 0}, {2, 10}, {3, 110}}};
+  EXPECT_DOUBLE_EQ(sum_of_best_rates(logs, 1), 10 + 10);
 }
 
-TEST(Ceilings, JointMeasurementRunsEveryThread) {
+TEST(Ceilings, ThreadsThatNeverOverlapGiveTheirMeans) {
+  const std::vector<std::vector<Progress>> logs = {{{0, 0}, {1, 10}}, {{3, 0}, {5, 40}}};
+  EXPECT_DOUBLE_EQ(sum_of_best_rates(logs, 0.1), 10 + 20);
+}
+
+TEST(Ceilings, MeasuringRunsEveryThread) {
   const auto loop = compute_loops(cpu_features())[0];
   std::atomic<std::int64_t> work[2] = {0, 0};
-  const auto rate = measure_joint_rate(2, 0.005, [&](int thread, std::int64_t repeats) {
+  const auto rate = measure_thread_rates(2, 0.005, [&](int thread, std::int64_t repeats) {
     loop.run(repeats);
     work[thread] += repeats;
   });

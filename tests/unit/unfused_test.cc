@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <ostream>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "attnbench/error.h"
@@ -149,68 +151,90 @@ const KernelInfo& kernel_named(const Case& c) {
   return *kernel;
 }
 
-void check(const Case& c, DType dtype, int threads) {
-  SCOPED_TRACE(testing::Message() << c.mechanism << "/" << c.kernel << " " << name(dtype) << " " << threads
-                                  << " threads, q " << c.seqlen_q << " kv " << c.seqlen_kv << " keys "
-                                  << c.keys);
+/// Inputs of a case in one element type, and what the definition makes of them.
+struct Example {
+  Problem problem;
+  Tensor q, k, v;
+  std::vector<Row> expected;  ///< by batch, head, query
+
+  Example(const Case& c, DType dtype) : problem(c.problem(dtype)) {
+    const auto& s = problem.shape;
+    const auto keys = c.keys == 0 ? s.seqlen_kv : c.keys;
+    const auto kv_heads = problem.mechanism.num_kv_heads;
+    q = Tensor(dtype, c.layout, {s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_qk}, c.gap);
+    k = Tensor(dtype, c.layout, {s.batch, kv_heads, keys, s.head_dim_qk}, c.gap);
+    v = Tensor(dtype, c.layout, {s.batch, kv_heads, keys, s.head_dim_v}, c.gap);
+    std::mt19937 random(7);
+    q.fill_normal(random, c.input_factor);
+    k.fill_normal(random, 1);
+    v.fill_normal(random, 1);
+    for (std::int64_t b = 0; b < s.batch; ++b)
+      for (std::int64_t h = 0; h < s.num_q_heads; ++h)
+        for (std::int64_t i = 0; i < s.seqlen_q; ++i) expected.push_back(define(problem, q, k, v, b, h, i));
+  }
+
+  /// Largest errors of o relative to the largest |o|, and of lse relative to 1 + |lse|.
+  std::pair<double, double> errors(const Tensor& o, const Tensor& lse) const {
+    const auto& s = problem.shape;
+    double worst = 0;
+    double worst_lse = 0;
+    double largest = 1e-3;
+    const auto raise = [](double& maximum, double error) {
+      maximum = std::isnan(error) ? kInf : std::max(maximum, error);
+    };
+    auto row = expected.begin();
+    for (std::int64_t b = 0; b < s.batch; ++b)
+      for (std::int64_t h = 0; h < s.num_q_heads; ++h)
+        for (std::int64_t i = 0; i < s.seqlen_q; ++i, ++row) {
+          for (std::int64_t d = 0; d < s.head_dim_v; ++d) {
+            const auto exact = row->o[static_cast<std::size_t>(d)];
+            raise(worst, std::abs(o.at(b, h, i, d) - exact));
+            largest = std::max(largest, std::abs(exact));
+          }
+          const auto got = lse.at(b, h, i, 0);
+          if (problem.mechanism.is_softmax() && got != row->lse) {
+            raise(worst_lse, std::abs(got - row->lse) / (1 + std::abs(row->lse)));
+          }
+        }
+    return {worst / largest, worst_lse};
+  }
+};
+
+void check(const Case& c, const Example& example, int threads) {
+  SCOPED_TRACE(testing::Message() << c.mechanism << "/" << c.kernel << " " << name(example.q.view.dtype)
+                                  << " " << threads << " threads, q " << c.seqlen_q << " kv " << c.seqlen_kv
+                                  << " keys " << c.keys);
   auto device = cpu_device(1);
   device.threads = threads;
-  const auto problem = c.problem(dtype);
-  validate(problem);
+  const auto& problem = example.problem;
+  const auto& s = problem.shape;
   const auto& kernel = kernel_named(c);
-  if (dtype == DType::bf16 && !device.features.avx512) {
+  if (s.dtype_q == DType::bf16 && !device.features.avx512) {
     EXPECT_FALSE(kernel.supports(problem, device));
     return;
   }
   ASSERT_TRUE(kernel.supports(problem, device)) << kernel.supports(problem, device).reason();
 
-  const auto& s = problem.shape;
-  const auto keys = c.keys == 0 ? s.seqlen_kv : c.keys;
-  std::mt19937 random(7);
-  Tensor q(dtype, c.layout, {s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_qk}, c.gap);
-  Tensor k(dtype, c.layout, {s.batch, problem.mechanism.num_kv_heads, keys, s.head_dim_qk}, c.gap);
-  Tensor v(dtype, c.layout, {s.batch, problem.mechanism.num_kv_heads, keys, s.head_dim_v}, c.gap);
-  Tensor o(dtype, c.layout, {s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_v}, c.gap);
-  Tensor lse(DType::f32, Layout::bhsd, {s.batch, s.num_q_heads, s.seqlen_q, 1}, 0);
-  q.fill_normal(random, c.input_factor);
-  k.fill_normal(random, 1);
-  v.fill_normal(random, 1);
+  const Tensor o(s.dtype_o, c.layout, {s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_v}, c.gap);
+  const Tensor lse(DType::f32, Layout::bhsd, {s.batch, s.num_q_heads, s.seqlen_q, 1}, 0);
   Tensors tensors;
-  tensors.q = q.view, tensors.k = k.view, tensors.v = v.view, tensors.o = o.view;
+  tensors.q = example.q.view, tensors.k = example.k.view, tensors.v = example.v.view, tensors.o = o.view;
   if (problem.mechanism.is_softmax()) tensors.lse = lse.view;
   check_tensors(problem, tensors);
 
   const auto execution = kernel.prepare(problem, device);
   EXPECT_EQ(execution->workspace_bytes(), kernel.workspace_bytes(problem, device));
-  const auto queue = make_cpu_queue();
-  execution->enqueue(tensors, *queue);
-
-  const double tolerance = dtype == DType::f32 ? 2e-5 * std::max(1.0, c.input_factor) : 0.02;
-  double worst = 0;
-  double worst_lse = 0;
-  double largest = 1e-3;
-  for (std::int64_t b = 0; b < s.batch; ++b)
-    for (std::int64_t h = 0; h < s.num_q_heads; ++h)
-      for (std::int64_t i = 0; i < s.seqlen_q; ++i) {
-        const auto row = define(problem, q, k, v, b, h, i);
-        for (std::int64_t d = 0; d < s.head_dim_v; ++d) {
-          const auto expected = row.o[static_cast<std::size_t>(d)];
-          const auto error = std::abs(o.at(b, h, i, d) - expected);
-          worst = std::isnan(error) ? kInf : std::max(worst, error);
-          largest = std::max(largest, std::abs(expected));
-        }
-        if (!problem.mechanism.is_softmax()) continue;
-        const auto got = lse.at(b, h, i, 0);
-        const auto error = got == row.lse ? 0 : std::abs(got - row.lse) / (1 + std::abs(row.lse));
-        worst_lse = std::isnan(error) ? kInf : std::max(worst_lse, error);
-      }
-  EXPECT_LE(worst / largest, tolerance);
-  EXPECT_LE(worst_lse, 5e-6);
+  execution->enqueue(tensors, *make_cpu_queue());
+  const auto [error, lse_error] = example.errors(o, lse);
+  EXPECT_LE(error, s.dtype_q == DType::f32 ? 2e-5 * std::max(1.0, c.input_factor) : 0.02);
+  EXPECT_LE(lse_error, 5e-6);
 }
 
-void check(const Case& c) {
+void check(const Case& c, std::initializer_list<int> thread_counts = {1, 2}) {
   for (const auto dtype : {DType::f32, DType::bf16}) {
-    for (const int threads : {1, 2, 3}) check(c, dtype, threads);
+    validate(c.problem(dtype));
+    const Example example(c, dtype);
+    for (const int threads : thread_counts) check(c, example, threads);
   }
 }
 
@@ -224,7 +248,7 @@ class UnfusedForms : public testing::TestWithParam<Form> {
   Case base() const { return {.kernel = GetParam().kernel, .mechanism = GetParam().mechanism}; }
 };
 
-TEST_P(UnfusedForms, MatchesTheDefinition) { check(base()); }
+TEST_P(UnfusedForms, MatchesTheDefinition) { check(base(), {1, 2, 3, 5}); }
 
 TEST_P(UnfusedForms, LengthsOffEveryTile) {
   for (const std::int64_t n : {1, 7, 127, 130}) {

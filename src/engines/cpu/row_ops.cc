@@ -207,6 +207,39 @@ void divide(const float* sums, float divisor, void* result, std::int64_t cols, D
 }
 
 template <typename T>
+void column_sums_as(const T* x, float* sums, std::int64_t rows, std::int64_t cols) {
+  const D d;
+  const auto n = lanes();
+  std::int64_t c = 0;
+  for (; c + 4 * n <= cols; c += 4 * n) {
+    auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const T* row = x + r * cols + c;
+      s0 = hn::Add(s0, load_as_float(row));
+      s1 = hn::Add(s1, load_as_float(row + n));
+      s2 = hn::Add(s2, load_as_float(row + 2 * n));
+      s3 = hn::Add(s3, load_as_float(row + 3 * n));
+    }
+    hn::StoreU(s0, d, sums + c);
+    hn::StoreU(s1, d, sums + c + n);
+    hn::StoreU(s2, d, sums + c + 2 * n);
+    hn::StoreU(s3, d, sums + c + 3 * n);
+  }
+  for (; c < cols; ++c) {
+    sums[c] = 0;
+    for (std::int64_t r = 0; r < rows; ++r) sums[c] += as_float(x[r * cols + c]);
+  }
+}
+
+void column_sums(const void* x, float* sums, std::int64_t rows, std::int64_t cols, DType dtype) {
+  if (dtype == DType::f32) {
+    column_sums_as(static_cast<const float*>(x), sums, rows, cols);
+  } else {
+    column_sums_as(static_cast<const bf16_bits*>(x), sums, rows, cols);
+  }
+}
+
+template <typename T>
 float dot_as(const T* x, const float* y, std::int64_t cols) {
   const D d;
   const auto n = lanes();
@@ -317,6 +350,7 @@ HWY_EXPORT(fill);
 HWY_EXPORT(multiply);
 HWY_EXPORT(phi);
 HWY_EXPORT(divide);
+HWY_EXPORT(column_sums);
 HWY_EXPORT(dot);
 HWY_EXPORT(multiply_add);
 HWY_EXPORT(add_outer_product);
@@ -334,6 +368,9 @@ void phi(const void* x, void* result, std::int64_t cols, DType dtype) {
 }
 void divide(const float* sums, float divisor, void* result, std::int64_t cols, DType dtype) {
   HWY_DYNAMIC_DISPATCH(divide)(sums, divisor, result, cols, dtype);
+}
+void column_sums(const void* x, float* sums, std::int64_t rows, std::int64_t cols, DType dtype) {
+  HWY_DYNAMIC_DISPATCH(column_sums)(x, sums, rows, cols, dtype);
 }
 float dot(const void* x, const float* y, std::int64_t cols, DType dtype) {
   return HWY_DYNAMIC_DISPATCH(dot)(x, y, cols, dtype);

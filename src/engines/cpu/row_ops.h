@@ -42,6 +42,8 @@ void phi(const void* x, void* result, std::int64_t cols, DType dtype);
 /// result[j] = sums[j] / divisor, rounded to dtype.
 void divide(const float* sums, float divisor, void* result, std::int64_t cols, DType dtype);
 
+/// sums[c] = the sum of x[r][c] over r, dense rows x cols in dtype.
+void column_sums(const void* x, float* sums, std::int64_t rows, std::int64_t cols, DType dtype);
 /// The sum of x[j] * y[j], x in dtype.
 float dot(const void* x, const float* y, std::int64_t cols, DType dtype);
 /// result[j] = addend[j] + factor * x[j], x in dtype; result may be addend.

@@ -33,7 +33,7 @@ struct Ceilings {
   std::vector<BandwidthCeiling> bandwidth;  ///< by rising bytes
 };
 
-/// Takes about two to three seconds and 512 MiB (or four times the last-level cache, if that is more).
+/// Takes two to three seconds and 256 MiB (or twice the last-level cache, if that is more).
 Ceilings measure_ceilings(const Device& device);
 
 nlohmann::json to_json(const Ceilings& ceilings);

@@ -19,6 +19,7 @@ void fma_portable(std::int64_t n) {
   std::array<Floats, kAccumulators> x;
   x.fill(addend);
   for (; n > 0; --n) {
+#pragma GCC unroll 24  // or GCC keeps the accumulators in memory
     for (auto& a : x) a = a * factor + addend;
   }
   __asm__ volatile("" : : "m"(x));
@@ -28,6 +29,7 @@ void read_portable(const std::byte* source, std::int64_t bytes) {
   std::array<Words, 8> sums{};
   for (std::int64_t at = 0; at < bytes; at += 128) {
     const auto* const words = reinterpret_cast<const Words*>(source + at);
+#pragma GCC unroll 8
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += words[i];
   }
   __asm__ volatile("" : : "m"(sums));

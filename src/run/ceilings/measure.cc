@@ -5,8 +5,8 @@
 #include "core/buffer.h"
 #include "core/parallel.h"
 #include "run/ceilings/ceilings.h"
-#include "run/ceilings/joint_rate.h"
 #include "run/ceilings/loops.h"
+#include "run/ceilings/thread_rates.h"
 #include "run/environment/topology.h"
 
 namespace attnbench {
@@ -19,15 +19,22 @@ constexpr double kMemorySeconds = 0.05;  // three loops a working set
 
 ComputeCeiling measure(const ComputeLoop& loop, int threads) {
   constexpr std::int64_t kIterations = 64;  // so that the call itself costs nothing
-  const auto rate = measure_joint_rate(
+  const auto rate = measure_thread_rates(
       threads, kComputeSeconds, [&loop](int, std::int64_t repeats) { loop.run(repeats * kIterations); });
-  return {loop.unit, loop.path, loop.dtype, rate * kIterations * loop.flops_per_iteration};
+  return {loop.unit, loop.path, loop.dtype,
+          rate * static_cast<double>(kIterations) * loop.flops_per_iteration};
 }
 
-/// One thread's part of a working set: its source and target halves are whole memory loops.
+/// A thread's part of a working set is swept in pieces, so that a long sweep is timed in many windows.
+constexpr std::int64_t kPieceBytes = 128 * kKiB;
+
+std::int64_t piece_bytes(std::int64_t region) { return region < 2 * kPieceBytes ? region : kPieceBytes; }
+
+/// One thread's part of a working set: its two halves are whole pieces, or one piece of whole memory loops.
 std::int64_t share_bytes(std::int64_t working_set, int threads) {
-  constexpr auto kUnit = 2 * kMemoryLoopBytes;
-  return std::max(working_set / threads / kUnit, std::int64_t{1}) * kUnit;
+  const auto share = working_set / threads;
+  const auto unit = 2 * (share < 2 * kPieceBytes ? kMemoryLoopBytes : kPieceBytes);
+  return std::max(share / unit, std::int64_t{1}) * unit;
 }
 
 /// From what first-level caches hold to well past the last.
@@ -62,20 +69,31 @@ class WorkingMemory {
 BandwidthCeiling measure(const MemoryLoops& loops, std::byte* memory, std::int64_t working_set, int threads) {
   const auto share = share_bytes(working_set, threads);
   const auto half = share / 2;
-  const auto rate = [&](auto&& sweep) {
-    return static_cast<double>(share) *
-           measure_joint_rate(threads, kMemorySeconds, [&](int thread, std::int64_t repeats) {
-             for (std::int64_t i = 0; i < repeats; ++i) sweep(memory + thread * share);
-           });
+  /// Bytes a second of sweep(data, bytes) over the first `region` bytes of each share.
+  const auto rate = [&](std::int64_t region, auto&& sweep) {
+    const auto piece = piece_bytes(region);
+    const auto pieces = region / piece;
+    std::vector<std::int64_t> next(static_cast<std::size_t>(threads));
+    const auto pieces_per_second =
+        measure_thread_rates(threads, kMemorySeconds, [&](int thread, std::int64_t repeats) {
+          auto at = next[static_cast<std::size_t>(thread)];
+          for (std::int64_t i = 0; i < repeats; ++i) {
+            sweep(memory + thread * share + at * piece, piece);
+            if (++at == pieces) at = 0;
+          }
+          next[static_cast<std::size_t>(thread)] = at;
+        });
+    return pieces_per_second * static_cast<double>(piece);
   };
   // The first touch puts each thread's pages on its own NUMA node.
   parallel_for(threads, threads, [&](std::int64_t, std::int64_t, int thread) {
     std::fill_n(memory + thread * share, share, std::byte{1});
   });
-  const auto read = rate([&](const std::byte* data) { loops.read(data, share); });
-  const auto copy = rate([&](std::byte* data) { loops.copy(data + half, data, half); });
-  const auto stream = rate([&](std::byte* data) { loops.stream(data + half, data, half); });
-  return {share * threads, read, std::max(copy, stream)};
+  const auto read = rate(share, loops.read);
+  const auto copy = rate(half, [&](std::byte* data, std::int64_t n) { loops.copy(data + half, data, n); });
+  const auto stream =
+      rate(half, [&](std::byte* data, std::int64_t n) { loops.stream(data + half, data, n); });
+  return {share * threads, read, 2 * std::max(copy, stream)};
 }
 
 }  // namespace

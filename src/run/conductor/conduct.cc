@@ -58,6 +58,7 @@ Probe probe_machine(const RunOptions& options) {
   }
   probe.run.environment["ceilings"] = ceilings;
   probe.run.environment["noise_thresholds"] = thresholds::to_json();
+  probe.run.environment["noise_guard"] = options.accept_noise ? "off" : "on";
   probe.run.study = options.study.name;
   probe.run.profile = options.profile.name;
   probe.run.seed = options.seed;
@@ -97,7 +98,8 @@ class Conductor {
       outcome_.interrupted = true;
     }
     outcome_.kernel_failed |= !store_.failures(outcome_.run_id).empty();
-    outcome_.not_publishable = options_.profile.stops_on_width && too_many_rejected();
+    outcome_.not_publishable =
+        any_cell_without_result() || (options_.profile.stops_on_width && too_many_rejected());
     return outcome_;
   }
 
@@ -105,7 +107,6 @@ class Conductor {
   RunOptions for_cell(const CellState& state) const {
     auto options = options_;
     options.launch.threads = state.cell.threads;
-    options.profile.processes = {target_};
     return options;
   }
 
@@ -204,6 +205,12 @@ class Conductor {
     const auto width =
         alias_half_width(store.processes(outcome_.run_id, state.record.cell_id), state.baseline()->id());
     return width ? fmt::format(" | A/A +-{:.1f} %", 100 * *width) : "";
+  }
+
+  bool any_cell_without_result() const {
+    return std::any_of(cells_.begin(), cells_.end(), [](const CellState& state) {
+      return state.baseline() != nullptr && state.valid_processes == 0;
+    });
   }
 
   bool too_many_rejected() const {

@@ -17,6 +17,7 @@ struct RunOptions {
   LaunchOptions launch;
   std::optional<double> budget_seconds;
   double kernel_limit_seconds = 60;  ///< a kernel that gives no result for so long is a hang
+  bool accept_noise = false;         ///< noise is recorded but invalidates nothing; the results say so
   bool quiet = false;
 };
 
@@ -25,7 +26,7 @@ struct RunOutcome {
   std::int64_t run_id = 0;
   bool interrupted = false;
   bool kernel_failed = false;    ///< a kernel failed, was wrong or impossible
-  bool not_publishable = false;  ///< publish profile: too many processes rejected
+  bool not_publishable = false;  ///< noise: a cell without a valid process, or (publish) too many rejected
 };
 
 /// Measures a study into a store: probe, verification, then replicates of all cells until each has its

@@ -8,8 +8,9 @@
 #include <map>
 
 #include "core/json.h"
+#include "plan/random.h"
 #include "plan/williams.h"
-#include "run/noise/noise_probe.h"
+#include "run/noise/noise.h"
 #include "run/worker/cell_measurement.h"
 
 namespace attnbench {
@@ -27,7 +28,8 @@ MeasurementPlan plan_process(const RunOptions& options, const CellState& state) 
     if (plan.kernels[k].id() == state.baseline()->id()) plan.baseline = k;
   }
   const auto treatments = static_cast<int>(plan.kernels.size()) + 1;  // and the alias
-  plan.orders = block_orders(treatments, options.seed, state.next_process, options.profile.blocks);
+  plan.orders = block_orders(treatments, cell_seed(options.seed, state.cell.id()), state.next_process,
+                             options.profile.blocks);
   plan.unbatched_calls = options.profile.unbatched_calls;
   plan.warmup_limit_calls = options.profile.warmup_limit_calls;
   plan.warmup_limit_seconds = options.profile.warmup_limit_seconds;
@@ -138,8 +140,9 @@ bool measure_process(const RunOptions& options, Store& store, std::int64_t run, 
     worker.send({{"type", messages::kStop}});
     const auto last = worker.receive(patience);
     process.noise = read_field<json>(last, "noise");
-    if (const auto reason = reject_reason(process.noise)) reject(*reason);
-    for (const auto& [name, recheck] : read_field<json>(last, "kernels").items()) {
+    if (const auto reason = reject_reason(process.noise); reason && !options.accept_noise) reject(*reason);
+    const auto rechecks = read_field<json>(last, "kernels");
+    for (const auto& [name, recheck] : rechecks.items()) {
       process.kernels[name]["recheck"] = recheck;
       if (name != kAlias && !read_field<bool>(recheck, "passed")) {
         wrong[name] = read_field<std::string>(recheck, "reason");

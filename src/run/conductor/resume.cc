@@ -16,6 +16,13 @@ void require_same(const Store& store, std::string_view what, const std::string& 
                                what, stored, now));
 }
 
+/// A cell's answers are stored together, after the last of them: without one it was cut short.
+bool was_verified(const CellRecord& record) {
+  return std::all_of(record.kernels.begin(), record.kernels.end(), [](const KernelRecord& kernel) {
+    return kernel.batch_calls || !kernel.support_reason.empty() || !kernel.quarantine_reason.empty();
+  });
+}
+
 }  // namespace
 
 std::int64_t find_or_add_run(Store& store, const RunRecord& wanted) {
@@ -34,6 +41,8 @@ std::int64_t find_or_add_run(Store& store, const RunRecord& wanted) {
   require_same(store, "build", run.build_id, wanted.build_id);
   require_same(store, "library versions", run.environment.value("libraries", nlohmann::json()).dump(),
                wanted.environment.value("libraries", nlohmann::json()).dump());
+  require_same(store, "noise guard", run.environment.value("noise_guard", ""),
+               wanted.environment.value("noise_guard", ""));
   return id;
 }
 
@@ -46,11 +55,15 @@ std::vector<CellState> restore_cells(const Store& store, std::int64_t run, const
     state.cell = cell;
     const auto record = std::find_if(records.begin(), records.end(),
                                      [&](const auto& candidate) { return candidate.cell_id == cell.id(); });
-    if (record != records.end()) state.record = *record;
+    if (record != records.end() && was_verified(*record)) state.record = *record;
     for (const auto& verification : verifications) {
       if (verification.cell_id == cell.id() && verification.passed) {
         state.call_seconds[verification.kernel_id] = verification.median_call_seconds;
       }
+    }
+    if (record == records.end()) {
+      states.push_back(std::move(state));
+      continue;
     }
     for (const auto& process : store.processes(run, cell.id())) {
       state.next_process = std::max(state.next_process, process.process + 1);

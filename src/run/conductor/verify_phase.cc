@@ -69,6 +69,7 @@ bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t
   auto waiting = candidates(state.cell, options.kernel_limit_seconds);
   state.record.kernels.clear();
   for (const auto& choice : waiting) state.record.kernels.push_back(record_of(choice, state.cell));
+  store.put_cell(run, state.record);  // verifications refer to it
 
   bool failed = false;
   while (!waiting.empty()) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "run/environment/parse.h"
@@ -34,8 +35,9 @@ std::vector<Cache> caches_of(const SystemFiles& files, int cpu) {
     caches.push_back({static_cast<int>(*level), files.read(folder + entry + "/type").value_or(kNotReadable),
                       *bytes, std::move(sharing)});
   }
-  std::stable_sort(caches.begin(), caches.end(),
-                   [](const Cache& a, const Cache& b) { return a.level < b.level; });
+  std::sort(caches.begin(), caches.end(), [](const Cache& a, const Cache& b) {
+    return std::tie(a.level, a.type) < std::tie(b.level, b.type);
+  });
   return caches;
 }
 

@@ -10,8 +10,8 @@ namespace attnbench {
 namespace {
 
 constexpr std::int64_t kCopyBytes = 512 * 1024;  // per thread; a chain alone would not see a busy neighbour
-constexpr int kCopies = 4;
-constexpr int kChainSteps = 120'000;
+constexpr int kCopies = 16;
+constexpr int kChainSteps = 100'000;
 
 /// xorshift: each step needs the last, so that no compiler can shorten or vectorise it.
 std::uint64_t chain(std::uint64_t state) {

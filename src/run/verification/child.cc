@@ -12,8 +12,10 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <new>
+#include <string_view>
 #include <system_error>
 
 namespace attnbench {
@@ -22,7 +24,9 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
+/// The child's last message: why it ended, empty if with all done.
 constexpr const char* kEndKey = "child_end";
+constexpr std::string_view kOutOfMemory = "out of memory";
 
 void limit_address_space(std::int64_t more_bytes) {
   std::int64_t pages = 0;
@@ -56,7 +60,7 @@ void write_line(int fd, const json& message) {
     work([fd](const json& message) { write_line(fd, message); });
     write_line(fd, {{kEndKey, ""}});
   } catch (const std::bad_alloc&) {
-    write_line(fd, {{kEndKey, "memory"}});
+    write_line(fd, {{kEndKey, kOutOfMemory}});
   } catch (const std::exception& error) {
     write_line(fd, {{kEndKey, fmt::format("threw: {}", error.what())}});
   } catch (...) {
@@ -98,40 +102,7 @@ class LineReader {
   std::string pending_;
 };
 
-/// Owns the parent's side: whatever happens, the child is ended and waited for.
-class Child {
- public:
-  Child(pid_t pid, int fd) : pid_(pid), fd_(fd) {}
-  ~Child() {
-    close(fd_);
-    if (pid_ > 0) {
-      kill(pid_, SIGKILL);
-      wait();
-    }
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-
-  int fd() const { return fd_; }
-  void end() const { kill(pid_, SIGKILL); }
-  int wait() {
-    int status = 0;
-    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
-    pid_ = -1;
-    return status;
-  }
-
- private:
-  pid_t pid_;
-  int fd_;
-};
-
-}  // namespace
-
-ChildEnd run_child(const std::function<void(const ChildSend&)>& work, const ChildLimits& limits,
-                   const std::function<void(const json&)>& on_message) {
-  int fds[2];
+pid_t fork_child(int fds[2], const std::function<void(const ChildSend&)>& work, const ChildLimits& limits) {
   if (pipe(fds) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
   const pid_t parent = getpid();
   const pid_t pid = fork();
@@ -146,40 +117,116 @@ ChildEnd run_child(const std::function<void(const ChildSend&)>& work, const Chil
     child_main(fds[1], parent, work, limits);
   }
   close(fds[1]);
-  Child child(pid, fds[0]);
+  return pid;
+}
 
-  const std::chrono::duration<double> limit(limits.seconds);
-  auto deadline = Clock::now() + limit;
-  LineReader reader;
-  ChildEnd end;
-  bool ended = false;
-  const auto handle = [&](const json& message) {
-    if (!limits.seconds_are_total) deadline = Clock::now() + limit;
-    if (!message.contains(kEndKey)) return on_message(message);
-    ended = true;
-    end.reason = message.at(kEndKey).get<std::string>();
-    end.done = end.reason.empty();
-    if (end.reason == "memory") {
-      constexpr double kGiB = 1 << 30;
-      end.reason = fmt::format("ran out of memory (limit {:.1f} GiB)",
-                               static_cast<double>(limits.memory_bytes) / kGiB);
-    }
-  };
-  while (true) {
-    const auto left = std::chrono::duration<double, std::milli>(deadline - Clock::now()).count();
-    if (left <= 0) {
-      child.end();
-      child.wait();
-      return {false, fmt::format("did not finish within {:g} s", limits.seconds)};
-    }
-    pollfd waiting{child.fd(), POLLIN, 0};
-    const int ready = poll(&waiting, 1, static_cast<int>(std::min(left + 1, 1e6)));
-    if (ready <= 0) continue;
-    if (!reader.read_more(child.fd())) break;
-    reader.take_lines(handle);
+/// The parent's side of one child: whatever happens, the child is ended and waited for.
+class Child {
+ public:
+  Child(const std::function<void(const ChildSend&)>& work, const ChildLimits& limits) : limits_(limits) {
+    int fds[2];
+    pid_ = fork_child(fds, work, limits);
+    fd_ = fds[0];
+    restart_clock();
   }
-  const int status = child.wait();
-  return ended ? end : ChildEnd{false, describe_status(status)};
+  ~Child() {
+    close(fd_);
+    if (pid_ < 0) return;
+    kill(pid_, SIGKILL);
+    wait();
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  int fd() const { return fd_; }
+  bool running() const { return pid_ >= 0; }
+  Clock::time_point deadline() const { return deadline_; }
+  const ChildEnd& end() const { return end_; }
+
+  void read_messages(const std::function<void(const json&)>& on_message) {
+    const bool open = reader_.read_more(fd_);
+    reader_.take_lines([&](const json& message) {
+      if (!limits_.seconds_are_total) restart_clock();
+      if (!message.contains(kEndKey)) return on_message(message);
+      told_end_ = true;
+      end_ = end_of(message.at(kEndKey).get<std::string>());
+    });
+    if (open) return;
+    const int status = wait();
+    if (!told_end_) end_ = {false, describe_status(status)};
+  }
+
+  void end_if_late() {
+    if (Clock::now() < deadline_) return;
+    kill(pid_, SIGKILL);
+    wait();
+    end_ = {false, fmt::format("did not finish within {:g} s", limits_.seconds)};
+  }
+
+ private:
+  void restart_clock() {
+    deadline_ = Clock::now() +
+                std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limits_.seconds));
+  }
+  ChildEnd end_of(const std::string& told) const {
+    if (told != kOutOfMemory) return {told.empty(), told};
+    constexpr double kGiB = 1 << 30;
+    const auto limit = static_cast<double>(limits_.memory_bytes) / kGiB;
+    return {false, fmt::format("ran out of memory (limit {:.1f} GiB)", limit)};
+  }
+  int wait() {
+    int status = 0;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    return status;
+  }
+
+  ChildLimits limits_;
+  pid_t pid_ = -1;
+  int fd_ = -1;
+  Clock::time_point deadline_;
+  LineReader reader_;
+  ChildEnd end_;
+  bool told_end_ = false;
+};
+
+}  // namespace
+
+std::vector<ChildEnd> run_children(const std::vector<std::function<void(const ChildSend&)>>& works,
+                                   const ChildLimits& limits,
+                                   const std::function<void(std::size_t, const json&)>& on_message) {
+  std::deque<Child> children;
+  for (const auto& work : works) children.emplace_back(work, limits);
+  while (true) {
+    std::vector<pollfd> waiting;
+    std::vector<std::size_t> indices;
+    auto deadline = Clock::time_point::max();
+    for (std::size_t n = 0; n < children.size(); ++n) {
+      if (!children[n].running()) continue;
+      waiting.push_back({children[n].fd(), POLLIN, 0});
+      indices.push_back(n);
+      deadline = std::min(deadline, children[n].deadline());
+    }
+    if (waiting.empty()) break;
+    const auto left = std::chrono::duration<double, std::milli>(deadline - Clock::now()).count();
+    poll(waiting.data(), waiting.size(), static_cast<int>(std::clamp(left + 1, 0.0, 1e6)));
+    for (std::size_t n = 0; n < waiting.size(); ++n) {
+      auto& child = children[indices[n]];
+      if (waiting[n].revents != 0) {
+        child.read_messages([&](const json& message) { on_message(indices[n], message); });
+      }
+      if (child.running()) child.end_if_late();
+    }
+  }
+  std::vector<ChildEnd> ends;
+  for (const auto& child : children) ends.push_back(child.end());
+  return ends;
+}
+
+ChildEnd run_child(const std::function<void(const ChildSend&)>& work, const ChildLimits& limits,
+                   const std::function<void(const json&)>& on_message) {
+  return run_children({work}, limits, [&](std::size_t, const json& message) { on_message(message); }).front();
 }
 
 }  // namespace attnbench

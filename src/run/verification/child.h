@@ -4,6 +4,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace attnbench {
 
@@ -23,10 +24,16 @@ struct ChildEnd {
 /// Sends one message to the parent.
 using ChildSend = std::function<void(const nlohmann::json&)>;
 
-/// Forks and runs `work` in the child, which shares the caller's memory copy-on-write, cannot print to
-/// stdout, leaves no core file and dies with the parent. `on_message` sees each message in the parent while
-/// the child runs. A child past its limit is killed. The caller must not have started OpenMP: its pool does
-/// not survive a fork. Throws std::system_error where fork or pipe fail.
+/// Forks and runs each of `works` in a child of its own, all at once. A child shares the caller's memory
+/// copy-on-write, cannot print to stdout, leaves no core file and dies with the parent. `on_message` sees
+/// each message in the parent, with the index of its child, while the children run. A child past its limit is
+/// killed. The caller must not have started OpenMP: its pool does not survive a fork. Throws
+/// std::system_error where fork or pipe fail.
+std::vector<ChildEnd> run_children(const std::vector<std::function<void(const ChildSend&)>>& works,
+                                   const ChildLimits& limits,
+                                   const std::function<void(std::size_t, const nlohmann::json&)>& on_message);
+
+/// run_children() with one.
 ChildEnd run_child(const std::function<void(const ChildSend&)>& work, const ChildLimits& limits,
                    const std::function<void(const nlohmann::json&)>& on_message);
 

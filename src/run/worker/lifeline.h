@@ -38,7 +38,6 @@ class Lifeline {
   void end_if_overdue();
 
   LineChannel channel_;
-  std::thread listener_;
   std::atomic<bool> closing_ = false;
 
   std::mutex mutex_;
@@ -53,6 +52,8 @@ class Lifeline {
     Clock::time_point deadline;
     bool armed = false;
   } step_;
+
+  std::thread listener_;  ///< last: it uses all the others
 };
 
 }  // namespace attnbench

@@ -21,8 +21,10 @@ std::int64_t available_memory_bytes() {
   return text ? parse_meminfo(*text, "MemAvailable").value_or(0) : 0;
 }
 
-std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell, std::span<const KernelChoice> kernels,
-                                                           const Device& device, std::int64_t available_bytes) {
+std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell,
+                                                           std::span<const KernelChoice> kernels,
+                                                           const Device& device,
+                                                           std::int64_t available_bytes) {
   std::map<std::string, std::string> refused;
   if (available_bytes == 0) return refused;
   struct Demand {
@@ -35,14 +37,16 @@ std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell, std
     if (!choice.kernel->supports(problem, device)) continue;
     demands.push_back({choice.id(), choice.kernel->workspace_bytes(problem, device)});
   }
-  std::stable_sort(demands.begin(), demands.end(), [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
+  std::stable_sort(demands.begin(), demands.end(),
+                   [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
   const std::int64_t limit = available_bytes / 5 * 4;
   std::int64_t used = memory_bytes(cell);
   for (const auto& [id, bytes] : demands) {
     if (bytes > limit - used) {
-      refused[id] = fmt::format("does not fit in memory: needs {:.2f} GiB beside {:.2f} GiB of this cell's tensors and "
-                                "other kernels; {:.2f} GiB are available, of which four fifths are used",
-                                gib(bytes), gib(used), gib(available_bytes));
+      refused[id] = fmt::format(
+          "does not fit in memory: needs {:.2f} GiB beside {:.2f} GiB of this cell's tensors and "
+          "other kernels; {:.2f} GiB are available, of which four fifths are used",
+          gib(bytes), gib(used), gib(available_bytes));
     } else {
       used += bytes;
     }

@@ -17,7 +17,7 @@
 #include "run/environment/environment.h"
 #include "run/environment/identity.h"
 #include "run/noise/layout_noise.h"
-#include "run/noise/noise_probe.h"
+#include "run/noise/noise.h"
 #include "run/protocol/messages.h"
 #include "run/verification/verify_cell.h"
 #include "run/worker/cell_measurement.h"
@@ -132,7 +132,8 @@ class Worker {
   void verify(const json& message) {
     const auto cell = cell_from_json(read_field<json>(message, "cell"));
     std::vector<KernelChoice> choices;
-    for (const auto& item : read_field<json>(message, "kernels")) choices.push_back(kernel_choice_from_json(item));
+    for (const auto& item : read_field<json>(message, "kernels"))
+      choices.push_back(kernel_choice_from_json(item));
     const auto send = [this](const VerificationOutcome& outcome) {
       lifeline_.send({{"type", messages::kVerify}, {"outcome", to_json(outcome)}});
     };

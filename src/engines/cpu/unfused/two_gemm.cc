@@ -63,6 +63,10 @@ class TwoGemmExecution final : public PlannedExecution {
   char* features_of(const TensorView& x, std::int64_t batch, std::int64_t head, std::int64_t first,
                     std::int64_t rows, int thread) const {
     auto* features = features_.at<char>(workspace_, thread);
+    if (x.rows_are_contiguous()) {
+      phi(row_of(x, batch, head, first), features, rows * s_.head_dim_qk, s_.dtype_q);
+      return features;
+    }
     for (std::int64_t r = 0; r < rows; ++r) {
       phi(row_of(x, batch, head, first + r), features + r * row_bytes(), s_.head_dim_qk, s_.dtype_q);
     }
@@ -75,11 +79,7 @@ class TwoGemmExecution final : public PlannedExecution {
     const auto kv_head = item % kv_heads_;
     const auto keys = t.k.sizes[2];
     const char* features = features_of(t.k, batch, kv_head, 0, keys, thread);
-    float* z = normaliser(item);
-    fill(z, 0, s_.head_dim_qk, 0);
-    for (std::int64_t j = 0; j < keys; ++j) {
-      multiply_add(1, features + j * row_bytes(), z, z, s_.head_dim_qk, s_.dtype_kv);
-    }
+    column_sums(features, normaliser(item), keys, s_.head_dim_qk, s_.dtype_kv);
     auto product = state_.shape();
     product.k = keys;
     product.b.row_stride = row_stride(t.v, product.b.row_stride);

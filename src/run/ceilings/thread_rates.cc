@@ -1,4 +1,4 @@
-#include "run/ceilings/joint_rate.h"
+#include "run/ceilings/thread_rates.h"
 
 #include <algorithm>
 #include <atomic>
@@ -28,35 +28,35 @@ double work_at(const std::vector<Progress>& log, double seconds) {
   return w0 + (w1 - w0) * (seconds - t0) / (t1 - t0);
 }
 
-}  // namespace
-
-double best_joint_rate(std::span<const std::vector<Progress>> logs, double window_seconds) {
-  double all_work = 0;
-  double first = logs[0].front().seconds;
-  double last = logs[0].back().seconds;
-  double common_begin = first;
-  double common_end = last;
-  for (const auto& log : logs) {
-    all_work += log.back().work - log.front().work;
-    first = std::min(first, log.front().seconds);
-    last = std::max(last, log.back().seconds);
-    common_begin = std::max(common_begin, log.front().seconds);
-    common_end = std::min(common_end, log.back().seconds);
-  }
-  double best = 0;
-  const auto consider = [&](double begin) {
-    if (begin < common_begin || begin + window_seconds > common_end) return;
-    double work = 0;
-    for (const auto& log : logs) work += work_at(log, begin + window_seconds) - work_at(log, begin);
-    best = std::max(best, work / window_seconds);
+/// The best rate over windows inside [begin, end]; the whole log's where none fits.
+double best_rate(const std::vector<Progress>& log, double begin, double end, double window) {
+  double most = 0;
+  const auto consider = [&](double from) {
+    if (from >= begin && from + window <= end)
+      most = std::max(most, work_at(log, from + window) - work_at(log, from));
   };
-  consider(common_begin);
-  for (const auto& progress : logs[0]) consider(progress.seconds);
-  return best > 0 ? best : all_work / (last - first);
+  consider(begin);
+  for (const auto& progress : log) consider(progress.seconds);
+  if (most > 0) return most / window;
+  return (log.back().work - log.front().work) / (log.back().seconds - log.front().seconds);
 }
 
-double measure_joint_rate(int threads, double limit_seconds,
-                          const std::function<void(int thread, std::int64_t repeats)>& body) {
+}  // namespace
+
+double sum_of_best_rates(std::span<const std::vector<Progress>> logs, double window_seconds) {
+  double begin = logs[0].front().seconds;
+  double end = logs[0].back().seconds;
+  for (const auto& log : logs) {
+    begin = std::max(begin, log.front().seconds);
+    end = std::min(end, log.back().seconds);
+  }
+  double sum = 0;
+  for (const auto& log : logs) sum += best_rate(log, begin, end, window_seconds);
+  return sum;
+}
+
+double measure_thread_rates(int threads, double limit_seconds,
+                            const std::function<void(int thread, std::int64_t repeats)>& body) {
   std::vector<std::vector<Progress>> logs(static_cast<std::size_t>(threads));
   std::atomic<int> started = 0;
   parallel_for(threads, threads, [&](std::int64_t begin, std::int64_t, int) {
@@ -80,7 +80,7 @@ double measure_joint_rate(int threads, double limit_seconds,
       }
     }
   });
-  return best_joint_rate(logs, kWindowSeconds);
+  return sum_of_best_rates(logs, kWindowSeconds);
 }
 
 }  // namespace attnbench

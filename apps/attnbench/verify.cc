@@ -1,0 +1,183 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "attnbench/error.h"
+#include "attnbench/registry.h"
+#include "commands.h"
+#include "run/verification/verify_all.h"
+
+namespace attnbench {
+namespace {
+
+struct VerifyArguments {
+  bool all = false;
+  std::vector<std::string> kernels, mechanisms, dtypes, plugins;
+  std::size_t shapes = 0;
+  int threads = 0;
+  bool json = false;
+};
+
+/// "unfused@cpu", "fused@cpu:amx".
+std::string label(const KernelInfo& kernel) {
+  return fmt::format("{}@{}{}{}", kernel.kernel(), kernel.engine(), kernel.path().empty() ? "" : ":",
+                     kernel.path());
+}
+
+std::string mechanism_list(const KernelInfo& kernel) {
+  std::vector<std::string_view> names;
+  for (const auto kind : kernel.mechanisms()) names.push_back(name(kind));
+  return fmt::format("{}", fmt::join(names, ","));
+}
+
+/// Registered kernels with this algorithm, or this label.
+std::vector<const KernelInfo*> kernels_named(const std::string& text) {
+  std::vector<const KernelInfo*> found;
+  std::vector<std::string> known;
+  for (const auto* kernel : kernels()) {
+    if (kernel->kernel() == text || label(*kernel) == text) found.push_back(kernel);
+    known.emplace_back(kernel->kernel());
+    known.push_back(label(*kernel));
+  }
+  if (found.empty()) throw InputError("kernel", text, "is not registered" + suggestion(text, known));
+  return found;
+}
+
+MechanismKind parse_kind(const std::string& text) {
+  std::vector<std::string> known;
+  for (const auto kind : all_mechanism_kinds()) {
+    if (name(kind) == text) return kind;
+    known.emplace_back(name(kind));
+  }
+  throw InputError("mechanism", text, "is not a kind of mechanism" + suggestion(text, known));
+}
+
+std::vector<VerifyShape> first_of(const std::vector<VerifyShape>& list, std::size_t count) {
+  const auto end =
+      count == 0 ? list.end() : list.begin() + static_cast<std::ptrdiff_t>(std::min(count, list.size()));
+  return {list.begin(), end};
+}
+
+VerifyAllOptions read_options(const VerifyArguments& arguments) {
+  for (const auto& plugin : arguments.plugins) load_plugin(plugin);
+  const bool chosen =
+      !arguments.kernels.empty() || !arguments.mechanisms.empty() || !arguments.dtypes.empty();
+  if (!arguments.all && !chosen) {
+    throw InputError("verify needs --all, or --kernel, --mechanism or --dtype to say what to verify");
+  }
+  VerifyAllOptions options;
+  options.mechanisms.clear();
+  for (const auto& text : arguments.mechanisms) options.mechanisms.push_back(parse_kind(text));
+  if (options.mechanisms.empty()) options.mechanisms = all_mechanism_kinds();
+  for (const auto& text : arguments.kernels) {
+    for (const auto* kernel : kernels_named(text)) {
+      if (std::find(options.kernels.begin(), options.kernels.end(), kernel) == options.kernels.end())
+        options.kernels.push_back(kernel);
+    }
+  }
+  if (arguments.kernels.empty()) options.kernels = kernels();
+  std::erase_if(options.kernels, [&](const KernelInfo* kernel) {
+    const auto kinds = kernel->mechanisms();
+    return std::find_first_of(kinds.begin(), kinds.end(), options.mechanisms.begin(),
+                              options.mechanisms.end()) == kinds.end();
+  });
+  if (options.kernels.empty()) throw InputError("no registered kernel computes what was chosen");
+  if (!arguments.dtypes.empty()) {
+    options.dtypes.clear();
+    for (const auto& text : arguments.dtypes) options.dtypes.push_back(parse_dtype(text));
+  }
+  options.shapes = first_of(verify_shapes().pairwise, arguments.shapes);
+  const auto hard = first_of(verify_shapes().hard, arguments.shapes);
+  options.shapes.insert(options.shapes.end(), hard.begin(), hard.end());
+  const auto allowed = static_cast<int>(allowed_cpus().size());
+  options.threads = arguments.threads > 0 ? cpu_device(arguments.threads).threads : std::min(2, allowed);
+  return options;
+}
+
+nlohmann::json to_json(const KernelVerdict& verdict) {
+  auto failures = nlohmann::json::array();
+  for (const auto& failure : verdict.failures)
+    failures.push_back({{"case", failure.case_name}, {"reason", failure.reason}});
+  return {{"kernel", label(*verdict.kernel)},   {"mechanisms", mechanism_list(*verdict.kernel)},
+          {"dtype", name(verdict.dtype)},       {"passed", verdict.passed},
+          {"unsupported", verdict.unsupported}, {"worst_error_over_tolerance", verdict.worst_share},
+          {"worst_case", verdict.worst_case},   {"failures", failures}};
+}
+
+void print_table(const std::vector<KernelVerdict>& verdicts) {
+  fmt::print("{:<24} {:<28} {:<6} {:>7} {:>7} {:>12}  {}\n", "kernel", "mechanisms", "dtype", "passed",
+             "failed", "unsupported", "largest error / allowed");
+  for (const auto& v : verdicts) {
+    std::int64_t unsupported = 0;
+    for (const auto& [reason, count] : v.unsupported) unsupported += count;
+    fmt::print("{:<24} {:<28} {:<6} {:>7} {:>7} {:>12}  {:.2f}\n", label(*v.kernel),
+               mechanism_list(*v.kernel), name(v.dtype), v.passed, v.failures.size(), unsupported,
+               v.worst_share);
+  }
+  for (const auto& v : verdicts) {
+    for (const auto& [reason, count] : v.unsupported)
+      fmt::print("unsupported: {} {} ({} cases): {}\n", label(*v.kernel), name(v.dtype), count, reason);
+  }
+  for (const auto& v : verdicts) {
+    for (const auto& failure : v.failures)
+      fmt::print("FAILED: {} {}, {}: {}\n", label(*v.kernel), name(v.dtype), failure.case_name,
+                 failure.reason);
+  }
+}
+
+int verify(const VerifyArguments& arguments) {
+  const auto options = read_options(arguments);
+  std::vector<KernelVerdict> verdicts;
+  verify_all(
+      options, [&](const KernelVerdict& verdict) { verdicts.push_back(verdict); },
+      [](const std::string& line) { fmt::print(stderr, "verify: {}\n", line); });
+  std::stable_sort(verdicts.begin(), verdicts.end(), [&](const auto& a, const auto& b) {
+    const auto place = [&](const KernelVerdict& v) {
+      return std::find(options.kernels.begin(), options.kernels.end(), v.kernel) - options.kernels.begin();
+    };
+    return std::pair(place(a), a.dtype) < std::pair(place(b), b.dtype);
+  });
+  if (arguments.json) {
+    auto list = nlohmann::json::array();
+    for (const auto& verdict : verdicts) list.push_back(to_json(verdict));
+    fmt::print("{}\n", list.dump(2));
+  } else {
+    print_table(verdicts);
+  }
+  const bool failed =
+      std::any_of(verdicts.begin(), verdicts.end(), [](const auto& v) { return !v.failures.empty(); });
+  return failed ? kKernelFailed : kDone;
+}
+
+}  // namespace
+
+void add_verify_command(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand("verify", "Check kernels against the float64 oracle");
+  command->footer(
+      "Every kernel and element type over a fixed list of shapes, each with inputs made to show mistakes.\n"
+      "Exit code 4 if a kernel is wrong, crashes or hangs.\n"
+      "Examples:\n"
+      "  attnbench verify --all\n"
+      "  attnbench verify --kernel gather --dtype bf16\n"
+      "  attnbench verify --all --shapes 6        # the first 6 of the general and of the hard shapes\n"
+      "  attnbench verify --all --plugin ./libmykernel.so --json");
+  const auto arguments = std::make_shared<VerifyArguments>();
+  command->add_flag("--all", arguments->all, "Every registered kernel and element type");
+  command->add_option("--kernel", arguments->kernels, "Only these: 'gather', 'fused@cpu:amx'")
+      ->delimiter(',');
+  command->add_option("--mechanism", arguments->mechanisms, "Only these kinds: 'swa,linear'")->delimiter(',');
+  command->add_option("--dtype", arguments->dtypes, "Only these element types: f32, bf16")->delimiter(',');
+  command->add_option("--shapes", arguments->shapes, "Only the first N general and the first N hard shapes")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--threads", arguments->threads, "Cases take turns between N threads (default 2) and 1")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--plugin", arguments->plugins, "Load kernels from this shared object")->delimiter(',');
+  command->add_flag("--json", arguments->json, "Print JSON");
+  command->callback([arguments, &exit_code] { exit_code = verify(*arguments); });
+}
+
+}  // namespace attnbench

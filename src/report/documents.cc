@@ -1,0 +1,106 @@
+#include <fmt/format.h>
+
+#include "report/format.h"
+#include "report/groups.h"
+#include "report/table.h"
+
+namespace attnbench {
+namespace {
+
+/// One kernel at one N, as texts: N, kernel, mean with unit, ±%, ratio, interval or note.
+std::vector<std::vector<std::string>> rows_of(const CellGroup& group) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto* cell : group.cells) {
+    const auto n = std::to_string(cell->seqlen());
+    for (const auto& k : cell->kernels) {
+      std::vector<std::string> row{n, k.kernel.id(), "", "", "", ""};
+      if (k.seconds) {
+        const auto unit = unit_for(k.seconds->estimate);
+        row[2] = fmt::format("{} {}", three_digits(k.seconds->estimate * unit.per_second), unit.name);
+        row[3] = half_width_percent(*k.seconds);
+        if (k.ratio) row[4] = ratio_text(k.ratio->estimate);
+        if (k.ratio) row[5] = k.kernel.is_baseline ? "baseline" : range_text(*k.ratio);
+      } else {
+        row[5] = fmt::format("{}: {}", k.status, k.reason);
+      }
+      rows.push_back(std::move(row));
+      if (k.kernel.is_baseline && cell->aa_ratio) {
+        rows.push_back({n, "A/A: the baseline twice", "", "", ratio_text(cell->aa_ratio->estimate),
+                        range_text(*cell->aa_ratio)});
+      }
+    }
+  }
+  return rows;
+}
+
+std::string title_of(const RunSummary& summary, const GroupedRun& grouped) {
+  const auto mark = standing(summary);
+  return fmt::format("Study {}, profile {}{}{}. {}; {}.", summary.run.study, summary.run.profile,
+                     mark.empty() ? "" : "; ", mark, machine_label(summary.run), grouped.common);
+}
+
+std::string replaced(std::string_view text,
+                     std::initializer_list<std::pair<char, const char*>> replacements) {
+  std::string result;
+  for (const char c : text) {
+    const char* with = nullptr;
+    for (const auto& [from, to] : replacements) {
+      if (c == from) with = to;
+    }
+    with == nullptr ? result += c : result += with;
+  }
+  return result;
+}
+
+std::string for_markdown(std::string_view text) { return replaced(text, {{'|', "\\|"}, {'\n', " "}}); }
+
+std::string for_latex(std::string_view text) {
+  return replaced(text, {{'\\', "\\textbackslash{}"},
+                         {'&', "\\&"},
+                         {'%', "\\%"},
+                         {'$', "\\$"},
+                         {'#', "\\#"},
+                         {'_', "\\_"},
+                         {'{', "\\{"},
+                         {'}', "\\}"},
+                         {'~', "\\textasciitilde{}"},
+                         {'^', "\\textasciicircum{}"},
+                         {'\n', " "}});
+}
+
+}  // namespace
+
+std::string markdown_table(const RunSummary& summary) {
+  const auto grouped = group_cells(summary);
+  auto text = for_markdown(title_of(summary, grouped)) + "\n";
+  for (const auto& group : grouped.groups) {
+    text += fmt::format("\n### {}\n\n", for_markdown(group.heading));
+    text += "| N | kernel | mean | ±% | ratio | 95 % CI |\n|--:|:--|--:|--:|--:|:--|\n";
+    for (const auto& row : rows_of(group)) {
+      for (const auto& field : row) text += fmt::format("| {} ", for_markdown(field));
+      text += "|\n";
+    }
+  }
+  return text;
+}
+
+std::string latex_table(const RunSummary& summary) {
+  const auto grouped = group_cells(summary);
+  auto text = fmt::format("% needs \\usepackage{{booktabs}}\n% {}\n", for_latex(title_of(summary, grouped)));
+  for (const auto& group : grouped.groups) {
+    text += fmt::format("% {}\n\\begin{{tabular}}{{rlrrrl}}\n\\toprule\n", for_latex(group.heading));
+    text += "N & kernel & mean & $\\pm$\\% & ratio & 95\\,\\% CI \\\\\n\\midrule\n";
+    for (const auto& row : rows_of(group)) {
+      const char* separator = "";
+      for (const auto& field : row) {
+        text += separator + for_latex(field);
+        separator = " & ";
+      }
+      text += " \\\\\n";
+    }
+    text += "\\bottomrule\n\\end{tabular}\n";
+  }
+  return text;
+}
+
+}  // namespace attnbench

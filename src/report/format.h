@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "stats/intervals.h"
+
+namespace attnbench {
+
+/// A unit of time and how many of it make a second.
+struct TimeUnit {
+  const char* name;
+  double per_second;
+};
+/// us, ms or s, such that the given time is at least 1 of it where possible.
+TimeUnit unit_for(double seconds);
+
+/// Three significant digits, whole numbers from 100 on: "0.871", "12.3", "6914".
+std::string three_digits(double value);
+/// Half the interval's width in percent of the estimate, "1.2", "15"; "-" where it is unbounded.
+std::string half_width_percent(const stats::Interval& interval);
+/// "0.87", "5.70", "12.3".
+std::string ratio_text(double ratio);
+/// "0.85-0.89"; "-" where it is unbounded.
+std::string range_text(const stats::Interval& ratio);
+
+}  // namespace attnbench

@@ -1,0 +1,312 @@
+#include "report/table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <numeric>
+
+#include "report/format.h"
+#include "report/groups.h"
+
+namespace attnbench {
+namespace {
+
+constexpr std::size_t kWidth = 150;
+constexpr std::size_t kColumnsSideBySide = 4;
+constexpr std::size_t kParts = 4;
+/// Mean, half-width, ratio and its interval of one kernel at one N.
+using Parts = std::array<std::string, kParts>;
+const Parts kPartNames{"mean", "±%", "ratio", "95 % CI"};
+
+/// Characters, not bytes: every byte but UTF-8's continuation bytes.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+std::string right(std::string_view text, std::size_t width) {
+  return std::string(width - std::min(width, width_of(text)), ' ') + std::string(text);
+}
+
+std::string left(std::string_view text, std::size_t width) {
+  return std::string(text) + std::string(width - std::min(width, width_of(text)), ' ');
+}
+
+/// Reasons too long for their row, numbered in the order they are met.
+class Notes {
+ public:
+  std::string mark(const std::string& text) {
+    const auto at = std::find(texts_.begin(), texts_.end(), text) - texts_.begin();
+    if (at == std::ssize(texts_)) texts_.push_back(text);
+    return fmt::format("({})", at + 1);
+  }
+  std::string lines() const {
+    std::string lines;
+    for (std::size_t i = 0; i < texts_.size(); ++i) lines += fmt::format("({}) {}\n", i + 1, texts_[i]);
+    return lines;
+  }
+
+ private:
+  std::vector<std::string> texts_;
+};
+
+std::string on_one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+/// All kernels at one N, ready to print.
+struct Column {
+  const CellSummary* cell;
+  TimeUnit unit;
+  std::map<std::string, const KernelSummary*> kernels;  ///< by id
+  std::array<std::size_t, kParts> widths;
+
+  std::size_t width() const { return std::accumulate(widths.begin(), widths.end(), kParts - 1); }
+};
+
+Parts parts_of(const Column& column, const KernelSummary& k) {
+  Parts parts{three_digits(k.seconds->estimate * column.unit.per_second), half_width_percent(*k.seconds), "",
+              ""};
+  if (k.ratio) {
+    parts[2] = ratio_text(k.ratio->estimate);
+    parts[3] = k.kernel.is_baseline ? "baseline" : range_text(*k.ratio);
+  }
+  return parts;
+}
+
+Parts aa_parts(const stats::Interval& ratio) {
+  return {"", "", ratio_text(ratio.estimate), range_text(ratio)};
+}
+
+Column make_column(const CellSummary& cell) {
+  Column column{&cell, unit_for(1e-6), {}, {}};
+  double smallest = 0;
+  for (const auto& kernel : cell.kernels) {
+    column.kernels[kernel.kernel.id()] = &kernel;
+    if (kernel.seconds && (smallest == 0 || kernel.seconds->estimate < smallest))
+      smallest = kernel.seconds->estimate;
+  }
+  column.unit = unit_for(smallest);
+  const auto widen = [&](const Parts& parts) {
+    for (std::size_t p = 0; p < kParts; ++p)
+      column.widths[p] = std::max(column.widths[p], width_of(parts[p]));
+  };
+  widen(kPartNames);
+  if (cell.aa_ratio) widen(aa_parts(*cell.aa_ratio));
+  for (const auto& kernel : cell.kernels) {
+    if (kernel.seconds) widen(parts_of(column, kernel));
+  }
+  return column;
+}
+
+std::string parts_text(const Column& column, const Parts& parts) {
+  std::string text;
+  for (std::size_t p = 0; p < kParts; ++p) text += (p > 0 ? " " : "") + right(parts[p], column.widths[p]);
+  return text;
+}
+
+std::vector<KernelRecord> rows_of(const CellGroup& group) {
+  std::vector<KernelRecord> rows;
+  for (const auto* cell : group.cells) {
+    for (const auto& kernel : cell->kernels) {
+      const bool known =
+          std::any_of(rows.begin(), rows.end(), [&](const auto& r) { return r.id() == kernel.kernel.id(); });
+      if (!known) rows.push_back(kernel.kernel);
+    }
+  }
+  std::stable_sort(rows.begin(), rows.end(), canonically_before);
+  return rows;
+}
+
+/// "@cpu" where all rows end in it, so that the heading can say it once.
+std::string common_suffix(const std::vector<KernelRecord>& rows) {
+  const auto suffix = [](const KernelRecord& row) { return row.id().substr(row.id().find('@')); };
+  for (const auto& row : rows) {
+    if (suffix(row) != suffix(rows[0])) return {};
+  }
+  return rows.empty() ? "" : suffix(rows[0]);
+}
+
+class Block {
+ public:
+  Block(const CellGroup& group, Notes& notes) : group_(group), notes_(notes), rows_(rows_of(group)) {
+    const auto suffix = common_suffix(rows_);
+    heading_ = group.heading + (suffix.empty() ? "" : ", kernels " + suffix);
+    label_width_ = width_of(kAlias);
+    for (const auto& row : rows_) {
+      const auto id = row.id();
+      labels_.push_back(id.substr(0, id.size() - suffix.size()));
+      label_width_ = std::max(label_width_, width_of(labels_.back()));
+    }
+  }
+
+  std::string text() {
+    std::vector<Column> columns;
+    std::size_t widest = 0;
+    for (const auto* cell : group_.cells) {
+      columns.push_back(make_column(*cell));
+      widest = std::max(widest, columns.back().width() + kGap);
+    }
+    const auto fitting = std::clamp<std::size_t>((kWidth - label_width_) / widest, 1, kColumnsSideBySide);
+    const auto blocks = (columns.size() + fitting - 1) / fitting;
+    const auto size = (columns.size() + blocks - 1) / blocks;
+    std::string text;
+    for (std::size_t begin = 0; begin < columns.size(); begin += size) {
+      const auto end = std::min(begin + size, columns.size());
+      text += part(std::vector<Column>(columns.begin() + static_cast<std::ptrdiff_t>(begin),
+                                       columns.begin() + static_cast<std::ptrdiff_t>(end)));
+    }
+    return text;
+  }
+
+ private:
+  static constexpr std::size_t kGap = 2;
+  static constexpr const char* kAlias = "  A/A: the baseline twice";
+
+  std::string part(const std::vector<Column>& columns) {
+    std::string text = "\n" + heading_ + "\n";
+    std::vector<std::string> names, parts;
+    for (const auto& column : columns) {
+      names.push_back(
+          left(fmt::format("N = {}, {}", column.cell->seqlen(), column.unit.name), column.width()));
+      parts.push_back(parts_text(column, kPartNames));
+    }
+    text += line("", names) + line("", parts);
+    for (std::size_t r = 0; r < rows_.size(); ++r) {
+      text += row(labels_[r], rows_[r].id(), columns);
+      if (rows_[r].is_baseline) text += alias_row(columns);
+    }
+    return text;
+  }
+
+  std::string line(const std::string& label, const std::vector<std::string>& cells) const {
+    std::string text = left(label, label_width_);
+    for (const auto& cell : cells) text += std::string(kGap, ' ') + cell;
+    text.erase(text.find_last_not_of(' ') + 1);
+    return text + '\n';
+  }
+
+  std::string row(const std::string& label, const std::string& id, const std::vector<Column>& columns) {
+    if (const auto why = shared_reason(id, columns);
+        !why.empty() && label_width_ + kGap + width_of(why) <= kWidth)
+      return line(label, {why});
+    std::vector<std::string> cells;
+    for (const auto& column : columns) cells.push_back(cell_text(id, column));
+    return line(label, cells);
+  }
+
+  /// "status: reason" where a kernel has the same one in all columns.
+  static std::string shared_reason(const std::string& id, const std::vector<Column>& columns) {
+    std::string shared;
+    for (const auto& column : columns) {
+      const auto found = column.kernels.find(id);
+      if (found == column.kernels.end() || found->second->seconds) return {};
+      const auto why = reason_text(*found->second);
+      if (!shared.empty() && why != shared) return {};
+      shared = why;
+    }
+    return shared;
+  }
+
+  std::string cell_text(const std::string& id, const Column& column) {
+    const auto found = column.kernels.find(id);
+    if (found == column.kernels.end()) return left("-", column.width());
+    const auto& kernel = *found->second;
+    if (kernel.seconds) return parts_text(column, parts_of(column, kernel));
+    return left(fmt::format("{} {}", kernel.status, notes_.mark(reason_text(kernel))), column.width());
+  }
+
+  std::string alias_row(const std::vector<Column>& columns) const {
+    std::vector<std::string> cells;
+    bool any = false;
+    for (const auto& column : columns) {
+      any |= column.cell->aa_ratio.has_value();
+      cells.push_back(parts_text(column, column.cell->aa_ratio ? aa_parts(*column.cell->aa_ratio) : Parts{}));
+    }
+    return any ? line(kAlias, cells) : "";
+  }
+
+  static std::string reason_text(const KernelSummary& kernel) {
+    return on_one_line(fmt::format("{}: {}", kernel.status, kernel.reason));
+  }
+
+  const CellGroup& group_;
+  Notes& notes_;
+  std::vector<KernelRecord> rows_;
+  std::vector<std::string> labels_;
+  std::string heading_;
+  std::size_t label_width_;
+};
+
+std::string baseline_line(const RunSummary& summary) {
+  std::vector<std::string> baselines;
+  for (const auto& cell : summary.cells) {
+    if (std::find(baselines.begin(), baselines.end(), cell.baseline) == baselines.end())
+      baselines.push_back(cell.baseline);
+  }
+  if (baselines == std::vector<std::string>{""} || baselines.empty()) return "no baseline: no ratios\n";
+  std::erase(baselines, "");
+  return fmt::format("ratio: time of {} / time of the kernel; above 1 the kernel is faster\n",
+                     fmt::join(baselines, " or "));
+}
+
+/// One line for each kind of reason (its words before the first number), with the first of them in full.
+std::string invalid_lines(const RunSummary& summary) {
+  struct Kind {
+    int processes = 0;
+    std::string first;
+  };
+  std::map<std::string, Kind> kinds;
+  int total = 0;
+  for (const auto& cell : summary.cells) {
+    total += cell.valid_processes + static_cast<int>(cell.invalid_reasons.size());
+    for (const auto& reason : cell.invalid_reasons) {
+      auto& kind = kinds[reason.substr(0, reason.find_first_of("0123456789"))];
+      if (++kind.processes == 1)
+        kind.first = fmt::format("{} (in {})", on_one_line(reason), cell.cell.cell_id);
+    }
+  }
+  std::string text;
+  for (const auto& [words, kind] : kinds) {
+    text += fmt::format("invalid, not counted: {} of {} processes, the first: {}\n", kind.processes, total,
+                        kind.first);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string run_table(const Store& store, std::int64_t run_id) { return run_table(summarize(store, run_id)); }
+
+std::string run_table(const RunSummary& summary) {
+  const auto grouped = group_cells(summary);
+  const auto mark = standing(summary);
+  std::string text = fmt::format("AttnBench: study {}, profile {}{}{}\n", summary.run.study,
+                                 summary.run.profile, mark.empty() ? "" : "; ", mark);
+  text += fmt::format("{}; {}\n", machine_label(summary.run), grouped.common);
+  text += baseline_line(summary);
+  Notes notes;
+  for (const auto& group : grouped.groups) text += Block(group, notes).text();
+  const auto ends = notes.lines() + invalid_lines(summary);
+  if (!ends.empty()) text += "\n" + ends;
+  return text + "\nWhat each column means: attnbench run --help\n";
+}
+
+std::string table_legend() {
+  return R"(Columns of the table:
+  N         sequence length: keys, in prefill also queries; the unit of the times stands beside it
+  mean      time of one call: each process's mean over its blocks, then the mean of these
+  ±%        half the width of its 95 % confidence interval (Student's t over processes), in percent
+  ratio     time of the baseline / time of the kernel, paired block by block; above 1 is faster
+  95 % CI   interval of that ratio over processes, unadjusted for the number of comparisons
+  A/A       the baseline measured a second time as if it were another kernel: an interval without 1 means
+            that something else disturbed the measurement
+  -         cannot be known: from one process no interval follows, or the kernel has no part in that cell
+Rows without numbers say why: unsupported (the kernel cannot compute this), wrong (failed verification),
+failed or quarantined (crashed, hung or was wrong while measured), not measured.)";
+}
+
+}  // namespace attnbench

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "attnbench/kernel.h"
+#include "run/verification/shapes.h"
+
+namespace attnbench {
+
+struct VerifyAllOptions {
+  std::vector<const KernelInfo*> kernels;
+  std::vector<MechanismKind> mechanisms;
+  std::vector<DType> dtypes = {DType::f32, DType::bf16};
+  std::vector<VerifyShape> shapes;
+  int threads = 2;               ///< cases take turns between this and 1
+  double seconds_per_case = 60;  ///< without a result for longer is a hang
+  std::uint64_t seed = 1;
+};
+
+/// One kernel in one element type, over all cases.
+struct KernelVerdict {
+  const KernelInfo* kernel = nullptr;
+  DType dtype = DType::f32;
+  std::int64_t passed = 0;
+  std::map<std::string, std::int64_t> unsupported;  ///< problems, by the kernel's reason
+  double worst_share = 0;                           ///< largest error / tolerance of a case that passed
+  std::string worst_case;
+  struct Failure {
+    std::string case_name, reason;
+  };
+  std::vector<Failure> failures;
+};
+
+/// Every kernel and element type over every shape, each with every kind of input. One process for each kernel
+/// and element type, started again at the next case after a crash; element types side by side. The oracle
+/// runs once for each (mechanism, shape, input, element type) that some kernel supports; kernels share its
+/// results. `on_verdict` comes in order of completion, `on_progress` with a line now and then. Pre: OpenMP
+/// not yet started in this process.
+void verify_all(const VerifyAllOptions& options, const std::function<void(const KernelVerdict&)>& on_verdict,
+                const std::function<void(const std::string&)>& on_progress);
+
+}  // namespace attnbench

@@ -1,0 +1,174 @@
+#include "support/simple_kernel.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cfenv>
+#include <cmath>
+#include <csignal>
+#include <limits>
+#include <stdexcept>
+
+namespace attnbench::test {
+namespace {
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr std::int64_t kTile = 16;
+
+std::vector<float> read(const TensorView& view, std::int64_t b, std::int64_t h, std::int64_t i) {
+  std::vector<float> row(static_cast<std::size_t>(view.sizes[3]));
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    row[c] = view.dtype == DType::f32 ? view.row<float>(b, h, i)[c]
+                                      : bf16_to_float(view.row<bf16_bits>(b, h, i)[c]);
+  }
+  return row;
+}
+
+void write(const TensorView& view, std::int64_t b, std::int64_t h, std::int64_t i,
+           const std::vector<float>& row) {
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    if (view.dtype == DType::f32) {
+      view.row<float>(b, h, i)[c] = row[c];
+    } else {
+      view.row<bf16_bits>(b, h, i)[c] = bf16_from_float(row[c]);
+    }
+  }
+}
+
+[[noreturn]] void eat_memory() {
+  std::vector<std::vector<char>> eaten;
+  while (true) eaten.emplace_back(std::size_t{1} << 26, 'x');
+}
+
+class SimpleExecution final : public Execution {
+ public:
+  SimpleExecution(const Problem& problem, Fault fault) : problem_(problem), fault_(fault) {}
+  std::int64_t workspace_bytes() const override { return 0; }
+
+  void enqueue(const Tensors& t, Queue&) override {
+    misbehave(t);
+    const auto& s = problem_.shape;
+    for (std::int64_t b = 0; b < s.batch; ++b) {
+      for (std::int64_t h = 0; h < s.num_q_heads; ++h) {
+        if (fault_ == Fault::head_dropped && h == 1) continue;
+        std::vector<float> column_sums;
+        if (fault_ == Fault::normalised_over_queries) column_sums = sums_over_queries(t, b, h);
+        const auto rows = s.seqlen_q - (fault_ == Fault::last_row_unwritten ? 1 : 0);
+        for (std::int64_t i = 0; i < rows; ++i) attend(t, b, h, i, column_sums);
+      }
+    }
+    if (fault_ == Fault::inputs_overwritten)
+      write(t.k, 0, 0, 0, std::vector<float>(static_cast<std::size_t>(t.k.sizes[3]), 1));
+    if (fault_ == Fault::gives_nan) write(t.o, 0, 0, 0, {std::numeric_limits<float>::quiet_NaN()});
+    if (fault_ == Fault::flushes_denormals) std::fesetround(FE_TOWARDZERO);
+  }
+
+ private:
+  void misbehave(const Tensors& t) const {
+    if (fault_ == Fault::crashes) std::raise(SIGSEGV);
+    // The scores of `rising` are the only ones with a first key this large along q.
+    if (fault_ == Fault::crashes_on_rising && score(read(t.q, 0, 0, 0), t, 0, 0, 0) > 40) std::raise(SIGSEGV);
+    while (fault_ == Fault::hangs) pause();
+    if (fault_ == Fault::eats_memory) eat_memory();
+    if (fault_ == Fault::throws) throw std::runtime_error("no such instruction");
+  }
+
+  std::int64_t kv_head(std::int64_t h) const {
+    const auto kv_heads = problem_.mechanism.num_kv_heads;
+    return fault_ == Fault::kv_group_ignored ? h % kv_heads : h / (problem_.shape.num_q_heads / kv_heads);
+  }
+
+  std::int64_t keys(const Tensors& t, std::int64_t b) const {
+    const auto& lengths = problem_.shape.seqlens_kv;
+    return lengths.empty() ? t.k.sizes[2] : lengths[static_cast<std::size_t>(b)];
+  }
+
+  float score(const std::vector<float>& q, const Tensors& t, std::int64_t b, std::int64_t g,
+              std::int64_t j) const {
+    const auto k = read(t.k, b, g, j);
+    float sum = 0;
+    for (std::size_t c = 0; c < q.size(); ++c) sum += q[c] * k[c];
+    return sum * static_cast<float>(problem_.shape.softmax_scale);
+  }
+
+  AllowedKeys allowed(std::int64_t position, std::int64_t count) const {
+    if (fault_ == Fault::window_shifted) ++position;
+    return allowed_keys(problem_.mechanism, position, count);
+  }
+
+  std::vector<float> sums_over_queries(const Tensors& t, std::int64_t b, std::int64_t h) const {
+    const auto count = keys(t, b);
+    std::vector<float> sums(static_cast<std::size_t>(count));
+    for (std::int64_t i = 0; i < problem_.shape.seqlen_q; ++i) {
+      const auto q = read(t.q, b, h, i);
+      for (std::int64_t j = 0; j < count; ++j)
+        sums[static_cast<std::size_t>(j)] += std::exp(std::min(score(q, t, b, kv_head(h), j), 80.0f));
+    }
+    return sums;
+  }
+
+  /// One row; keys in tiles, each tile rescaling what came before to the new maximum.
+  void attend(const Tensors& t, std::int64_t b, std::int64_t h, std::int64_t i,
+              const std::vector<float>& column_sums) {
+    const auto count = keys(t, b);
+    const auto keys_seen = allowed(i + count - problem_.shape.seqlen_q, count);
+    const auto q = read(t.q, b, h, i);
+    const auto g = kv_head(h);
+    float maximum = fault_ == Fault::no_max_subtraction || !column_sums.empty() ? 0 : -kInf;
+    const bool fixed_maximum = maximum == 0;
+    float sum = 0;
+    std::vector<float> o(static_cast<std::size_t>(t.v.sizes[3]));
+    for (const auto& range : {keys_seen.globals, keys_seen.local}) {
+      for (auto begin = range.begin; begin < range.end; begin += kTile) {
+        const auto end = std::min(begin + kTile, range.end);
+        std::vector<float> scores;
+        for (auto j = begin; j < end; ++j) scores.push_back(score(q, t, b, g, j));
+        const float old = maximum;
+        if (!fixed_maximum) maximum = std::max(maximum, *std::max_element(scores.begin(), scores.end()));
+        if (fault_ != Fault::rescale_skipped && old != maximum) {
+          const float factor = std::exp(old - maximum);
+          sum *= factor;
+          for (auto& x : o) x *= factor;
+        }
+        for (auto j = begin; j < end; ++j) {
+          float p = std::exp(scores[static_cast<std::size_t>(j - begin)] - maximum);
+          sum += p;
+          if (!column_sums.empty()) p /= column_sums[static_cast<std::size_t>(j)];
+          const auto v = read(t.v, b, g, j);
+          for (std::size_t c = 0; c < o.size(); ++c) o[c] += p * v[c];
+        }
+      }
+    }
+    if (sum > 0 || keys_seen.size() > 0 || fault_ == Fault::masked_rows_nan) {
+      if (column_sums.empty()) {
+        for (auto& x : o) x /= sum;
+      }
+    }
+    write(t.o, b, h, i, o);
+    const float top = fault_ == Fault::lse_without_maximum ? 0 : maximum;
+    if (t.lse) *t.lse.row<float>(b, h, i) = keys_seen.size() == 0 ? -kInf : top + std::log(sum);
+  }
+
+  Problem problem_;
+  Fault fault_;
+};
+
+}  // namespace
+
+std::vector<MechanismKind> SimpleKernel::mechanisms() const {
+  return {MechanismKind::mha, MechanismKind::gqa, MechanismKind::mqa, MechanismKind::swa,
+          MechanismKind::block_sparse};
+}
+
+Support SimpleKernel::supports(const Problem& problem, const Device&) const {
+  if (problem.scope == Scope::layer) return Support::no("it has no projections");
+  return problem.mechanism.is_softmax() ? Support::yes() : Support::no("it computes softmax mechanisms");
+}
+
+std::unique_ptr<Execution> SimpleKernel::prepare(const Problem& problem, const Device&) const {
+  return std::make_unique<SimpleExecution>(problem, fault_);
+}
+
+std::int64_t SimpleKernel::workspace_bytes(const Problem&, const Device&) const { return 0; }
+
+}  // namespace attnbench::test

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+
+#include "attnbench/kernel.h"
+
+namespace attnbench::test {
+
+/// The ways in which SimpleKernel can be broken on purpose.
+enum class Fault {
+  none,
+  no_max_subtraction,
+  normalised_over_queries,
+  window_shifted,
+  head_dropped,
+  kv_group_ignored,
+  inputs_overwritten,
+  rescale_skipped,
+  masked_rows_nan,
+  last_row_unwritten,
+  lse_without_maximum,
+  crashes,
+  hangs,
+  gives_nan,
+  eats_memory,
+  throws,
+  flushes_denormals,
+  crashes_on_rising,
+};
+
+/// A plain kernel in f32 arithmetic for every softmax mechanism, f32 and bf16, core scope: an online softmax
+/// over tiles of 16 keys. Single-threaded.
+class SimpleKernel final : public KernelInfo {
+ public:
+  explicit SimpleKernel(Fault fault = Fault::none) : fault_(fault) {}
+  std::string_view kernel() const override { return "simple"; }
+  std::string_view engine() const override { return "test"; }
+  std::vector<MechanismKind> mechanisms() const override;
+  Support supports(const Problem& problem, const Device& device) const override;
+  std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device) const override;
+  double executed_flops(const Problem& problem) const override { return work(problem).useful_flops; }
+  std::int64_t workspace_bytes(const Problem& problem, const Device& device) const override;
+
+ private:
+  Fault fault_;
+};
+
+}  // namespace attnbench::test

@@ -1,0 +1,82 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "unit/reference_fixture.h"
+
+namespace attnbench::reference {
+namespace {
+
+/// The largest difference of plain form and oracle, and the largest value.
+std::pair<double, double> error_of(const Problem& problem, InputKind kind) {
+  const auto data = make_data(problem, kind, 1, false);
+  const auto rows = all_rows(problem);
+  const auto exact = oracle(problem, data.tensors, rows);
+  const auto plain = plain_form(problem, data.tensors, rows);
+  double error = 0;
+  double largest = 0;
+  for (std::size_t n = 0; n < exact.o.size(); ++n) {
+    error = std::max(error, std::abs(exact.o[n] - plain.o[n]));
+    largest = std::max(largest, std::abs(exact.o[n]));
+  }
+  return {error, largest};
+}
+
+TEST(PlainForm, ErrsAsItsElementTypeDoes) {
+  for (const auto* mechanism :
+       {"mha", "swa(w=9,causal)", "block_sparse(bs=8,globals=1)", "linear", "causal_linear"}) {
+    for (const auto kind : {InputKind::normal, InputKind::zero_q}) {
+      const auto f32 = error_of(small_problem(mechanism, 40, 40, 2, 0, 16), kind);
+      const auto bf16 = error_of(small_problem(mechanism, 40, 40, 2, 0, 16, 1, DType::bf16), kind);
+      EXPECT_LT(f32.first, 4e-6 * f32.second) << mechanism;
+      EXPECT_LT(bf16.first, 0.02 * bf16.second) << mechanism;
+      // Rounding to eight bits cannot go unseen.
+      EXPECT_GT(bf16.first, 1e-4 * bf16.second) << mechanism;
+    }
+  }
+}
+
+TEST(PlainForm, StaysFiniteOnEveryInput) {
+  for (const auto* mechanism : {"mha", "swa(w=9,causal)", "linear", "causal_linear"}) {
+    for (const auto dtype : {DType::f32, DType::bf16}) {
+      for (const auto kind : all_input_kinds()) {
+        EXPECT_TRUE(std::isfinite(error_of(small_problem(mechanism, 40, 33, 2, 0, 64, 1, dtype), kind).first))
+            << mechanism << " " << name(kind);
+      }
+    }
+  }
+}
+
+// Weights 1/3 of three equal keys: rounded to bf16 before the product, 0.333984375 each.
+TEST(PlainForm, RoundsWeightsBeforeTheProductWithV) {
+  auto problem = small_problem("mha", 1, 3, 1, 0, 1);
+  problem.shape.dtype_kv = DType::bf16;
+  const auto one = bf16_from_float(1.0f);
+  std::vector<bf16_bits> k = {one, one, one};
+  float q = 1;
+  Tensors t;
+  t.q = dense_view(&q, DType::f32, Layout::bhsd, 1, 1, 1, 1);
+  t.k = t.v = dense_view(k.data(), DType::bf16, Layout::bhsd, 1, 1, 3, 1);
+  const auto rows = all_rows(problem);
+  EXPECT_EQ(plain_form(problem, t, rows).o.front(), 3 * 0.333984375);
+  EXPECT_DOUBLE_EQ(oracle(problem, t, rows).o.front(), 1.0);
+}
+
+// A layer of one head and width 1: x wk = 1 + 2^-8 rounds to 1 in bf16 (ties to even), so does the output.
+TEST(PlainForm, RoundsProjections) {
+  auto problem = small_problem("mha", 1, 1, 1, 0, 1, 1, DType::bf16);
+  problem.scope = Scope::layer;
+  problem.shape.d_model = 2;
+  std::vector<bf16_bits> x = {bf16_from_float(1.0f), bf16_from_float(0x1p-8f)};
+  std::vector<bf16_bits> ones = {bf16_from_float(1.0f), bf16_from_float(1.0f)};
+  Tensors t;
+  t.x = dense_view(x.data(), DType::bf16, Layout::bhsd, 1, 1, 1, 2);
+  t.wq = t.wk = t.wv = dense_view(ones.data(), DType::bf16, Layout::bhsd, 1, 1, 2, 1);
+  t.wo = dense_view(ones.data(), DType::bf16, Layout::bhsd, 1, 1, 1, 2);
+  const auto rows = all_rows(problem);
+  EXPECT_EQ(plain_form(problem, t, rows).o.front(), 1.0);
+  EXPECT_DOUBLE_EQ(oracle(problem, t, rows).o.front(), 1 + 0x1p-8);
+}
+
+}  // namespace
+}  // namespace attnbench::reference

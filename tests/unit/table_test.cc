@@ -1,0 +1,284 @@
+#include "report/table.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "report/format.h"
+#include "unit/store_fixture.h"
+
+namespace attnbench {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class TableTest : public StoreFixture {
+ protected:
+  static KernelRecord kernel(const std::string& mechanism, const std::string& algorithm) {
+    return {mechanism, algorithm, "cpu", "", 8, "", mechanism == "mha", 1, ""};
+  }
+
+  static CellRecord cell(std::int64_t seqlen, std::vector<KernelRecord> kernels) {
+    auto cell = sample_cell(seqlen);
+    cell.kernels = std::move(kernels);
+    return cell;
+  }
+
+  /// One block a number; the alias takes the baseline's times.
+  static ProcessRecord process(const CellRecord& cell, int number, const std::vector<double>& seconds) {
+    ProcessRecord process;
+    process.cell_id = cell.cell_id;
+    process.process = number;
+    for (std::size_t k = 0; k < seconds.size(); ++k) {
+      const int position = static_cast<int>(k);
+      process.samples.push_back({0, position, "kernel", cell.kernels[k].id(), 1, seconds[k], 0, true, ""});
+    }
+    process.samples.push_back({0, 90, "alias", cell.kernels[0].id(), 1, seconds[0], 0, true, ""});
+    process.samples.push_back({0, 91, "sentinel", "", 1, 123, 0, true, ""});
+    process.samples.push_back({-1, 0, "unbatched", cell.kernels[0].id(), 1, 99, 0, true, ""});
+    return process;
+  }
+
+  RunContents run_of(std::vector<CellRecord> cells) const {
+    auto contents = sample_contents();
+    contents.cells = std::move(cells);
+    contents.processes.clear();
+    contents.verifications.clear();
+    contents.failures.clear();
+    return contents;
+  }
+
+  RunSummary summary_of(const RunContents& contents) {
+    auto store = Store::open(path("t" + std::to_string(++stores_) + ".db"), Store::Mode::write);
+    store.add_contents({contents});
+    return summarize(store, 1);
+  }
+
+  static std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    return lines;
+  }
+  static std::string line_with(const std::string& text, const std::string& part) {
+    for (const auto& line : lines_of(text)) {
+      if (line.find(part) != std::string::npos) return line;
+    }
+    return "no line has " + part;
+  }
+
+  int stores_ = 0;
+};
+
+// Baseline 1, 2, 3 ms: mean 2 ms, s = 1 ms, half-width t(2) / sqrt 3 = 4.302653 / 1.732051 = 2.484138 ms =
+// 124 %. Ratios 1, 2, 4: logs 0, ln 2, ln 4: centre 2, bounds 2 exp(+-2.484138 ln 2) = 2 * 2^(+-2.484138) =
+// 0.357, 11.2.
+TEST_F(TableTest, ValuesByHand) {
+  auto contents = run_of({cell(128, {kernel("mha", "unfused"), kernel("linear", "two_gemm")})});
+  const auto& c = contents.cells[0];
+  contents.processes = {process(c, 0, {1e-3, 1e-3}), process(c, 1, {2e-3, 1e-3}),
+                        process(c, 2, {3e-3, 0.75e-3})};
+  const auto summary = summary_of(contents);
+  const auto& linear = summary.cells[0].kernels[1];
+  EXPECT_NEAR(summary.cells[0].kernels[0].seconds->estimate, 2e-3, 1e-15);
+  EXPECT_NEAR(summary.cells[0].kernels[0].seconds->high, 4.484138e-3, 1e-9);
+  EXPECT_NEAR(linear.ratio->estimate, 2, 1e-12);
+  EXPECT_NEAR(linear.ratio->low, 2 * std::exp2(-2.484138), 1e-6);
+  EXPECT_NEAR(linear.ratio->high, 2 * std::exp2(2.484138), 1e-5);
+  EXPECT_DOUBLE_EQ(summary.cells[0].aa_ratio->estimate, 1);
+
+  const auto table = run_table(summary);
+  EXPECT_EQ(line_with(table, "mha/unfused  "), "mha/unfused                2000 124  1.00  baseline");
+  EXPECT_EQ(line_with(table, "linear"), "linear/two_gemm             917  39  2.00 0.36-11.2");
+  EXPECT_EQ(line_with(table, "A/A"), "  A/A: the baseline twice            1.00 1.00-1.00");
+  EXPECT_EQ(line_with(table, "N = 128"), "                           N = 128, us");
+}
+
+TEST_F(TableTest, SaysItsStandingBaselineAndSurroundings) {
+  auto contents = run_of({cell(128, {kernel("mha", "unfused")})});
+  contents.processes = {process(contents.cells[0], 0, {1e-3}), process(contents.cells[0], 1, {1e-3})};
+  const auto table = run_table(summary_of(contents));
+  EXPECT_THAT(table,
+              HasSubstr("study smoke, profile quick; orientation: 2 processes, not for publication\n"));
+  EXPECT_THAT(table,
+              HasSubstr("AMD EPYC 9R14 01234567; cpu, prefill, hot caches, batch 1, 8 heads, head_dim 64, "
+                        "bhsd, scale 0.125, 2 threads\n"));
+  EXPECT_THAT(table, HasSubstr("ratio: time of mha/unfused@cpu / time of the kernel"));
+  EXPECT_THAT(table, HasSubstr("\ncore f32, kernels @cpu\n"));
+  contents.run.profile = "publish";
+  EXPECT_THAT(run_table(summary_of(contents)), Not(HasSubstr("not for publication")));
+}
+
+TEST_F(TableTest, OnlyValidProcessesAndSlotsEnter) {
+  auto contents = run_of({cell(128, {kernel("mha", "unfused"), kernel("linear", "two_gemm")})});
+  const auto& c = contents.cells[0];
+  contents.processes = {process(c, 0, {1e-3, 1e-3}), process(c, 1, {1e-3, 1e-3}),
+                        process(c, 2, {8e-3, 1e-3})};
+  contents.processes[2].valid = false;
+  contents.processes[2].reason = "steal 9 %";
+  contents.processes[1].samples.push_back(
+      {1, 0, "kernel", c.kernels[0].id(), 1, 5, 0, false, "clock stepped"});
+  const auto summary = summary_of(contents);
+  EXPECT_DOUBLE_EQ(summary.cells[0].kernels[0].seconds->estimate, 1e-3);
+  EXPECT_DOUBLE_EQ(summary.cells[0].kernels[1].ratio->estimate, 1);
+  EXPECT_EQ(summary.cells[0].kernels[1].processes, 2);
+  EXPECT_THAT(run_table(summary),
+              HasSubstr("invalid, not counted: 1 of 3 processes, the first: steal 9 % (in core-prefill-hot-f32-bhsd-b1-h8-q128"));
+}
+
+TEST_F(TableTest, RowsAreInCanonicalOrder) {
+  auto contents = run_of({cell(
+      128, {kernel("causal_linear", "cumsum"), kernel("swa(w=128)", "masked"), kernel("swa(w=64)", "gather"),
+            kernel("swa(w=64)", "masked"), kernel("mqa", "unfused"), kernel("mha", "unfused")})});
+  std::vector<std::string> ids;
+  const auto summary = summary_of(contents);
+  for (const auto& kernel : summary.cells[0].kernels) ids.push_back(kernel.kernel.id());
+  EXPECT_THAT(
+      ids, testing::ElementsAre("mha/unfused@cpu", "mqa/unfused@cpu", "swa(w=64)/gather@cpu",
+                                "swa(w=64)/masked@cpu", "swa(w=128)/masked@cpu", "causal_linear/cumsum@cpu"));
+}
+
+TEST_F(TableTest, KernelsWithoutNumbersSayWhy) {
+  const std::vector<KernelRecord> kernels{kernel("mha", "unfused"),      kernel("gqa(kv=4)", "unfused"),
+                                          kernel("mqa", "unfused"),      kernel("swa(w=64)", "gather"),
+                                          kernel("swa(w=64)", "masked"), kernel("linear", "two_gemm")};
+  auto contents = run_of({cell(128, kernels), cell(256, kernels)});
+  for (auto& c : contents.cells) {
+    c.kernels[1].support_reason = "needs equal lengths";
+    contents.verifications.push_back({});
+    contents.verifications.back().cell_id = c.cell_id;
+    contents.verifications.back().kernel_id = c.kernels[2].id();
+    contents.verifications.back().reason = "row 3\nholds NaN";
+    contents.processes.push_back(process(c, 0, {1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3}));
+  }
+  contents.cells[1].kernels[3].quarantine_reason = "hung twice";
+  contents.failures = {{contents.cells[0].cell_id, kernels[4].id(), "recheck", "row 0 is off by 3"}};
+  for (auto& sample : contents.processes[1].samples) {
+    if (sample.kernel_id != kernels[5].id()) continue;
+    sample.valid = false;
+    sample.reason = "IMPOSSIBLE: 1.3 x the ceiling";
+  }
+  const auto table = run_table(summary_of(contents));
+  EXPECT_THAT(table, HasSubstr("gqa(kv=4)/unfused          unsupported: needs equal lengths\n"));
+  EXPECT_THAT(table, HasSubstr("mqa/unfused                wrong: row 3 holds NaN\n"));
+  EXPECT_THAT(line_with(table, "gather"),
+              testing::AllOf(HasSubstr(" 1.00  - "), HasSubstr("quarantined (1)")));
+  EXPECT_THAT(line_with(table, "masked"), testing::AllOf(HasSubstr("failed (2)"), HasSubstr(" 1.00  - ")));
+  EXPECT_THAT(line_with(table, "linear"), HasSubstr("not measured (3)"));
+  EXPECT_THAT(table, HasSubstr("(1) quarantined: hung twice\n(2) failed: recheck: row 0 is off by 3\n"
+                               "(3) not measured: IMPOSSIBLE: 1.3 x the ceiling\n"));
+}
+
+TEST_F(TableTest, NothingIsComparedWithABaselineThatIsWrong) {
+  auto contents = run_of({cell(128, {kernel("mha", "unfused"), kernel("linear", "two_gemm")})});
+  contents.processes = {process(contents.cells[0], 0, {1e-3, 1e-3})};
+  contents.failures = {{contents.cells[0].cell_id, "mha/unfused@cpu", "recheck", "wrong rows"}};
+  const auto summary = summary_of(contents);
+  EXPECT_FALSE(summary.cells[0].kernels[0].seconds);
+  EXPECT_TRUE(summary.cells[0].kernels[1].seconds);
+  EXPECT_FALSE(summary.cells[0].kernels[1].ratio);
+  EXPECT_FALSE(summary.cells[0].aa_ratio);
+}
+
+TEST_F(TableTest, FourLengthsOfThePaperStudyFitSideBySide) {
+  std::vector<KernelRecord> kernels;
+  for (const auto* id : {"mha", "gqa(kv=4)", "mqa", "swa(w=128)", "block_sparse(bs=32,globals=1)", "linear"})
+    kernels.push_back(kernel(id, std::string(id).starts_with("block") ? "batched" : "unfused"));
+  std::vector<CellRecord> cells;
+  for (const std::int64_t n : {128, 256, 512, 1024, 2048, 4096}) cells.push_back(cell(n, kernels));
+  auto contents = run_of(cells);
+  for (int number = 0; number < 3; ++number) {
+    const double slower = 1 + 0.01 * number;
+    for (const auto& c : cells)
+      contents.processes.push_back(
+          process(c, number, {1e-3, 1.2e-3 * slower, 7.1e-3, 9e-4 * slower, 2e-3, 1e-4}));
+  }
+  const auto table = run_table(summary_of(contents));
+  std::size_t widest = 0;
+  int blocks = 0;
+  for (const auto& line : lines_of(table)) {
+    std::size_t characters = 0;
+    for (const char c : line) characters += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+    widest = std::max(widest, characters);
+    blocks += line.find("N = ") != std::string::npos;
+  }
+  EXPECT_LE(widest, 150U);
+  EXPECT_GE(widest, 100U);
+  EXPECT_EQ(blocks, 2);
+  EXPECT_THAT(line_with(table, "N = 512"), Not(HasSubstr("N = 1024"))) << "six lengths are wrapped as 3 + 3";
+
+  contents.cells.resize(4);
+  std::erase_if(contents.processes,
+                [](const auto& p) { return p.cell_id.ends_with("2048") || p.cell_id.ends_with("4096"); });
+  EXPECT_THAT(line_with(run_table(summary_of(contents)), "N = 128"), HasSubstr("N = 1024"));
+}
+
+TEST_F(TableTest, HeadingsNameWhatVariesBesidesN) {
+  std::vector<CellRecord> cells;
+  for (const std::int64_t batch : {1, 4}) {
+    auto c = cell(512, {kernel("mha", "unfused")});
+    c.cell_id = "b" + std::to_string(batch);
+    c.phase = "decode";
+    c.shape.seqlen_q = 1;
+    c.shape.batch = batch;
+    cells.push_back(c);
+  }
+  cells.push_back(cells[0]);
+  cells.back().cell_id = "cold";
+  cells.back().condition = "cold";
+  const auto table = run_table(summary_of(run_of(cells)));
+  EXPECT_THAT(table, HasSubstr("\ncore f32, hot caches, batch 1, kernels @cpu\n"));
+  EXPECT_THAT(table, HasSubstr("\ncore f32, hot caches, batch 4, kernels @cpu\n"));
+  EXPECT_THAT(table, HasSubstr("\ncore f32, cold caches, batch 1, kernels @cpu\n"));
+  EXPECT_THAT(table, HasSubstr("; cpu, decode of 1 query token, N = keys, 8 heads,"));
+  EXPECT_THAT(table, HasSubstr("not measured: no process was run"));
+}
+
+TEST_F(TableTest, JsonHasTheSameValues) {
+  auto contents = run_of({cell(128, {kernel("mha", "unfused"), kernel("linear", "two_gemm")})});
+  contents.processes = {process(contents.cells[0], 0, {1e-3, 5e-4})};
+  auto store = Store::open(path("j.db"), Store::Mode::write);
+  store.add_contents({contents});
+  const auto json = run_summary(store, 1);
+  EXPECT_EQ(json["standing"], "orientation: 1 process, not for publication");
+  const auto& linear = json["cells"][0]["kernels"][1];
+  EXPECT_EQ(linear["kernel_id"], "linear/two_gemm@cpu");
+  EXPECT_EQ(linear["seconds"]["estimate"], 5e-4);
+  EXPECT_EQ(linear["ratio"]["estimate"], 2.0);
+  EXPECT_EQ(linear["ratio"]["low"], nullptr) << "one process gives no interval";
+  EXPECT_EQ(json["cells"][0]["shape"]["seqlen_q"], 128);
+  EXPECT_THROW(run_summary(store, 2), std::exception);
+}
+
+TEST_F(TableTest, DocumentsEscapeTheirMarkup) {
+  auto contents = run_of({cell(128, {kernel("mha", "unfused"), kernel("linear", "two_gemm")})});
+  contents.cells[0].kernels[1].support_reason = "a|b_c 5 %";
+  contents.processes = {process(contents.cells[0], 0, {1e-3})};
+  const auto summary = summary_of(contents);
+  EXPECT_THAT(markdown_table(summary),
+              HasSubstr("| 128 | linear/two_gemm@cpu |  |  |  | unsupported: a\\|b_c 5 % |\n"));
+  EXPECT_THAT(latex_table(summary),
+              HasSubstr("128 & linear/two\\_gemm@cpu &  &  &  & unsupported: a|b\\_c 5 \\% \\\\\n"));
+  EXPECT_THAT(markdown_table(summary),
+              HasSubstr("| 128 | mha/unfused@cpu | 1.00 ms | - | 1.00 | baseline |"));
+}
+
+TEST(Format, DigitsAndUnits) {
+  EXPECT_EQ(three_digits(0.8714), "0.871");
+  EXPECT_EQ(three_digits(9.996), "10.0");
+  EXPECT_EQ(three_digits(99.96), "100");
+  EXPECT_EQ(three_digits(6913.5), "6914");
+  EXPECT_EQ(ratio_text(0.0123), "0.012");
+  EXPECT_EQ(ratio_text(0.147), "0.15");
+  EXPECT_EQ(ratio_text(12.34), "12.3");
+  EXPECT_EQ(half_width_percent({2, 1.9, 2.1}), "5.0");
+  EXPECT_EQ(half_width_percent({2, 1, 3}), "50");
+  EXPECT_STREQ(unit_for(0.5e-3).name, "us");
+  EXPECT_STREQ(unit_for(0.5).name, "ms");
+  EXPECT_STREQ(unit_for(2).name, "s");
+}
+
+}  // namespace
+}  // namespace attnbench

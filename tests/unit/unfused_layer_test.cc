@@ -1,0 +1,131 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "attnbench/registry.h"
+#include "reference/inputs.h"
+#include "reference/oracle.h"
+
+/// Layer scope around each unfused kernel, against the oracle and by the rule that verification uses.
+namespace attnbench {
+namespace {
+
+Problem layer_problem(const char* mechanism, DType dtype) {
+  Problem p;
+  p.shape = {.batch = 3,
+             .num_q_heads = 6,
+             .seqlen_q = 37,
+             .seqlen_kv = 37,
+             .head_dim_qk = 16,
+             .head_dim_v = 24,
+             .dtype_q = dtype,
+             .dtype_kv = dtype,
+             .dtype_o = dtype,
+             .softmax_scale = 0.25,
+             .d_model = 40};
+  p.mechanism = bind_kv_heads(parse_mechanism(mechanism), 6, 0);
+  p.scope = Scope::layer;
+  return p;
+}
+
+/// Largest difference of o to the oracle's rows, infinite where o is not finite.
+double error_of(const reference::RowResults& exact, const std::vector<reference::Row>& rows,
+                const TensorView& o) {
+  double worst = 0;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::int64_t d = 0; d < exact.width; ++d) {
+      const auto got = o.dtype == DType::f32
+                           ? o.row<float>(rows[r].batch, 0, rows[r].query)[d]
+                           : bf16_to_float(o.row<bf16_bits>(rows[r].batch, 0, rows[r].query)[d]);
+      const auto index = r * static_cast<std::size_t>(exact.width) + static_cast<std::size_t>(d);
+      const auto error = std::abs(got - exact.o[index]);
+      worst = std::isfinite(error) ? std::max(worst, error) : HUGE_VAL;
+    }
+  }
+  return worst;
+}
+
+double error_of(const reference::RowResults& exact, const reference::RowResults& plain) {
+  double worst = 0;
+  for (std::size_t i = 0; i < exact.o.size(); ++i) worst = std::max(worst, std::abs(exact.o[i] - plain.o[i]));
+  return worst;
+}
+
+class UnfusedLayer : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(UnfusedLayer, ProjectsSplitsAndMerges) {
+  const auto& [mechanism, kernel_name] = GetParam();
+  const auto* kernel = find_kernel({parse_mechanism(mechanism), kernel_name, "cpu", ""});
+  ASSERT_NE(kernel, nullptr);
+  for (const auto dtype : {DType::f32, DType::bf16}) {
+    const auto problem = layer_problem(mechanism, dtype);
+    validate(problem);
+    auto data = reference::make_data(problem, reference::InputKind::normal, 11, false);
+    const auto rows = reference::sample_rows(problem);
+    const auto exact = reference::oracle(problem, data.tensors, rows);
+    double largest = 0;
+    for (const auto o : exact.o) largest = std::max(largest, std::abs(o));
+    const auto tolerance = 2 * error_of(exact, reference::plain_form(problem, data.tensors, rows)) +
+                           4 * unit_in_last_place(dtype) * largest;
+    for (const int threads : {1, 2}) {
+      auto device = cpu_device(1);
+      device.threads = threads;
+      const auto support = kernel->supports(problem, device);
+      if (dtype == DType::bf16 && !device.features.avx512) {
+        EXPECT_FALSE(support);
+        continue;
+      }
+      ASSERT_TRUE(support) << support.reason();
+      const auto execution = kernel->prepare(problem, device);
+      EXPECT_EQ(execution->workspace_bytes(), kernel->workspace_bytes(problem, device));
+      reference::poison_outputs(problem, data.tensors);
+      execution->enqueue(data.tensors, *make_cpu_queue());
+      EXPECT_LE(error_of(exact, rows, data.tensors.o), tolerance)
+          << name(dtype) << ", " << threads << " threads";
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpu, UnfusedLayer,
+                         testing::Values(std::pair{"mha", "unfused"},
+                                         std::pair{"gqa(kv=2,causal)", "unfused"},
+                                         std::pair{"swa(w=8)", "gather"}, std::pair{"swa(w=8)", "masked"},
+                                         std::pair{"block_sparse(bs=8,globals=1)", "batched"},
+                                         std::pair{"linear", "two_gemm"},
+                                         std::pair{"causal_linear", "cumsum"}));
+
+/// Views whose batch entries do not follow each other evenly take one product a batch entry.
+TEST(UnfusedLayerViews, BatchEntriesApart) {
+  const auto problem = layer_problem("mha", DType::f32);
+  const auto* kernel = find_kernel({problem.mechanism, "unfused", "cpu", ""});
+  const auto execution = kernel->prepare(problem, cpu_device(1));
+  auto data = reference::make_data(problem, reference::InputKind::normal, 11, false);
+  execution->enqueue(data.tensors, *make_cpu_queue());
+
+  const auto& x = data.tensors.x;
+  const auto gap = x.strides[0] + 64;
+  std::vector<float> spread_x(static_cast<std::size_t>(3 * gap)), spread_o(spread_x.size());
+  auto tensors = data.tensors;
+  tensors.x.data = spread_x.data();
+  tensors.o.data = spread_o.data();
+  tensors.x.strides[0] = tensors.o.strides[0] = gap;
+  for (std::int64_t b = 0; b < 3; ++b) {
+    std::copy_n(x.row<float>(b, 0, 0), x.strides[0], tensors.x.row<float>(b, 0, 0));
+  }
+  execution->enqueue(tensors, *make_cpu_queue());
+  for (std::int64_t b = 0; b < 3; ++b) {
+    for (std::int64_t i = 0; i < 37 * 40; ++i) {
+      EXPECT_NEAR(tensors.o.row<float>(b, 0, 0)[i], data.tensors.o.row<float>(b, 0, 0)[i], 1e-4);
+    }
+  }
+}
+
+TEST(UnfusedLayerViews, DecodeIsRefusedInWords) {
+  auto problem = layer_problem("mha", DType::f32);
+  problem.phase = Phase::decode;
+  const auto* kernel = find_kernel({problem.mechanism, "unfused", "cpu", ""});
+  EXPECT_EQ(kernel->supports(problem, cpu_device(1)).reason(), "layer scope covers prefill only");
+}
+
+}  // namespace
+}  // namespace attnbench

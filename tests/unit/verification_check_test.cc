@@ -1,0 +1,108 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "run/verification/check.h"
+#include "unit/reference_fixture.h"
+
+namespace attnbench {
+namespace {
+
+using reference::small_problem;
+using testing::HasSubstr;
+
+/// Outputs set to exactly what is expected, in f32.
+struct Settled {
+  Problem problem = small_problem("mha", 4, 4, 2, 0, 8);
+  reference::ProblemData data = reference::make_data(problem, reference::InputKind::normal, 1, true);
+  Expected expected = expect(problem, data.tensors, reference::sample_rows(problem));
+
+  Settled() {
+    for (std::size_t n = 0; n < expected.rows.size(); ++n) {
+      const auto& row = expected.rows[n];
+      for (std::size_t c = 0; c < 8; ++c)
+        data.tensors.o.row<float>(0, row.head, row.query)[c] =
+            static_cast<float>(expected.exact.o[n * 8 + c]);
+      *data.tensors.lse.row<float>(0, row.head, row.query) = static_cast<float>(expected.exact.lse[n]);
+    }
+  }
+  CaseResult check() const { return check_output(problem, data.tensors, expected); }
+};
+
+TEST(Check, PassesTheExactResult) {
+  const Settled s;
+  const auto result = s.check();
+  EXPECT_TRUE(result.passed) << result.reason;
+  EXPECT_LT(result.max_error, 1e-6);
+}
+
+TEST(Check, ToleranceIsTwicePlainErrorPlusFourUlpOfTheLargest) {
+  const Settled s;
+  const auto plain = reference::plain_form(s.problem, s.data.tensors, s.expected.rows);
+  double error = 0, largest = 0;
+  for (std::size_t n = 0; n < plain.o.size(); ++n) {
+    error = std::max(error, std::abs(plain.o[n] - s.expected.exact.o[n]));
+    largest = std::max(largest, std::abs(s.expected.exact.o[n]));
+  }
+  EXPECT_GT(error, 0);
+  EXPECT_DOUBLE_EQ(s.check().tolerance, 2 * error + 4 * std::pow(2.0, -23) * largest);
+}
+
+TEST(Check, NamesRowExpectedAndGot) {
+  Settled s;
+  auto& element = s.data.tensors.o.row<float>(0, 1, 2)[5];
+  element += static_cast<float>(1.5 * s.check().tolerance);
+  EXPECT_THAT(s.check().reason, HasSubstr("o[batch 0, head 1, row 2] column 5 is "));
+  element = 1000;
+  const auto result = s.check();
+  EXPECT_FALSE(result.passed);
+  EXPECT_THAT(result.reason, HasSubstr("is 1000, expected "));
+}
+
+TEST(Check, HalfTheToleranceIsFine) {
+  Settled s;
+  s.data.tensors.o.row<float>(0, 1, 2)[5] += static_cast<float>(0.5 * s.check().tolerance);
+  EXPECT_TRUE(s.check().passed);
+}
+
+TEST(Check, EveryRowMustBeFinite) {
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    Settled s;
+    s.expected.rows.resize(1);
+    s.expected.exact.o.resize(8);
+    s.expected.exact.lse.resize(1);
+    s.data.tensors.o.row<float>(0, 1, 3)[7] = bad;  // not among the expected rows
+    const auto result = s.check();
+    EXPECT_FALSE(result.passed);
+    EXPECT_THAT(result.reason, HasSubstr("o[batch 0, head 1, row 3] column 7 is"));
+  }
+}
+
+TEST(Check, LseIsJudged) {
+  Settled s;
+  *s.data.tensors.lse.row<float>(0, 0, 1) += 1e-4f;
+  EXPECT_THAT(s.check().reason, HasSubstr("lse[batch 0, head 0, row 1] column 0 is"));
+  *s.data.tensors.lse.row<float>(0, 0, 1) = -std::numeric_limits<float>::infinity();
+  EXPECT_FALSE(s.check().passed);
+}
+
+TEST(Check, HashSeesEveryInputElementAndNoOutput) {
+  Settled s;
+  auto& t = s.data.tensors;
+  const auto before = hash_inputs(t);
+  t.o.row<float>(0, 0, 0)[0] += 1;
+  EXPECT_EQ(hash_inputs(t), before);
+  for (auto* view : {&t.q, &t.k, &t.v}) {
+    auto& last = view->row<float>(0, 1, 3)[7];
+    const float old = last;
+    last = std::nextafter(last, 100.0f);
+    EXPECT_NE(hash_inputs(t), before);
+    last = old;
+  }
+  EXPECT_EQ(hash_inputs(t), before);
+}
+
+}  // namespace
+}  // namespace attnbench
