@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <cmath>
 #include <string>
@@ -239,6 +240,29 @@ TEST_P(FusedLinear, RefusesWhatItDoesNotCompute) {
   EXPECT_FALSE(kernel().supports(problem_of(GetParam(), {}), old));
 }
 
+/// The portable path with each vector width this CPU has, one by one.
+class EveryWidth : public FusedLinear {
+ protected:
+  void TearDown() override { use_targets(0); }
+  static void use_targets(std::int64_t targets) {
+    hwy::SetSupportedTargetsForTest(targets);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+};
+
+TEST_P(EveryWidth, MatchesTheOracle) {
+  auto targets = hwy::SupportedTargets() & HWY_TARGETS;
+  ASSERT_NE(targets, 0);
+  for (; targets != 0; targets &= targets - 1) {
+    use_targets(targets & -targets);
+    SCOPED_TRACE(hwy::TargetName(targets & -targets));
+    check({.heads = 3, .kv_heads = 1, .seqlen_q = 77, .seqlen_kv = 77});
+    check({.seqlen_q = 40, .seqlen_kv = 100, .head_dim_qk = 80, .head_dim_v = 48});
+    check({.seqlen_q = 33, .seqlen_kv = 33, .head_dim_qk = 41, .head_dim_v = 20});
+    use_targets(0);
+  }
+}
+
 std::string test_name(const testing::TestParamInfo<Path>& info) {
   const auto& path = info.param;
   return path.mechanism + "_" + path.path + "_" + std::string(name(path.dtype));
@@ -250,6 +274,12 @@ INSTANTIATE_TEST_SUITE_P(Paths, FusedLinear,
                                          Path{"linear", "fused", "avx512", DType::f32},
                                          Path{"causal_linear", "chunked", "avx512", DType::f32},
                                          Path{"linear", "fused", "portable", DType::f32},
+                                         Path{"causal_linear", "chunked", "portable", DType::f32},
+                                         Path{"linear", "fused", "portable", DType::bf16},
+                                         Path{"causal_linear", "chunked", "portable", DType::bf16}),
+                         test_name);
+INSTANTIATE_TEST_SUITE_P(Paths, EveryWidth,
+                         testing::Values(Path{"linear", "fused", "portable", DType::f32},
                                          Path{"causal_linear", "chunked", "portable", DType::f32},
                                          Path{"linear", "fused", "portable", DType::bf16},
                                          Path{"causal_linear", "chunked", "portable", DType::bf16}),

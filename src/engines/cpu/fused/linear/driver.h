@@ -11,7 +11,7 @@ namespace attnbench::cpu::linear {
 
 /// Keys summed, or query rows attended, at a time: with D = 64 in bf16 the packed chunk (16 KB) and the state
 /// (16 KB) share the first-level cache.
-inline constexpr std::int64_t kBlock = 32;
+inline constexpr std::int64_t kBlock = 64;
 
 /// Part `index` of `parts` nearly equal parts of [begin, end), cut at multiples of kBlock from `begin`.
 struct Span {

@@ -53,7 +53,7 @@ struct Scratch {
 struct Ops {
   std::int64_t per_cell;
   std::int64_t element_bytes;  ///< of q, k, v and o
-  std::int64_t causal_chunk;   ///< a multiple of 32
+  std::int64_t causal_chunk;
 
   /// phi(k) into `keys` (and `transposed`, where the geometry has a chunk).
   void (*pack_keys)(const Geometry&, const InputRows& k, const Scratch&);

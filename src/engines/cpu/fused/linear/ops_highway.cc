@@ -1,8 +1,10 @@
 /// f32 arithmetic for any vector width; bf16 elements are widened as they are read and rounded as o is
 /// written. A cell is one f32, so keys serve as left operands just as they lie.
 /// Tiles of 8 x 3 registers at most where there are 32 registers, 4 x 3 where there are 16.
+#include <hwy/cache_control.h>
+
 #include <algorithm>
-#include <cstring>
+#include <type_traits>
 
 #include "attnbench/dtype.h"
 #include "engines/cpu/fused/linear/ops.h"
@@ -91,12 +93,21 @@ HWY_INLINE Vector phi(Vector x) {
                         hn::IfThenElse(hn::IsNaN(x), x, power));
 }
 
+/// Rows come in bursts between products, too far apart for the hardware to fetch them in time.
+constexpr std::int64_t kRowsAhead = 64;
+template <typename T>
+HWY_INLINE void prefetch_row(const T* row, std::int64_t stride, std::int64_t width) {
+  constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
+  for (std::int64_t c = 0; c < width; c += kLine) hwy::Prefetch(row + kRowsAhead * stride + c);
+}
+
 /// phi of rows, as f32, zero up to g.features.
 template <typename T>
 HWY_INLINE void map_rows(const Geometry& g, const InputRows& x, Cell* to) {
   const D d;
   for (std::int64_t i = 0; i < x.count; ++i) {
     const auto* row = static_cast<const T*>(x.data) + i * x.stride;
+    prefetch_row(row, x.stride, g.head_dim_qk);
     for (std::int64_t c = 0; c < g.features; c += kLanes) {
       const auto left = std::clamp<std::int64_t>(g.head_dim_qk - c, 0, kLanes);
       const auto mapped = phi(load_first(row + std::min(c, g.head_dim_qk), left));
@@ -198,6 +209,7 @@ template <typename T>
 void pack_values(const Geometry& g, const InputRows& v, Cell* to) {
   for (std::int64_t i = 0; i < v.count; ++i) {
     const auto* row = static_cast<const T*>(v.data) + i * v.stride;
+    prefetch_row(row, v.stride, g.head_dim_v);
     for (std::int64_t c = 0; c < g.columns; c += kLanes) {
       const auto left = g.head_dim_v - c;
       store(load_first(row + std::min(c, g.head_dim_v), left), to + i * g.columns + c);
