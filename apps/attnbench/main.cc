@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   add_run_command(app, argv, exit_code);
   add_worker_command(app, argv, exit_code);
   add_env_command(app, exit_code);
+  add_verify_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
