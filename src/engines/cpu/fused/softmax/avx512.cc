@@ -48,6 +48,8 @@ constexpr SoftmaxPath kPath{"avx512",
                             missing,
                             {Tile<F32>::begin, Tile<F32>::attend, Tile<F32>::finish},
                             {Rows<F32>::begin, Rows<F32>::attend, Rows<F32>::finish},
+                            {Tile<F32>::begin, Tile<F32>::attend, Tile<F32>::finish},
+                            {Rows<F32>::begin, Rows<F32>::attend, Rows<F32>::finish},
                             Rows<F32>::kMost,
                             nullptr};
 

@@ -107,6 +107,9 @@ struct SoftmaxPath {
   BlockKernel tile;
   /// For blocks of at most few_rows rows (decode, last rows of a head): lanes are elements of head_dim.
   BlockKernel few;
+  /// The same for calls that ask for the log-sum-exp.
+  BlockKernel tile_with_lse;
+  BlockKernel few_with_lse;
   int few_rows;
   /// Rearranges `keys` rows of V for the tile kernel, [ceil(keys / 2)][head_dim_v] pairs, the missing half of
   /// the last pair 0. Null: V is read in place.

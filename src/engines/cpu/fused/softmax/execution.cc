@@ -246,7 +246,9 @@ void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head
   bind_rows(tensors, head, item, block);
   block.partial = parts_ > 1 ? partial(item, part) : nullptr;
   const bool few = block.rows <= path_.few_rows;
-  const auto& kernel = few ? path_.few : path_.tile;
+  const bool with_lse = block.lse[0] != nullptr;
+  const auto& kernel =
+      few ? (with_lse ? path_.few_with_lse : path_.few) : (with_lse ? path_.tile_with_lse : path_.tile);
   const auto within = part_of_keys(head, item.begin, item.end, part, parts_);
   const auto globals = part == 0 ? head.allowed(item.begin).globals : KeyRange{};
   const auto pieces =
