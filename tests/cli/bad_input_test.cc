@@ -103,9 +103,9 @@ INSTANTIATE_TEST_SUITE_P(Input, Rejected, testing::ValuesIn(kCases),
 
 TEST(TooLargeForMemory, IsRefusedWithBytesNeededAndAvailable) {
   const TemporaryDirectory directory;
-  const auto result = testing_support::attnbench({"run", "smoke", "--accept-noise", "--scope", "core",
-                                                  "--dtype", "f32", "--mechanism", "mha", "--threads", "1",
-                                                  "--seqlen", "1048576", "--out", directory.file("s.db")});
+  const auto result = testing_support::attnbench(
+      {"run", "smoke", "--accept-noise", "--scope", "core", "--dtype", "f32", "--mechanism", "mha",
+       "--threads", "1", "--seqlen", "1048576", "--kernel", "unfused", "--out", directory.file("s.db")});
   EXPECT_THAT(result.out, HasSubstr("does not fit in memory: needs"));
   EXPECT_THAT(result.out, HasSubstr("GiB are available"));
 }
