@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,7 @@ struct Broken {
   const char* name;
   const char* words;  ///< that one of the reasons must hold
 };
+void PrintTo(const Broken& broken, std::ostream* out) { *out << broken.name; }
 
 class BrokenKernels : public testing::TestWithParam<Broken> {};
 

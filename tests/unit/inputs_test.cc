@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <ostream>
 #include <set>
 
 #include "reference/elements.h"
@@ -83,6 +84,9 @@ struct Setting {
   std::int64_t head_dim;
   double scale;
 };
+void PrintTo(const Setting& s, std::ostream* out) {
+  *out << name(s.dtype) << ", head_dim " << s.head_dim << ", scale " << s.scale;
+}
 
 class HardInputs : public testing::TestWithParam<Setting> {
  protected:
