@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "run/verification/verify_all.h"
+#include "support/sanitizer.h"
 #include "support/simple_kernel.h"
 
 namespace attnbench {
@@ -65,6 +66,7 @@ TEST(VerifyAll, AHangIsAFailureOfItsCase) {
 }
 
 TEST(VerifyAll, MemoryIsLimited) {
+  if (testing_support::under_address_sanitizer()) GTEST_SKIP();
   const SimpleKernel hog(Fault::eats_memory);
   const auto summary = verify({&hog}).at(0);
   ASSERT_EQ(summary.failures.size(), 10u);

@@ -6,6 +6,7 @@
 
 #include "run/verification/child.h"
 #include "run/verification/verify_cell.h"
+#include "support/sanitizer.h"
 #include "support/simple_kernel.h"
 #include "unit/reference_fixture.h"
 
@@ -63,6 +64,7 @@ TEST(VerifyCell, SaysInWordsWhatWentWrong) {
 }
 
 TEST(VerifyCell, MemoryIsLimited) {
+  if (testing_support::under_address_sanitizer()) GTEST_SKIP();
   EXPECT_THAT(verify(Fault::eats_memory).reason,
               HasSubstr("ran out of memory (limit 0.5 GiB) while computing"));
 }
