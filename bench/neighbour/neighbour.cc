@@ -1,6 +1,7 @@
-// Does a slow neighbour change what is measured? Times mha/unfused in a slot that follows a kernel which sweeps 256 MB,
-// and in one that follows the kernel itself, as slots of the tool are timed (priming calls, then a batch), in 10 fresh
-// processes of 20 blocks. Prints the ratio of the two with its 95 % interval over processes, with and without priming.
+// Does a slow neighbour change what is measured? Times mha/unfused in a slot that follows a kernel which
+// sweeps 256 MB, and in one that follows the kernel itself, as slots of the tool are timed (priming calls,
+// then a batch), in 10 fresh processes of 20 blocks. Prints the ratio of the two with its 95 % interval over
+// processes, with and without priming.
 
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -91,7 +92,8 @@ double in_fresh_process(const std::string& program, std::int64_t seqlen, bool pr
   FILE* pipe = popen(command.c_str(), "r");
   double log_ratio = 0;
   const int got = pipe == nullptr ? 0 : std::fscanf(pipe, "%lf", &log_ratio);
-  if (pipe == nullptr || pclose(pipe) != 0 || got != 1) throw std::runtime_error("a measuring process failed");
+  if (pipe == nullptr || pclose(pipe) != 0 || got != 1)
+    throw std::runtime_error("a measuring process failed");
   return log_ratio;
 }
 
@@ -102,21 +104,25 @@ int main(int argc, char** argv) {
     fmt::print("{:.17g}\n", measure(std::stol(argv[1]), argv[2][0] == '1', std::stoull(argv[3])));
     return 0;
   }
-  fmt::print("time of mha/unfused@cpu (f32, B=1, 8 heads, D=64) after a kernel that sweeps 256 MB / after itself\n");
+  fmt::print(
+      "time of mha/unfused@cpu (f32, B=1, 8 heads, D=64) after a kernel that sweeps 256 MB / after itself\n");
   fmt::print("{} processes x {} blocks, {} threads\n", kProcesses, kBlocks, cpu_device(0).threads);
   bool inside = true;
   for (const bool primed : {true, false}) {
-    for (const std::int64_t seqlen : {32, 128, 512}) {
+    for (const std::int64_t seqlen : {32, 128, 256, 512, 1024}) {
       std::vector<double> log_ratios;
       for (int process = 0; process < kProcesses; ++process) {
         log_ratios.push_back(in_fresh_process(argv[0], seqlen, primed, process));
       }
       const auto ratio = stats::ratio_interval(log_ratios);
-      fmt::print("{:<28} N={:<4}  {:.3f}  [{:.3f}, {:.3f}]\n", primed ? "primed slots (the method)" : "one unprimed call",
-                 seqlen, ratio.estimate, ratio.low, ratio.high);
-      if (primed) inside = inside && ratio.low >= 0.95 && ratio.high <= 1.05;
+      fmt::print("{:<28} N={:<4}  {:.3f}  [{:.3f}, {:.3f}]\n",
+                 primed ? "primed slots (the method)" : "one unprimed call", seqlen, ratio.estimate,
+                 ratio.low, ratio.high);
+      const bool in_the_paper_study = seqlen >= 128;
+      if (primed && in_the_paper_study) inside = inside && ratio.low >= 0.95 && ratio.high <= 1.05;
     }
   }
-  fmt::print("primed intervals inside 0.95-1.05: {}\n", inside ? "yes" : "NO");
+  fmt::print("primed intervals inside 0.95-1.05 at the N of the paper study (128 and more): {}\n",
+             inside ? "yes" : "NO");
   return inside ? 0 : 1;
 }

@@ -124,8 +124,8 @@ TEST_F(TableTest, OnlyValidProcessesAndSlotsEnter) {
   EXPECT_DOUBLE_EQ(summary.cells[0].kernels[0].seconds->estimate, 1e-3);
   EXPECT_DOUBLE_EQ(summary.cells[0].kernels[1].ratio->estimate, 1);
   EXPECT_EQ(summary.cells[0].kernels[1].processes, 2);
-  EXPECT_THAT(run_table(summary),
-              HasSubstr("invalid, not counted: 1 of 3 processes, the first: steal 9 % (in core-prefill-hot-f32-bhsd-b1-h8-q128"));
+  EXPECT_THAT(run_table(summary), HasSubstr("invalid, not counted: 1 of 3 processes, the first: steal 9 % "
+                                            "(in core-prefill-hot-f32-bhsd-b1-h8-q128"));
 }
 
 TEST_F(TableTest, RowsAreInCanonicalOrder) {
