@@ -1,14 +1,14 @@
 /// How close the unfused kernels come to this machine's compute ceiling, as a table in Markdown:
-///   bench_unfused [PEERS.csv]
+///   bench_unfused THREADS [PEERS.csv]
 /// Each figure is the best of many short turns; the ceiling's turns alternate with the kernel's, so that both
 /// see the same clock and neighbours. PEERS.csv (machine, library, form, dtype, threads, head_dim, seqlen,
 /// median_ms) adds PyTorch's eager form, as the share of the ceiling of its own session.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <time.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <exception>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -26,13 +26,21 @@
 namespace attnbench {
 namespace {
 
-constexpr int kRounds = 40;
+constexpr int kRounds = 25;
 constexpr double kTurnSeconds = 0.004;
 
-double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
+double now_seconds(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// On one thread its CPU time, so that time lent to a neighbour is not counted; else wall-clock time.
+double seconds_of(int threads, const std::function<void()>& work) {
+  const auto clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+  const auto start = now_seconds(clock);
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return now_seconds(clock) - start;
 }
 
 /// Something that does `flops` in one call.
@@ -42,17 +50,17 @@ struct Subject {
 };
 
 /// The best rate of each subject in FLOP/s, over turns of about kTurnSeconds taken alternately.
-std::vector<double> best_rates(const std::vector<Subject>& subjects) {
+std::vector<double> best_rates(int threads, const std::vector<Subject>& subjects) {
   std::vector<double> best(subjects.size(), 0);
   std::vector<int> calls;
   for (const auto& subject : subjects) {
     subject.call();
-    calls.push_back(static_cast<int>(kTurnSeconds / seconds_of(subject.call)) + 1);
+    calls.push_back(static_cast<int>(kTurnSeconds / seconds_of(threads, subject.call)) + 1);
   }
   for (int round = 0; round < kRounds; ++round) {
     for (std::size_t i = 0; i < subjects.size(); ++i) {
       subjects[i].call();
-      const auto seconds = seconds_of([&] {
+      const auto seconds = seconds_of(threads, [&] {
         for (int c = 0; c < calls[i]; ++c) subjects[i].call();
       });
       best[i] = std::max(best[i], subjects[i].flops * calls[i] / seconds);
@@ -70,7 +78,7 @@ Subject ceiling(DType dtype, const Device& device) {
     if (loop.dtype != dtype && loop.dtype != DType::f32) continue;
     for (int turn = 0; turn < 5; ++turn) {
       const auto reached =
-          loop.flops_per_iteration * kIterations / seconds_of([&] { loop.run(kIterations); });
+          loop.flops_per_iteration * kIterations / seconds_of(1, [&] { loop.run(kIterations); });
       if (reached > rate) rate = reached, fastest = loop;
     }
   }
@@ -132,6 +140,7 @@ void product_rows(DType dtype, const Device& device) {
                      cpu::Matmul::Threading::team, device.threads, workspace);
   workspace.allocate();
   const auto rates = best_rates(
+      device.threads,
       {ceiling(dtype, device), {2.0 * n * n * n, [&] { matmul.run(0, a.data(), b.data(), c.data()); }}});
   fmt::print("| product 1024^3 ({}) | {} | {} | {:.0f} | {:.0f} | {:.0f} % | |\n", matmul.implementation(),
              name(dtype), device.threads, rates[0] / 1e9, rates[1] / 1e9, 100 * rates[1] / rates[0]);
@@ -165,6 +174,7 @@ void kernel_row(const KernelInfo& kernel, const Mechanism& mechanism, DType dtyp
   const auto execution = kernel.prepare(p, device);
   const auto queue = make_cpu_queue();
   const auto rates = best_rates(
+      device.threads,
       {ceiling(dtype, device), {kernel.executed_flops(p), [&] { execution->enqueue(tensors, *queue); }}});
   std::string peer;
   const auto found = peers.find({std::string(name(dtype)), head_dim, seqlen});
@@ -177,25 +187,22 @@ void kernel_row(const KernelInfo& kernel, const Mechanism& mechanism, DType dtyp
              100 * rates[1] / rates[0], peer);
 }
 
-void run(const Peers& peers) {
-  fmt::print("CPU: {} ({}), {} threads at most\n\n", cpu_model(), to_string(cpu_features()),
+void run(int threads, const Peers& peers) {
+  const auto device = cpu_device(threads);
+  fmt::print("CPU: {} ({}), {} physical cores\n\n", cpu_model(), to_string(device.features),
              cpu_device(0).threads);
   fmt::print("| what | type | threads | ceiling GFLOP/s | reached | share | PyTorch eager |\n");
   fmt::print("|---|---|---|---|---|---|---|\n");
-  for (const int threads : {1, 2}) {
-    if (threads > cpu_device(0).threads) continue;
-    const auto device = cpu_device(threads);
-    for (const auto dtype : {DType::f32, DType::bf16}) {
-      if (cpu::matmul_support(dtype, device)) product_rows(dtype, device);
-      for (const auto* text :
-           {"mha/unfused@cpu", "swa(w=64)/masked@cpu", "swa(w=64)/gather@cpu",
-            "block_sparse(bs=32,globals=1)/batched@cpu", "linear/two_gemm@cpu", "causal_linear/cumsum@cpu"}) {
-        const auto id = parse_kernel_id(text);
-        for (const std::int64_t head_dim : {64, 128}) {
-          if (head_dim == 128 && id.kernel != "unfused") continue;
-          for (const std::int64_t seqlen : {128, 256, 512, 1024}) {
-            kernel_row(*find_kernel(id), id.mechanism, dtype, device, head_dim, seqlen, peers);
-          }
+  for (const auto dtype : {DType::f32, DType::bf16}) {
+    if (cpu::matmul_support(dtype, device)) product_rows(dtype, device);
+    for (const auto* text :
+         {"mha/unfused@cpu", "swa(w=64)/masked@cpu", "swa(w=64)/gather@cpu",
+          "block_sparse(bs=32,globals=1)/batched@cpu", "linear/two_gemm@cpu", "causal_linear/cumsum@cpu"}) {
+      const auto id = parse_kernel_id(text);
+      for (const std::int64_t head_dim : {64, 128}) {
+        if (head_dim == 128 && id.kernel != "unfused") continue;
+        for (const std::int64_t seqlen : {128, 256, 512, 1024}) {
+          kernel_row(*find_kernel(id), id.mechanism, dtype, device, head_dim, seqlen, peers);
         }
       }
     }
@@ -206,5 +213,15 @@ void run(const Peers& peers) {
 }  // namespace attnbench
 
 int main(int argc, char** argv) {
-  attnbench::run(argc > 1 ? attnbench::read_peers(argv[1]) : attnbench::Peers{});
+  using namespace attnbench;
+  if (argc < 2) {
+    fmt::print(stderr, "usage: bench_unfused THREADS [PEERS.csv]\n");
+    return 2;
+  }
+  try {
+    run(std::stoi(argv[1]), argc > 2 ? read_peers(argv[2]) : Peers{});
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "bench_unfused: {}\n", error.what());
+    return 2;
+  }
 }

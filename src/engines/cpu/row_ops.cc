@@ -89,14 +89,15 @@ float row_maximum(const float* row, std::int64_t cols) {
   return hn::GetLane(hn::MaxOfLanes(d, hn::Max(hn::Max(m0, m1), hn::Max(m2, m3))));
 }
 
-/// row = 2^(factor * row - offset); returns the sum.
-float exponentials(float* row, std::int64_t cols, float factor, float offset) {
+/// row = 2^(factor * (row - maximum)); returns the sum. The difference comes first so that large scores lose
+/// nothing where there is no fused multiply-add.
+float exponentials(float* row, std::int64_t cols, float factor, float maximum) {
   const D d;
   const auto n = lanes();
   const auto vf = hn::Set(d, factor);
-  const auto vo = hn::Set(d, offset);
+  const auto vm = hn::Set(d, maximum);
   const auto step = [&](std::int64_t j) HWY_ATTR {
-    const auto e = exp2(hn::MulSub(hn::LoadU(d, row + j), vf, vo));
+    const auto e = exp2(hn::Mul(hn::Sub(hn::LoadU(d, row + j), vm), vf));
     hn::StoreU(e, d, row + j);
     return e;
   };
@@ -127,7 +128,7 @@ void softmax_rows_as(const ScoreRows& s, float scale, const LseColumn& lse) {
       if (lse.first != nullptr) lse.first[r * lse.stride] = -kInf;
       continue;
     }
-    const float sum = exponentials(row, padded, scale * kLog2e, maximum * (scale * kLog2e));
+    const float sum = exponentials(row, padded, scale * kLog2e, maximum);
     const auto inverse = hn::Set(d, 1.0F / sum);
     // In bf16 the results overtake no score still to be read: they advance half as fast.
     for (std::int64_t j = 0; j < padded; j += n) store_finite(hn::Mul(hn::LoadU(d, row + j), inverse), p + j);
