@@ -17,10 +17,11 @@ enum ExitCode : int {
 void add_export_command(CLI::App& app, int& exit_code);
 void add_import_command(CLI::App& app, int& exit_code);
 void add_list_command(CLI::App& app, int& exit_code);
-void add_verify_command(CLI::App& app, int& exit_code);
-/// argv: the command line as given, for the worker's second start and the command that resumes.
+/// argv: the command line as given, for a second start with other settings of the pool, and the command that
+/// resumes.
 void add_run_command(CLI::App& app, char** argv, int& exit_code);
 void add_worker_command(CLI::App& app, char** argv, int& exit_code);
+void add_verify_command(CLI::App& app, char** argv, int& exit_code);
 void add_env_command(CLI::App& app, int& exit_code);
 
 }  // namespace attnbench

@@ -2,10 +2,30 @@
 
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "attnbench/error.h"
 #include "commands.h"
 #include "store/error.h"
+
+namespace attnbench {
+namespace {
+
+/// CLI11 reports a misspelt command as a missing one.
+void require_known_command(const CLI::App& app, const std::string& word) {
+  if (word.starts_with('-')) return;
+  std::vector<std::string> names;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == word) return;
+    if (!command->get_group().empty()) names.push_back(command->get_name());
+  }
+  throw InputError("command", word,
+                   fmt::format("is not one of {}{}", fmt::join(names, ", "), suggestion(word, names)));
+}
+
+}  // namespace
+}  // namespace attnbench
 
 int main(int argc, char** argv) {
   using namespace attnbench;
@@ -19,8 +39,9 @@ int main(int argc, char** argv) {
   add_run_command(app, argv, exit_code);
   add_worker_command(app, argv, exit_code);
   add_env_command(app, exit_code);
-  add_verify_command(app, exit_code);
+  add_verify_command(app, argv, exit_code);
   try {
+    if (argc > 1) require_known_command(app, argv[1]);
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kBadInput;

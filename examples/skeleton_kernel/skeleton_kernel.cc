@@ -12,11 +12,13 @@ namespace {
 
 using namespace attnbench;
 
-/// Keys that query `query` may see: all, or with a causal mask those up to its own position from the end.
+/// Keys that query `query` may see, from the first on: all, or with a causal mask those up to its position.
+/// The last query stands at the last key; a query before the first key sees none, with or without a mask.
 std::int64_t visible_keys(const Mechanism& mechanism, std::int64_t query, std::int64_t seqlen_q,
                           std::int64_t seqlen_kv) {
-  if (!mechanism.causal_bottom_right) return seqlen_kv;
-  return std::clamp<std::int64_t>(query + seqlen_kv - seqlen_q + 1, 0, seqlen_kv);
+  const auto position = query + seqlen_kv - seqlen_q;
+  if (position < 0) return 0;
+  return mechanism.causal_bottom_right ? position + 1 : seqlen_kv;
 }
 
 float dot(const float* a, const float* b, std::int64_t size) {

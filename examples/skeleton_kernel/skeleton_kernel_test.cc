@@ -76,6 +76,13 @@ TEST(SkeletonKernel, CausalAlignsTheLastQueryWithTheLastKey) {
   EXPECT_FLOAT_EQ(call.o[2], 15);
 }
 
+TEST(SkeletonKernel, QueryBeforeAllKeysSeesNoneWithoutAMaskToo) {
+  const Call call({0, 0, 0, 0, 0, 0}, {5, 5}, {10, 20}, false);
+  EXPECT_EQ(call.o[0], 0);
+  EXPECT_EQ(call.lse[0], -std::numeric_limits<float>::infinity());
+  EXPECT_FLOAT_EQ(call.o[1], 15);
+}
+
 TEST(SkeletonKernel, SaysWhyItCannot) {
   Problem problem;
   problem.mechanism = {.kind = MechanismKind::mha, .num_kv_heads = 1};

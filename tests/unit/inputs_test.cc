@@ -151,7 +151,8 @@ INSTANTIATE_TEST_SUITE_P(Settings, HardInputs,
                                          Setting{DType::bf16, 32, 1}, Setting{DType::bf16, 128, 0.0884},
                                          Setting{DType::f32, 80, 0.001}, Setting{DType::bf16, 80, -0.3}),
                          [](const auto& setting) {
-                           return std::string(name(setting.param.dtype)) + "_" + std::to_string(setting.index);
+                           return std::string(name(setting.param.dtype)) + "_" +
+                                  std::to_string(setting.index);
                          });
 
 // In layer scope the kinds describe what the projections give.

@@ -115,6 +115,24 @@ TEST_P(MatmulTypes, AccumulatesInF32) {
   expect_product(shape, a.data, b.data, c.data, 0.5);
 }
 
+TEST_P(MatmulTypes, SingleRowsColumnsAndTerms) {
+  const auto dtype = GetParam();
+  Operand a(dtype, 5000, 1), b(dtype, 5000, 2), c(DType::f32, 5000, 3);
+  for (const std::int64_t m : {1, 7, 33}) {
+    for (const std::int64_t n : {1, 5}) {
+      for (const std::int64_t k : {1, 32}) {
+        Workspace workspace;
+        const MatmulShape shape{
+            .m = m, .n = n, .k = k, .a = {dtype, 40}, .b = {dtype, 1, 36}, .c = {DType::f32, 48}};
+        Matmul matmul(shape, Matmul::Threading::caller, 1, workspace);
+        workspace.allocate();
+        matmul.run(0, a.data, b.data, c.data);
+        expect_product(shape, a.data, b.data, c.data);
+      }
+    }
+  }
+}
+
 /// Rows so far apart that the last lies beyond 2^31 elements; only their pages exist.
 TEST_P(MatmulTypes, OffsetsBeyondTwoToThe31Elements) {
   const auto dtype = GetParam();

@@ -22,11 +22,11 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Enough calls for a median that sets a batch size: 0.2 s of them, at least 3, at most 50.
+/// Enough calls for a median that sets a batch size: 0.1 s of them, at least 3, at most 30.
 double median_call_seconds(Execution& execution, const Tensors& tensors, Queue& queue) {
   std::vector<double> times;
   const auto start = Clock::now();
-  while (times.size() < 3 || (times.size() < 50 && seconds_since(start) < 0.2)) {
+  while (times.size() < 3 || (times.size() < 30 && seconds_since(start) < 0.1)) {
     queue.begin_timing();
     execution.enqueue(tensors, queue);
     times.push_back(queue.end_timing_seconds());

@@ -55,9 +55,10 @@ class Lane {
 
  private:
   void make_cases() {
+    const auto dtype = attnbench::name(dtype_);
+    send_({{"progress", fmt::format("{}: expected results of {} shapes", dtype, options_.shapes.size())}});
     std::size_t turn = 0;
     for (const auto& shape : options_.shapes) {
-      send_({{"progress", fmt::format("{}: oracle, {}", attnbench::name(dtype_), shape.name)}});
       for (const auto& problem : shape.problems(dtype_)) {
         if (std::find(options_.mechanisms.begin(), options_.mechanisms.end(), problem.mechanism.kind) ==
             options_.mechanisms.end()) {

@@ -13,15 +13,19 @@ namespace {
 using nlohmann::json;
 using reference::InputKind;
 
-/// Pairs of every query and key, times the widths of a pair's products, above which two kinds of input must
-/// do.
-constexpr double kLargeProblemFlops = 2e8;
+/// Above this many multiply-adds of a dense computation two kinds of input must do.
+constexpr double kLargeProblem = 1e8;
+
+double dense_multiply_adds(const Problem& problem) {
+  const auto& s = problem.shape;
+  const auto tokens = static_cast<double>(s.batch * s.seqlen_q);
+  const auto head_elements = static_cast<double>(s.num_q_heads * (s.head_dim_qk + s.head_dim_v));
+  const double projections = 2 * tokens * static_cast<double>(s.d_model) * head_elements;
+  return tokens * static_cast<double>(s.seqlen_kv) * head_elements + projections;
+}
 
 std::vector<InputKind> kinds_for(const Problem& problem) {
-  const auto& s = problem.shape;
-  auto flops = static_cast<double>(s.batch * s.num_q_heads) * static_cast<double>(s.seqlen_q) *
-               static_cast<double>(s.seqlen_kv) * static_cast<double>(s.head_dim_qk + s.head_dim_v);
-  if (flops > kLargeProblemFlops) return {InputKind::normal, InputKind::rising};
+  if (dense_multiply_adds(problem) > kLargeProblem) return {InputKind::normal, InputKind::rising};
   return reference::all_input_kinds();
 }
 

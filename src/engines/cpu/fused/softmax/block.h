@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numbers>
+#include <span>
+#include <string_view>
+
+#include "attnbench/device.h"
+#include "attnbench/dtype.h"
+
+/// The unit of work of the fused softmax core, and what an instruction path must supply for it. Everything
+/// that depends on the mask, on threads or on tensors is decided outside (geometry.h, execution.h); a path
+/// only computes softmax(scale Q K^T + mask) V of one block over spans of keys it is handed one after
+/// another.
+namespace attnbench::cpu::fused {
+
+/// Rows of a block, one a lane: 16 f32 lanes fill a 512-bit register.
+inline constexpr int kHalfLanes = 16;
+inline constexpr int kLanes = 2 * kHalfLanes;
+/// Keys of one attend() call: P of 32 rows stays at 8 KiB (bf16), V at 16 KiB for head_dim_v = 64.
+inline constexpr int kTileKeys = 128;
+inline constexpr int kMaxHeadDim = 256;
+/// head_dim_qk and head_dim_v are multiples of this: a 16 x 16 register transpose.
+inline constexpr int kHeadDimUnit = 16;
+/// Spans begin at keys (counted from the span's own origin) that are multiples of this.
+inline constexpr int kKeyUnit = 8;
+
+/// Which half of a block's lanes a span of keys concerns.
+enum class Halves : std::uint8_t { low = 1, high = 2, both = 3 };
+
+/// Keys that follow each other in memory.
+struct KeySpan {
+  const std::byte* k = nullptr;
+  std::int64_t k_stride_bytes = 0;
+  const std::byte* v = nullptr;  ///< packed by pack_values() where the path has that, else rows of V
+  std::int64_t v_stride_bytes = 0;
+  std::int32_t keys_per_value_row = 1;  ///< 2 where packed
+  std::int32_t first_key = 0;
+  std::int32_t keys = 0;
+  /// Keys that every lane of the halves may see; outside, Block::begin and Block::size decide.
+  std::int32_t full_begin = 0;
+  std::int32_t full_end = 0;
+  Halves halves = Halves::both;
+};
+
+/// Up to 32 rows that read the same kv head, and the running state of their softmax.
+struct Block {
+  int rows = 0;
+  std::int64_t head_dim_qk = 0;
+  std::int64_t head_dim_v = 0;
+  float scale_log2 = 0;  ///< |softmax_scale| log2(e): scores are kept in powers of two
+  float q_factor = 1;    ///< sign of softmax_scale, 0 where the scale is 0
+  const std::byte* q[kLanes];
+  std::byte* o[kLanes];
+  float* lse[kLanes];  ///< null: not wanted
+  /// Where not null, finish() writes unnormalised f32 rows here ([rows][head_dim_v]) and leaves o and lse.
+  float* partial = nullptr;
+
+  /// Lane l may see key j where 0 <= j - begin[l] < size[l]; 0 for lanes without a row.
+  alignas(64) std::int32_t begin[kLanes];
+  alignas(64) std::int32_t size[kLanes];
+
+  /// State. Rows sum P / sum, P = 2^(score - maximum); maximum is a whole number (rescaling by
+  /// powers of two rounds nothing) and may trail the true one by kLazyRise.
+  alignas(64) float maximum[kLanes];
+  alignas(64) float sum[kLanes];
+  bool empty = true;  ///< no key yet: `output` is not initialised
+  float* output = nullptr;
+  std::byte* queries = nullptr;
+  std::byte* weights = nullptr;
+  float* scores = nullptr;
+};
+
+/// Bytes a path may use behind Block::output, queries, weights and scores, enough for every path.
+inline constexpr std::int64_t kOutputBytes = std::int64_t{kMaxHeadDim} * kLanes * 4;
+inline constexpr std::int64_t kQueriesBytes = std::int64_t{kMaxHeadDim} * kLanes * 4;
+inline constexpr std::int64_t kWeightsBytes = std::int64_t{kTileKeys + 8} * kLanes * 4;
+inline constexpr std::int64_t kScoresBytes = std::int64_t{kTileKeys} * kLanes * 4;
+
+/// The maximum is raised, and what was summed so far rescaled, only when a score exceeds it by this many
+/// powers of two; until then P <= 2^8, whose relative precision is the same.
+inline constexpr float kLazyRise = 8.0F;
+/// Stands for minus infinity in `maximum`, where infinities would subtract to NaN.
+inline constexpr float kNoMaximum = -1e30F;
+
+/// log(sum of e^score) from the state of a row.
+inline float natural_lse(float maximum, float sum) {
+  return (maximum + std::log2(sum)) * std::numbers::ln2_v<float>;
+}
+
+/// One way to compute a block: begin(), attend() over all its keys, finish().
+struct BlockKernel {
+  void (*begin)(Block&);
+  /// At most kTileKeys keys in all, each span counted up to an even number.
+  void (*attend)(Block&, std::span<const KeySpan>);
+  void (*finish)(Block&);
+};
+
+/// An instruction path of the fused softmax core.
+struct SoftmaxPath {
+  std::string_view name;
+  DType dtype;
+  /// Empty, or why this CPU cannot run it.
+  std::string_view (*missing)(const CpuFeatures&);
+  BlockKernel tile;
+  /// For blocks of at most few_rows rows (decode, last rows of a head): lanes are elements of head_dim.
+  BlockKernel few;
+  /// The same for calls that ask for the log-sum-exp.
+  BlockKernel tile_with_lse;
+  BlockKernel few_with_lse;
+  int few_rows;
+  /// Rearranges `keys` rows of V for the tile kernel, [ceil(keys / 2)][head_dim_v] pairs, the missing half of
+  /// the last pair 0. Null: V is read in place.
+  void (*pack_values)(const std::byte* v, std::int64_t stride_bytes, std::int64_t keys,
+                      std::int64_t head_dim_v, std::byte* packed);
+};
+
+}  // namespace attnbench::cpu::fused

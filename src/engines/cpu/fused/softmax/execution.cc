@@ -1,0 +1,424 @@
+// Values of V are packed by the thread that needs them, ahead of its blocks and once a kv head: no barrier,
+// and a window's packed values stay in cache. Measured and rejected (Zen 4, one core, bf16, D = 64):
+// prefetching the next block's rows of Q, K and V into L2 in windows and block-sparse (N = 1024 and 8192: no
+// faster, up to 8 % slower).
+#include "engines/cpu/fused/softmax/execution.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <numeric>
+
+#include "core/parallel.h"
+#include "engines/cpu/fused/softmax/spans.h"
+
+namespace attnbench::cpu::fused {
+namespace {
+
+/// Multiply-adds below which a fork-join costs more than a second thread brings.
+constexpr std::int64_t kSerialWork = std::int64_t{1} << 20;
+/// A split block's part has at least this many keys.
+constexpr std::int64_t kPartKeys = 512;
+
+/// Fewest packed keys worth sliding over: at the end of the buffer a block's keys are packed again.
+constexpr std::int64_t kPackedKeys = 1024;
+
+/// Rows of one batch entry of a view, by byte addresses.
+class Rows {
+ public:
+  Rows(const TensorView& view, std::int64_t batch)
+      : element_(size_bytes(view.dtype)),
+        head_stride_(view.strides[1] * element_),
+        row_stride_(view.strides[2] * element_),
+        data_(static_cast<std::byte*>(view.data) + batch * view.strides[0] * element_) {}
+  std::byte* at(std::int64_t head, std::int64_t row) const {
+    return data_ + head * head_stride_ + row * row_stride_;
+  }
+  std::int64_t stride() const { return row_stride_; }
+
+ private:
+  std::int64_t element_, head_stride_, row_stride_;
+  std::byte* data_;
+};
+
+std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+}  // namespace
+
+/// Collects spans and hands them to the kernel, kTileKeys keys at a time.
+class SoftmaxExecution::Feeder {
+ public:
+  Feeder(const BlockKernel& kernel, Block& block) : kernel_(kernel), block_(block) {}
+
+  /// Adds all of the span's keys, or cuts it at multiples of kKeyUnit.
+  void add(KeySpan span) {
+    while (span.keys > 0) {
+      auto keys = std::min(span.keys, kTileKeys - used_);
+      if (keys < span.keys) keys = keys / kKeyUnit * kKeyUnit;
+      if (keys == 0 || count_ == kSpans) {
+        flush();
+        continue;
+      }
+      spans_[count_] = span;
+      spans_[count_++].keys = keys;
+      used_ += keys + keys % 2;
+      span.keys -= keys;
+      span.first_key += keys;
+      span.k += keys * span.k_stride_bytes;
+      span.v += keys / span.keys_per_value_row * span.v_stride_bytes;
+    }
+  }
+  void flush() {
+    if (count_ > 0) kernel_.attend(block_, {spans_, count_});
+    count_ = 0;
+    used_ = 0;
+  }
+
+ private:
+  static constexpr std::size_t kSpans = 4;
+  const BlockKernel& kernel_;
+  Block& block_;
+  KeySpan spans_[kSpans];
+  std::size_t count_ = 0;
+  std::int32_t used_ = 0;
+};
+
+SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device)
+    : SoftmaxExecution(path, problem, device, true) {}
+
+SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device,
+                                   bool allocate)
+    : path_(path), problem_(problem), group_(problem.shape.num_q_heads / problem.mechanism.num_kv_heads) {
+  const auto& s = problem_.shape;
+  const auto& m = problem_.mechanism;
+  const HeadGeometry head(m, group_, s.seqlen_q, s.seqlen_kv);
+  const auto heads = s.batch * m.num_kv_heads;
+  const auto cost = heads * head.total_cost();
+  const auto work = cost * kLanes * (s.head_dim_qk + s.head_dim_v);
+  threads_ = work < kSerialWork ? 1 : device.threads;
+
+  const auto blocks = heads * std::max<std::int64_t>(head.blocks(), 1);
+  if (blocks < 4 * threads_) {
+    const auto even = threads_ / std::gcd(blocks, std::int64_t{threads_});
+    const auto enough = (4 * threads_ + blocks - 1) / blocks;
+    const auto longest = s.seqlen_kv / kPartKeys;
+    parts_ = static_cast<int>(std::max<std::int64_t>(1, std::min({even, enough, longest})));
+  }
+  if (parts_ > 1) {
+    const auto rows = group_ * s.seqlen_q;
+    const auto most_blocks = heads * (round_up(rows, kLanes) / kLanes + 1);
+    partials_ = workspace_.reserve(most_blocks * parts_ * kLanes * (s.head_dim_v + 2) * 4);
+  }
+
+  output_ = ThreadParts(workspace_, threads_, kLanes * s.head_dim_v * 4);
+  queries_ = ThreadParts(workspace_, threads_, kQueriesBytes);
+  weights_ = ThreadParts(workspace_, threads_, kWeightsBytes);
+  scores_ = ThreadParts(workspace_, threads_, kScoresBytes);
+  if (path_.pack_values != nullptr) {
+    // The local keys of any block of rows that are not global; global rows see all keys.
+    const auto widest = m.kind == MechanismKind::swa            ? m.window + 2 * kLanes
+                        : m.kind == MechanismKind::block_sparse ? 2 * m.block_size + 2 * kLanes
+                                                                : s.seqlen_kv;
+    const bool dense_rows = m.globals * group_ > path_.few_rows;
+    const auto all = round_up(s.seqlen_kv, kKeyUnit);
+    packed_keys_ = dense_rows ? all : std::min(all, std::max(round_up(widest, kKeyUnit), kPackedKeys));
+    values_ = ThreadParts(workspace_, threads_, packed_keys_ / 2 * s.head_dim_v * 4);
+    const auto globals = round_up(std::min(m.globals, s.seqlen_kv), kKeyUnit);
+    global_values_ = ThreadParts(workspace_, threads_, globals / 2 * s.head_dim_v * 4);
+  }
+  if (!allocate) return;
+  workspace_.allocate();
+  head_costs_.resize(static_cast<std::size_t>(s.batch));
+  workers_.resize(static_cast<std::size_t>(threads_));
+  bind_workers();
+}
+
+std::int64_t SoftmaxExecution::planned_bytes(const SoftmaxPath& path, const Problem& problem,
+                                             const Device& device) {
+  return SoftmaxExecution(path, problem, device, false).workspace_bytes();
+}
+
+void SoftmaxExecution::bind_workers() {
+  const auto& s = problem_.shape;
+  for (int thread = 0; thread < threads_; ++thread) {
+    auto& worker = workers_[static_cast<std::size_t>(thread)];
+    auto& block = worker.block;
+    block.head_dim_qk = s.head_dim_qk;
+    block.head_dim_v = s.head_dim_v;
+    block.scale_log2 = static_cast<float>(std::abs(s.softmax_scale) * std::numbers::log2e);
+    block.q_factor = s.softmax_scale > 0 ? 1.0F : s.softmax_scale < 0 ? -1.0F : 0.0F;
+    // Hidden scores are minus infinity, which a factor of 0 would turn into NaN; q is 0 then.
+    if (block.scale_log2 == 0) block.scale_log2 = 1;
+    block.output = output_.at<float>(workspace_, thread);
+    block.queries = queries_.at<std::byte>(workspace_, thread);
+    block.weights = weights_.at<std::byte>(workspace_, thread);
+    block.scores = scores_.at<float>(workspace_, thread);
+    if (path_.pack_values != nullptr) {
+      worker.values = values_.at<std::byte>(workspace_, thread);
+      worker.global_values = global_values_.at<std::byte>(workspace_, thread);
+    }
+  }
+}
+
+HeadGeometry SoftmaxExecution::geometry(const Tensors& tensors, std::int64_t batch) const {
+  const auto& s = problem_.shape;
+  auto keys = tensors.k.sizes[2];
+  if (!s.seqlens_kv.empty()) keys = std::min(keys, s.seqlens_kv[static_cast<std::size_t>(batch)]);
+  return {problem_.mechanism, group_, s.seqlen_q, keys};
+}
+
+template <typename Wanted, typename Visit>
+void SoftmaxExecution::for_each_block(const Tensors& tensors, Wanted&& wanted, Visit&& visit) const {
+  Item item;
+  for (item.batch = 0; item.batch < problem_.shape.batch; ++item.batch) {
+    const auto head = geometry(tensors, item.batch);
+    for (item.kv_head = 0; item.kv_head < problem_.mechanism.num_kv_heads; ++item.kv_head) {
+      if (!wanted(item.batch)) {
+        item.number += head.blocks();
+        continue;
+      }
+      for (item.begin = head.first_row(); item.begin < head.rows(); item.begin = item.end, ++item.number) {
+        item.end = head.block_end(item.begin);
+        visit(head, item);
+      }
+    }
+  }
+}
+
+void SoftmaxExecution::enqueue(const Tensors& tensors, Queue&) {
+  clear_rows_without_keys(tensors);
+  std::int64_t cost = 0;
+  for (std::int64_t b = 0; b < problem_.shape.batch; ++b) {
+    auto& head_cost = head_costs_[static_cast<std::size_t>(b)];
+    head_cost = geometry(tensors, b).total_cost() * parts_;
+    cost += head_cost * problem_.mechanism.num_kv_heads;
+  }
+  parallel_for(threads_, threads_, [&](std::int64_t share, std::int64_t, int) {
+    run_share(tensors, cost * share / threads_, cost * (share + 1) / threads_,
+              workers_[static_cast<std::size_t>(share)]);
+  });
+  if (parts_ == 1) return;
+  parallel_for(threads_, threads_, [&](std::int64_t share, std::int64_t, int) {
+    const auto all = [](std::int64_t) { return true; };
+    for_each_block(tensors, all, [&](const HeadGeometry& head, const Item& item) {
+      if (item.number % threads_ == share) merge(tensors, head, item);
+    });
+  });
+}
+
+void SoftmaxExecution::clear_rows_without_keys(const Tensors& tensors) const {
+  for (std::int64_t b = 0; b < problem_.shape.batch; ++b) {
+    const auto head = geometry(tensors, b);
+    const auto queries = head.query(head.first_row());
+    for (std::int64_t h = 0; h < problem_.shape.num_q_heads; ++h) {
+      for (std::int64_t i = 0; i < queries; ++i) {
+        std::fill_n(Rows(tensors.o, b).at(h, i), problem_.shape.head_dim_v * size_bytes(path_.dtype),
+                    std::byte{0});
+        if (tensors.lse) *tensors.lse.row<float>(b, h, i) = -std::numeric_limits<float>::infinity();
+      }
+    }
+  }
+}
+
+void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std::int64_t end,
+                                 Worker& worker) {
+  worker.packed_batch = -1;  // V may have changed since the last call
+  std::int64_t at = 0;
+  const auto wanted = [&](std::int64_t batch) {
+    const auto head_cost = head_costs_[static_cast<std::size_t>(batch)];
+    if (at + head_cost > begin && at < end) return true;
+    at += head_cost;
+    return false;
+  };
+  for_each_block(tensors, wanted, [&](const HeadGeometry& head, const Item& item) {
+    const auto cost = threads_ > 1 ? head.cost(item.begin, item.end) : 0;
+    for (int part = 0; part < parts_; ++part, at += cost) {
+      if (at >= begin && at < end) run_part(tensors, head, item, part, worker);
+    }
+  });
+}
+
+void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
+                                Worker& worker) {
+  auto& block = worker.block;
+  bind_rows(tensors, head, item, block);
+  block.partial = parts_ > 1 ? partial(item, part) : nullptr;
+  const bool few = block.rows <= path_.few_rows;
+  const bool with_lse = block.lse[0] != nullptr;
+  const auto& kernel =
+      few ? (with_lse ? path_.few_with_lse : path_.few) : (with_lse ? path_.tile_with_lse : path_.tile);
+  const auto within = part_of_keys(head, item.begin, item.end, part, parts_);
+  const auto globals = part == 0 ? head.allowed(item.begin).globals : KeyRange{};
+  const auto pieces =
+      few ? whole_piece(head, item.begin, item.end, within) : cut_pieces(head, item.begin, item.end, within);
+  const bool packed = !few && path_.pack_values != nullptr;
+  if (!pieces.all_full()) bind_masks(head, item, block);
+  if (packed) pack(tensors, head, item, pieces.keys(), worker);
+
+  const Rows k(tensors.k, item.batch);
+  const Rows v(tensors.v, item.batch);
+  const auto span_of = [&](const Piece& piece, const std::byte* packed_values, std::int64_t origin) {
+    const auto key = piece.keys.begin;
+    KeySpan span;
+    span.k = k.at(item.kv_head, key);
+    span.k_stride_bytes = k.stride();
+    if (packed) {
+      span.v_stride_bytes = problem_.shape.head_dim_v * 4;
+      span.v = packed_values + (key - origin) / 2 * span.v_stride_bytes;
+      span.keys_per_value_row = 2;
+    } else {
+      span.v_stride_bytes = v.stride();
+      span.v = v.at(item.kv_head, key);
+    }
+    span.first_key = static_cast<std::int32_t>(key);
+    span.keys = static_cast<std::int32_t>(piece.keys.size());
+    span.full_begin = static_cast<std::int32_t>(piece.full.begin);
+    span.full_end = static_cast<std::int32_t>(piece.full.end);
+    span.halves = piece.halves;
+    return span;
+  };
+  kernel.begin(block);
+  Feeder feeder(kernel, block);
+  if (globals.size() > 0) {
+    const auto halves = block.rows > kHalfLanes ? Halves::both : Halves::low;
+    feeder.add(span_of({globals, globals, halves}, worker.global_values, 0));
+  }
+  for (const auto& piece : pieces.view()) {
+    feeder.add(span_of(piece, worker.values, worker.packed_keys.begin));
+  }
+  feeder.flush();
+  if (!block.empty) kernel.finish(block);
+  if (block.partial != nullptr) {
+    auto* state = block.partial + kLanes * problem_.shape.head_dim_v;
+    std::copy_n(block.maximum, kLanes, state);
+    std::copy_n(block.sum, kLanes, state + kLanes);
+  }
+}
+
+void SoftmaxExecution::bind_rows(const Tensors& tensors, const HeadGeometry& head, const Item& item,
+                                 Block& block) const {
+  const Rows q(tensors.q, item.batch);
+  const Rows o(tensors.o, item.batch);
+  block.rows = static_cast<int>(item.end - item.begin);
+  auto query = head.query(item.begin);
+  auto in_group = item.begin - query * group_;
+  for (int lane = 0; lane < block.rows; ++lane) {
+    const auto h = item.kv_head * group_ + in_group;
+    block.q[lane] = q.at(h, query);
+    block.o[lane] = o.at(h, query);
+    block.lse[lane] = tensors.lse ? tensors.lse.row<float>(item.batch, h, query) : nullptr;
+    if (++in_group == group_) {
+      in_group = 0;
+      ++query;
+    }
+  }
+}
+
+void SoftmaxExecution::bind_masks(const HeadGeometry& head, const Item& item, Block& block) {
+  std::int64_t query = -1;
+  KeyRange local;
+  for (int lane = 0; lane < block.rows; ++lane) {
+    const auto row = item.begin + lane;
+    if (head.query(row) != query) {
+      query = head.query(row);
+      local = head.allowed(row).local;
+    }
+    block.begin[lane] = static_cast<std::int32_t>(local.begin);
+    block.size[lane] = static_cast<std::int32_t>(local.size());
+  }
+  std::fill(block.begin + block.rows, block.begin + kLanes, 0);
+  std::fill(block.size + block.rows, block.size + kLanes, 0);
+}
+
+void SoftmaxExecution::pack(const Tensors& tensors, const HeadGeometry& head, const Item& item,
+                            KeyRange local, Worker& worker) const {
+  const auto head_dim = problem_.shape.head_dim_v;
+  const Rows v(tensors.v, item.batch);
+  const bool new_head = worker.packed_batch != item.batch || worker.packed_kv_head != item.kv_head;
+  auto& keys = worker.packed_keys;
+  if (new_head) {
+    const auto globals = std::min(problem_.mechanism.globals, head.keys());
+    path_.pack_values(v.at(item.kv_head, 0), v.stride(), globals, head_dim, worker.global_values);
+    worker.packed_batch = item.batch;
+    worker.packed_kv_head = item.kv_head;
+  }
+  if (local.size() == 0) {
+    if (new_head) keys = {};
+    return;
+  }
+  if (new_head || local.begin < keys.begin || local.begin > keys.end ||
+      local.end - keys.begin > packed_keys_) {
+    keys = {local.begin, local.begin};
+  }
+  if (local.end <= keys.end) return;
+  path_.pack_values(v.at(item.kv_head, keys.end), v.stride(), local.end - keys.end, head_dim,
+                    worker.values + (keys.end - keys.begin) / 2 * head_dim * 4);
+  keys.end = local.end;
+}
+
+float* SoftmaxExecution::partial(const Item& item, int part) const {
+  const auto size = kLanes * (problem_.shape.head_dim_v + 2);
+  return workspace_.at<float>(partials_) + (item.number * parts_ + part) * size;
+}
+
+void SoftmaxExecution::merge(const Tensors& tensors, const HeadGeometry& head, const Item& item) const {
+  const auto head_dim = problem_.shape.head_dim_v;
+  for (auto row = item.begin; row < item.end; ++row) {
+    const auto lane = row - item.begin;
+    const auto state = [&](int part) { return partial(item, part) + kLanes * head_dim + lane; };
+    float maximum = kNoMaximum;
+    for (int part = 0; part < parts_; ++part) maximum = std::max(maximum, *state(part));
+    std::array<float, kMaxHeadDim> o{};
+    float sum = 0;
+    for (int part = 0; part < parts_; ++part) {
+      const float part_sum = state(part)[kLanes];
+      if (part_sum == 0) continue;
+      const float weight = std::exp2(*state(part) - maximum);
+      const float* values = partial(item, part) + lane * head_dim;
+      sum += weight * part_sum;
+      for (std::int64_t d = 0; d < head_dim; ++d) o[static_cast<std::size_t>(d)] += weight * values[d];
+    }
+    const auto query = head.query(row);
+    const auto h = item.kv_head * group_ + row - query * group_;
+    for (std::int64_t d = 0; d < head_dim; ++d) {
+      const float value = o[static_cast<std::size_t>(d)] / sum;
+      if (path_.dtype == DType::f32) {
+        tensors.o.row<float>(item.batch, h, query)[d] = value;
+      } else {
+        tensors.o.row<bf16_bits>(item.batch, h, query)[d] = bf16_from_float(value);
+      }
+    }
+    if (tensors.lse) *tensors.lse.row<float>(item.batch, h, query) = natural_lse(maximum, sum);
+  }
+}
+
+double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
+  const auto& s = problem.shape;
+  const auto& m = problem.mechanism;
+  const auto group = s.num_q_heads / m.num_kv_heads;
+  double scores = 0;
+  for (std::int64_t b = 0; b < s.batch; ++b) {
+    const auto keys = s.seqlens_kv.empty() ? s.seqlen_kv : s.seqlens_kv[static_cast<std::size_t>(b)];
+    const HeadGeometry head(m, group, s.seqlen_q, keys);
+    for (auto row = head.first_row(); row < head.rows();) {
+      const auto end = head.block_end(row);
+      const bool few = end - row <= path.few_rows;
+      const auto globals = head.allowed(row).globals.size();
+      const KeyRange all{0, keys};
+      scores += static_cast<double>(globals * (few                      ? end - row
+                                               : end - row > kHalfLanes ? kLanes
+                                                                        : kHalfLanes));
+      for (const auto& piece :
+           (few ? whole_piece(head, row, end, all) : cut_pieces(head, row, end, all)).view()) {
+        const auto lanes = few ? end - row : piece.halves == Halves::both ? kLanes : kHalfLanes;
+        scores += static_cast<double>(piece.keys.size() * lanes);
+      }
+      row = end;
+    }
+  }
+  return scores * static_cast<double>(m.num_kv_heads * 2 * (s.head_dim_qk + s.head_dim_v));
+}
+
+}  // namespace attnbench::cpu::fused

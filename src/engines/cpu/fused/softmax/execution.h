@@ -1,0 +1,78 @@
+#pragma once
+
+#include <vector>
+
+#include "attnbench/kernel.h"
+#include "engines/cpu/fused/softmax/block.h"
+#include "engines/cpu/fused/softmax/geometry.h"
+#include "engines/cpu/workspace.h"
+
+namespace attnbench::cpu::fused {
+
+/// Runs a path over all blocks of a problem of core scope: work goes to threads by cost; where there are too
+/// few blocks for the threads, each block's keys are split and the parts merged by their log-sum-exp.
+class SoftmaxExecution final : public Execution {
+ public:
+  SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device);
+
+  void enqueue(const Tensors& tensors, Queue& queue) override;
+  std::int64_t workspace_bytes() const override { return workspace_.bytes(); }
+
+  /// Of an execution that would be prepared, without allocating it.
+  static std::int64_t planned_bytes(const SoftmaxPath& path, const Problem& problem, const Device& device);
+
+ private:
+  /// One block of rows of one kv head.
+  struct Item {
+    std::int64_t batch = 0;
+    std::int64_t kv_head = 0;
+    std::int64_t begin = 0;  ///< rows
+    std::int64_t end = 0;
+    std::int64_t number = 0;  ///< over the whole problem
+  };
+  /// A thread's state. Values of V stay packed for the blocks of the same kv head that follow.
+  struct Worker {
+    Block block;
+    std::int64_t packed_batch = -1;
+    std::int64_t packed_kv_head = -1;
+    KeyRange packed_keys;
+    std::byte* values = nullptr;
+    std::byte* global_values = nullptr;
+  };
+  class Feeder;
+
+  SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device, bool allocate);
+  void bind_workers();
+  HeadGeometry geometry(const Tensors& tensors, std::int64_t batch) const;
+  /// visit(head, item) for all blocks of rows that see a key, in heads where wanted(batch) says so.
+  template <typename Wanted, typename Visit>
+  void for_each_block(const Tensors& tensors, Wanted&& wanted, Visit&& visit) const;
+  void clear_rows_without_keys(const Tensors& tensors) const;
+  /// Items whose cost begins in [begin, end) of the running sum.
+  void run_share(const Tensors& tensors, std::int64_t begin, std::int64_t end, Worker& worker);
+  void run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Worker& worker);
+  void bind_rows(const Tensors& tensors, const HeadGeometry& head, const Item& item, Block& block) const;
+  static void bind_masks(const HeadGeometry& head, const Item& item, Block& block);
+  void pack(const Tensors& tensors, const HeadGeometry& head, const Item& item, KeyRange local,
+            Worker& worker) const;
+  /// f32 rows [rows][head_dim_v], then kLanes maxima, then kLanes sums.
+  float* partial(const Item& item, int part) const;
+  void merge(const Tensors& tensors, const HeadGeometry& head, const Item& item) const;
+
+  const SoftmaxPath& path_;
+  Problem problem_;
+  std::int64_t group_;
+  int threads_ = 1;
+  int parts_ = 1;                         ///< of each block's keys
+  std::int64_t packed_keys_ = 0;          ///< capacity of a thread's packed values
+  std::vector<std::int64_t> head_costs_;  ///< of the running call, by batch entry
+  std::vector<Worker> workers_;
+  Workspace workspace_;
+  ThreadParts output_, queries_, weights_, scores_, values_, global_values_;
+  std::int64_t partials_ = 0;
+};
+
+/// FLOPs the path really does: lanes without a row and masked keys of its tiles included.
+double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem);
+
+}  // namespace attnbench::cpu::fused

@@ -1,0 +1,195 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "attnbench/registry.h"
+#include "reference/inputs.h"
+#include "reference/oracle.h"
+
+namespace attnbench {
+namespace {
+
+struct ShapeCase {
+  std::string mechanism;
+  std::int64_t batch, q_heads, kv_heads, seqlen_q, seqlen_kv, head_dim_qk, head_dim_v;
+};
+
+/// Off every tile, groups that do not divide 32, both kernels of a path (more and fewer than 8 rows), split
+/// keys.
+const std::vector<ShapeCase> kShapes = {
+    {"mha", 1, 2, 0, 129, 129, 64, 64},
+    {"mha", 2, 1, 0, 33, 33, 80, 96},
+    {"mha", 1, 1, 0, 1, 1, 256, 256},
+    {"mha(causal)", 1, 2, 0, 127, 127, 16, 32},
+    {"mha(causal)", 3, 1, 0, 129, 33, 64, 64},
+    {"gqa(kv=2)", 1, 6, 2, 33, 129, 64, 80},
+    {"gqa(kv=8)", 1, 32, 8, 1, 1111, 128, 128},
+    {"mqa", 1, 32, 1, 1, 5000, 64, 64},
+    {"mqa", 1, 8, 1, 7, 777, 32, 256},
+    {"swa(w=64)", 1, 2, 0, 777, 777, 64, 64},
+    {"swa(w=7,causal)", 1, 6, 2, 129, 129, 64, 64},
+    {"block_sparse(bs=32,globals=1)", 1, 2, 0, 777, 777, 64, 64},
+    {"block_sparse(bs=7,globals=40)", 1, 3, 1, 129, 129, 64, 48},
+    {"block_sparse(bs=64,globals=1,causal)", 1, 2, 0, 127, 127, 128, 64},
+};
+
+Problem make_problem(const ShapeCase& c, DType dtype) {
+  Problem problem;
+  auto& s = problem.shape;
+  s.batch = c.batch;
+  s.num_q_heads = c.q_heads;
+  s.seqlen_q = c.seqlen_q;
+  s.seqlen_kv = c.seqlen_kv;
+  s.head_dim_qk = c.head_dim_qk;
+  s.head_dim_v = c.head_dim_v;
+  s.dtype_q = s.dtype_kv = s.dtype_o = dtype;
+  s.softmax_scale = 1 / std::sqrt(static_cast<double>(c.head_dim_qk));
+  problem.mechanism = bind_kv_heads(parse_mechanism(c.mechanism), c.q_heads, c.kv_heads);
+  if (c.seqlen_q != c.seqlen_kv) problem.phase = Phase::decode;
+  return problem;
+}
+
+double element(const TensorView& view, const reference::Row& row, std::int64_t column) {
+  if (view.dtype == DType::f32) return view.row<float>(row.batch, row.head, row.query)[column];
+  return bf16_to_float(view.row<bf16_bits>(row.batch, row.head, row.query)[column]);
+}
+
+/// error <= 2 x (error of the plain form) + 4 ulp max|o|, and the log-sum-exp to its own rounding.
+void expect_correct(const Problem& problem, const Tensors& tensors) {
+  const auto rows = reference::sample_rows(problem, 96);
+  const auto exact = reference::oracle(problem, tensors, rows);
+  const auto plain = reference::plain_form(problem, tensors, rows);
+  double largest = 0, plain_error = 0, error = 0;
+  for (std::size_t n = 0; n < exact.o.size(); ++n) {
+    const auto width = static_cast<std::size_t>(exact.width);
+    const double got = element(tensors.o, rows[n / width], static_cast<std::int64_t>(n % width));
+    ASSERT_TRUE(std::isfinite(got));
+    largest = std::max(largest, std::abs(exact.o[n]));
+    plain_error = std::max(plain_error, std::abs(plain.o[n] - exact.o[n]));
+    error = std::max(error, std::abs(got - exact.o[n]));
+  }
+  EXPECT_LE(error, 2 * plain_error + 4 * unit_in_last_place(problem.shape.dtype_o) * largest);
+  if (!tensors.lse) return;
+  for (std::size_t n = 0; n < rows.size(); ++n) {
+    const double got = *tensors.lse.row<float>(rows[n].batch, rows[n].head, rows[n].query);
+    if (std::isinf(exact.lse[n])) {
+      EXPECT_EQ(got, exact.lse[n]);
+    } else {
+      EXPECT_NEAR(got, exact.lse[n], 5e-4 + 1e-6 * std::abs(exact.lse[n]));
+    }
+  }
+}
+
+class FusedSoftmax : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    const auto problem = make_problem(kShapes[0], dtype());
+    const auto support = kernel(problem).supports(problem, cpu_device(1));
+    if (!support) GTEST_SKIP() << "not run on these instructions: " << support.reason();
+  }
+  static DType dtype() { return GetParam() == "avx512" ? DType::f32 : DType::bf16; }
+  /// The path asked for and no other.
+  static const KernelInfo& kernel(const Problem& problem) {
+    const auto* found = find_kernel({problem.mechanism, "fused", "cpu", GetParam()});
+    EXPECT_NE(found, nullptr);
+    EXPECT_EQ(found->path(), GetParam());
+    return *found;
+  }
+  static void run(const Problem& problem, const Tensors& tensors, int threads) {
+    auto device = cpu_device(1);
+    device.threads = threads;
+    const auto queue = make_cpu_queue();
+    const auto execution = kernel(problem).prepare(problem, device);
+    EXPECT_EQ(execution->workspace_bytes(), kernel(problem).workspace_bytes(problem, device));
+    execution->enqueue(tensors, *queue);
+  }
+};
+
+TEST_P(FusedSoftmax, MatchesTheOracleOnHardInputs) {
+  for (const auto& shape : kShapes) {
+    const auto problem = make_problem(shape, dtype());
+    for (const auto kind : reference::all_input_kinds()) {
+      SCOPED_TRACE(shape.mechanism + " " + std::string(reference::name(kind)));
+      const auto data = reference::make_data(problem, kind, 7, true);
+      run(problem, data.tensors, 1);
+      expect_correct(problem, data.tensors);
+    }
+  }
+}
+
+TEST_P(FusedSoftmax, ThreadsShareRowsAndSplitKeys) {
+  for (const auto& shape : kShapes) {
+    const auto problem = make_problem(shape, dtype());
+    for (const int threads : {2, 3, 16}) {
+      SCOPED_TRACE(shape.mechanism + " " + std::to_string(threads));
+      const auto data = reference::make_data(problem, reference::InputKind::normal, 3, true);
+      run(problem, data.tensors, threads);
+      expect_correct(problem, data.tensors);
+    }
+  }
+}
+
+TEST_P(FusedSoftmax, ReadsAnyRowStrideAndWritesOnlyItsRows) {
+  auto problem = make_problem({"gqa(kv=2)", 2, 4, 2, 70, 70, 64, 80}, dtype());
+  problem.shape.softmax_scale = -0.1;
+  const auto bytes = size_bytes(dtype());
+  constexpr std::int64_t kGap = 24;
+  std::vector<Buffer> memory;
+  const auto view = [&](std::int64_t heads, std::int64_t head_dim) {
+    const auto row = head_dim + kGap;
+    memory.emplace_back(2 * heads * 70 * row * bytes);
+    std::fill_n(memory.back().as<unsigned char>(), memory.back().bytes(), static_cast<unsigned char>(0xff));
+    // Heads inside rows: (batch, sequence, heads, head_dim).
+    return TensorView{
+        memory.back().data(), dtype(), {2, heads, 70, head_dim}, {70 * heads * row, row, heads * row, 1}};
+  };
+  Tensors tensors;
+  tensors.q = view(4, 64);
+  tensors.k = view(2, 64);
+  tensors.v = view(2, 80);
+  tensors.o = view(4, 80);
+  reference::fill_inputs(problem, reference::InputKind::normal, 5, tensors);
+  run(problem, tensors, 2);
+  expect_correct(problem, tensors);
+  for (std::int64_t i = 0; i < 70; ++i) {
+    const auto* gap =
+        reinterpret_cast<const unsigned char*>(tensors.o.data) + (i * 4 * (80 + kGap) + 80) * bytes;
+    EXPECT_TRUE(std::all_of(gap, gap + kGap * bytes, [](unsigned char byte) { return byte == 0xff; }));
+  }
+}
+
+TEST_P(FusedSoftmax, DecodesWithFewerKeysThanPrepared) {
+  const ShapeCase prepared{"gqa(kv=2)", 1, 8, 2, 1, 3000, 64, 64};
+  const auto problem = make_problem(prepared, dtype());
+  const auto execution = kernel(problem).prepare(problem, cpu_device(1));
+  const auto queue = make_cpu_queue();
+  for (const std::int64_t keys : {1, 31, 64, 1501, 3000}) {
+    auto shorter = prepared;
+    shorter.seqlen_kv = keys;
+    const auto now = make_problem(shorter, dtype());
+    const auto data = reference::make_data(now, reference::InputKind::normal, 11, true);
+    execution->enqueue(data.tensors, *queue);
+    expect_correct(now, data.tensors);
+  }
+}
+
+TEST_P(FusedSoftmax, RefusesWithAReason) {
+  auto problem = make_problem(kShapes[0], dtype());
+  problem.shape.head_dim_qk = 72;
+  EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find("72"), std::string::npos);
+  problem = make_problem(kShapes[0], dtype() == DType::f32 ? DType::bf16 : DType::f32);
+  EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find(GetParam()), std::string::npos);
+  problem = make_problem(kShapes[0], dtype());
+  auto device = cpu_device(1);
+  device.features = {};
+  EXPECT_NE(kernel(problem).supports(problem, device).reason().find("lacks"), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(Paths, FusedSoftmax, testing::Values("avx512bf16", "avx512"),
+                         [](const auto& path) { return path.param; });
+
+}  // namespace
+}  // namespace attnbench
