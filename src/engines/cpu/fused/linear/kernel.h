@@ -6,7 +6,7 @@
 namespace attnbench::cpu::linear {
 
 /// linear/fused or causal_linear/chunked on one instruction path (Katharopoulos et al. 2020, eq. 4-12;
-/// chunk-wise state passing: Hua et al. 2022, "Transformer Quality in Linear Time", section 3.2).
+/// chunk-wise state passing: Hua et al. 2022, "Transformer Quality in Linear Time").
 class LinearKernel : public CpuKernel {
  public:
   LinearKernel(MechanismKind kind, std::string_view path, const Ops& (*ops)(DType))
