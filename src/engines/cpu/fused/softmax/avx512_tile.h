@@ -5,6 +5,7 @@
 // against two registers, 16 sums in registers. Maxima and sums are vertical. A group of 8 keys goes through
 // softmax at once; its exponentials run inside the products of the next group (Path::kInterleave). A Path
 // supplies the 32-bit lane arithmetic: one f32, or a pair of bf16.
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -18,7 +19,9 @@ inline constexpr int kGroupKeys = 8;
 inline constexpr int kValueColumns = 8;
 
 ATTNBENCH_SIMD_INLINE __m512i broadcast_word(const std::byte* address) {
-  return _mm512_set1_epi32(*reinterpret_cast<const int*>(address));
+  int word;  // rows of bf16 with an odd stride are not aligned to it
+  std::memcpy(&word, address, sizeof word);
+  return _mm512_set1_epi32(word);
 }
 
 template <typename Path>
