@@ -66,6 +66,8 @@ std::string dry_run_text(const RunOptions& options) {
                           kernel.at("unsupported").get<std::string>());
     }
   }
+  if (options.profile.default_path_only)
+    text += "of kernels with several paths this profile times the default one alone\n";
   return text + fmt::format("{} cells, profile {}: at most about {} by nominal rates; nothing was measured\n",
                             plan.at("cells").size(), options.profile.name,
                             duration_in_words(plan.at("estimated_seconds").get<double>()));

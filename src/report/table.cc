@@ -7,6 +7,7 @@
 #include <map>
 #include <numeric>
 
+#include "report/folded_paths.h"
 #include "report/format.h"
 #include "report/groups.h"
 
@@ -133,6 +134,7 @@ std::string common_suffix(const std::vector<KernelRecord>& rows) {
 class Block {
  public:
   Block(const CellGroup& group, Notes& notes) : group_(group), notes_(notes), rows_(rows_of(group)) {
+    folded_ = fold_other_paths(group, rows_);
     const auto suffix = common_suffix(rows_);
     heading_ = group.heading + (suffix.empty() ? "" : ", kernels " + suffix);
     label_width_ = width_of(kAlias);
@@ -159,7 +161,7 @@ class Block {
       text += part(std::vector<Column>(columns.begin() + static_cast<std::ptrdiff_t>(begin),
                                        columns.begin() + static_cast<std::ptrdiff_t>(end)));
     }
-    return text;
+    return text + folded_;
   }
 
  private:
@@ -237,7 +239,7 @@ class Block {
   Notes& notes_;
   std::vector<KernelRecord> rows_;
   std::vector<std::string> labels_;
-  std::string heading_;
+  std::string heading_, folded_;
   std::size_t label_width_;
 };
 

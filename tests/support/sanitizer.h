@@ -4,8 +4,10 @@
 
 namespace attnbench::testing_support {
 
-/// AddressSanitizer ends the process where operator new would throw, so memory limits cannot be tested with
-/// it.
-inline bool under_address_sanitizer() { return dlsym(RTLD_DEFAULT, "__asan_init") != nullptr; }
+/// The allocators of AddressSanitizer and ThreadSanitizer end the process where operator new would throw, so
+/// memory limits cannot be tested with them.
+inline bool under_allocating_sanitizer() {
+  return dlsym(RTLD_DEFAULT, "__asan_init") != nullptr || dlsym(RTLD_DEFAULT, "__tsan_init") != nullptr;
+}
 
 }  // namespace attnbench::testing_support

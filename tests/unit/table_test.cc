@@ -171,6 +171,23 @@ TEST_F(TableTest, KernelsWithoutNumbersSayWhy) {
                                "(3) not measured: IMPOSSIBLE: 1.3 x the ceiling\n"));
 }
 
+TEST_F(TableTest, PathsThatRanNowhereShareALine) {
+  std::vector<KernelRecord> kernels{kernel("mha", "unfused"), kernel("mqa", "fused"), kernel("mqa", "fused"),
+                                    kernel("linear", "fused"), kernel("linear", "fused")};
+  for (const auto i : {1, 3}) {
+    kernels[static_cast<std::size_t>(i)].path = "slow";
+    kernels[static_cast<std::size_t>(i)].support_reason = "computes f32";
+    kernels[static_cast<std::size_t>(i) + 1].path = "fast";
+  }
+  kernels[4].support_reason = "computes f32";  // no path of linear ran: each keeps its row
+  auto contents = run_of({cell(128, kernels)});
+  contents.processes.push_back(process(contents.cells[0], 0, {1e-3, 1e-3, 1e-3, 1e-3, 1e-3}));
+  const auto table = run_table(summary_of(contents));
+  EXPECT_THAT(table, HasSubstr("\nnot run: fused@cpu:slow (mqa): computes f32\n"));
+  EXPECT_EQ(line_with(table, "mqa/fused@cpu:slow"), "no line has mqa/fused@cpu:slow");
+  EXPECT_THAT(line_with(table, "linear/fused@cpu:slow"), HasSubstr("unsupported: computes f32"));
+}
+
 TEST_F(TableTest, NothingIsComparedWithABaselineThatIsWrong) {
   auto contents = run_of({cell(128, {kernel("mha", "unfused"), kernel("linear", "two_gemm")})});
   contents.processes = {process(contents.cells[0], 0, {1e-3, 1e-3})};

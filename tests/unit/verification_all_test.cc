@@ -66,7 +66,7 @@ TEST(VerifyAll, AHangIsAFailureOfItsCase) {
 }
 
 TEST(VerifyAll, MemoryIsLimited) {
-  if (testing_support::under_address_sanitizer()) GTEST_SKIP();
+  if (testing_support::under_allocating_sanitizer()) GTEST_SKIP();
   const SimpleKernel hog(Fault::eats_memory);
   const auto summary = verify({&hog}).at(0);
   ASSERT_EQ(summary.failures.size(), 10u);

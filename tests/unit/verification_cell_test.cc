@@ -64,7 +64,7 @@ TEST(VerifyCell, SaysInWordsWhatWentWrong) {
 }
 
 TEST(VerifyCell, MemoryIsLimited) {
-  if (testing_support::under_address_sanitizer()) GTEST_SKIP();
+  if (testing_support::under_allocating_sanitizer()) GTEST_SKIP();
   EXPECT_THAT(verify(Fault::eats_memory).reason,
               HasSubstr("ran out of memory (limit 0.5 GiB) while computing"));
 }

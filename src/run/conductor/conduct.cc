@@ -117,8 +117,8 @@ class Conductor {
       if (!state.record.cell_id.empty()) continue;
       progress_.update(fmt::format("verifying {}/{} {}", done, cells_.size(), state.cell.id()));
       describe(state, probe);
-      outcome_.kernel_failed |=
-          verify_cell_in_worker(for_cell(state), store_, outcome_.run_id, state, progress_);
+      outcome_.kernel_failed |= verify_cell_in_worker(for_cell(state), store_, outcome_.run_id, state,
+                                                      probe.ceilings.at(state.cell.threads), progress_);
     }
     progress_.milestone(fmt::format("verified {} cells", cells_.size()));
   }

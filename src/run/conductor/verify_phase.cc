@@ -65,7 +65,7 @@ void choose_baseline(CellState& state, Progress& progress) {
 }  // namespace
 
 bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t run, CellState& state,
-                           Progress& progress) {
+                           const Ceilings& ceilings, Progress& progress) {
   auto waiting = candidates(state.cell, options.kernel_limit_seconds);
   state.record.kernels.clear();
   for (const auto& choice : waiting) state.record.kernels.push_back(record_of(choice, state.cell));
@@ -81,6 +81,7 @@ bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t
       worker.send({{"type", messages::kVerify},
                    {"cell", to_json(state.cell)},
                    {"kernels", kernels},
+                   {"default_path_by", options.profile.default_path_only ? to_json(ceilings) : json()},
                    {"data_seed", options.seed}});
       // The worker ends a kernel that hangs; only a hung worker itself is silent for longer.
       const double patience = 3 * options.kernel_limit_seconds + 60;

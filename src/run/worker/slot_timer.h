@@ -4,15 +4,16 @@
 #include <functional>
 
 #include "attnbench/queue.h"
+#include "plan/study.h"
 
 namespace attnbench {
 
 /// Constants of the timing method (docs/methodology.md, "Timing").
 struct TimingRules {
   double priming_agreement = 0.02;  ///< two successive untimed calls this close end the priming
-  int priming_limit_calls = 20;
-  double priming_single_call_seconds = 5e-3;  ///< one untimed call suffices above this
-  double batch_seconds = 1e-3;                ///< a batch lasts at least this long
+  int priming_limit_calls = kMaxPrimingCalls;
+  double priming_single_call_seconds = kOnePrimingCallAboveSeconds;  ///< one untimed call suffices above this
+  double batch_seconds = kBatchSeconds;                              ///< a batch lasts at least this long
   int warmup_window = 5;
   double warmup_agreement = 0.01;  ///< medians of the last two windows this close end the warm-up
 };

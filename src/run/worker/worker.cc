@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -14,6 +15,7 @@
 #include "core/json.h"
 #include "plan/study_json.h"
 #include "run/ceilings/ceilings.h"
+#include "run/ceilings/default_path.h"
 #include "run/environment/environment.h"
 #include "run/environment/identity.h"
 #include "run/noise/layout_noise.h"
@@ -142,7 +144,9 @@ class Worker {
     limits.seed = read_field<std::uint64_t>(message, "data_seed");
     const auto available = available_memory_bytes();
     limits.memory_bytes = available / 5 * 4;
-    const auto refused = kernels_that_do_not_fit(cell, choices, device_, available);
+    auto refused = kernels_that_do_not_fit(cell, choices, device_, available);
+    if (const auto& ceilings = read_field<json>(message, "default_path_by"); !ceilings.is_null())
+      refused.merge(other_paths(cell, choices, ceilings_from_json(ceilings)));
     std::vector<VerificationTarget> targets;
     for (const auto& choice : choices) {
       limits.seconds = choice.limit_seconds;
@@ -158,6 +162,26 @@ class Worker {
     }
     verify_cell(cell.id(), targets, device_, limits, send);
     lifeline_.send({{"type", messages::kVerify}, {"done", true}});
+  }
+
+  /// The kernels that support the cell on a path other than the default one, with the reason to leave them
+  /// out. The baseline stays.
+  std::map<std::string, std::string> other_paths(const Cell& cell, const std::vector<KernelChoice>& choices,
+                                                 const Ceilings& ceilings) const {
+    std::map<std::string, std::string> reasons;
+    for (const auto& choice : choices) {
+      const auto problem = cell.problem(choice.mechanism);
+      std::vector<const KernelInfo*> same_mechanism;
+      for (const auto& other : choices) {
+        if (other.mechanism == choice.mechanism) same_mechanism.push_back(other.kernel);
+      }
+      const auto* preferred = default_path(*choice.kernel, same_mechanism, problem, device_, ceilings);
+      const bool supported = static_cast<bool>(choice.kernel->supports(problem, device_));
+      if (!supported || preferred == choice.kernel || choice.id() == cell.baseline) continue;
+      reasons[choice.id()] =
+          fmt::format("this profile times the default path alone, here {}", preferred->path());
+    }
+    return reasons;
   }
 
   void prepare(const json& message) {
