@@ -11,7 +11,7 @@ namespace {
 
 /// Steps of the search within a segment: a gap or an island narrower than 1/kSteps of it can be missed, but
 /// never one that holds an estimate.
-constexpr int kSteps = 128;
+constexpr int kSteps = 32;
 constexpr int kBisections = 50;
 
 /// The interpolated log-ratio between two neighbouring lengths, by weight of the upper one.
@@ -28,8 +28,7 @@ class Segment {
   }
 
   bool may_be_zero(double weight) const {
-    const auto interval = contrast(means_, std::array{1 - weight, weight}).interval();
-    return interval.low <= 0 && interval.high >= 0;
+    return contrast(means_, std::array{1 - weight, weight}).two_sided_p() >= 1 - kConfidence;
   }
 
   /// Weights at which to look, rising: an even grid and the zero of the mean.

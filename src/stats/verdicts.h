@@ -14,8 +14,8 @@ std::string_view to_string(Verdict verdict);
 
 /// Errors of a family, of all kinds together.
 constexpr double kFamilyError = 0.05;
-/// With fewer processes a comparison is UNRESOLVED whatever it shows: the published design's number, the
-/// smallest for which the simulations of tests/simulation hold.
+/// With fewer processes a comparison is UNRESOLVED whatever it shows: the number of the published design,
+/// from which on tests/simulation checks the errors.
 constexpr int kFewestProcesses = 5;
 
 /// A kernel against the baseline, with all that led to the verdict.

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <numbers>
 #include <stdexcept>
 
 #include "stats/intervals.h"
@@ -15,10 +14,14 @@ namespace {
 /// In (0, 1), 53 bits.
 double uniform(SplitMix64& random) { return (static_cast<double>(random.next() >> 11) + 0.5) * 0x1.0p-53; }
 
-/// Box and Muller 1958; the same on every standard library.
-double normal_value(SplitMix64& random) {
-  const double radius = std::sqrt(-2 * std::log(uniform(random)));
-  return radius * std::cos(2 * std::numbers::pi * uniform(random));
+/// Standard normal quantiles at the middles of equal shares.
+std::vector<double> normal_quantiles() {
+  const boost::math::normal normal;
+  std::vector<double> quantiles(4096);
+  for (std::size_t i = 0; i < quantiles.size(); ++i) {
+    quantiles[i] = quantile(normal, (static_cast<double>(i) + 0.5) / static_cast<double>(quantiles.size()));
+  }
+  return quantiles;
 }
 
 /// Mean and variance of a distribution with these quantiles, uniform between each two.
@@ -55,22 +58,20 @@ NoiseModel with_scales() {
 
 }  // namespace
 
-Shape Shape::normal() { return Shape({}); }
+Shape Shape::normal() {
+  static const Shape shape(standardised(normal_quantiles()));
+  return shape;
+}
 
 Shape Shape::lognormal(double sigma) {
-  const boost::math::normal normal;
-  std::vector<double> sample(4096);
-  for (std::size_t i = 0; i < sample.size(); ++i) {
-    const double share = (static_cast<double>(i) + 0.5) / static_cast<double>(sample.size());
-    sample[i] = std::exp(sigma * quantile(normal, share));
-  }
-  return Shape(standardised(std::move(sample)));
+  auto quantiles = normal_quantiles();
+  for (double& value : quantiles) value = std::exp(sigma * value);
+  return Shape(standardised(std::move(quantiles)));
 }
 
 Shape Shape::empirical(std::vector<double> quantiles) { return Shape(standardised(std::move(quantiles))); }
 
 double Shape::draw(SplitMix64& random) const {
-  if (quantiles_.empty()) return normal_value(random);
   const double place = uniform(random) * static_cast<double>(quantiles_.size() - 1);
   const auto below = static_cast<std::size_t>(place);
   const double share = place - static_cast<double>(below);
@@ -78,7 +79,6 @@ double Shape::draw(SplitMix64& random) const {
 }
 
 double Shape::mean_of_exponential(double scale) const {
-  if (quantiles_.empty()) return std::exp(scale * scale / 2);
   double sum = 0;
   for (std::size_t i = 0; i + 1 < quantiles_.size(); ++i) {
     const double low = scale * quantiles_[i];
@@ -90,8 +90,8 @@ double Shape::mean_of_exponential(double scale) const {
 
 double NoiseModel::mean_factor() const {
   return process_shape.mean_of_exponential(process_sd) *
-         kernel_process_shape.mean_of_exponential(kernel_process_sd) * std::exp(block_sd * block_sd / 2) *
-         residual_shape.mean_of_exponential(residual_sd);
+         kernel_process_shape.mean_of_exponential(kernel_process_sd) *
+         Shape::normal().mean_of_exponential(block_sd) * residual_shape.mean_of_exponential(residual_sd);
 }
 
 NoiseModel NoiseModel::scaled(double factor) const {
@@ -129,10 +129,11 @@ ProcessTimes simulate_process(const NoiseModel& noise, std::span<const double> c
   const double process = noise.process_sd * noise.process_shape.draw(random);
   const double carried = noise.block_autocorrelation;
   const double fresh = std::sqrt(1 - carried * carried);
-  double drift = Shape::normal().draw(random);
+  static const auto normal = Shape::normal();
+  double drift = normal.draw(random);
   for (double& block : common) {
     block = process + noise.block_sd * drift;
-    drift = carried * drift + fresh * Shape::normal().draw(random);
+    drift = carried * drift + fresh * normal.draw(random);
   }
   ProcessTimes times;
   for (const double centre : centre_seconds) {

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <random>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,7 +26,7 @@ class Shape {
  private:
   explicit Shape(std::vector<double> quantiles) : quantiles_(std::move(quantiles)) {}
 
-  std::vector<double> quantiles_;  ///< at 0, 1/(n-1), ..., 1; empty: normal
+  std::vector<double> quantiles_;  ///< at 0, 1/(n-1), ..., 1
 };
 
 /// Noise of the logarithm of a time: process + kernel in process + block + residual. The first two are drawn

@@ -27,7 +27,7 @@ std::string Rate::text() const {
 }
 
 void report(const std::string& what, const Rate& rate) {
-  fmt::print("{:<72} {}\n", what, rate.text());
+  fmt::print("{:<92} {}\n", what, rate.text());
   std::fflush(stdout);
 }
 
