@@ -138,6 +138,7 @@ TEST(Coverage, ExponentStepAndCrossover) {
       }
       exponent.count(covers(stats::fit_power_law(times).exponent, true_exponent));
       step.count(covers(stats::step_ratios(times)[2].ratio, seconds[3] / seconds[2]));
+      if (i % 2 == 1) continue;  // the search takes its time
       bool inside = false;
       for (const auto& range : stats::find_crossover(ratios).ranges) {
         inside = inside || (range.low <= true_crossover && true_crossover <= range.high);
@@ -198,7 +199,7 @@ TEST(Coverage, SkewedNoise) {
     }
     expect_coverage(of, "paired ratio", ratio);
     report("coverage: " + label(of, "mean latency"), latency);
-    EXPECT_GE(latency.low(), 0.88) << label(of, "mean latency");
+    EXPECT_GE(latency.low(), 0.92) << label(of, "mean latency");
   }
 }
 

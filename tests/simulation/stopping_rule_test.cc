@@ -52,7 +52,7 @@ TEST(StoppingRule, CoverageOverNoise) {
 TEST(StoppingRule, CoverageAtItsWorst) {
   constexpr int kTrials = 60'000;
   constexpr double kHalfWidth = 0.015;
-  for (const auto& model : {normal_noise(), measured_noise(), skewed_noise()}) {
+  for (const auto& model : {normal_noise(), measured_noise()}) {
     const auto noise = scaled_to_half_width(model, kHalfWidth);
     SplitMix64 random(13);
     Rate coverage;
