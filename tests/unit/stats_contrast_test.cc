@@ -67,7 +67,7 @@ TEST(StatsContrast, WeightZeroTakesNoPart) {
   EXPECT_EQ(result.df, 2);
 }
 
-// Student's data for two unequal samples; scipy 1.17: stats.ttest_ind(a, b, equal_var=False).
+// Two samples of unequal variance; scipy 1.17: stats.ttest_ind(a, b, equal_var=False).
 TEST(StatsWelch, DifferenceOfMeans) {
   const std::vector<double> a{27.5, 21.0, 19.0, 23.6, 17.0, 17.9, 16.9, 20.1,
                               21.9, 22.6, 23.1, 19.6, 19.0, 21.7, 21.4};
