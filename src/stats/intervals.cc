@@ -1,11 +1,14 @@
 #include "stats/intervals.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <vector>
+
+#include "stats/checks.h"
 
 namespace attnbench::stats {
 namespace {
@@ -16,6 +19,10 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 }  // namespace
 
 bool Interval::is_bounded() const { return std::isfinite(low) && std::isfinite(high); }
+
+Interval exponential(const Interval& logs) {
+  return {std::exp(logs.estimate), std::exp(logs.low), std::exp(logs.high)};
+}
 
 double mean(std::span<const double> values) {
   if (values.empty()) return kNaN;
@@ -45,6 +52,7 @@ double coefficient_of_variation(std::span<const double> values) {
 double t_quantile(double p, double df) { return quantile(boost::math::students_t(df), p); }
 
 Interval mean_interval(std::span<const double> values) {
+  require_finite("value", values);
   const double centre = mean(values);
   if (values.size() < 2) return {centre, -kInfinity, kInfinity};
   const auto n = static_cast<double>(values.size());
@@ -55,13 +63,15 @@ Interval mean_interval(std::span<const double> values) {
 
 double paired_log_ratio(std::span<const BlockPair> blocks) {
   std::vector<double> logs;
-  for (const auto& block : blocks) logs.push_back(std::log(block.baseline_seconds / block.kernel_seconds));
+  for (const auto& block : blocks) {
+    require_positive("time_seconds", std::array{block.baseline_seconds, block.kernel_seconds});
+    logs.push_back(std::log(block.baseline_seconds / block.kernel_seconds));
+  }
   return median(logs);
 }
 
 Interval ratio_interval(std::span<const double> process_log_ratios) {
-  const auto logs = mean_interval(process_log_ratios);
-  return {std::exp(logs.estimate), std::exp(logs.low), std::exp(logs.high)};
+  return exponential(mean_interval(process_log_ratios));
 }
 
 }  // namespace attnbench::stats

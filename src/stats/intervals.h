@@ -17,6 +17,9 @@ struct Interval {
   bool is_bounded() const;
 };
 
+/// Of an interval of logarithms, that of the ratio: exp of estimate and bounds (-infinity becomes 0).
+Interval exponential(const Interval& logs);
+
 /// Arithmetic mean; NaN for no values.
 double mean(std::span<const double> values);
 /// Sample standard deviation (divisor n - 1); NaN for fewer than two values.
@@ -31,7 +34,7 @@ double t_quantile(double p, double df);
 
 /// Mean of independent values with Student's t interval, df = n - 1 (Student 1908, "The Probable Error of a
 /// Mean"). For latencies the values are process means: calls within a process are not independent (Kalibera
-/// and Jones 2013, "Rigorous Benchmarking in Reasonable Time").
+/// and Jones 2013, "Rigorous Benchmarking in Reasonable Time"). Throws InputError for a value not finite.
 Interval mean_interval(std::span<const double> values);
 
 /// Times of the baseline and of a kernel in the same block.
@@ -40,12 +43,12 @@ struct BlockPair {
   double kernel_seconds = 0;
 };
 /// One process's paired log-ratio: the median over its blocks of log(baseline / kernel). Above 0: the kernel
-/// is faster than the baseline.
+/// is faster than the baseline. NaN for no blocks. Throws InputError for a time that is not above 0.
 double paired_log_ratio(std::span<const BlockPair> blocks);
 
 /// exp(mean +- t s / sqrt R) over R processes' log-ratios: an interval for the ratio of geometric centres.
 /// Logarithms make time(a)/time(b) and time(b)/time(a) agree (Fleming and Wallace 1986, "How not to lie with
-/// statistics").
+/// statistics"). Throws InputError for a value not finite.
 Interval ratio_interval(std::span<const double> process_log_ratios);
 
 }  // namespace attnbench::stats

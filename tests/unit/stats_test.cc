@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "attnbench/error.h"
 #include "stats/intervals.h"
 
 namespace attnbench::stats {
@@ -53,6 +54,20 @@ TEST(Stats, PairedLogRatioIsTheMedianOverBlocks) {
   EXPECT_DOUBLE_EQ(paired_log_ratio(blocks), std::log(2.0));
   const std::vector<BlockPair> swapped{{3, 6}, {2, 8}, {2, 1}};
   EXPECT_DOUBLE_EQ(paired_log_ratio(swapped), -std::log(2.0));
+}
+
+TEST(Stats, RefusesTimesThatAreNone) {
+  EXPECT_THROW(paired_log_ratio(std::vector<BlockPair>{{1, 0}}), InputError);
+  EXPECT_THROW(paired_log_ratio(std::vector<BlockPair>{{-1, 1}}), InputError);
+  EXPECT_THROW(paired_log_ratio(std::vector<BlockPair>{{1, NAN}}), InputError);
+  EXPECT_THROW(mean_interval(std::vector<double>{1, 2, INFINITY}), InputError);
+  EXPECT_THROW(ratio_interval(std::vector<double>{NAN}), InputError);
+  try {
+    mean_interval(std::vector<double>{1, NAN});
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_STREQ(error.what(), "value: 'nan' is not a finite number");
+  }
 }
 
 TEST(Stats, RatioIntervalByHand) {

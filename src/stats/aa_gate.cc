@@ -1,0 +1,32 @@
+#include "stats/aa_gate.h"
+
+#include <cmath>
+
+#include "stats/contrast.h"
+#include "stats/equivalence.h"
+#include "stats/holm.h"
+
+namespace attnbench::stats {
+
+std::vector<AaCheck> check_aa(std::span<const std::vector<double>> process_log_ratios) {
+  constexpr double kEquivalenceError = 0.05;
+  std::vector<AaCheck> checks;
+  std::vector<double> p_values;
+  for (const auto& logs : process_log_ratios) {
+    const auto log_ratio = estimate(sample_mean(logs));
+    p_values.push_back(log_ratio.two_sided_p());
+    AaCheck check;
+    check.ratio = exponential(log_ratio.interval());
+    check.equivalent = equivalence_p(log_ratio) <= kEquivalenceError;
+    checks.push_back(check);
+  }
+  const auto adjusted = holm(p_values);
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    checks[i].p_adjusted = adjusted[i];
+    const bool is_off = std::abs(std::log(checks[i].ratio.estimate)) > std::log(kAaGateRatio);
+    checks[i].fails_gate = is_off && adjusted[i] <= kAaGateError;
+  }
+  return checks;
+}
+
+}  // namespace attnbench::stats

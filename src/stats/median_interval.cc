@@ -1,0 +1,38 @@
+#include "stats/median_interval.h"
+
+#include <algorithm>
+#include <boost/math/distributions/binomial.hpp>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "stats/checks.h"
+
+namespace attnbench::stats {
+
+MedianInterval median_interval(std::span<const double> values) {
+  require_finite("value", values);
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const double centre = median(values);
+  MedianInterval result{{centre, -kInfinity, kInfinity}, 0};
+
+  std::vector<double> sorted(values.begin(), values.end());
+  std::sort(sorted.begin(), sorted.end());
+  const std::size_t n = sorted.size();
+  for (std::size_t k = 1; 2 * k <= n; ++k) {
+    const boost::math::binomial below(static_cast<double>(n), 0.5);
+    const double confidence = 1 - 2 * cdf(below, static_cast<double>(k - 1));
+    if (confidence < kConfidence) break;
+    result = {{centre, sorted[k - 1], sorted[n - k]}, confidence};
+  }
+  return result;
+}
+
+double median_absolute_deviation(std::span<const double> values) {
+  const double centre = median(values);
+  std::vector<double> deviations;
+  for (const double value : values) deviations.push_back(std::abs(value - centre));
+  return median(deviations);
+}
+
+}  // namespace attnbench::stats

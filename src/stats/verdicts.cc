@@ -1,0 +1,69 @@
+#include "stats/verdicts.h"
+
+#include <algorithm>
+
+#include "stats/contrast.h"
+#include "stats/equivalence.h"
+#include "stats/holm.h"
+
+namespace attnbench::stats {
+namespace {
+
+/// Adjusted for the family, and for there being two kinds of tests in it.
+std::vector<double> adjust(std::span<const double> p_values) {
+  auto adjusted = holm(p_values);
+  if (p_values.size() > 1) {
+    for (double& p : adjusted) p = std::min(1.0, 2 * p);
+  }
+  return adjusted;
+}
+
+Verdict verdict(const Judgement& judgement, std::size_t processes) {
+  if (processes < kFewestProcesses) return Verdict::kUnresolved;
+  if (judgement.equivalence_p_adjusted <= kFamilyError) return Verdict::kEquivalent;
+  if (judgement.difference_p_adjusted > kFamilyError) return Verdict::kUnresolved;
+  return judgement.ratio.estimate > 1 ? Verdict::kFaster : Verdict::kSlower;
+}
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kEquivalent:
+      return "EQUIVALENT";
+    case Verdict::kFaster:
+      return "FASTER";
+    case Verdict::kSlower:
+      return "SLOWER";
+    case Verdict::kUnresolved:
+      break;
+  }
+  return "UNRESOLVED";
+}
+
+std::vector<Judgement> judge_family(std::span<const std::vector<double>> process_log_ratios) {
+  std::vector<Judgement> judgements;
+  std::vector<double> difference;
+  std::vector<double> equivalence;
+  for (const auto& logs : process_log_ratios) {
+    const auto log_ratio = estimate(sample_mean(logs));
+    Judgement judgement;
+    judgement.ratio = exponential(log_ratio.interval());
+    judgement.difference_p = log_ratio.two_sided_p();
+    judgement.equivalence_p = equivalence_p(log_ratio);
+    const bool enough = logs.size() >= kFewestProcesses;
+    difference.push_back(enough ? judgement.difference_p : 1);
+    equivalence.push_back(enough ? judgement.equivalence_p : 1);
+    judgements.push_back(judgement);
+  }
+  const auto difference_adjusted = adjust(difference);
+  const auto equivalence_adjusted = adjust(equivalence);
+  for (std::size_t i = 0; i < judgements.size(); ++i) {
+    judgements[i].difference_p_adjusted = difference_adjusted[i];
+    judgements[i].equivalence_p_adjusted = equivalence_adjusted[i];
+    judgements[i].verdict = verdict(judgements[i], process_log_ratios[i].size());
+  }
+  return judgements;
+}
+
+}  // namespace attnbench::stats

@@ -1,0 +1,53 @@
+#include "simulation/stopping_rule.h"
+
+#include <array>
+#include <cmath>
+
+#include "stats/intervals.h"
+
+namespace attnbench::simulation {
+namespace {
+
+constexpr int kBlocks = 30;
+
+double half_width(const std::vector<double>& logs) {
+  const auto interval = stats::ratio_interval(logs);
+  return (interval.high - interval.low) / 2 / interval.estimate;
+}
+
+}  // namespace
+
+bool is_narrow(std::span<const std::vector<double>> logs) {
+  if (half_width(logs[0]) > 0.01) return false;
+  for (const auto& kernel : logs.subspan(1)) {
+    if (half_width(kernel) > 0.02) return false;
+  }
+  return true;
+}
+
+std::vector<std::vector<double>> simulate_until_narrow(const NoiseModel& noise,
+                                                       std::span<const double> centre_seconds,
+                                                       SplitMix64& random) {
+  std::vector<std::vector<double>> logs(centre_seconds.size() - 1);
+  for (const int look : std::array{10, 15, 20, 30}) {
+    const auto more =
+        simulate_cell(noise, centre_seconds, look - static_cast<int>(logs[0].size()), kBlocks, random);
+    for (std::size_t k = 0; k < logs.size(); ++k)
+      logs[k].insert(logs[k].end(), more[k].begin(), more[k].end());
+    if (is_narrow(logs)) break;
+  }
+  return logs;
+}
+
+NoiseModel scaled_to_half_width(const NoiseModel& noise, double half_width) {
+  auto result = noise;
+  for (int i = 0; i < 3; ++i) {  // not quite proportional: medians and logarithms
+    SplitMix64 random(10);
+    const auto logs = simulate_cell(result, std::vector{1.0, 1.0}, 4000, kBlocks, random)[0];
+    const double found = stats::t_quantile(0.975, 9) * stats::standard_deviation(logs) / std::sqrt(10.0);
+    result = result.scaled(half_width / found);
+  }
+  return result;
+}
+
+}  // namespace attnbench::simulation

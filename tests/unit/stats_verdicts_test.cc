@@ -1,0 +1,137 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "attnbench/error.h"
+#include "stats/aa_gate.h"
+#include "stats/best_set.h"
+#include "stats/verdicts.h"
+
+namespace attnbench::stats {
+namespace {
+
+using Logs = std::vector<double>;
+using Family = std::vector<Logs>;
+
+const Logs kFast{.051, .049, .05, .052, .048};
+const Logs kSame{.001, -.001, .0005, .0, -.0005};
+const Logs kSlow{-.03, -.031, -.029, -.0305, -.0295};
+const Logs kNoisy{.03, -.02, .01, .04, -.03};
+
+// p values: scipy 1.17 stats.ttest_1samp. Adjusted: by hand from the ranks, times 2 for the two kinds.
+TEST(StatsVerdicts, OneOfEachKind) {
+  const auto judged = judge_family(Family{kFast, kSame, kSlow, kNoisy});
+  EXPECT_EQ(judged[0].verdict, Verdict::kFaster);
+  EXPECT_EQ(judged[1].verdict, Verdict::kEquivalent);
+  EXPECT_EQ(judged[2].verdict, Verdict::kSlower);
+  EXPECT_EQ(judged[3].verdict, Verdict::kUnresolved);
+  EXPECT_NEAR(judged[0].difference_p, 2.396803356777341e-07, 1e-18);
+  EXPECT_NEAR(judged[0].difference_p_adjusted, 2 * 3 * 2.396803356777341e-07, 1e-17);
+  EXPECT_NEAR(judged[2].difference_p_adjusted, 2 * 4 * 1.1563365147900206e-07, 1e-17);
+  EXPECT_NEAR(judged[1].equivalence_p, 3.041779182347639e-07, 1e-18);
+  EXPECT_NEAR(judged[1].equivalence_p_adjusted, 2 * 4 * 3.041779182347639e-07, 1e-17);
+  EXPECT_NEAR(judged[3].equivalence_p, 0.18437771839190562, 1e-12);
+  EXPECT_EQ(judged[3].equivalence_p_adjusted, 1);
+  EXPECT_NEAR(judged[0].ratio.estimate, std::exp(.05), 1e-14);
+}
+
+TEST(StatsVerdicts, OneComparisonIsNotAdjusted) {
+  const auto judged = judge_family(Family{kFast});
+  EXPECT_EQ(judged[0].difference_p, judged[0].difference_p_adjusted);
+  EXPECT_EQ(judged[0].equivalence_p, judged[0].equivalence_p_adjusted);
+}
+
+TEST(StatsVerdicts, LargerFamiliesClaimLess) {
+  const Logs modest{.01, .04, .02, .05, .025};  // p = 0.0097
+  EXPECT_EQ(judge_family(Family{modest})[0].verdict, Verdict::kFaster);
+  EXPECT_EQ(judge_family(Family{modest, kNoisy, kNoisy})[0].verdict, Verdict::kUnresolved);
+}
+
+TEST(StatsVerdicts, EquivalentComesBeforeFaster) {
+  const Logs slightly{.0049, .005, .0051, .00495, .00505};  // significantly above 0, and within 2 %
+  const auto judged = judge_family(Family{slightly});
+  EXPECT_LT(judged[0].difference_p, .05);
+  EXPECT_EQ(judged[0].verdict, Verdict::kEquivalent);
+}
+
+TEST(StatsVerdicts, TooFewProcessesAreUnresolvedAndStayInTheFamily) {
+  const Logs few(kFast.begin(), kFast.begin() + 4);
+  const auto judged = judge_family(Family{few, kSlow, {1.0}});
+  EXPECT_EQ(judged[0].verdict, Verdict::kUnresolved);
+  EXPECT_LT(judged[0].difference_p, .001);
+  EXPECT_EQ(judged[0].difference_p_adjusted, 1);
+  EXPECT_NEAR(judged[1].difference_p_adjusted, 2 * 3 * judged[1].difference_p, 1e-15);
+  EXPECT_EQ(judged[2].verdict, Verdict::kUnresolved);
+  EXPECT_FALSE(std::isfinite(judged[2].ratio.high));
+}
+
+TEST(StatsVerdicts, Words) {
+  EXPECT_EQ(to_string(Verdict::kEquivalent), "EQUIVALENT");
+  EXPECT_EQ(to_string(Verdict::kFaster), "FASTER");
+  EXPECT_EQ(to_string(Verdict::kSlower), "SLOWER");
+  EXPECT_EQ(to_string(Verdict::kUnresolved), "UNRESOLVED");
+}
+
+TEST(StatsVerdicts, RefusesBadInput) {
+  EXPECT_TRUE(judge_family({}).empty());
+  EXPECT_THROW(judge_family(Family{{}}), InputError);
+  EXPECT_THROW(judge_family(Family{{0, NAN}}), InputError);
+}
+
+TEST(StatsBestSet, WinnerAndTies) {
+  const Logs baseline{0, 0, 0, 0, 0};
+  const auto alone = find_best_set(Family{baseline, kSlow, kFast});
+  EXPECT_TRUE(alone.has_winner());
+  EXPECT_EQ(alone.members, (std::vector<std::size_t>{2}));
+  const auto tied = find_best_set(Family{baseline, kSlow, kSame});
+  EXPECT_EQ(tied.members, (std::vector<std::size_t>{0, 2}));
+  EXPECT_FALSE(tied.has_winner());
+}
+
+TEST(StatsBestSet, NoiseOfTheBaselineCancels) {
+  // Ratios to a noisy baseline vary by 20 %, those of the two kernels to each other hardly.
+  const Logs a{.2, -.1, .1, 0, -.2};
+  const Logs b{.151, -.149, .05, -.051, -.249};
+  EXPECT_EQ(find_best_set(Family{a, b}).members, (std::vector<std::size_t>{0}));
+}
+
+TEST(StatsBestSet, FewProcessesTieAll) {
+  EXPECT_EQ(find_best_set(Family{{0, 0, 0, 0}, {1, 1.1, 1, .9}}).members, (std::vector<std::size_t>{1, 0}));
+}
+
+TEST(StatsBestSet, RefusesBadInput) {
+  EXPECT_THROW(find_best_set({}), InputError);
+  EXPECT_THROW(find_best_set(Family{{0, 0}, {1}}), InputError);
+  EXPECT_THROW(find_best_set(Family{{}}), InputError);
+}
+
+TEST(StatsAaGate, FailsOnlyIfSignificantAndLarge) {
+  const Logs small_but_sure{.0049, .005, .0051, .00495, .00505};
+  const auto checks = check_aa(Family{kSame, small_but_sure, kSlow, kNoisy});
+  EXPECT_FALSE(checks[0].fails_gate);
+  EXPECT_TRUE(checks[0].equivalent);
+  EXPECT_FALSE(checks[1].fails_gate) << "half a percent does no harm";
+  EXPECT_LT(checks[1].p_adjusted, kAaGateError);
+  EXPECT_TRUE(checks[2].fails_gate);
+  EXPECT_FALSE(checks[2].equivalent);
+  EXPECT_FALSE(checks[3].fails_gate);
+  EXPECT_FALSE(checks[3].equivalent) << "too noisy to know";
+}
+
+TEST(StatsAaGate, HolmOverTheCells) {
+  const auto checks = check_aa(Family{kFast, kSlow});
+  // The smaller p twice, the larger once (p values as above).
+  EXPECT_NEAR(checks[1].p_adjusted, 2 * 1.1563365147900206e-07, 1e-17);
+  EXPECT_NEAR(checks[0].p_adjusted, 2.396803356777341e-07, 1e-17);
+}
+
+TEST(StatsAaGate, OneProcessSaysNothing) {
+  const auto check = check_aa(Family{{.5}}).front();
+  EXPECT_FALSE(check.fails_gate);
+  EXPECT_FALSE(check.equivalent);
+  EXPECT_FALSE(check.ratio.low > 0);
+}
+
+}  // namespace
+}  // namespace attnbench::stats
