@@ -2,8 +2,10 @@
 
 namespace attnbench::bench {
 
-double flops_of_rounds(bool bf16, std::int64_t rounds) {
-  return static_cast<double>(rounds) * 16 * (bf16 ? 64 : 32);
+double flops_of_rounds(Product product, std::int64_t rounds) {
+  const double flops =
+      product == Product::tiles ? 4 * 16 * 16 * 64 : 16 * (product == Product::pairs ? 64 : 32);
+  return static_cast<double>(rounds) * flops;
 }
 
 #define ATTNBENCH_SIXTEEN(instruction)                                                              \
@@ -20,9 +22,36 @@ double flops_of_rounds(bool bf16, std::int64_t rounds) {
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", \
       "xmm13", "xmm14", "xmm15", "cc"
 
-void run_products(bool bf16, std::int64_t rounds) {
+namespace {
+
+/// Operand of ldtilecfg: eight tiles of 16 rows of 64 bytes.
+struct alignas(64) TileConfig {
+  std::uint8_t palette = 1;
+  std::uint8_t unused[15] = {};
+  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+void run_tiles(std::int64_t rounds) {
+  static constexpr TileConfig config;
+  __asm__ volatile(
+      "ldtilecfg %1\n"
+      ".irp r,0,1,2,3,4,5,6,7\n tilezero %%tmm\\r\n .endr\n"
+      "1:\n"
+      "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n tdpbf16ps %%tmm7, %%tmm4, %%tmm1\n"
+      "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n tdpbf16ps %%tmm7, %%tmm5, %%tmm3\n"
+      "dec %0\n jnz 1b\n tilerelease\n"
+      : "+r"(rounds)
+      : "m"(config)
+      : "cc");
+}
+
+}  // namespace
+
+void run_products(Product product, std::int64_t rounds) {
+  if (product == Product::tiles) return run_tiles(rounds);
   __asm__ volatile("vpxord %%zmm16, %%zmm16, %%zmm16\nvpxord %%zmm17, %%zmm17, %%zmm17\n" ::: "cc");
-  if (bf16) {
+  if (product == Product::pairs) {
     __asm__ volatile("1:\n" ATTNBENCH_SIXTEEN("vdpbf16ps") "dec %0\njnz 1b\nvzeroupper\n"
                      : "+r"(rounds)::ATTNBENCH_CLOBBERS);
   } else {

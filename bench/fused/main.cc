@@ -57,6 +57,22 @@ const std::vector<Case> kCases = {
     {"gqa(kv=8)", "avx512bf16", 1, 8192, 128, 32},
     {"gqa(kv=8)", "avx512bf16", 1, 65536, 128, 32},
     {"gqa(kv=8)", "avx512", 1, 8192, 128, 32},
+    {"mha", "amx", 128, 128, 64},
+    {"mha", "amx", 1024, 1024, 64},
+    {"mha", "amx", 4096, 4096, 64},
+    {"mha", "amx", 1024, 1024, 128},
+    {"mha(causal)", "amx", 4096, 4096, 64},
+    {"swa(w=64)", "amx", 1024, 1024, 64},
+    {"swa(w=64)", "amx", 8192, 8192, 64},
+    {"block_sparse(bs=32,globals=1)", "amx", 1024, 1024, 64},
+    {"block_sparse(bs=32,globals=1)", "amx", 8192, 8192, 64},
+    {"mha", "amx", 8192, 8192, 64},
+    {"mha", "amx", 1024, 1024, 128, 32},
+    {"gqa(kv=8)", "amx", 1024, 1024, 128, 32},
+    {"mqa", "amx", 1024, 1024, 128, 32},
+    {"gqa(kv=8)", "amx", 1, 8192, 128, 32},
+    {"gqa(kv=8)", "amx", 1, 65536, 128, 32},
+    {"mha", "amx", 4096, 4096, 128},
 };
 
 /// CPU time of this thread (one thread: what others take does not count), else wall time.
@@ -91,7 +107,7 @@ void run_case(const Case& c, const Options& options) {
   s.seqlen_kv = c.seqlen_kv;
   s.head_dim_qk = s.head_dim_v = c.head_dim;
   s.softmax_scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
-  const bool bf16 = c.path == "avx512bf16";
+  const bool bf16 = c.path != "avx512";
   s.dtype_q = s.dtype_kv = s.dtype_o = bf16 ? DType::bf16 : DType::f32;
   const bool decode = c.seqlen_q != c.seqlen_kv;
   problem.phase = decode ? Phase::decode : Phase::prefill;
@@ -108,11 +124,14 @@ void run_case(const Case& c, const Options& options) {
   const auto bytes = static_cast<std::int64_t>(cost.compulsory_bytes);
   const Buffer memory(decode ? bytes : 1);
   std::fill_n(memory.as<char>(), memory.bytes(), '\1');
-  constexpr std::int64_t kRounds = 50000;
+  const auto product = c.path == "amx" ? bench::Product::tiles
+                       : bf16          ? bench::Product::pairs
+                                       : bench::Product::fma;
+  const std::int64_t rounds = c.path == "amx" ? 6000 : 50000;
   const auto call = [&] { execution->enqueue(data.tensors, *queue); };
   const auto ceiling = [&] {
     parallel_for(options.threads, options.threads, [&](std::int64_t thread, std::int64_t, int) {
-      if (!decode) return bench::run_products(bf16, kRounds);
+      if (!decode) return bench::run_products(product, rounds);
       const auto share = bytes / options.threads / 256 * 256;
       bench::read_bytes(memory.as<std::byte>() + thread * share, share);
     });
@@ -132,7 +151,7 @@ void run_case(const Case& c, const Options& options) {
   }
   const double amount = decode ? cost.compulsory_bytes : cost.useful_flops;
   const double ceiling_amount =
-      decode ? static_cast<double>(bytes) : bench::flops_of_rounds(bf16, kRounds) * options.threads;
+      decode ? static_cast<double>(bytes) : bench::flops_of_rounds(product, rounds) * options.threads;
   const auto share = [&](double kernel_seconds, double ceiling_seconds) {
     return 100 * (amount / kernel_seconds) / (ceiling_amount / ceiling_seconds);
   };
