@@ -52,10 +52,21 @@ class TileStream {
     }
   }
 
+  /// Stores what is finished. Called as late as possible: until a product is known, the 64 stores of its
+  /// tiles block every later load that agrees with one of them in the address within 4 KiB, and so all.
+  ATTNBENCH_SIMD_INLINE void flush() {
+    if ((finished_ & 1) != 0) Tiles::template store<0>(first_, kLaneRowBytes);
+    if ((finished_ & 2) != 0) Tiles::template store<1>(first_ + kTileRowBytes, kLaneRowBytes);
+    if ((finished_ & 4) != 0) Tiles::template store<2>(second_, kLaneRowBytes);
+    if ((finished_ & 8) != 0) Tiles::template store<3>(second_ + kTileRowBytes, kLaneRowBytes);
+    finished_ = 0;
+  }
+
  private:
   ATTNBENCH_SIMD_INLINE void score_step() {
     const Unit& unit = score_.unit[unit_];
     if (depth_ == 0) {
+      flush();
       bind_keys(unit);
       Tiles::template zero<0>();
       Tiles::template zero<1>();
@@ -87,11 +98,9 @@ class TileStream {
     }
     if (++depth_ < depths_) return;
     auto* s = scores_ + unit_ * kUnitScoresBytes;
-    constexpr auto kSecond = kTileRows * kLaneRowBytes;
-    if (all_ || unit.reads(0, 0)) Tiles::template store<0>(s, kLaneRowBytes);
-    if (all_ || unit.reads(1, 0)) Tiles::template store<1>(s + kTileRowBytes, kLaneRowBytes);
-    if (all_ || unit.reads(0, 1)) Tiles::template store<2>(s + kSecond, kLaneRowBytes);
-    if (all_ || unit.reads(1, 1)) Tiles::template store<3>(s + kSecond + kTileRowBytes, kLaneRowBytes);
+    const auto need = [&](int half, int key_tile) { return unit.reads(half, key_tile) ? 1 : 0; };
+    finish_tiles(s, s + kTileRows * kLaneRowBytes,
+                 need(0, 0) | need(1, 0) << 1 | need(0, 1) << 2 | need(1, 1) << 3);
     depth_ = 0;
     ++unit_;
   }
@@ -102,6 +111,7 @@ class TileStream {
     auto* first = column_at(column);
     auto* second = column_at(column + kTileRows);
     if (value_unit_ == 0) {
+      flush();
       begin_column<0, 0>(first);
       begin_column<1, 1>(first);
       if (pair) {
@@ -128,14 +138,17 @@ class TileStream {
       if (high) Tiles::template dot<3, 5, 7>();
     }
     if (++value_unit_ < multiply_.units) return;
-    if (uses_[0]) Tiles::template store<0>(first, kLaneRowBytes);
-    if (uses_[1]) Tiles::template store<1>(first + kTileRowBytes, kLaneRowBytes);
-    if (pair) {
-      if (uses_[0]) Tiles::template store<2>(second, kLaneRowBytes);
-      if (uses_[1]) Tiles::template store<3>(second + kTileRowBytes, kLaneRowBytes);
-    }
+    const int halves = (uses_[0] ? 1 : 0) | (uses_[1] ? 2 : 0);
+    finish_tiles(first, second, pair ? halves * 5 : halves);
     value_unit_ = 0;
     column_ += 2 * kTileRows;
+  }
+
+  /// Tiles 0 to 3 (bits of `tiles`) are complete: left halves of `first`, its right, of `second`, its right.
+  void finish_tiles(std::byte* first, std::byte* second, int tiles) {
+    finished_ = tiles;
+    first_ = first;
+    second_ = second;
   }
 
   template <int Tile, int Half>
@@ -200,6 +213,9 @@ class TileStream {
   int column_ = 0, value_unit_ = 0;
   bool all_ = false;  ///< all four tiles of the unit's scores are needed
   bool adds_[2], uses_[2];
+  int finished_ = 0;
+  std::byte* first_ = nullptr;
+  std::byte* second_ = nullptr;
   const std::byte* k_ = nullptr;
   std::int64_t k_stride_ = 0;
 };

@@ -94,6 +94,7 @@ class AmxTile {
       sum.add(chunk, step);
     }
     for (; left > 0; --left) stream.step();
+    stream.flush();
     if (sum.too_large()) [[unlikely]] {
       raise(block, chunk, scores, pipeline.started);
       weigh(block, chunk, scores, weights);
