@@ -29,16 +29,9 @@ struct Unit {
   std::int32_t end[2] = {};
   bool masked[2] = {};  ///< Block::begin and size decide
   bool whole = false;   ///< both halves read all keys unmasked
+  int tiles = 0;        ///< of scores: bit 2 * (half of the keys) + (half of the lanes)
 
   bool reads(int half) const { return begin[half] < end[half]; }
-  bool reads(int half, int key_tile) const {
-    return reads(half) && begin[half] < (key_tile + 1) * kTileRows && end[half] > key_tile * kTileRows;
-  }
-  /// Keys of a tile of scores that must be valid memory.
-  int keys_of(int key_tile) const {
-    return std::clamp(std::max(end[0], end[1]) - key_tile * kTileRows, 0, kTileRows);
-  }
-
   /// Adds keys [first, last) for the halves.
   void add(std::int32_t first, std::int32_t last, Halves halves, bool needs_mask) {
     for (int half = 0; half < 2; ++half) {
@@ -54,7 +47,14 @@ struct Unit {
       }
     }
     whole = true;
+    tiles = 0;
     for (int half = 0; half < 2; ++half) {
+      if (!reads(half)) {
+        whole = false;
+        continue;
+      }
+      for (int tile = begin[half] / kTileRows; tile * kTileRows < end[half]; ++tile)
+        tiles |= 1 << (2 * tile + half);
       whole &= begin[half] == 0 && end[half] == kUnitKeys && !masked[half];
     }
   }

@@ -25,31 +25,33 @@ class TileStream {
   ATTNBENCH_SIMD_INLINE TileStream(Block& block, const Chunk& score, const Chunk& multiply, int turn,
                                    bool (&started)[2])
       : block_(block),
-        score_(score),
-        multiply_(multiply),
+        scored_(score),
+        multiplied_(multiply),
         scores_(reinterpret_cast<std::byte*>(scores_of(block, turn))),
         weights_(reinterpret_cast<const std::byte*>(weights_of(block, turn))),
         depths_(static_cast<int>((block.head_dim_qk + kUnitKeys - 1) / kUnitKeys)),
-        columns_(static_cast<int>(block.head_dim_v) + (Sums ? kTileRows : 0)),
-        score_steps_(score.units * depths_),
-        value_steps_(multiply.units * ((columns_ + 2 * kTileRows - 1) / (2 * kTileRows))) {
+        columns_(static_cast<int>(block.head_dim_v) + (Sums ? kTileRows : 0)) {
+    score_.left = next_score_.left = score.units * depths_;
+    value_.left = next_value_.left = multiply.units * ((columns_ + 2 * kTileRows - 1) / (2 * kTileRows));
     for (int half = 0; half < 2; ++half) {
       adds_[half] = started[half];
       uses_[half] = multiply.reads(half);
       started[half] |= uses_[half];
     }
+    load();
   }
 
-  int steps() const { return score_steps_ + value_steps_; }
+  int steps() const { return score_.left + value_.left; }
 
+  /// Multiplies what is loaded and loads for the next step: K and V come from L2, and the loads of a step
+  /// begin a step's weights ahead of its products.
   ATTNBENCH_SIMD_INLINE void step() {
-    if (score_steps_ > 0) {
+    if (score_.left > 0) {
       score_step();
-      --score_steps_;
     } else {
       value_step();
-      --value_steps_;
     }
+    load();
   }
 
   /// Stores what is finished. Called as late as possible: until a product is known, the 64 stores of its
@@ -63,54 +65,71 @@ class TileStream {
   }
 
  private:
+  /// Where a walk over the steps is: `outer` units and `inner` depths of scores, `outer` columns and `inner`
+  /// units of values.
+  struct Walk {
+    int left = 0;
+    int outer = 0;
+    int inner = 0;
+  };
+
+  /// Operands of the next step: K or V in tiles 4 and 5, Q or P in 6 and 7.
+  ATTNBENCH_SIMD_INLINE void load() {
+    if (next_score_.left > 0) {
+      const Unit& unit = scored_.unit[next_score_.outer];
+      if (next_score_.inner == 0) bind_keys(unit);
+      const auto* k = k_ + next_score_.inner * kTileRowBytes;
+      const auto* q = block_.queries + next_score_.inner * kTileRows * kLaneRowBytes;
+      if ((unit.tiles & 3) != 0) Tiles::template load<4>(k, k_stride_);
+      if ((unit.tiles & 5) != 0) Tiles::template load<6>(q, kLaneRowBytes);
+      if ((unit.tiles & 10) != 0) Tiles::template load<7>(q + kTileRowBytes, kLaneRowBytes);
+      if ((unit.tiles & 12) != 0) Tiles::template load<5>(k + kTileRows * k_stride_, k_stride_);
+      advance(next_score_, depths_, 1);
+    } else if (next_value_.left > 0) {
+      const int column = next_value_.outer;
+      const Unit& unit = multiplied_.unit[next_value_.inner];
+      const auto* p = weights_ + next_value_.inner * kUnitWeightsBytes;
+      Tiles::template load<4>(values_at(unit, column), kTileRowBytes);
+      if (unit.reads(0)) Tiles::template load<6>(p, kLaneRowBytes);
+      if (unit.reads(1)) Tiles::template load<7>(p + kTileRowBytes, kLaneRowBytes);
+      if (is_pair(column)) Tiles::template load<5>(values_at(unit, column + kTileRows), kTileRowBytes);
+      advance(next_value_, multiplied_.units, 2 * kTileRows);
+    }
+  }
+  static void advance(Walk& walk, int inner_steps, int outer_step) {
+    --walk.left;
+    if (++walk.inner < inner_steps) return;
+    walk.inner = 0;
+    walk.outer += outer_step;
+  }
+  bool is_pair(int column) const { return column + kTileRows < columns_; }
+
   ATTNBENCH_SIMD_INLINE void score_step() {
-    const Unit& unit = score_.unit[unit_];
-    if (depth_ == 0) {
+    const Unit& unit = scored_.unit[score_.outer];
+    if (score_.inner == 0) {
       flush();
-      bind_keys(unit);
       Tiles::template zero<0>();
       Tiles::template zero<1>();
       Tiles::template zero<2>();
       Tiles::template zero<3>();
     }
-    const auto* k = k_ + depth_ * kTileRowBytes;
-    const auto* q = block_.queries + depth_ * kTileRows * kLaneRowBytes;
-    if (all_) [[likely]] {
-      Tiles::template load<4>(k, k_stride_);
-      Tiles::template load<6>(q, kLaneRowBytes);
-      Tiles::template dot<0, 4, 6>();
-      Tiles::template load<7>(q + kTileRowBytes, kLaneRowBytes);
-      Tiles::template dot<1, 4, 7>();
-      Tiles::template load<5>(k + kTileRows * k_stride_, k_stride_);
-      Tiles::template dot<2, 5, 6>();
-      Tiles::template dot<3, 5, 7>();
-    } else {
-      if (unit.reads(0)) Tiles::template load<6>(q, kLaneRowBytes);
-      if (unit.reads(1)) Tiles::template load<7>(q + kTileRowBytes, kLaneRowBytes);
-      if (unit.reads(0, 0) || unit.reads(1, 0)) Tiles::template load<4>(k, k_stride_);
-      if (unit.reads(0, 0)) Tiles::template dot<0, 4, 6>();
-      if (unit.reads(1, 0)) Tiles::template dot<1, 4, 7>();
-      if (unit.reads(0, 1) || unit.reads(1, 1)) {
-        Tiles::template load<5>(k + kTileRows * k_stride_, k_stride_);
-      }
-      if (unit.reads(0, 1)) Tiles::template dot<2, 5, 6>();
-      if (unit.reads(1, 1)) Tiles::template dot<3, 5, 7>();
+    if ((unit.tiles & 1) != 0) Tiles::template dot<0, 4, 6>();
+    if ((unit.tiles & 2) != 0) Tiles::template dot<1, 4, 7>();
+    if ((unit.tiles & 4) != 0) Tiles::template dot<2, 5, 6>();
+    if ((unit.tiles & 8) != 0) Tiles::template dot<3, 5, 7>();
+    if (score_.inner + 1 == depths_) {
+      auto* s = scores_ + score_.outer * kUnitScoresBytes;
+      finish_tiles(s, s + kTileRows * kLaneRowBytes, unit.tiles);
     }
-    if (++depth_ < depths_) return;
-    auto* s = scores_ + unit_ * kUnitScoresBytes;
-    const auto need = [&](int half, int key_tile) { return unit.reads(half, key_tile) ? 1 : 0; };
-    finish_tiles(s, s + kTileRows * kLaneRowBytes,
-                 need(0, 0) | need(1, 0) << 1 | need(0, 1) << 2 | need(1, 1) << 3);
-    depth_ = 0;
-    ++unit_;
+    advance(score_, depths_, 1);
   }
 
   ATTNBENCH_SIMD_INLINE void value_step() {
-    const int column = column_;
-    const bool pair = column + kTileRows < columns_;
+    const int column = value_.outer;
+    const bool pair = is_pair(column);
     auto* first = column_at(column);
     auto* second = column_at(column + kTileRows);
-    if (value_unit_ == 0) {
+    if (value_.inner == 0) {
       flush();
       begin_column<0, 0>(first);
       begin_column<1, 1>(first);
@@ -119,29 +138,16 @@ class TileStream {
         begin_column<3, 1>(second);
       }
     }
-    const Unit& unit = multiply_.unit[value_unit_];
-    const auto* p = weights_ + value_unit_ * kUnitWeightsBytes;
-    const bool low = unit.reads(0);
-    const bool high = unit.reads(1);
-    Tiles::template load<4>(values_at(unit, column), kTileRowBytes);
-    if (low) {
-      Tiles::template load<6>(p, kLaneRowBytes);
-      Tiles::template dot<0, 4, 6>();
+    const Unit& unit = multiplied_.unit[value_.inner];
+    if (unit.reads(0)) Tiles::template dot<0, 4, 6>();
+    if (unit.reads(1)) Tiles::template dot<1, 4, 7>();
+    if (pair && unit.reads(0)) Tiles::template dot<2, 5, 6>();
+    if (pair && unit.reads(1)) Tiles::template dot<3, 5, 7>();
+    if (value_.inner + 1 == multiplied_.units) {
+      const int halves = (uses_[0] ? 1 : 0) | (uses_[1] ? 2 : 0);
+      finish_tiles(first, second, pair ? halves * 5 : halves);
     }
-    if (high) {
-      Tiles::template load<7>(p + kTileRowBytes, kLaneRowBytes);
-      Tiles::template dot<1, 4, 7>();
-    }
-    if (pair) {
-      Tiles::template load<5>(values_at(unit, column + kTileRows), kTileRowBytes);
-      if (low) Tiles::template dot<2, 5, 6>();
-      if (high) Tiles::template dot<3, 5, 7>();
-    }
-    if (++value_unit_ < multiply_.units) return;
-    const int halves = (uses_[0] ? 1 : 0) | (uses_[1] ? 2 : 0);
-    finish_tiles(first, second, pair ? halves * 5 : halves);
-    value_unit_ = 0;
-    column_ += 2 * kTileRows;
+    advance(value_, multiplied_.units, 2 * kTileRows);
   }
 
   /// Tiles 0 to 3 (bits of `tiles`) are complete: left halves of `first`, its right, of `second`, its right.
@@ -173,7 +179,6 @@ class TileStream {
   /// Rows of K as tiles need them: in place, or copied with zeros behind where a tile would read beyond the
   /// last key or head_dim_qk is half a tile off.
   ATTNBENCH_SIMD_INLINE void bind_keys(const Unit& unit) {
-    all_ = unit.reads(0, 0) && unit.reads(0, 1) && unit.reads(1, 0) && unit.reads(1, 1);
     k_ = unit.k;
     k_stride_ = unit.k_stride_bytes;
     const bool half_depth = block_.head_dim_qk % kUnitKeys != 0;
@@ -201,17 +206,14 @@ class TileStream {
   }
 
   Block& block_;
-  const Chunk& score_;
-  const Chunk& multiply_;
+  const Chunk& scored_;
+  const Chunk& multiplied_;
   std::byte* scores_;
   const std::byte* weights_;
   int depths_;   ///< steps of 32 elements of head_dim_qk
   int columns_;  ///< of V, and those that make sums
-  int score_steps_;
-  int value_steps_;
-  int unit_ = 0, depth_ = 0;
-  int column_ = 0, value_unit_ = 0;
-  bool all_ = false;  ///< all four tiles of the unit's scores are needed
+  Walk score_, next_score_;
+  Walk value_, next_value_;
   bool adds_[2], uses_[2];
   int finished_ = 0;
   std::byte* first_ = nullptr;
