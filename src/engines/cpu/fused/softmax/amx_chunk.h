@@ -1,7 +1,7 @@
 #pragma once
 
-// What the AMX tile kernel keeps between attend() calls. Keys are handled in units of 32 at multiples of 32
-// (a unit is one tile of weights in depth), two units a chunk.
+// What the AMX tile kernel keeps between attend() calls. Keys are handled in units of 32 at multiples of 32:
+// a unit is one tile of weights in depth.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +15,6 @@ namespace {
 inline constexpr int kTileRows = 16;
 inline constexpr int kTileRowBytes = 64;
 inline constexpr int kUnitKeys = 32;
-inline constexpr int kChunkUnits = 2;
 /// A row of queries, scores, weights or output: 32 lanes of 4 bytes, two tiles side by side.
 inline constexpr int kLaneRowBytes = kLanes * 4;
 
@@ -60,51 +59,40 @@ struct Unit {
   }
 };
 
-struct Chunk {
-  Unit unit[kChunkUnits];
-  int units = 0;
-  bool reads(int half) const {
-    bool any = false;
-    for (int u = 0; u < units; ++u) any |= unit[u].reads(half);
-    return any;
-  }
-};
-
-/// Three chunks are in flight: a turn scores the one just filled, weighs the one before and multiplies the
-/// weights of the one before that with V.
+/// Units are scored one after another, weighed a turn later, and multiplied with V four at a time, so that
+/// the output is loaded and stored once in 128 keys.
 struct Pipeline {
-  Chunk chunk[3];
-  int turn = 0;
+  Unit ring[16];
+  int filled = 0;  ///< units begun, of which the last is still being filled
+  int scored = 0;
+  int weighed = 0;
+  int multiplied = 0;    ///< units whose values are added to all columns
+  int column = 0;        ///< of the units being multiplied
   bool started[2] = {};  ///< Block::output of that half of the lanes is initialised
   bool has_maximum = false;
 
-  Chunk& filling() { return chunk[turn % 3]; }
-  Chunk& weighing() { return chunk[(turn + 2) % 3]; }
-  Chunk& multiplying() { return chunk[(turn + 1) % 3]; }
+  Unit& unit(int number) { return ring[number % 16]; }
 };
 static_assert(std::is_trivially_destructible_v<Pipeline>);
 
-/// Where the parts lie in a Block's memory.
-inline constexpr std::int64_t kChunkScoresBytes = std::int64_t{kChunkUnits} * kUnitKeys * kLaneRowBytes;
-inline constexpr std::int64_t kChunkWeightsBytes = kChunkScoresBytes / 2;
-inline constexpr std::int64_t kUnitScoresBytes = kChunkScoresBytes / kChunkUnits;
-inline constexpr std::int64_t kUnitWeightsBytes = kChunkWeightsBytes / kChunkUnits;
+/// Where the parts lie in a Block's memory: two units of scores, eight of weights. All that is touched in a
+/// turn stays well under 48 KiB of L1.
+inline constexpr int kGroupUnits = 4;
+inline constexpr int kWeightsUnits = 2 * kGroupUnits;
+inline constexpr std::int64_t kUnitScoresBytes = std::int64_t{kUnitKeys} * kLaneRowBytes;
+inline constexpr std::int64_t kUnitWeightsBytes = kUnitScoresBytes / 2;
 inline constexpr std::int64_t kSumTileBytes = std::int64_t{kTileRows} * kLaneRowBytes;
-static_assert(2 * kChunkScoresBytes <= kScoresBytes);
-static_assert(2 * kChunkWeightsBytes + kSumTileBytes + std::int64_t{sizeof(Pipeline)} <= kWeightsBytes);
+static_assert(kWeightsUnits * kUnitWeightsBytes <= kWeightsBytes);
+static_assert(2 * kUnitScoresBytes + kSumTileBytes + std::int64_t{sizeof(Pipeline)} <= kScoresBytes);
 
-inline float* scores_of(Block& block, int turn) {
-  return block.scores + (turn % 2) * (kChunkScoresBytes / 4);
-}
-inline std::uint32_t* weights_of(Block& block, int turn) {
-  return reinterpret_cast<std::uint32_t*>(block.weights + (turn % 2) * kChunkWeightsBytes);
+inline float* scores_of(Block& block, int unit) { return block.scores + (unit % 2) * (kUnitScoresBytes / 4); }
+inline std::uint32_t* weights_of(Block& block, int unit) {
+  return reinterpret_cast<std::uint32_t*>(block.weights + (unit % kWeightsUnits) * kUnitWeightsBytes);
 }
 /// Row 0 holds each lane's sum of weights.
-inline float* sums_of(Block& block) {
-  return reinterpret_cast<float*>(block.weights + 2 * kChunkWeightsBytes);
-}
+inline float* sums_of(Block& block) { return block.scores + 2 * kUnitScoresBytes / 4; }
 inline Pipeline& pipeline_of(Block& block) {
-  return *reinterpret_cast<Pipeline*>(block.weights + 2 * kChunkWeightsBytes + kSumTileBytes);
+  return *reinterpret_cast<Pipeline*>(sums_of(block) + kSumTileBytes / 4);
 }
 /// Room for 32 rows of K, behind bf16 queries.
 inline std::byte* key_copies_of(Block& block) { return block.queries + kQueriesBytes / 2; }

@@ -18,25 +18,28 @@ struct alignas(64) TileOfOnes {
 };
 inline constexpr TileOfOnes kTileOfOnes;
 
-/// Scores of one chunk, S^T = K Q^T, then output += V^T P^T of another, and with Sums also the sums of P.
-template <typename Tiles, bool Sums>
+/// Scores of a unit, S^T = K Q^T, then output += V^T P^T of the units [first, last) in columns of V [begin,
+/// end). Columns behind head_dim_v are sums of P.
+template <typename Tiles>
 class TileStream {
  public:
-  ATTNBENCH_SIMD_INLINE TileStream(Block& block, const Chunk& score, const Chunk& multiply, int turn,
-                                   bool (&started)[2])
+  ATTNBENCH_SIMD_INLINE TileStream(Block& block, Pipeline& pipeline, const Unit* scored, int first, int last,
+                                   int begin, int end)
       : block_(block),
-        scored_(score),
-        multiplied_(multiply),
-        scores_(reinterpret_cast<std::byte*>(scores_of(block, turn))),
-        weights_(reinterpret_cast<const std::byte*>(weights_of(block, turn))),
+        pipeline_(pipeline),
+        scored_(scored),
+        scores_(reinterpret_cast<std::byte*>(scores_of(block, pipeline.scored))),
         depths_(static_cast<int>((block.head_dim_qk + kUnitKeys - 1) / kUnitKeys)),
-        columns_(static_cast<int>(block.head_dim_v) + (Sums ? kTileRows : 0)) {
-    score_.left = next_score_.left = score.units * depths_;
-    value_.left = next_value_.left = multiply.units * ((columns_ + 2 * kTileRows - 1) / (2 * kTileRows));
+        first_unit_(first),
+        units_(last - first),
+        end_(end) {
+    score_.left = next_score_.left = scored != nullptr ? depths_ : 0;
+    value_.left = next_value_.left = units_ * ((end - begin + 2 * kTileRows - 1) / (2 * kTileRows));
+    value_.outer = next_value_.outer = begin;
     for (int half = 0; half < 2; ++half) {
-      adds_[half] = started[half];
-      uses_[half] = multiply.reads(half);
-      started[half] |= uses_[half];
+      uses_[half] = false;
+      for (int unit = first; unit < last; ++unit) uses_[half] |= pipeline.unit(unit).reads(half);
+      adds_[half] = pipeline.started[half];
     }
     load();
   }
@@ -65,8 +68,8 @@ class TileStream {
   }
 
  private:
-  /// Where a walk over the steps is: `outer` units and `inner` depths of scores, `outer` columns and `inner`
-  /// units of values.
+  /// Where a walk over the steps is: `inner` depths of scores, or `outer` columns and `inner` units of
+  /// values.
   struct Walk {
     int left = 0;
     int outer = 0;
@@ -76,7 +79,7 @@ class TileStream {
   /// Operands of the next step: K or V in tiles 4 and 5, Q or P in 6 and 7.
   ATTNBENCH_SIMD_INLINE void load() {
     if (next_score_.left > 0) {
-      const Unit& unit = scored_.unit[next_score_.outer];
+      const Unit& unit = *scored_;
       if (next_score_.inner == 0) bind_keys(unit);
       const auto* k = k_ + next_score_.inner * kTileRowBytes;
       const auto* q = block_.queries + next_score_.inner * kTileRows * kLaneRowBytes;
@@ -87,13 +90,13 @@ class TileStream {
       advance(next_score_, depths_, 1);
     } else if (next_value_.left > 0) {
       const int column = next_value_.outer;
-      const Unit& unit = multiplied_.unit[next_value_.inner];
-      const auto* p = weights_ + next_value_.inner * kUnitWeightsBytes;
+      const Unit& unit = pipeline_.unit(first_unit_ + next_value_.inner);
+      const auto* p = reinterpret_cast<const std::byte*>(weights_of(block_, first_unit_ + next_value_.inner));
       Tiles::template load<4>(values_at(unit, column), kTileRowBytes);
       if (unit.reads(0)) Tiles::template load<6>(p, kLaneRowBytes);
       if (unit.reads(1)) Tiles::template load<7>(p + kTileRowBytes, kLaneRowBytes);
       if (is_pair(column)) Tiles::template load<5>(values_at(unit, column + kTileRows), kTileRowBytes);
-      advance(next_value_, multiplied_.units, 2 * kTileRows);
+      advance(next_value_, units_, 2 * kTileRows);
     }
   }
   static void advance(Walk& walk, int inner_steps, int outer_step) {
@@ -102,10 +105,10 @@ class TileStream {
     walk.inner = 0;
     walk.outer += outer_step;
   }
-  bool is_pair(int column) const { return column + kTileRows < columns_; }
+  bool is_pair(int column) const { return column + kTileRows < end_; }
 
   ATTNBENCH_SIMD_INLINE void score_step() {
-    const Unit& unit = scored_.unit[score_.outer];
+    const Unit& unit = *scored_;
     if (score_.inner == 0) {
       flush();
       Tiles::template zero<0>();
@@ -118,8 +121,7 @@ class TileStream {
     if ((unit.tiles & 4) != 0) Tiles::template dot<2, 5, 6>();
     if ((unit.tiles & 8) != 0) Tiles::template dot<3, 5, 7>();
     if (score_.inner + 1 == depths_) {
-      auto* s = scores_ + score_.outer * kUnitScoresBytes;
-      finish_tiles(s, s + kTileRows * kLaneRowBytes, unit.tiles);
+      finish_tiles(scores_, scores_ + kTileRows * kLaneRowBytes, unit.tiles);
     }
     advance(score_, depths_, 1);
   }
@@ -138,16 +140,16 @@ class TileStream {
         begin_column<3, 1>(second);
       }
     }
-    const Unit& unit = multiplied_.unit[value_.inner];
+    const Unit& unit = pipeline_.unit(first_unit_ + value_.inner);
     if (unit.reads(0)) Tiles::template dot<0, 4, 6>();
     if (unit.reads(1)) Tiles::template dot<1, 4, 7>();
     if (pair && unit.reads(0)) Tiles::template dot<2, 5, 6>();
     if (pair && unit.reads(1)) Tiles::template dot<3, 5, 7>();
-    if (value_.inner + 1 == multiplied_.units) {
+    if (value_.inner + 1 == units_) {
       const int halves = (uses_[0] ? 1 : 0) | (uses_[1] ? 2 : 0);
       finish_tiles(first, second, pair ? halves * 5 : halves);
     }
-    advance(value_, multiplied_.units, 2 * kTileRows);
+    advance(value_, units_, 2 * kTileRows);
   }
 
   /// Tiles 0 to 3 (bits of `tiles`) are complete: left halves of `first`, its right, of `second`, its right.
@@ -168,11 +170,11 @@ class TileStream {
   }
 
   ATTNBENCH_SIMD_INLINE std::byte* column_at(int column) const {
-    auto* rows = Sums && column >= block_.head_dim_v ? sums_of(block_) : block_.output + column * kLanes;
+    auto* rows = column >= block_.head_dim_v ? sums_of(block_) : block_.output + column * kLanes;
     return reinterpret_cast<std::byte*>(rows);
   }
   ATTNBENCH_SIMD_INLINE const std::byte* values_at(const Unit& unit, int column) const {
-    if (Sums && column >= block_.head_dim_v) return reinterpret_cast<const std::byte*>(&kTileOfOnes);
+    if (column >= block_.head_dim_v) return reinterpret_cast<const std::byte*>(&kTileOfOnes);
     return unit.v + column * kTileRowBytes;
   }
 
@@ -206,12 +208,12 @@ class TileStream {
   }
 
   Block& block_;
-  const Chunk& scored_;
-  const Chunk& multiplied_;
+  Pipeline& pipeline_;
+  const Unit* scored_;
   std::byte* scores_;
-  const std::byte* weights_;
-  int depths_;   ///< steps of 32 elements of head_dim_qk
-  int columns_;  ///< of V, and those that make sums
+  int depths_;  ///< steps of 32 elements of head_dim_qk
+  int first_unit_, units_;
+  int end_;
   Walk score_, next_score_;
   Walk value_, next_value_;
   bool adds_[2], uses_[2];

@@ -2,10 +2,8 @@
 
 // The tile kernel of path amx: S^T = K Q^T with queries as columns of tiles. K comes in place as the left
 // operand, Q packed once as the right one; weights leave the softmax in the pairs that the right operand of
-// O^T += V^T P^T wants, V is transposed once a kv head. At head_dim 64 the matrix unit needs 4 cycles for 16
-// scores and the softmax about as many on other ports, so the two must overlap: a turn issues the tile
-// operations of one chunk's scores and another's values step by step between the weights of a third, which
-// the out-of-order core then runs side by side.
+// O^T += V^T P^T wants, V is transposed once a kv head. A turn issues the tile operations of one unit's
+// scores and of earlier units' values step by step between the weights of another.
 #include "engines/cpu/fused/avx512.h"
 #include "engines/cpu/fused/softmax/amx_chunk.h"
 #include "engines/cpu/fused/softmax/amx_stream.h"
@@ -23,8 +21,8 @@ class AmxTile {
   ATTNBENCH_SIMD static void begin(Block& block) {
     Tile<Bf16>::begin(block);
     auto& pipeline = pipeline_of(block);
-    for (auto& chunk : pipeline.chunk) chunk.units = 0;
-    pipeline.turn = 0;
+    pipeline.filled = pipeline.scored = pipeline.weighed = pipeline.multiplied = 0;
+    pipeline.column = 0;
     pipeline.started[0] = pipeline.started[1] = false;
     pipeline.has_maximum = false;
   }
@@ -36,19 +34,19 @@ class AmxTile {
       for (auto key = span.first_key; key < span.first_key + span.keys; v += span.v_stride_bytes) {
         const auto unit_begin = key / kUnitKeys * kUnitKeys;
         const auto end = std::min(unit_begin + kUnitKeys, span.first_key + span.keys);
-        if (!continues(pipeline.filling(), v)) {
-          if (pipeline.filling().units == kChunkUnits) turn(block, pipeline);
-          auto& chunk = pipeline.filling();
-          auto& unit = chunk.unit[chunk.units++];
+        const bool continues = pipeline.filled > pipeline.scored && pipeline.unit(pipeline.scored).v == v;
+        if (!continues) {
+          if (pipeline.filled > pipeline.scored) turn(block, pipeline);
+          auto& unit = pipeline.unit(pipeline.filled++);
           unit = {};
           unit.k = span.k - (span.first_key - unit_begin) * span.k_stride_bytes;
           unit.k_stride_bytes = span.k_stride_bytes;
           unit.v = v;
           unit.first_key = unit_begin;
         }
-        auto& chunk = pipeline.filling();
-        chunk.unit[chunk.units - 1].add(key - unit_begin, end - unit_begin, span.halves,
-                                        key < span.full_begin || end > span.full_end);
+        pipeline.unit(pipeline.scored)
+            .add(key - unit_begin, end - unit_begin, span.halves,
+                 key < span.full_begin || end > span.full_end);
         key = end;
       }
     }
@@ -57,9 +55,8 @@ class AmxTile {
 
   ATTNBENCH_SIMD static void finish(Block& block) {
     auto& pipeline = pipeline_of(block);
-    if (pipeline.filling().units > 0) turn(block, pipeline);
-    turn(block, pipeline);
-    turn(block, pipeline);
+    while (pipeline.weighed < pipeline.filled) turn(block, pipeline);
+    while (pipeline.multiplied < pipeline.filled) multiply_rest(block, pipeline);
     if constexpr (!WithLse) {
       for (int half = 0; half < 2; ++half) {
         if (!pipeline.started[half]) continue;
@@ -70,63 +67,97 @@ class AmxTile {
   }
 
  private:
-  static bool continues(const Chunk& chunk, const std::byte* v) {
-    return chunk.units > 0 && chunk.unit[chunk.units - 1].v == v;
+  /// Columns of V, and those that make sums.
+  static int columns(const Block& block) {
+    return static_cast<int>(block.head_dim_v) + (WithLse ? 0 : kTileRows);
+  }
+  static int columns_a_turn(const Block& block) {
+    constexpr int kPair = 2 * kTileRows;
+    return (columns(block) + kGroupUnits * kPair - 1) / (kGroupUnits * kPair) * kPair;
   }
 
   ATTNBENCH_SIMD static void turn(Block& block, Pipeline& pipeline) {
-    const Chunk& chunk = pipeline.weighing();
-    auto* scores = scores_of(block, pipeline.turn + 1);
-    auto* weights = weights_of(block, pipeline.turn + 1);
-    if (chunk.units > 0 && !pipeline.has_maximum) {
-      raise(block, chunk, scores, pipeline.started);
+    const bool scores = pipeline.filled > pipeline.scored;
+    const bool weighs = pipeline.scored > pipeline.weighed;
+    const bool multiplies = pipeline.weighed >= pipeline.multiplied + kGroupUnits;
+    const Unit* unit = &pipeline.unit(pipeline.weighed);
+    auto* s = scores_of(block, pipeline.weighed);
+    if (weighs && !pipeline.has_maximum) {
+      raise(block, pipeline, *unit, s);
       pipeline.has_maximum = true;
     }
-    TileStream<Tiles, !WithLse> stream(block, pipeline.filling(), pipeline.multiplying(), pipeline.turn,
-                                       pipeline.started);
+    const int first = pipeline.multiplied;
+    const int begin = pipeline.column;
+    const int end = multiplies ? std::min(begin + columns_a_turn(block), columns(block)) : begin;
+    TileStream<Tiles> stream(block, pipeline, scores ? &pipeline.unit(pipeline.scored) : nullptr, first,
+                             multiplies ? first + kGroupUnits : first, begin, end);
     const int tile_steps = stream.steps();
-    const int steps = chunk.units * kUnitSteps;
-    Weights<WithLse> sum(block, scores, weights);
     int left = tile_steps;
-    int due = 0;
-    for (int step = 0; step < steps; ++step) {
-      for (due += tile_steps; due >= steps; due -= steps, --left) stream.step();
-      sum.add(chunk, step);
+    bool too_large = false;
+    if (weighs) {
+      Weights<WithLse> sum(block, s, weights_of(block, pipeline.weighed));
+      int due = 0;
+      for (int step = 0; step < kUnitSteps; ++step) {
+        for (due += tile_steps; due >= kUnitSteps; due -= kUnitSteps, --left) stream.step();
+        sum.add(*unit, step);
+      }
+      too_large = sum.too_large();
+      if (!too_large) [[likely]]
+        sum.keep_sums(block);
     }
     for (; left > 0; --left) stream.step();
     stream.flush();
-    if (sum.too_large()) [[unlikely]] {
-      raise(block, chunk, scores, pipeline.started);
-      weigh(block, chunk, scores, weights);
-    } else {
-      sum.keep_sums(block);
+    if (scores) ++pipeline.scored;
+    if (multiplies) keep_column(block, pipeline, end, kGroupUnits);
+    if (too_large) [[unlikely]] {
+      raise(block, pipeline, *unit, s);
+      weigh(block, *unit, s, weights_of(block, pipeline.weighed));
     }
-    pipeline.multiplying().units = 0;
-    ++pipeline.turn;
+    if (weighs) ++pipeline.weighed;
   }
 
-  /// Weights of a chunk whose maximum is known.
-  ATTNBENCH_SIMD __attribute__((noinline)) static void weigh(Block& block, const Chunk& chunk,
+  /// What is left of a group, or all of an incomplete one.
+  ATTNBENCH_SIMD static void multiply_rest(Block& block, Pipeline& pipeline) {
+    const int units = std::min(pipeline.weighed - pipeline.multiplied, kGroupUnits);
+    TileStream<Tiles> stream(block, pipeline, nullptr, pipeline.multiplied, pipeline.multiplied + units,
+                             pipeline.column, columns(block));
+    for (int left = stream.steps(); left > 0; --left) stream.step();
+    stream.flush();
+    keep_column(block, pipeline, columns(block), units);
+  }
+
+  static void keep_column(const Block& block, Pipeline& pipeline, int column, int units) {
+    pipeline.column = column;
+    if (column < columns(block)) return;
+    pipeline.column = 0;
+    for (int half = 0; half < 2; ++half) {
+      for (int u = 0; u < units; ++u) {
+        pipeline.started[half] |= pipeline.unit(pipeline.multiplied + u).reads(half);
+      }
+    }
+    pipeline.multiplied += units;
+  }
+
+  /// Weights of a unit whose maximum is known.
+  ATTNBENCH_SIMD __attribute__((noinline)) static void weigh(Block& block, const Unit& unit,
                                                              const float* scores, std::uint32_t* weights) {
     Weights<WithLse> sum(block, scores, weights);
-    for (int step = 0; step < chunk.units * kUnitSteps; ++step) sum.add(chunk, step);
+    for (int step = 0; step < kUnitSteps; ++step) sum.add(unit, step);
     sum.keep_sums(block);
   }
 
-  /// Raises the maxima to those of a chunk's scores, and brings sums and output to them.
-  ATTNBENCH_SIMD __attribute__((noinline)) static void raise(Block& block, const Chunk& chunk,
-                                                             const float* scores, const bool (&started)[2]) {
+  /// Raises the maxima to those of a unit's scores, and brings to them sums, output and the weights not yet
+  /// multiplied, or multiplied in some columns only.
+  ATTNBENCH_SIMD __attribute__((noinline)) static void raise(Block& block, Pipeline& pipeline,
+                                                             const Unit& unit, const float* scores) {
     const __m512 scale = _mm512_set1_ps(block.scale_log2);
     for (int half = 0; half < 2; ++half) {
       __m512 top = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
-      for (int u = 0; u < chunk.units; ++u) {
-        const Unit& unit = chunk.unit[u];
-        const float* s = scores + (u * kUnitKeys + unit.begin[half]) * kLanes + half * kHalfLanes;
-        for (int key = unit.begin[half]; key < unit.end[half]; ++key, s += kLanes) {
-          __m512 score = _mm512_load_ps(s);
-          if (unit.masked[half]) score = Weights<WithLse>::visible(block, unit, half, key, score);
-          top = _mm512_max_ps(top, score);
-        }
+      const float* s = scores + unit.begin[half] * kLanes + half * kHalfLanes;
+      for (int key = unit.begin[half]; key < unit.end[half]; ++key, s += kLanes) {
+        __m512 score = _mm512_load_ps(s);
+        if (unit.masked[half]) score = Weights<WithLse>::visible(block, unit, half, key, score);
+        top = _mm512_max_ps(top, score);
       }
       const int lane = half * kHalfLanes;
       const __m512 whole =
@@ -138,7 +169,13 @@ class AmxTile {
       if constexpr (WithLse) {
         _mm512_store_ps(block.sum + lane, _mm512_mul_ps(factor, _mm512_load_ps(block.sum + lane)));
       }
-      if (!started[half]) continue;
+      for (int u = pipeline.multiplied; u < pipeline.weighed; ++u) {
+        auto* w = weights_of(block, u) + lane;
+        for (int pair = 0; pair < kUnitKeys / 2; ++pair, w += kLanes) {
+          _mm512_store_si512(w, Bf16::scaled(_mm512_load_si512(w), factor));
+        }
+      }
+      if (!pipeline.started[half] && pipeline.column == 0) continue;
       if constexpr (!WithLse) {
         float* sum = sums_of(block) + lane;
         _mm512_store_ps(sum, _mm512_mul_ps(factor, _mm512_load_ps(sum)));

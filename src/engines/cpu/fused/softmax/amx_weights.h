@@ -3,7 +3,7 @@
 // Softmax weights of the AMX tile kernel: scores [key][lane] in f32 become pairs of bf16 [key / 2][lane].
 // On CPUs with AMX reduce and scalef take one cycle of one port, so that a weight costs 7 instructions.
 //  * No pass looks for the maximum: weights are computed under the running one, and only where a weight
-//    exceeded 2^kLazyRise (known from the finished pairs, half an operation a score) is the chunk done again.
+//    exceeded 2^kLazyRise (known from the finished pairs, half an operation a score) is the unit done again.
 //  * Where nobody asks for the log-sum-exp, 2^f on [0, 1) comes with half a bf16 ulp added to its constant
 //    term: truncation then rounds to nearest, and a tile product with ones sums the rounded weights.
 #include <limits>
@@ -15,8 +15,8 @@
 namespace attnbench::cpu::fused {
 namespace {
 
-/// Keys of one step: weights of 8 keys by 16 lanes, four registers of pairs.
-inline constexpr int kStepKeys = kKeyUnit;
+/// Keys of one step: 4 keys.
+inline constexpr int kStepKeys = 4;
 inline constexpr int kUnitSteps = kUnitKeys / kStepKeys;
 static_assert(kLazyRise == 8.0F);
 inline constexpr short kLargestWeight = 0x4380;  ///< 2^8 in bf16; weights order like integers
@@ -34,17 +34,16 @@ class Weights {
     top_ = _mm512_setzero_si512();
   }
 
-  /// Step `step` of the chunk.
-  ATTNBENCH_SIMD_INLINE void add(const Chunk& chunk, int step) {
-    const Unit& unit = chunk.unit[step / kUnitSteps];
+  /// Step `step` of the unit.
+  ATTNBENCH_SIMD_INLINE void add(const Unit& unit, int step) {
     const float* s = scores_ + step * (kStepKeys * kLanes);
     std::uint32_t* w = weights_ + step * (kStepKeys / 2 * kLanes);
     if (unit.whole) [[likely]] {
       add_whole<0>(s, w);
       add_whole<1>(s, w);
     } else {
-      add_edge<0>(unit, step % kUnitSteps * kStepKeys, s, w);
-      add_edge<1>(unit, step % kUnitSteps * kStepKeys, s, w);
+      add_edge<0>(unit, step * kStepKeys, s, w);
+      add_edge<1>(unit, step * kStepKeys, s, w);
     }
   }
 
