@@ -30,12 +30,28 @@ struct Unit {
   bool whole = false;   ///< both halves read all keys unmasked
   int tiles = 0;        ///< of scores: bit 2 * (half of the keys) + (half of the lanes)
 
-  bool reads(int half) const { return begin[half] < end[half]; }
+  bool reads(int half) const { return (tiles & 5 << half) != 0; }
+  void begin_at(const KeySpan& span, const std::byte* values, std::int32_t first) {
+    k = span.k - (span.first_key - first) * span.k_stride_bytes;
+    k_stride_bytes = span.k_stride_bytes;
+    v = values;
+    first_key = first;
+    begin[0] = begin[1] = end[0] = end[1] = 0;
+    masked[0] = masked[1] = whole = false;
+    tiles = 0;
+  }
+
   /// Adds keys [first, last) for the halves.
   void add(std::int32_t first, std::int32_t last, Halves halves, bool needs_mask) {
+    if (last - first == kUnitKeys && halves == Halves::both && !needs_mask && tiles == 0) [[likely]] {
+      end[0] = end[1] = kUnitKeys;
+      whole = true;
+      tiles = 15;
+      return;
+    }
     for (int half = 0; half < 2; ++half) {
       if ((static_cast<int>(halves) >> half & 1) == 0) continue;
-      if (!reads(half)) {
+      if (begin[half] == end[half]) {
         begin[half] = first;
         end[half] = last;
         masked[half] = needs_mask;
@@ -48,7 +64,7 @@ struct Unit {
     whole = true;
     tiles = 0;
     for (int half = 0; half < 2; ++half) {
-      if (!reads(half)) {
+      if (begin[half] == end[half]) {
         whole = false;
         continue;
       }
@@ -66,12 +82,13 @@ struct Pipeline {
   int filled = 0;  ///< units begun, of which the last is still being filled
   int scored = 0;
   int weighed = 0;
-  int multiplied = 0;    ///< units whose values are added to all columns
-  int column = 0;        ///< of the units being multiplied
-  bool started[2] = {};  ///< Block::output of that half of the lanes is initialised
+  int multiplied = 0;  ///< units whose values are added to all columns
+  int column = 0;      ///< of the units being multiplied
+  int started = 0;     ///< Unit::tiles of all units multiplied
   bool has_maximum = false;
 
-  Unit& unit(int number) { return ring[number % 16]; }
+  bool has_output(int half) const { return (started & 5 << half) != 0; }
+  Unit& unit(int number) { return ring[static_cast<unsigned>(number) % 16]; }
 };
 static_assert(std::is_trivially_destructible_v<Pipeline>);
 
@@ -85,9 +102,12 @@ inline constexpr std::int64_t kSumTileBytes = std::int64_t{kTileRows} * kLaneRow
 static_assert(kWeightsUnits * kUnitWeightsBytes <= kWeightsBytes);
 static_assert(2 * kUnitScoresBytes + kSumTileBytes + std::int64_t{sizeof(Pipeline)} <= kScoresBytes);
 
-inline float* scores_of(Block& block, int unit) { return block.scores + (unit % 2) * (kUnitScoresBytes / 4); }
+inline float* scores_of(Block& block, int unit) {
+  return block.scores + (static_cast<unsigned>(unit) % 2) * (kUnitScoresBytes / 4);
+}
 inline std::uint32_t* weights_of(Block& block, int unit) {
-  return reinterpret_cast<std::uint32_t*>(block.weights + (unit % kWeightsUnits) * kUnitWeightsBytes);
+  return reinterpret_cast<std::uint32_t*>(block.weights +
+                                          (static_cast<unsigned>(unit) % kWeightsUnits) * kUnitWeightsBytes);
 }
 /// Row 0 holds each lane's sum of weights.
 inline float* sums_of(Block& block) { return block.scores + 2 * kUnitScoresBytes / 4; }

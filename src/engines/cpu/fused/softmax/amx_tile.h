@@ -23,7 +23,7 @@ class AmxTile {
     auto& pipeline = pipeline_of(block);
     pipeline.filled = pipeline.scored = pipeline.weighed = pipeline.multiplied = 0;
     pipeline.column = 0;
-    pipeline.started[0] = pipeline.started[1] = false;
+    pipeline.started = 0;
     pipeline.has_maximum = false;
   }
 
@@ -37,12 +37,7 @@ class AmxTile {
         const bool continues = pipeline.filled > pipeline.scored && pipeline.unit(pipeline.scored).v == v;
         if (!continues) {
           if (pipeline.filled > pipeline.scored) turn(block, pipeline);
-          auto& unit = pipeline.unit(pipeline.filled++);
-          unit = {};
-          unit.k = span.k - (span.first_key - unit_begin) * span.k_stride_bytes;
-          unit.k_stride_bytes = span.k_stride_bytes;
-          unit.v = v;
-          unit.first_key = unit_begin;
+          pipeline.unit(pipeline.filled++).begin_at(span, v, unit_begin);
         }
         pipeline.unit(pipeline.scored)
             .add(key - unit_begin, end - unit_begin, span.halves,
@@ -59,7 +54,7 @@ class AmxTile {
     while (pipeline.multiplied < pipeline.filled) multiply_rest(block, pipeline);
     if constexpr (!WithLse) {
       for (int half = 0; half < 2; ++half) {
-        if (!pipeline.started[half]) continue;
+        if (!pipeline.has_output(half)) continue;
         _mm512_store_ps(block.sum + half * kHalfLanes, _mm512_load_ps(sums_of(block) + half * kHalfLanes));
       }
     }
@@ -130,11 +125,9 @@ class AmxTile {
     pipeline.column = column;
     if (column < columns(block)) return;
     pipeline.column = 0;
-    for (int half = 0; half < 2; ++half) {
-      for (int u = 0; u < units; ++u) {
-        pipeline.started[half] |= pipeline.unit(pipeline.multiplied + u).reads(half);
-      }
-    }
+    int tiles = 0;
+    for (int u = 0; u < units; ++u) tiles |= pipeline.unit(pipeline.multiplied + u).tiles;
+    pipeline.started |= tiles;
     pipeline.multiplied += units;
   }
 
@@ -175,7 +168,7 @@ class AmxTile {
           _mm512_store_si512(w, Bf16::scaled(_mm512_load_si512(w), factor));
         }
       }
-      if (!pipeline.started[half] && pipeline.column == 0) continue;
+      if (!pipeline.has_output(half) && pipeline.column == 0) continue;
       if constexpr (!WithLse) {
         float* sum = sums_of(block) + lane;
         _mm512_store_ps(sum, _mm512_mul_ps(factor, _mm512_load_ps(sum)));

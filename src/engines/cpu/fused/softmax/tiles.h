@@ -5,8 +5,8 @@
 //
 // These are not the intrinsics of the compiler on purpose: GCC 12's _tile_loadd has no memory clobber and its
 // _tile_loadconfig names 8 of its 64 bytes as input, so that at -O3 stores move past them and tiles are
-// loaded stale. Here every access to memory is also a barrier to the compiler; tests/unit/tiles_test.cc fails
-// without it. Tile numbers are literals of the instruction, hence template parameters.
+// loaded stale. Here every access to memory is also a barrier to the compiler; tests/rules/tile_barrier_test.sh
+// fails without it. Tile numbers are literals of the instruction, hence template parameters.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +41,14 @@ struct AmxTiles {
   template <int Tile>
   ATTNBENCH_TILE void load(const void* from, std::int64_t row_stride_bytes) {
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2"
+                     :
+                     : "r"(from), "r"(row_stride_bytes), "i"(Tile)
+                     : "memory");
+  }
+  /// load() of what is not read again soon: the line is not kept in L1.
+  template <int Tile>
+  ATTNBENCH_TILE void load_once(const void* from, std::int64_t row_stride_bytes) {
+    __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm%c2"
                      :
                      : "r"(from), "r"(row_stride_bytes), "i"(Tile)
                      : "memory");

@@ -34,6 +34,10 @@ struct EmulatedTiles {
     }
   }
   template <int Tile>
+  static void load_once(const void* from, std::int64_t row_stride_bytes) {
+    load<Tile>(from, row_stride_bytes);
+  }
+  template <int Tile>
   static void store(void* to, std::int64_t row_stride_bytes) {
     auto* row = static_cast<std::byte*>(to);
     for (const auto& words : at<Tile>()) {
