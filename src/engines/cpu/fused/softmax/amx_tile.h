@@ -58,10 +58,37 @@ class AmxTile {
         _mm512_store_ps(block.sum + half * kHalfLanes, _mm512_load_ps(sums_of(block) + half * kHalfLanes));
       }
     }
-    Tile<Bf16>::finish(block);
+    if (block.partial != nullptr) return Tile<Bf16>::finish(block);
+    for (int half = 0; half * kHalfLanes < block.rows; ++half) write_rows(block, half * kHalfLanes);
+    for (int r = 0; r < block.rows; ++r) {
+      if (block.lse[r] != nullptr) *block.lse[r] = natural_lse(block.maximum[r], block.sum[r]);
+    }
   }
 
  private:
+  /// Output of 16 lanes from `lane` on, rounded to pairs of columns before the transposition: half its work.
+  ATTNBENCH_SIMD_INLINE static void write_rows(const Block& block, int lane) {
+    const __m512 factor = _mm512_div_ps(_mm512_set1_ps(1.0F), _mm512_load_ps(block.sum + lane));
+    for (std::int64_t d = 0; d < block.head_dim_v; d += 32) {
+      const bool half = block.head_dim_v - d < 32;
+      __m512i pairs[16];
+      ATTNBENCH_UNROLL
+      for (int c = 0; c < 16; ++c) {
+        pairs[c] = _mm512_setzero_si512();
+        if (half && c >= 8) continue;
+        const float* column = block.output + (d + 2 * c) * kLanes + lane;
+        pairs[c] = Bf16::pair(_mm512_mul_ps(factor, _mm512_load_ps(column)),
+                              _mm512_mul_ps(factor, _mm512_load_ps(column + kLanes)));
+      }
+      transpose_16x16(pairs);
+      const auto mask = static_cast<__mmask16>(half ? 0xff : 0xffff);
+      ATTNBENCH_UNROLL
+      for (int r = 0; r < 16; ++r) {
+        if (lane + r < block.rows) _mm512_mask_storeu_epi32(block.o[lane + r] + d * 2, mask, pairs[r]);
+      }
+    }
+  }
+
   /// Columns of V, and those that make sums.
   static int columns(const Block& block) {
     return static_cast<int>(block.head_dim_v) + (WithLse ? 0 : kTileRows);

@@ -96,7 +96,7 @@ class Tile {
         transpose_16x16(t);
         ATTNBENCH_UNROLL
         for (int r = 0; r < 16; ++r) {
-          if (r >= rows) break;
+          if (r >= rows) continue;
           if (block.partial != nullptr) {
             _mm512_storeu_si512(block.partial + (first + r) * block.head_dim_v + d, t[r]);
           } else {

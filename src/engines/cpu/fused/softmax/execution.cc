@@ -412,9 +412,16 @@ double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
       const bool few = end - row <= path.few_rows;
       const auto globals = head.allowed(row).globals.size();
       const KeyRange all{0, keys};
-      scores += static_cast<double>(globals * (few                      ? end - row
-                                               : end - row > kHalfLanes ? kLanes
-                                                                        : kHalfLanes));
+      const auto lanes_used = few ? end - row : end - row > kHalfLanes ? kLanes : kHalfLanes;
+      if (!few && path.value_keys > kKeyUnit) {  // units of keys are multiplied whole
+        const auto local = whole_piece(head, row, end, all).keys();
+        const auto begin = local.begin / path.value_keys * path.value_keys;
+        const auto read = round_up(globals, path.value_keys) + round_up(local.end, path.value_keys) - begin;
+        scores += static_cast<double>(read * lanes_used);
+        row = end;
+        continue;
+      }
+      scores += static_cast<double>(globals * lanes_used);
       for (const auto& piece :
            (few ? whole_piece(head, row, end, all) : cut_pieces(head, row, end, all)).view()) {
         const auto lanes = few ? end - row : piece.halves == Halves::both ? kLanes : kHalfLanes;

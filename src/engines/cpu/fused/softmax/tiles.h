@@ -5,8 +5,9 @@
 //
 // These are not the intrinsics of the compiler on purpose: GCC 12's _tile_loadd has no memory clobber and its
 // _tile_loadconfig names 8 of its 64 bytes as input, so that at -O3 stores move past them and tiles are
-// loaded stale. Here every access to memory is also a barrier to the compiler; tests/rules/tile_barrier_test.sh
-// fails without it. Tile numbers are literals of the instruction, hence template parameters.
+// loaded stale. Here every access to memory is also a barrier to the compiler;
+// tests/rules/tile_barrier_test.sh fails without it. Tile numbers are literals of the instruction, hence
+// template parameters.
 #include <array>
 #include <cstddef>
 #include <cstdint>
