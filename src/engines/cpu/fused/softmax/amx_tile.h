@@ -4,6 +4,14 @@
 // operand, Q packed once as the right one; weights leave the softmax in the pairs that the right operand of
 // O^T += V^T P^T wants, V is transposed once a kv head. A turn issues the tile operations of one unit's
 // scores and of earlier units' values step by step between the weights of another.
+//
+// Why so little is won by that: where tile operations are in flight, 512-bit arithmetic runs at one operation
+// a cycle, not two (96 FMAs beside 4 products: 96 cycles, alone 48), so that 7 operations a weight take as
+// long beside the tiles as after them. What was gained came from L1. One head, N = 1024, D = 64, one core of
+// a Xeon with AMX: chunks of 64 keys 502 us; units of 32 470; output loaded and stored once in four units
+// 457; less bookkeeping a unit 425; K and V not kept in L1 (tiles.h) 376. Prefetching K and V into L1 by
+// instructions lost (500 where 457); groups of two units 380 where four 374; all tile operations of a turn
+// first, then the weights, 488 where 457.
 #include "engines/cpu/fused/avx512.h"
 #include "engines/cpu/fused/softmax/amx_chunk.h"
 #include "engines/cpu/fused/softmax/amx_stream.h"
