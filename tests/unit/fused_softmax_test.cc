@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attnbench/registry.h"
+#include "emulated_amx.h"
 #include "reference/inputs.h"
 #include "reference/oracle.h"
 
@@ -31,6 +32,8 @@ const std::vector<ShapeCase> kShapes = {
     {"mqa", 1, 8, 1, 7, 777, 32, 256},
     {"swa(w=64)", 1, 2, 0, 777, 777, 64, 64},
     {"swa(w=7,causal)", 1, 6, 2, 129, 129, 64, 64},
+    {"swa(w=90)", 2, 3, 1, 401, 401, 48, 16},
+    {"swa(w=1200)", 1, 1, 0, 2500, 2500, 32, 32},
     {"block_sparse(bs=32,globals=1)", 1, 2, 0, 777, 777, 64, 64},
     {"block_sparse(bs=7,globals=40)", 1, 3, 1, 129, 129, 64, 48},
     {"block_sparse(bs=64,globals=1,causal)", 1, 2, 0, 127, 127, 128, 64},
@@ -86,13 +89,16 @@ void expect_correct(const Problem& problem, const Tensors& tensors) {
 class FusedSoftmax : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
+    if (emulated() && emulated_amx_kernel() == nullptr) GTEST_SKIP() << "not built for this processor";
     const auto problem = make_problem(kShapes[0], dtype());
     const auto support = kernel(problem).supports(problem, cpu_device(1));
     if (!support) GTEST_SKIP() << "not run on these instructions: " << support.reason();
   }
   static DType dtype() { return GetParam() == "avx512" ? DType::f32 : DType::bf16; }
+  static bool emulated() { return GetParam() == "amx_emulated"; }
   /// The path asked for and no other.
   static const KernelInfo& kernel(const Problem& problem) {
+    if (emulated()) return *emulated_amx_kernel();
     const auto* found = find_kernel({problem.mechanism, "fused", "cpu", GetParam()});
     EXPECT_NE(found, nullptr);
     EXPECT_EQ(found->path(), GetParam());
@@ -112,10 +118,12 @@ TEST_P(FusedSoftmax, MatchesTheOracleOnHardInputs) {
   for (const auto& shape : kShapes) {
     const auto problem = make_problem(shape, dtype());
     for (const auto kind : reference::all_input_kinds()) {
-      SCOPED_TRACE(shape.mechanism + " " + std::string(reference::name(kind)));
-      const auto data = reference::make_data(problem, kind, 7, true);
-      run(problem, data.tensors, 1);
-      expect_correct(problem, data.tensors);
+      for (const bool with_lse : {false, true}) {
+        SCOPED_TRACE(shape.mechanism + " " + std::string(reference::name(kind)) + (with_lse ? " lse" : ""));
+        const auto data = reference::make_data(problem, kind, 7, with_lse);
+        run(problem, data.tensors, 1);
+        expect_correct(problem, data.tensors);
+      }
     }
   }
 }
@@ -125,7 +133,8 @@ TEST_P(FusedSoftmax, ThreadsShareRowsAndSplitKeys) {
     const auto problem = make_problem(shape, dtype());
     for (const int threads : {2, 3, 16}) {
       SCOPED_TRACE(shape.mechanism + " " + std::to_string(threads));
-      const auto data = reference::make_data(problem, reference::InputKind::normal, 3, true);
+      const bool with_lse = threads != 3;
+      const auto data = reference::make_data(problem, reference::InputKind::normal, 3, with_lse);
       run(problem, data.tensors, threads);
       expect_correct(problem, data.tensors);
     }
@@ -188,7 +197,7 @@ TEST_P(FusedSoftmax, RefusesWithAReason) {
   EXPECT_NE(kernel(problem).supports(problem, device).reason().find("lacks"), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(Paths, FusedSoftmax, testing::Values("avx512bf16", "avx512"),
+INSTANTIATE_TEST_SUITE_P(Paths, FusedSoftmax, testing::Values("avx512bf16", "avx512", "amx", "amx_emulated"),
                          [](const auto& path) { return path.param; });
 
 }  // namespace

@@ -36,7 +36,7 @@ struct KeySpan {
   std::int64_t k_stride_bytes = 0;
   const std::byte* v = nullptr;  ///< packed by pack_values() where the path has that, else rows of V
   std::int64_t v_stride_bytes = 0;
-  std::int32_t keys_per_value_row = 1;  ///< 2 where packed
+  std::int32_t keys_per_value_row = 1;  ///< SoftmaxPath::value_keys where packed; `v` is first_key's row
   std::int32_t first_key = 0;
   std::int32_t keys = 0;
   /// Keys that every lane of the halves may see; outside, Block::begin and Block::size decide.
@@ -111,10 +111,15 @@ struct SoftmaxPath {
   BlockKernel tile_with_lse;
   BlockKernel few_with_lse;
   int few_rows;
-  /// Rearranges `keys` rows of V for the tile kernel, [ceil(keys / 2)][head_dim_v] pairs, the missing half of
-  /// the last pair 0. Null: V is read in place.
+  /// Rearranges `keys` rows of V for the tile kernel in units of value_keys keys, keys missing in the last
+  /// unit 0: units of head_dim_v * value_keys elements follow each other. Null: V is read in place.
   void (*pack_values)(const std::byte* v, std::int64_t stride_bytes, std::int64_t keys,
-                      std::int64_t head_dim_v, std::byte* packed);
+                      std::int64_t head_dim_v, std::byte* packed) = nullptr;
+  /// Of a packed unit, which begins at a multiple of as many keys.
+  int value_keys = 1;
+  /// Called by a thread before and after its blocks of a call. May be null.
+  void (*enter)() = nullptr;
+  void (*leave)() = nullptr;
 };
 
 }  // namespace attnbench::cpu::fused

@@ -67,7 +67,8 @@ class SoftmaxExecution::Feeder {
       span.keys -= keys;
       span.first_key += keys;
       span.k += keys * span.k_stride_bytes;
-      span.v += keys / span.keys_per_value_row * span.v_stride_bytes;
+      const auto row = (span.first_key - keys) / span.keys_per_value_row;
+      span.v += (span.first_key / span.keys_per_value_row - row) * span.v_stride_bytes;
     }
   }
   void flush() {
@@ -118,14 +119,15 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
   scores_ = ThreadParts(workspace_, threads_, kScoresBytes);
   if (path_.pack_values != nullptr) {
     // The local keys of any block of rows that are not global; global rows see all keys.
-    const auto widest = m.kind == MechanismKind::swa            ? m.window + 2 * kLanes
-                        : m.kind == MechanismKind::block_sparse ? 2 * m.block_size + 2 * kLanes
+    const auto widest = m.kind == MechanismKind::swa            ? m.window + 4 * kLanes
+                        : m.kind == MechanismKind::block_sparse ? 2 * m.block_size + 4 * kLanes
                                                                 : s.seqlen_kv;
+    const std::int64_t unit = std::max(kKeyUnit, path_.value_keys);
     const bool dense_rows = m.globals * group_ > path_.few_rows;
-    const auto all = round_up(s.seqlen_kv, kKeyUnit);
-    packed_keys_ = dense_rows ? all : std::min(all, std::max(round_up(widest, kKeyUnit), kPackedKeys));
+    const auto all = round_up(s.seqlen_kv, unit);
+    packed_keys_ = dense_rows ? all : std::min(all, std::max(round_up(widest, unit), kPackedKeys));
     values_ = ThreadParts(workspace_, threads_, packed_keys_ / 2 * s.head_dim_v * 4);
-    const auto globals = round_up(std::min(m.globals, s.seqlen_kv), kKeyUnit);
+    const auto globals = round_up(std::min(m.globals, s.seqlen_kv), unit);
     global_values_ = ThreadParts(workspace_, threads_, globals / 2 * s.head_dim_v * 4);
   }
   if (!allocate) return;
@@ -225,6 +227,7 @@ void SoftmaxExecution::clear_rows_without_keys(const Tensors& tensors) const {
 void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std::int64_t end,
                                  Worker& worker) {
   worker.packed_batch = -1;  // V may have changed since the last call
+  if (path_.enter != nullptr) path_.enter();
   std::int64_t at = 0;
   const auto wanted = [&](std::int64_t batch) {
     const auto head_cost = head_costs_[static_cast<std::size_t>(batch)];
@@ -238,6 +241,7 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
       if (at >= begin && at < end) run_part(tensors, head, item, part, worker);
     }
   });
+  if (path_.leave != nullptr) path_.leave();
 }
 
 void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
@@ -265,9 +269,9 @@ void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head
     span.k = k.at(item.kv_head, key);
     span.k_stride_bytes = k.stride();
     if (packed) {
-      span.v_stride_bytes = problem_.shape.head_dim_v * 4;
-      span.v = packed_values + (key - origin) / 2 * span.v_stride_bytes;
-      span.keys_per_value_row = 2;
+      span.v_stride_bytes = problem_.shape.head_dim_v * path_.value_keys * size_bytes(path_.dtype);
+      span.v = packed_values + (key - origin) / path_.value_keys * span.v_stride_bytes;
+      span.keys_per_value_row = path_.value_keys;
     } else {
       span.v_stride_bytes = v.stride();
       span.v = v.at(item.kv_head, key);
@@ -348,14 +352,15 @@ void SoftmaxExecution::pack(const Tensors& tensors, const HeadGeometry& head, co
     if (new_head) keys = {};
     return;
   }
-  if (new_head || local.begin < keys.begin || local.begin > keys.end ||
-      local.end - keys.begin > packed_keys_) {
-    keys = {local.begin, local.begin};
+  const auto begin = local.begin / path_.value_keys * path_.value_keys;
+  const auto end = std::min(round_up(local.end, path_.value_keys), head.keys());
+  if (new_head || begin < keys.begin || begin > keys.end || end - keys.begin > packed_keys_) {
+    keys = {begin, begin};
   }
-  if (local.end <= keys.end) return;
-  path_.pack_values(v.at(item.kv_head, keys.end), v.stride(), local.end - keys.end, head_dim,
-                    worker.values + (keys.end - keys.begin) / 2 * head_dim * 4);
-  keys.end = local.end;
+  if (end <= keys.end) return;
+  path_.pack_values(v.at(item.kv_head, keys.end), v.stride(), end - keys.end, head_dim,
+                    worker.values + (keys.end - keys.begin) * head_dim * size_bytes(path_.dtype));
+  keys.end = end;
 }
 
 float* SoftmaxExecution::partial(const Item& item, int part) const {
@@ -407,9 +412,16 @@ double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
       const bool few = end - row <= path.few_rows;
       const auto globals = head.allowed(row).globals.size();
       const KeyRange all{0, keys};
-      scores += static_cast<double>(globals * (few                      ? end - row
-                                               : end - row > kHalfLanes ? kLanes
-                                                                        : kHalfLanes));
+      const auto lanes_used = few ? end - row : end - row > kHalfLanes ? kLanes : kHalfLanes;
+      if (!few && path.value_keys > kKeyUnit) {  // units of keys are multiplied whole
+        const auto local = whole_piece(head, row, end, all).keys();
+        const auto begin = local.begin / path.value_keys * path.value_keys;
+        const auto read = round_up(globals, path.value_keys) + round_up(local.end, path.value_keys) - begin;
+        scores += static_cast<double>(read * lanes_used);
+        row = end;
+        continue;
+      }
+      scores += static_cast<double>(globals * lanes_used);
       for (const auto& piece :
            (few ? whole_piece(head, row, end, all) : cut_pieces(head, row, end, all)).view()) {
         const auto lanes = few ? end - row : piece.halves == Halves::both ? kLanes : kHalfLanes;
