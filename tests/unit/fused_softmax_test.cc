@@ -1,11 +1,14 @@
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "attnbench/registry.h"
+#include "engines/cpu/fused/softmax/portable.h"
 #include "reference/inputs.h"
 #include "reference/oracle.h"
 
@@ -83,19 +86,36 @@ void expect_correct(const Problem& problem, const Tensors& tensors) {
   }
 }
 
-class FusedSoftmax : public testing::TestWithParam<std::string> {
+/// A path and, of the portable one, the vector instruction set: 0 is the one it chooses.
+struct PathCase {
+  std::string path;
+  DType dtype;
+  std::int64_t target = 0;
+};
+
+class FusedSoftmax : public testing::TestWithParam<PathCase> {
  protected:
   void SetUp() override {
     const auto problem = make_problem(kShapes[0], dtype());
     const auto support = kernel(problem).supports(problem, cpu_device(1));
     if (!support) GTEST_SKIP() << "not run on these instructions: " << support.reason();
+    if (GetParam().target != 0) use_targets(GetParam().target);
   }
-  static DType dtype() { return GetParam() == "avx512" ? DType::f32 : DType::bf16; }
+  void TearDown() override {
+    if (GetParam().target == 0) return;
+    EXPECT_EQ(cpu::fused::portable_target(), GetParam().target);
+    use_targets(0);
+  }
+  static void use_targets(std::int64_t targets) {
+    hwy::SetSupportedTargetsForTest(targets);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  static DType dtype() { return GetParam().dtype; }
   /// The path asked for and no other.
   static const KernelInfo& kernel(const Problem& problem) {
-    const auto* found = find_kernel({problem.mechanism, "fused", "cpu", GetParam()});
+    const auto* found = find_kernel({problem.mechanism, "fused", "cpu", GetParam().path});
     EXPECT_NE(found, nullptr);
-    EXPECT_EQ(found->path(), GetParam());
+    EXPECT_EQ(found->path(), GetParam().path);
     return *found;
   }
   static void run(const Problem& problem, const Tensors& tensors, int threads) {
@@ -180,16 +200,57 @@ TEST_P(FusedSoftmax, RefusesWithAReason) {
   auto problem = make_problem(kShapes[0], dtype());
   problem.shape.head_dim_qk = 72;
   EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find("72"), std::string::npos);
-  problem = make_problem(kShapes[0], dtype() == DType::f32 ? DType::bf16 : DType::f32);
-  EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find(GetParam()), std::string::npos);
+  problem = make_problem(kShapes[0], DType::f16);
+  EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find("f16"), std::string::npos);
+  problem = make_problem(kShapes[0], dtype());
+  problem.shape.dtype_o = dtype() == DType::f32 ? DType::bf16 : DType::f32;
+  EXPECT_FALSE(kernel(problem).supports(problem, cpu_device(1)));
+  if (GetParam().path == "portable") return;
+  problem = make_problem(kShapes[0], problem.shape.dtype_o);
+  EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find(GetParam().path),
+            std::string::npos);
   problem = make_problem(kShapes[0], dtype());
   auto device = cpu_device(1);
   device.features = {};
   EXPECT_NE(kernel(problem).supports(problem, device).reason().find("lacks"), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(Paths, FusedSoftmax, testing::Values("avx512bf16", "avx512"),
-                         [](const auto& path) { return path.param; });
+/// Each with every vector instruction set this CPU has, which TearDown finds in use.
+std::vector<PathCase> portable_cases() {
+  std::vector<PathCase> cases;
+  for (auto targets = cpu::fused::portable_targets(); targets != 0; targets &= targets - 1) {
+    for (const auto dtype : {DType::f32, DType::bf16})
+      cases.push_back({"portable", dtype, targets & -targets});
+  }
+  return cases;
+}
+
+std::string case_name(const testing::TestParamInfo<PathCase>& info) {
+  const auto& [path, dtype, target] = info.param;
+  const auto suffix = target == 0 ? std::string() : std::string("_") + hwy::TargetName(target);
+  return path + "_" + std::string(name(dtype)) + suffix;
+}
+
+INSTANTIATE_TEST_SUITE_P(Paths, FusedSoftmax,
+                         testing::Values(PathCase{"avx512bf16", DType::bf16}, PathCase{"avx512", DType::f32},
+                                         PathCase{"portable", DType::f32}, PathCase{"portable", DType::bf16}),
+                         case_name);
+INSTANTIATE_TEST_SUITE_P(Targets, FusedSoftmax, testing::ValuesIn(portable_cases()), case_name);
+
+TEST(PortableTargets, EachHasCodeOfItsOwn) {
+  std::set<decltype(cpu::fused::BlockKernel::attend)> tiles, few;
+  for (auto targets = cpu::fused::portable_targets(); targets != 0; targets &= targets - 1) {
+    hwy::SetSupportedTargetsForTest(targets & -targets);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    for (const auto dtype : {DType::f32, DType::bf16}) {
+      const auto* path = cpu::fused::portable_path(dtype);
+      EXPECT_TRUE(tiles.insert(path->tile.attend).second) << hwy::TargetName(targets & -targets);
+      EXPECT_TRUE(few.insert(path->few.attend).second) << hwy::TargetName(targets & -targets);
+    }
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+}
 
 }  // namespace
 }  // namespace attnbench

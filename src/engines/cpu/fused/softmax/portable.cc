@@ -1,5 +1,7 @@
 // Path portable: f32 arithmetic with vectors of any width, chosen at run time; bf16 elements are widened as
 // they are read and rounded as o is written.
+#include "engines/cpu/fused/softmax/portable.h"
+
 #include "core/register_kernel.h"
 #include "engines/cpu/fused/softmax/softmax_kernel.h"
 
@@ -23,36 +25,35 @@ constexpr BlockKernel kTile{Tile<T>::begin, Tile<T>::attend, Tile<T>::finish};
 template <typename T>
 constexpr BlockKernel kFew{Rows<T>::begin, Rows<T>::attend, Rows<T>::finish};
 template <typename T>
-constexpr SoftmaxPath kPath{"portable",
-                            std::is_same_v<T, float> ? DType::f32 : DType::bf16,
-                            missing,
-                            kTile<T>,
-                            kFew<T>,
-                            kTile<T>,
-                            kFew<T>,
-                            kFewRows,
+constexpr SoftmaxPath kPath{"portable", std::is_same_v<T, float> ? DType::f32 : DType::bf16,
+                            missing,    kTile<T>,
+                            kFew<T>,    kTile<T>,
+                            kFew<T>,    kFewRows,
                             nullptr};
 
 const SoftmaxPath* path_of(DType dtype) {
   return dtype == DType::f32 ? &kPath<float> : dtype == DType::bf16 ? &kPath<bf16_bits> : nullptr;
 }
 
+std::int64_t target() { return HWY_TARGET; }
+
 }  // namespace attnbench::cpu::fused::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace attnbench::cpu::fused {
-namespace {
 
 HWY_EXPORT(path_of);
+HWY_EXPORT(target);
 
-const SoftmaxPath* portable(DType dtype) { return HWY_DYNAMIC_DISPATCH(path_of)(dtype); }
+const SoftmaxPath* portable_path(DType dtype) { return HWY_DYNAMIC_DISPATCH(path_of)(dtype); }
+std::int64_t portable_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
+std::int64_t portable_targets() { return HWY_SUPPORTED_TARGETS & HWY_TARGETS; }
 
-}  // namespace
 }  // namespace attnbench::cpu::fused
 
 ATTNBENCH_REGISTER_KERNEL(fused_softmax_portable) {
-  static const attnbench::cpu::fused::SoftmaxKernel kernel("portable", attnbench::cpu::fused::portable);
+  static const attnbench::cpu::fused::SoftmaxKernel kernel("portable", attnbench::cpu::fused::portable_path);
   return kernel;
 }
 #endif

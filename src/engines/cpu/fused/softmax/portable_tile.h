@@ -74,8 +74,7 @@ class Tile {
     const Quarter d;
     for (int lane = 0; lane < block.rows; lane += 4) {
       const auto one = hn::Set(d, 1.0F);
-      const auto factor =
-          block.partial != nullptr ? one : hn::Div(one, hn::LoadU(d, block.sum + lane));
+      const auto factor = block.partial != nullptr ? one : hn::Div(one, hn::LoadU(d, block.sum + lane));
       for (std::int64_t column = 0; column < block.head_dim_v; column += 4) {
         hn::Vec<Quarter> rows[4];
         HWY_UNROLL(4)
@@ -204,7 +203,8 @@ class Tile {
 
   /// Scores of keys that a lane may not see become minus infinity.
   template <int Keys, int Count>
-  HWY_INLINE static void hide(const Block& block, int lane, std::int32_t first_key, Vector (&s)[Keys][Count]) {
+  HWY_INLINE static void hide(const Block& block, int lane, std::int32_t first_key,
+                              Vector (&s)[Keys][Count]) {
     const D d;
     const hn::RebindToSigned<D> di;
     const auto hidden = hn::Set(d, -std::numeric_limits<float>::infinity());
@@ -302,8 +302,8 @@ class Tile {
       const float* widened = block.scores + column;
       for (const auto* span = first; span != last; ++span) {
         const float* v = kWiden ? widened : reinterpret_cast<const float*>(span->v) + unit + column;
-        const auto stride = kWiden ? kHeadDimUnit
-                                   : span->v_stride_bytes / static_cast<std::int64_t>(sizeof(float));
+        const auto stride =
+            kWiden ? kHeadDimUnit : span->v_stride_bytes / static_cast<std::int64_t>(sizeof(float));
         if (kBlockLanes == kLanes && span->halves != Halves::both) {
           constexpr int kHalf = kVectors / 2;
           if (span->halves == Halves::low) {

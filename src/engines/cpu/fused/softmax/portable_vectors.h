@@ -61,8 +61,8 @@ HWY_INLINE void store_elements(Tag, hn::Vec<Tag> x, bf16_bits* to) {
   hn::StoreU(hn::DemoteTo(halves, hn::BitCast(di, hn::ShiftRight<16>(kept))), halves, to);
 }
 
-/// 2^x for x <= 30; below -90 it is 2^-90, nothing beside the weight of the maximum, yet large enough that its
-/// products with V are no denormals.
+/// 2^x for x <= 30; below -90 it is 2^-90, nothing beside the weight of the maximum, yet large enough that
+/// its products with V are no denormals.
 HWY_INLINE Vector exp2_of(Vector x) {
   const D d;
   const hn::RebindToSigned<D> di;

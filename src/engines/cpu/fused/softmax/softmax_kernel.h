@@ -11,8 +11,7 @@ class SoftmaxKernel final : public CpuKernel {
   /// A path that computes one element type.
   explicit SoftmaxKernel(const SoftmaxPath& path) : name_(path.name), one_(&path) {}
   /// A path of several element types: `select` gives what computes one of them, or null.
-  SoftmaxKernel(std::string_view name, const SoftmaxPath* (*select)(DType))
-      : name_(name), select_(select) {}
+  SoftmaxKernel(std::string_view name, const SoftmaxPath* (*select)(DType)) : name_(name), select_(select) {}
   std::string_view kernel() const override { return "fused"; }
   std::string_view path() const override { return name_; }
   std::vector<MechanismKind> mechanisms() const override;
