@@ -31,6 +31,14 @@ void run_products(bool bf16, std::int64_t rounds) {
   }
 }
 
+void run_products_256(std::int64_t rounds) {
+  __asm__ volatile(
+      "vxorps %%ymm14, %%ymm14, %%ymm14\nvxorps %%ymm15, %%ymm15, %%ymm15\n"
+      "1:\n.irp r,0,1,2,3,4,5,6,7,8,9,10,11,12,13,0,1\nvfmadd231ps %%ymm14, %%ymm15, %%ymm\\r\n.endr\n"
+      "dec %0\njnz 1b\nvzeroupper\n"
+      : "+r"(rounds)::ATTNBENCH_CLOBBERS);
+}
+
 void read_bytes(const std::byte* data, std::int64_t bytes) {
   auto lines = bytes / 256;
   if (lines == 0) return;

@@ -10,6 +10,8 @@ namespace attnbench::bench {
 double flops_of_rounds(bool bf16, std::int64_t rounds);
 /// vdpbf16ps (bf16) or vfmadd231ps (f32) on 512-bit registers.
 void run_products(bool bf16, std::int64_t rounds);
+/// vfmadd231ps on 256-bit registers: half the FLOPs.
+void run_products_256(std::int64_t rounds);
 /// Reads every cache line of the range once, in order.
 void read_bytes(const std::byte* data, std::int64_t bytes);
 

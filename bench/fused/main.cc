@@ -4,6 +4,7 @@
 // FILTER: only the cases whose name contains it. Needs a CPU with AVX-512.
 
 #include <fmt/format.h>
+#include <hwy/targets.h>
 #include <time.h>
 
 #include <algorithm>
@@ -34,6 +35,9 @@ struct Case {
   std::string path;
   std::int64_t seqlen_q, seqlen_kv, head_dim;
   std::int64_t heads = 0;  ///< 0: Options::heads
+  /// Of path portable; its f32 ceiling is that of the target's registers.
+  std::int64_t target = 0;
+  DType dtype = DType::f32;
 };
 
 const std::vector<Case> kCases = {
@@ -57,7 +61,32 @@ const std::vector<Case> kCases = {
     {"gqa(kv=8)", "avx512bf16", 1, 8192, 128, 32},
     {"gqa(kv=8)", "avx512bf16", 1, 65536, 128, 32},
     {"gqa(kv=8)", "avx512", 1, 8192, 128, 32},
+    {"mha", "portable", 128, 128, 64, 0, HWY_AVX2},
+    {"mha", "portable", 1024, 1024, 64, 0, HWY_AVX2},
+    {"mha", "portable", 1024, 1024, 128, 0, HWY_AVX2},
+    {"mha", "portable", 1024, 1024, 64, 0, HWY_AVX2, DType::bf16},
+    {"mha", "portable", 1024, 1024, 128, 0, HWY_AVX2, DType::bf16},
+    {"mha(causal)", "portable", 4096, 4096, 64, 0, HWY_AVX2},
+    {"swa(w=64)", "portable", 1024, 1024, 64, 0, HWY_AVX2},
+    {"block_sparse(bs=32,globals=1)", "portable", 1024, 1024, 64, 0, HWY_AVX2},
+    {"gqa(kv=8)", "portable", 1, 8192, 128, 32, HWY_AVX2},
+    {"gqa(kv=8)", "portable", 1, 8192, 128, 32, HWY_AVX2, DType::bf16},
+    {"mha", "portable", 128, 128, 64, 0, HWY_AVX3},
+    {"mha", "portable", 1024, 1024, 64, 0, HWY_AVX3},
+    {"mha", "portable", 1024, 1024, 128, 0, HWY_AVX3},
+    {"mha", "portable", 1024, 1024, 64, 0, HWY_AVX3, DType::bf16},
+    {"mha", "portable", 1024, 1024, 128, 0, HWY_AVX3, DType::bf16},
+    {"swa(w=64)", "portable", 1024, 1024, 64, 0, HWY_AVX3},
+    {"gqa(kv=8)", "portable", 1, 8192, 128, 32, HWY_AVX3},
+    {"mha", "portable", 1024, 1024, 64, 0, HWY_SSE4},
+    {"mha", "portable", 1024, 1024, 128, 0, HWY_SSE4},
 };
+
+/// How a case calls its path, as "portable/AVX2/bf16".
+std::string path_name(const Case& c) {
+  if (c.target == 0) return c.path;
+  return fmt::format("{}/{}/{}", c.path, hwy::TargetName(c.target), name(c.dtype));
+}
 
 /// CPU time of this thread (one thread: what others take does not count), else wall time.
 double now_seconds(int threads) {
@@ -92,7 +121,10 @@ void run_case(const Case& c, const Options& options) {
   s.head_dim_qk = s.head_dim_v = c.head_dim;
   s.softmax_scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
   const bool bf16 = c.path == "avx512bf16";
-  s.dtype_q = s.dtype_kv = s.dtype_o = bf16 ? DType::bf16 : DType::f32;
+  s.dtype_q = s.dtype_kv = s.dtype_o = bf16 ? DType::bf16 : c.dtype;
+  hwy::SetSupportedTargetsForTest(c.target);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  const bool half_width = c.target >= HWY_AVX2;
   const bool decode = c.seqlen_q != c.seqlen_kv;
   problem.phase = decode ? Phase::decode : Phase::prefill;
   problem.mechanism = bind_kv_heads(parse_mechanism(c.mechanism), s.num_q_heads, 0);
@@ -112,7 +144,7 @@ void run_case(const Case& c, const Options& options) {
   const auto call = [&] { execution->enqueue(data.tensors, *queue); };
   const auto ceiling = [&] {
     parallel_for(options.threads, options.threads, [&](std::int64_t thread, std::int64_t, int) {
-      if (!decode) return bench::run_products(bf16, kRounds);
+      if (!decode) return half_width ? bench::run_products_256(kRounds) : bench::run_products(bf16, kRounds);
       const auto share = bytes / options.threads / 256 * 256;
       bench::read_bytes(memory.as<std::byte>() + thread * share, share);
     });
@@ -132,12 +164,13 @@ void run_case(const Case& c, const Options& options) {
   }
   const double amount = decode ? cost.compulsory_bytes : cost.useful_flops;
   const double ceiling_amount =
-      decode ? static_cast<double>(bytes) : bench::flops_of_rounds(bf16, kRounds) * options.threads;
+      decode ? static_cast<double>(bytes)
+             : bench::flops_of_rounds(bf16, kRounds) * options.threads / (half_width ? 2 : 1);
   const auto share = [&](double kernel_seconds, double ceiling_seconds) {
     return 100 * (amount / kernel_seconds) / (ceiling_amount / ceiling_seconds);
   };
-  fmt::print("{:<30} {:<10} {:>3} {:>5} {:>6} {:>4} {:>10.1f} {:>7.1f} {:>7.1f} {:>6.1f} {:>6.1f} {:>9.1f}\n",
-             c.mechanism, c.path, s.num_q_heads, c.seqlen_q, c.seqlen_kv, c.head_dim,
+  fmt::print("{:<30} {:<18} {:>3} {:>5} {:>6} {:>4} {:>10.1f} {:>7.1f} {:>7.1f} {:>6.1f} {:>6.1f} {:>9.1f}\n",
+             c.mechanism, path_name(c), s.num_q_heads, c.seqlen_q, c.seqlen_kv, c.head_dim,
              kernel_times.least() * 1e6, amount / kernel_times.least() * 1e-9,
              ceiling_amount / ceiling_times.least() * 1e-9,
              share(kernel_times.least(), ceiling_times.least()),
@@ -167,10 +200,11 @@ int main(int argc, char** argv) {
   std::getline(std::ifstream("/proc/loadavg"), load);
   fmt::print("threads {}, load {}; G: GFLOP/s (useful FLOPs), decode GB/s (compulsory bytes)\n",
              options.threads, load);
-  fmt::print("{:<30} {:<10} {:>3} {:>5} {:>6} {:>4} {:>10} {:>7} {:>7} {:>6} {:>6} {:>9}\n", "mechanism",
+  fmt::print("{:<30} {:<18} {:>3} {:>5} {:>6} {:>4} {:>10} {:>7} {:>7} {:>6} {:>6} {:>9}\n", "mechanism",
              "path", "H", "Nq", "Nkv", "D", "least us", "G", "ceiling", "%least", "%mid", "ns/query");
   for (const auto& c : kCases) {
-    const auto name = fmt::format("{} {} {} {} {}", c.mechanism, c.path, c.seqlen_q, c.seqlen_kv, c.head_dim);
+    const auto name =
+        fmt::format("{} {} {} {} {}", c.mechanism, path_name(c), c.seqlen_q, c.seqlen_kv, c.head_dim);
     if (name.find(options.filter) != std::string::npos) run_case(c, options);
   }
 }

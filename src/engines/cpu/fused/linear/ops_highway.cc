@@ -150,6 +150,10 @@ template <int V>
 struct Tile {
   Vector sum[kRows][V];
 
+  /// Written out, since GCC gives an implicit constructor no target attribute and NEON's vectors have one of
+  /// their own to call.
+  HWY_INLINE Tile() {}
+
   HWY_INLINE void clear() {
     HWY_UNROLL(8)
     for (int r = 0; r < kRows; ++r) {

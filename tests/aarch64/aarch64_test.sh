@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Usage: aarch64_test.sh BUILD_DIR
+# Runs the program and the tests of the kernels, built for AArch64, in an emulator: the code path of NEON, and
+# whatever else is compiled elsewhere than on x86.
+set -euo pipefail
+build=$1
+# verify starts itself again where the wait policy is not set, and the second start would not be emulated.
+emulate() { OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive qemu-aarch64 -L "$build/sysroot" "$@"; }
+
+if [ ! -x "$build/attnbench" ] || [ ! -x "$build/tests/unit_tests" ]; then
+  echo "no AArch64 build in $build: make aarch64" >&2
+  exit 1
+fi
+
+echo "== list"
+emulate "$build/attnbench" list
+echo "== unit tests"
+neon='Targets/FusedSoftmax.MatchesTheOracleOnHardInputs/portable_f32_NEON'
+emulate "$build/tests/unit_tests" --gtest_list_tests | awk '/^[^ ]/ {suite = $1} {print suite $1}' | grep -qxF "$neon" || {
+  echo "the tests do not know $neon" >&2
+  exit 1
+}
+emulate "$build/tests/unit_tests" --gtest_brief=1 \
+  --gtest_filter='Oracle*:PlainForm*:Mechanism*:*Fused*:PortableTargets*:*EveryWidth*:Matmul*:*Unfused*-*Layer*'
+echo "== verify"
+emulate "$build/attnbench" verify --all --shapes 3
