@@ -61,6 +61,16 @@ HWY_INLINE void store_elements(Tag, hn::Vec<Tag> x, bf16_bits* to) {
   hn::StoreU(hn::DemoteTo(halves, hn::BitCast(di, hn::ShiftRight<16>(kept))), halves, to);
 }
 
+/// max(x, bound), NaN where x is NaN: x86 returns the second operand then, NEON the number.
+HWY_INLINE Vector at_least(float bound, Vector x) {
+  const auto b = hn::Set(D(), bound);
+#if HWY_ARCH_X86
+  return hn::Max(b, x);
+#else
+  return hn::IfThenElse(hn::Lt(x, b), b, x);
+#endif
+}
+
 /// 2^x for x <= 30; below -90 it is 2^-90, nothing beside the weight of the maximum, yet large enough that
 /// its products with V are no denormals.
 HWY_INLINE Vector exp2_of(Vector x) {
@@ -68,7 +78,7 @@ HWY_INLINE Vector exp2_of(Vector x) {
   const hn::RebindToSigned<D> di;
   constexpr const auto& c = Exp2Coefficients<5>::c;
   const auto magic = hn::Set(d, 12582912.0F);  // 1.5 * 2^23: the sum's low bits are round(x)
-  x = hn::Max(hn::Set(d, -90.0F), x);          // in this order NaN stays NaN
+  x = at_least(-90.0F, x);
   const auto shifted = hn::Add(x, magic);
   const auto f = hn::Sub(x, hn::Sub(shifted, magic));
   auto p = hn::Set(d, c[5]);
