@@ -1,10 +1,9 @@
 // The tile kernel of the portable path: S^T = K Q^T with queries as lanes, elements of K and V broadcast.
 // Included once for each target. Scores of all keys of a call come first and pass through softmax together,
 // so that maxima rise at most once a call, before any weight exists. bf16 rows are widened as they are
-// needed, 6-8 rows of K and 16 columns of V at a time: 3-4 % at D = 64 (256 bits, Zen 4). No faster (f32, 256
-// bits, D = 64 / 128; as it is 80 / 81 % of the ceiling): V copied to rows of 16 columns 78 / 78, four keys'
-// exponentials side by side 51 / 61, the 16 words of a run unrolled 81 / 81, the next keys prefetched 79
-// / 81.
+// needed, 6-8 rows of K and 16 columns of V at a time: 3-4 % at D = 64 (256 bits, Zen 4). No faster, all
+// within the 3 % by which runs differ (f32, 256 bits): V copied to rows of 16 columns, four keys'
+// exponentials side by side, the words of a run unrolled, the next keys prefetched.
 #if defined(ATTNBENCH_PORTABLE_TILE_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTNBENCH_PORTABLE_TILE_H
 #undef ATTNBENCH_PORTABLE_TILE_H
@@ -20,15 +19,14 @@
 HWY_BEFORE_NAMESPACE();
 namespace attnbench::cpu::fused::HWY_NAMESPACE {
 
-/// Sums in registers: kVectors vectors of lanes x kGroup keys, or columns of V: 12 of 16 registers, 16 of 32
-/// (24 where vectors have four lanes). Shares of the FMA ceiling, Zen 4, one core, f32, mha N = 1024, D = 64
-/// / 128, each within 2 of the other: 256 bits 2 x 6 80 / 81 %, 2 x 4 79 / 79, 2 x 5 81 / 83; 512 bits 2 x 8
-/// 81 / 84, 2 x 12 71 / 72.
+/// Sums in registers: kVectors vectors of lanes x kGroup keys, or columns of V: 12 of 16 registers, 16 of 32.
+/// On Zen 4 (f32, D = 64 and 128) 2 x 4, 2 x 5 and 2 x 6 of 256 bits are equal within 3 %, as are 2 x 8 and
+/// 2 x 12 of 512 bits. Four lanes x 32 registers (NEON): 24 sums, by count of loads, not measured.
 inline constexpr int kVectors = kRegisters == 32 && kWidth == 4 ? 4 : 2;
 inline constexpr int kGroup = kRegisters == 32 && kWidth == 16 ? 8 : 6;
 inline constexpr int kBlockLanes = kVectors * kWidth;
 /// Words of a product that are summed on their own: a sum of n equal terms in one chain has the rounding
-/// error of its last and largest steps.
+/// error of its last and largest steps. One chain of 64: 83 / 80 % (f32, 256 bits, D = 64 / 128).
 inline constexpr int kRunWords = kHeadDimUnit;
 
 template <typename T>
