@@ -2,13 +2,13 @@
 jobs := $(shell nproc)
 ctest = ctest --output-on-failure --no-tests=error --parallel $(jobs)
 
-.PHONY: help setup-build setup setup-all build report test check-all clang asan-ubsan tsan
+.PHONY: help setup-build setup setup-all build report test check-all clang asan-ubsan tsan aarch64
 
 help:
 	@echo "make report     measure the published study on this machine (quick profile) and show the result"
 	@echo "make test       build with warnings as errors and run the fast tests"
 	@echo "make build      build the release program, build/release/attnbench"
-	@echo "make check-all  the slow checks: clang, sanitizers, emulation, formatting"
+	@echo "make check-all  the slow checks: clang, sanitizers, emulation, AArch64, formatting"
 	@echo "make setup      install the packages that report and test need, and nothing else"
 
 setup-build:
@@ -31,8 +31,8 @@ test: setup
 	cmake --build build/dev --parallel $(jobs)
 	$(ctest) --test-dir build/dev --label-exclude slow
 
-# Last, since it needs the release program: the slow tier, whose summary then closes the output.
-check-all: clang asan-ubsan tsan build
+# Last, since it needs the release and the AArch64 program: the slow tier, whose summary then closes the output.
+check-all: clang asan-ubsan tsan aarch64 build
 	cmake --preset dev
 	cmake --build build/dev --parallel $(jobs)
 	$(ctest) --test-dir build/dev --label-regex slow
@@ -53,3 +53,9 @@ tsan: setup-all
 	cmake --preset tsan
 	cmake --build build/tsan --parallel $(jobs) --target unit_tests
 	TSAN_OPTIONS=suppressions=$(CURDIR)/tools/tsan.supp $(ctest) --test-dir build/tsan --label-regex unit
+
+# A cross-build, which the slow tier runs in an emulator. Fetches arm64 libraries once, into build/aarch64/sysroot.
+aarch64: setup-all
+	tests/aarch64/sysroot.sh build/aarch64/sysroot
+	cmake --preset aarch64
+	cmake --build build/aarch64 --parallel $(jobs) --target attnbench_cli unit_tests

@@ -1,12 +1,16 @@
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <algorithm>
 #include <cmath>
+#include <ostream>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "attnbench/registry.h"
 #include "emulated_amx.h"
+#include "engines/cpu/fused/softmax/portable.h"
 #include "reference/inputs.h"
 #include "reference/oracle.h"
 
@@ -86,22 +90,44 @@ void expect_correct(const Problem& problem, const Tensors& tensors) {
   }
 }
 
-class FusedSoftmax : public testing::TestWithParam<std::string> {
+/// A path and, of the portable one, the vector instruction set: 0 is the one it chooses.
+struct PathCase {
+  std::string path;
+  DType dtype;
+  std::int64_t target = 0;
+};
+
+void PrintTo(const PathCase& c, std::ostream* out) {
+  *out << c.path << '_' << name(c.dtype);
+  if (c.target != 0) *out << '_' << hwy::TargetName(c.target);
+}
+
+class FusedSoftmax : public testing::TestWithParam<PathCase> {
  protected:
   void SetUp() override {
     if (emulated() && emulated_amx_kernel() == nullptr) GTEST_SKIP() << "not built for this processor";
     const auto problem = make_problem(kShapes[0], dtype());
     const auto support = kernel(problem).supports(problem, cpu_device(1));
     if (!support) GTEST_SKIP() << "not run on these instructions: " << support.reason();
+    if (GetParam().target != 0) use_targets(GetParam().target);
   }
-  static DType dtype() { return GetParam() == "avx512" ? DType::f32 : DType::bf16; }
-  static bool emulated() { return GetParam() == "amx_emulated"; }
+  void TearDown() override {
+    if (GetParam().target == 0) return;
+    EXPECT_EQ(cpu::fused::portable_target(), GetParam().target);
+    use_targets(0);
+  }
+  static void use_targets(std::int64_t targets) {
+    hwy::SetSupportedTargetsForTest(targets);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  static DType dtype() { return GetParam().dtype; }
+  static bool emulated() { return GetParam().path == "amx_emulated"; }
   /// The path asked for and no other.
   static const KernelInfo& kernel(const Problem& problem) {
     if (emulated()) return *emulated_amx_kernel();
-    const auto* found = find_kernel({problem.mechanism, "fused", "cpu", GetParam()});
+    const auto* found = find_kernel({problem.mechanism, "fused", "cpu", GetParam().path});
     EXPECT_NE(found, nullptr);
-    EXPECT_EQ(found->path(), GetParam());
+    EXPECT_EQ(found->path(), GetParam().path);
     return *found;
   }
   static void run(const Problem& problem, const Tensors& tensors, int threads) {
@@ -170,6 +196,22 @@ TEST_P(FusedSoftmax, ReadsAnyRowStrideAndWritesOnlyItsRows) {
   }
 }
 
+TEST_P(FusedSoftmax, NanStaysInItsRows) {
+  for (const std::int64_t rows : {3, 64}) {
+    const auto problem = make_problem({"mha", 1, 1, 0, rows, 64, 64, 64}, dtype());
+    const auto data = reference::make_data(problem, reference::InputKind::normal, 4, false);
+    if (dtype() == DType::f32) {
+      data.tensors.q.row<float>(0, 0, 2)[7] = NAN;
+    } else {
+      data.tensors.q.row<bf16_bits>(0, 0, 2)[7] = bf16_from_float(NAN);
+    }
+    run(problem, data.tensors, 1);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      EXPECT_EQ(std::isnan(element(data.tensors.o, {0, 0, i}, 5)), i == 2) << i << " of " << rows;
+    }
+  }
+}
+
 TEST_P(FusedSoftmax, DecodesWithFewerKeysThanPrepared) {
   const ShapeCase prepared{"gqa(kv=2)", 1, 8, 2, 1, 3000, 64, 64};
   const auto problem = make_problem(prepared, dtype());
@@ -189,16 +231,60 @@ TEST_P(FusedSoftmax, RefusesWithAReason) {
   auto problem = make_problem(kShapes[0], dtype());
   problem.shape.head_dim_qk = 72;
   EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find("72"), std::string::npos);
-  problem = make_problem(kShapes[0], dtype() == DType::f32 ? DType::bf16 : DType::f32);
-  EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find(GetParam()), std::string::npos);
+  problem = make_problem(kShapes[0], DType::f16);
+  EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find("f16"), std::string::npos);
+  problem = make_problem(kShapes[0], dtype());
+  problem.shape.dtype_o = dtype() == DType::f32 ? DType::bf16 : DType::f32;
+  EXPECT_FALSE(kernel(problem).supports(problem, cpu_device(1)));
+  if (GetParam().path == "portable") return;
+  problem = make_problem(kShapes[0], problem.shape.dtype_o);
+  EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find(GetParam().path),
+            std::string::npos);
   problem = make_problem(kShapes[0], dtype());
   auto device = cpu_device(1);
   device.features = {};
   EXPECT_NE(kernel(problem).supports(problem, device).reason().find("lacks"), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(Paths, FusedSoftmax, testing::Values("avx512bf16", "avx512", "amx", "amx_emulated"),
-                         [](const auto& path) { return path.param; });
+/// Each with every vector instruction set this CPU has, which TearDown finds in use.
+std::vector<PathCase> portable_cases() {
+  std::vector<PathCase> cases;
+  for (auto targets = cpu::fused::portable_targets(); targets != 0; targets &= targets - 1) {
+    for (const auto dtype : {DType::f32, DType::bf16})
+      cases.push_back({"portable", dtype, targets & -targets});
+  }
+  return cases;
+}
+
+std::string case_name(const testing::TestParamInfo<PathCase>& info) {
+  return testing::PrintToString(info.param);
+}
+
+INSTANTIATE_TEST_SUITE_P(Paths, FusedSoftmax,
+                         testing::Values(PathCase{"portable", DType::f32}, PathCase{"portable", DType::bf16}),
+                         case_name);
+#if defined(__x86_64__)
+INSTANTIATE_TEST_SUITE_P(X86, FusedSoftmax,
+                         testing::Values(PathCase{"amx", DType::bf16}, PathCase{"amx_emulated", DType::bf16},
+                                         PathCase{"avx512bf16", DType::bf16}, PathCase{"avx512", DType::f32}),
+                         case_name);
+#endif
+INSTANTIATE_TEST_SUITE_P(Targets, FusedSoftmax, testing::ValuesIn(portable_cases()), case_name);
+
+TEST(PortableTargets, EachHasCodeOfItsOwn) {
+  std::set<decltype(cpu::fused::BlockKernel::attend)> tiles, few;
+  for (auto targets = cpu::fused::portable_targets(); targets != 0; targets &= targets - 1) {
+    hwy::SetSupportedTargetsForTest(targets & -targets);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    for (const auto dtype : {DType::f32, DType::bf16}) {
+      const auto* path = cpu::fused::portable_path(dtype);
+      EXPECT_TRUE(tiles.insert(path->tile.attend).second) << hwy::TargetName(targets & -targets);
+      EXPECT_TRUE(few.insert(path->few.attend).second) << hwy::TargetName(targets & -targets);
+    }
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+}
 
 }  // namespace
 }  // namespace attnbench

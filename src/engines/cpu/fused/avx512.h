@@ -18,6 +18,8 @@
 
 #include <cstdint>
 
+#include "engines/cpu/fused/exp2_coefficients.h"
+
 #define ATTNBENCH_SIMD __attribute__((target(ATTNBENCH_TARGET)))
 #define ATTNBENCH_SIMD_INLINE __attribute__((target(ATTNBENCH_TARGET), always_inline)) inline
 #if defined(__clang__)
@@ -28,22 +30,6 @@
 
 namespace attnbench::cpu::fused {
 namespace {
-
-/// Coefficients of 2^f on [-1/2, 1/2], lowest first: minimax in relative error with the first one held at 1,
-/// so that whole powers of two, and the rescaling factors among them, are exact.
-template <int Degree>
-struct Exp2Coefficients;
-/// Error 1.0e-4: invisible once P is rounded to bf16 (half an ulp is 1.95e-3). Degree 2 would not be.
-template <>
-struct Exp2Coefficients<3> {
-  static constexpr float c[] = {1.0F, 0.69328293F, 0.24221096F, 0.055008930F};
-};
-/// Error 9.1e-8, three quarters of an ulp of f32.
-template <>
-struct Exp2Coefficients<5> {
-  static constexpr float c[] = {1.0F,          0.6931469776F, 0.2402224209F,
-                                0.0555073374F, 0.0096715126F, 0.0013264727F};
-};
 
 /// 2^x for x <= 30; below -90 it is 2^-90: nothing beside the weight of the maximum, yet large enough that
 /// its products with V are no denormals. With 2^-125 they were: swa(w=32) in f32 at N = 1024 took 2.37 ms on

@@ -93,11 +93,18 @@ HWY_INLINE Vector exp(Vector x) {
   return hn::IfThenElseZero(hn::Gt(x, hn::Set(d, -87.0f)), power);
 }
 
-/// elu(x) + 1. NaN stays NaN: Max returns its second operand, or any NaN, where one is NaN.
-HWY_INLINE Vector phi(Vector x) {
+/// max(x, 0), NaN where x is NaN: x86 returns the second operand then, NEON the number.
+HWY_INLINE Vector positive_part(Vector x) {
   const auto zero = hn::Zero(D());
-  return hn::Add(hn::Max(zero, x), exp(hn::Min(x, zero)));
+#if HWY_ARCH_X86
+  return hn::Max(zero, x);
+#else
+  return hn::IfThenElse(hn::Lt(x, zero), zero, x);
+#endif
 }
+
+/// elu(x) + 1. NaN stays NaN.
+HWY_INLINE Vector phi(Vector x) { return hn::Add(positive_part(x), exp(hn::Min(x, hn::Zero(D())))); }
 
 /// Rows come in bursts between products, too far apart for the hardware to fetch them in time.
 constexpr std::int64_t kRowsAhead = 64;
@@ -149,6 +156,10 @@ HWY_INLINE void transpose(const Cell* from, std::int64_t from_stride, Cell* to, 
 template <int V>
 struct Tile {
   Vector sum[kRows][V];
+
+  /// Written out, since GCC gives an implicit constructor no target attribute and NEON's vectors have one of
+  /// their own to call.
+  HWY_INLINE Tile() {}
 
   HWY_INLINE void clear() {
     HWY_UNROLL(8)

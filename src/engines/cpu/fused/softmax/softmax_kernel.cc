@@ -13,17 +13,22 @@ std::vector<MechanismKind> SoftmaxKernel::mechanisms() const {
           MechanismKind::block_sparse};
 }
 
+const SoftmaxPath* SoftmaxKernel::path_of(DType dtype) const {
+  if (select_ != nullptr) return select_(dtype);
+  return dtype == one_->dtype ? one_ : nullptr;
+}
+
 Support SoftmaxKernel::core_supports(const Problem& problem, const Device& device) const {
   const auto& s = problem.shape;
   if (!problem.mechanism.is_softmax()) return Support::no("computes softmax mechanisms only");
-  if (const auto missing = path_.missing(device.features); !missing.empty()) {
-    return Support::no(fmt::format("this CPU lacks {}", missing));
-  }
   for (const auto dtype : {s.dtype_q, s.dtype_kv, s.dtype_o}) {
-    if (dtype != path_.dtype) {
-      return Support::no(
-          fmt::format("path {} computes {}, not {}", path_.name, name(path_.dtype), name(dtype)));
+    if (path_of(dtype) == nullptr) {
+      return Support::no(fmt::format("path {} does not compute {}", name_, name(dtype)));
     }
+    if (dtype != s.dtype_q) return Support::no("one element type for q, k, v and o only");
+  }
+  if (const auto missing = path_of(s.dtype_q)->missing(device.features); !missing.empty()) {
+    return Support::no(fmt::format("this CPU lacks {}", missing));
   }
   for (const auto head_dim : {s.head_dim_qk, s.head_dim_v}) {
     if (head_dim % kHeadDimUnit != 0 || head_dim > kMaxHeadDim) {
@@ -37,15 +42,15 @@ Support SoftmaxKernel::core_supports(const Problem& problem, const Device& devic
 }
 
 std::unique_ptr<Execution> SoftmaxKernel::core_prepare(const Problem& problem, const Device& device) const {
-  return std::make_unique<SoftmaxExecution>(path_, problem, device);
+  return std::make_unique<SoftmaxExecution>(*path_of(problem.shape.dtype_q), problem, device);
 }
 
 double SoftmaxKernel::core_flops(const Problem& problem) const {
-  return executed_softmax_flops(path_, problem);
+  return executed_softmax_flops(*path_of(problem.shape.dtype_q), problem);
 }
 
 std::int64_t SoftmaxKernel::core_workspace_bytes(const Problem& problem, const Device& device) const {
-  return SoftmaxExecution::planned_bytes(path_, problem, device);
+  return SoftmaxExecution::planned_bytes(*path_of(problem.shape.dtype_q), problem, device);
 }
 
 }  // namespace attnbench::cpu::fused

@@ -8,9 +8,12 @@ namespace attnbench::cpu::fused {
 /// Kernel `fused` of every softmax mechanism, on one instruction path.
 class SoftmaxKernel final : public CpuKernel {
  public:
-  explicit SoftmaxKernel(const SoftmaxPath& path) : path_(path) {}
+  /// A path that computes one element type.
+  explicit SoftmaxKernel(const SoftmaxPath& path) : name_(path.name), one_(&path) {}
+  /// A path of several element types: `select` gives what computes one of them, or null.
+  SoftmaxKernel(std::string_view name, const SoftmaxPath* (*select)(DType)) : name_(name), select_(select) {}
   std::string_view kernel() const override { return "fused"; }
-  std::string_view path() const override { return path_.name; }
+  std::string_view path() const override { return name_; }
   std::vector<MechanismKind> mechanisms() const override;
 
  protected:
@@ -20,7 +23,11 @@ class SoftmaxKernel final : public CpuKernel {
   std::int64_t core_workspace_bytes(const Problem& problem, const Device& device) const override;
 
  private:
-  const SoftmaxPath& path_;
+  const SoftmaxPath* path_of(DType dtype) const;
+
+  std::string_view name_;
+  const SoftmaxPath* one_ = nullptr;
+  const SoftmaxPath* (*select_)(DType) = nullptr;
 };
 
 }  // namespace attnbench::cpu::fused
