@@ -1,7 +1,7 @@
 // Values of V are packed by the thread that needs them, ahead of its blocks and once a kv head: no barrier,
 // and a window's packed values stay in cache. Measured and rejected (Zen 4, one core, bf16, D = 64):
 // prefetching the next block's rows of Q, K and V into L2 in windows and block-sparse (N = 1024 and 8192: no
-// faster, up to 8 % slower).
+// faster, up to 13 % slower in one of three pairs).
 #include "engines/cpu/fused/softmax/execution.h"
 
 #include <algorithm>
@@ -422,8 +422,8 @@ double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
         continue;
       }
       scores += static_cast<double>(globals * lanes_used);
-      for (const auto& piece :
-           (few ? whole_piece(head, row, end, all) : cut_pieces(head, row, end, all)).view()) {
+      const auto pieces = few ? whole_piece(head, row, end, all) : cut_pieces(head, row, end, all);
+      for (const auto& piece : pieces.view()) {
         const auto lanes = few ? end - row : piece.halves == Halves::both ? kLanes : kHalfLanes;
         scores += static_cast<double>(piece.keys.size() * lanes);
       }
