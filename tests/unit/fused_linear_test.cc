@@ -108,7 +108,7 @@ class FusedLinear : public testing::TestWithParam<Path> {
     SCOPED_TRACE(testing::Message() << "batch " << c.batch << " heads " << c.heads << "/" << c.kv_heads
                                     << " q " << c.seqlen_q << " kv " << c.seqlen_kv << " keys " << c.keys
                                     << " d " << c.head_dim_qk << "/" << c.head_dim_v << " " << name(kind));
-    for (const int threads : {1, 2, 3}) {
+    for (const int threads : {1, 2, 3, 6}) {
       check(c, reference::make_data(problem_of(GetParam(), c), kind, 5, false), threads);
     }
   }

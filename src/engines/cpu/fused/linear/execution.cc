@@ -1,4 +1,9 @@
+// A head is cut into no more parts than give each thread the same: every part costs a state of its own
+// (16 KiB at D = 64), written, read by another thread and added. One part a thread of every head kept 16
+// threads of a Xeon at 0.8 ms for causal_linear with 8 heads, from N = 128 to 1024 alike.
 #include "engines/cpu/fused/linear/execution.h"
+
+#include <numeric>
 
 #include "core/parallel.h"
 #include "engines/cpu/fused/linear/driver.h"
@@ -6,21 +11,30 @@
 namespace attnbench::cpu::linear {
 namespace {
 
+/// Parts of each of `heads` sequences that let `threads` share them evenly, none shorter than a block.
+std::int64_t even_parts(const Shape& shape, std::int64_t heads, std::int64_t threads) {
+  if (heads == 0) return 1;
+  const auto longest = std::max<std::int64_t>(1, shape.seqlen_kv / kBlock);
+  // Heads of unequal lengths: each thread gets a part of each.
+  const auto even = shape.seqlens_kv.empty() ? threads / std::gcd(heads, threads) : threads;
+  return std::min(even, longest);
+}
+
 class Linear final : public Driver {
  public:
-  Linear(const Problem& problem, const Device& device, const Ops& ops) : Driver(problem, device, ops, 0) {
-    reserve_states(threads_ * heads());
+  Linear(const Problem& problem, const Device& device, const Ops& ops)
+      : Driver(problem, device, ops, 0), parts_(even_parts(s_, heads(), threads_)) {
+    reserve_states(parts_ * heads());
   }
 
   void enqueue(const Tensors& t, Queue&) override {
-    // One part of every head a thread: even, whatever the number of heads and their lengths.
-    parallel_for(threads_, threads_ * heads(), [&](std::int64_t begin, std::int64_t end, int thread) {
+    parallel_for(threads_, parts_ * heads(), [&](std::int64_t begin, std::int64_t end, int thread) {
       const auto w = scratch(thread);
       for (auto item = begin; item < end; ++item) {
         const auto kv = head(item % heads());
         const auto state = partial_state(item);
         clear(state);
-        sum_keys(t, kv, Span{0, keys(t, kv.batch)}.part(item / heads(), threads_), state, w);
+        sum_keys(t, kv, Span{0, keys(t, kv.batch)}.part(item / heads(), parts_), state, w);
       }
     });
     const auto blocks = (s_.seqlen_q + kBlock - 1) / kBlock;
@@ -43,8 +57,7 @@ class Linear final : public Driver {
   void emit_sum(std::int64_t head_item, int thread) const {
     const auto state = local_state(thread);
     clear(state);
-    for (std::int64_t part = 0; part < threads_; ++part)
-      add(partial_state(part * heads() + head_item), state);
+    for (std::int64_t part = 0; part < parts_; ++part) add(partial_state(part * heads() + head_item), state);
     ops_.emit_state(g_, state, scratch(thread));
   }
 
@@ -57,6 +70,8 @@ class Linear final : public Driver {
     ops_.pack_queries(g_, rows(t.q, batch, q_head, seeing), w);
     ops_.attend(g_, eps_, output(t, batch, q_head, seeing), w);
   }
+
+  const std::int64_t parts_;  ///< of each head's keys
 };
 
 class CausalLinear final : public Driver {
@@ -65,8 +80,9 @@ class CausalLinear final : public Driver {
       : Driver(problem, device, ops, ops.causal_chunk),
         // Heads of unequal lengths are all cut, so that each thread gets a part of each.
         whole_(s_.seqlens_kv.empty() ? heads() / threads_ * threads_ : 0),
-        // Two threads: one segment's state alone would leave a thread idle.
-        pieces_(threads_ == 2 ? 2 : 1) {
+        segments_(even_parts(s_, heads() - whole_, threads_)),
+        // Two segments: the first one's state alone would leave half of the threads idle.
+        pieces_(segments_ == 2 ? 2 : 1) {
     reserve_states((heads() - whole_) * parts());
   }
 
@@ -83,27 +99,27 @@ class CausalLinear final : public Driver {
     });
     const auto cut = heads() - whole_;
     if (cut == 0) return;
-    sum_parts(t, 0, threads_);
-    sum_parts(t, threads_, parts());
-    parallel_for(threads_, cut * threads_, [&](std::int64_t begin, std::int64_t end, int thread) {
+    sum_parts(t, 0, segments_);
+    sum_parts(t, segments_, parts());
+    parallel_for(threads_, cut * segments_, [&](std::int64_t begin, std::int64_t end, int thread) {
       for (auto item = begin; item < end; ++item) {
         const auto kv = head(whole_ + item % cut);
         const auto segment = item / cut;
         if (segment == 0) write_blind_rows(t, kv);
         const auto state = local_state(thread);
         clear(state);
-        for (std::int64_t part = 0; part < threads_ + segment * pieces_; ++part) {
+        for (std::int64_t part = 0; part < segments_ + segment * pieces_; ++part) {
           add(partial_state(part * cut + item % cut), state);
         }
-        run(t, kv, during(t, kv).part(segment, threads_), state, scratch(thread));
+        run(t, kv, during(t, kv).part(segment, segments_), state, scratch(thread));
       }
     });
   }
 
  private:
-  /// Parts of a cut head whose states are summed first: the keys before all queries, in one part a thread,
-  /// then all segments of queries but the last, each in pieces.
-  std::int64_t parts() const { return threads_ + (threads_ - 1) * pieces_; }
+  /// Parts of a cut head whose states are summed first: the keys before all queries, in as many parts as
+  /// there are segments, then all segments of queries but the last, each in pieces.
+  std::int64_t parts() const { return segments_ + (segments_ - 1) * pieces_; }
 
   /// Keys that every query sees, and keys at the positions of queries.
   Span before(const Tensors& t, const Head& kv) const {
@@ -118,10 +134,10 @@ class CausalLinear final : public Driver {
         const auto part = first + item / cut;
         const auto kv = head(whole_ + item % cut);
         const auto state = partial_state(part * cut + item % cut);
-        const auto piece = part - threads_;
+        const auto piece = part - segments_;
         const auto positions =
-            part < threads_ ? before(t, kv).part(part, threads_)
-                            : during(t, kv).part(piece / pieces_, threads_).part(piece % pieces_, pieces_);
+            part < segments_ ? before(t, kv).part(part, segments_)
+                             : during(t, kv).part(piece / pieces_, segments_).part(piece % pieces_, pieces_);
         clear(state);
         sum_keys(t, kv, positions, state, scratch(thread));
       }
@@ -156,6 +172,7 @@ class CausalLinear final : public Driver {
   }
 
   const std::int64_t whole_;
+  const std::int64_t segments_;  ///< of each head that is cut
   const std::int64_t pieces_;
 };
 
