@@ -2,7 +2,7 @@
 jobs := $(shell nproc)
 ctest = ctest --output-on-failure --no-tests=error --parallel $(jobs)
 
-.PHONY: help setup-build setup setup-all build report test check-all clang asan-ubsan tsan aarch64
+.PHONY: help setup-build setup setup-all build report test check-all clang asan-ubsan tsan slow aarch64
 
 help:
 	@echo "make report     measure the published study on this machine (quick profile) and show the result"
@@ -31,8 +31,11 @@ test: setup
 	cmake --build build/dev --parallel $(jobs)
 	$(ctest) --test-dir build/dev --label-exclude slow
 
-# Last, since it needs the release and the AArch64 program: the slow tier, whose summary then closes the output.
-check-all: clang asan-ubsan tsan aarch64 build
+# `slow` comes last: its summary then closes the output.
+check-all: clang asan-ubsan tsan slow
+
+# Formatting, and the release program in emulators of a Nehalem and of AArch64.
+slow: aarch64 build
 	cmake --preset dev
 	cmake --build build/dev --parallel $(jobs)
 	$(ctest) --test-dir build/dev --label-regex slow
