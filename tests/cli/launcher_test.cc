@@ -24,10 +24,20 @@ std::vector<std::string> run_through(const std::string& launcher, const std::str
       "--threads", "1",     "--launcher",     launcher,  "--out", out,       "--seed", seed};
 }
 
+/// The process id that the launcher writes; its command line names the worker before it has written it.
+pid_t launcher_pid(const TemporaryDirectory& directory) {
+  for (pid_t pid = 0;; std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
+    std::ifstream(directory.file("pid")) >> pid;
+    if (pid > 0) return pid;
+  }
+}
+
 /// A launcher that stays alive beside the worker, as ssh or srun do, and tells its process id.
 std::string write_launcher(const TemporaryDirectory& directory) {
   const auto script = directory.file("launch");
-  std::ofstream(script) << "#!/bin/sh\necho $$ > " << directory.file("pid") << "\n\"$@\"\nexit $?\n";
+  std::ofstream(script) << "#!/bin/sh\necho $$ > " << directory.file("pid.part") << " && mv "
+                        << directory.file("pid.part") << " " << directory.file("pid")
+                        << "\n\"$@\"\nexit $?\n";
   std::system(("chmod +x " + script).c_str());
   return script;
 }
@@ -62,9 +72,7 @@ TEST_P(Orphans, NoneIsLeftTenSecondsLater) {
   const pid_t pid = testing_support::start_attnbench(run_through(launcher, directory.file("s.db"), seed));
   const std::string mark = seed;  // stands in the worker's --layout-seed
   while (testing_support::workers(mark).empty()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  pid_t victim = pid;
-  if (kill_the_launcher) std::ifstream(directory.file("pid")) >> victim;
-  kill(victim, SIGKILL);
+  kill(kill_the_launcher ? launcher_pid(directory) : pid, SIGKILL);
   // The conductor, left alone, would go on with the next worker; it must not, here.
   if (kill_the_launcher) kill(pid, SIGKILL);
   waitpid(pid, nullptr, 0);
@@ -86,9 +94,7 @@ TEST(Launcher, KilledInTheMiddleLeavesNoWorkerWhileTheConductorLives) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
   }();
-  pid_t launcher_pid = 0;
-  std::ifstream(directory.file("pid")) >> launcher_pid;
-  kill(launcher_pid, SIGKILL);
+  kill(launcher_pid(directory), SIGKILL);
   std::this_thread::sleep_for(std::chrono::seconds(10));
   const auto still = testing_support::workers("770003");
   EXPECT_EQ(std::count(still.begin(), still.end(), first), 0);

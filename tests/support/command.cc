@@ -81,7 +81,11 @@ std::vector<pid_t> workers(const std::string& mark) {
       continue;
     auto command = contents(entry.path().string() + "/cmdline");
     std::replace(command.begin(), command.end(), '\0', ' ');
-    const bool is_worker = command.find("attnbench worker ") != std::string::npos;
+    // The program itself: a launcher names it in its later words.
+    const auto program_end = command.find(' ');
+    constexpr std::string_view kWorker = "attnbench worker ";
+    const auto at = command.find(kWorker);
+    const bool is_worker = at != std::string::npos && at < program_end;
     if (is_worker && command.find(mark) != std::string::npos) found.push_back(std::stoi(name));
   }
   return found;
