@@ -144,9 +144,12 @@ class Worker {
     limits.seed = read_field<std::uint64_t>(message, "data_seed");
     const auto available = available_memory_bytes();
     limits.memory_bytes = available / 5 * 4;
-    auto refused = kernels_that_do_not_fit(cell, choices, device_, available);
-    if (const auto& ceilings = read_field<json>(message, "default_path_by"); !ceilings.is_null())
-      refused.merge(other_paths(cell, choices, ceilings_from_json(ceilings)));
+    std::map<std::string, std::string> refused;
+    if (const auto ceilings = read_field<json>(message, "default_path_by"); !ceilings.is_null())
+      refused = other_paths(cell, choices, ceilings_from_json(ceilings));
+    auto wanted = choices;  // what is left out needs no memory beside the others
+    std::erase_if(wanted, [&](const auto& choice) { return refused.contains(choice.id()); });
+    refused.merge(kernels_that_do_not_fit(cell, wanted, device_, available));
     std::vector<VerificationTarget> targets;
     for (const auto& choice : choices) {
       limits.seconds = choice.limit_seconds;
