@@ -2,6 +2,7 @@
 // bench/peers/peers.py. Prints a line a shape: library,form,dtype,threads,head_dim,seqlen,seconds.
 //   bench_onednn_sdpa [ROUNDS]
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <cstdlib>
 #include <oneapi/dnnl/dnnl_graph.hpp>
 #include <random>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -102,7 +104,13 @@ double measure(bool bf16, std::int64_t seqlen, std::int64_t head_dim, int rounds
 }  // namespace
 
 int main(int argc, char** argv) {
-  setenv("OMP_NUM_THREADS", "1", 1);
+  // oneDNN's OpenMP read the variable when it was loaded, so the program starts again with it.
+  if (const char* threads = std::getenv("OMP_NUM_THREADS");
+      threads == nullptr || std::string_view(threads) != "1") {
+    setenv("OMP_NUM_THREADS", "1", 1);
+    execv("/proc/self/exe", argv);
+    return 1;
+  }
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 11;
   const auto* version = dnnl_version();
   for (const bool bf16 : {false, true}) {
