@@ -156,7 +156,8 @@ class Conductor {
 
   bool done(const CellState& state) const {
     if (state.baseline() == nullptr) return true;
-    if (state.valid_processes >= target_ || state.tried_processes >= options_.profile.most_tries(target_)) return true;
+    if (state.valid_processes >= target_ || state.tried_processes >= options_.profile.most_tries(target_))
+      return true;
     if (!options_.profile.stops_on_width) return false;
     const auto& looks = options_.profile.processes;
     const bool is_look = std::find(looks.begin(), looks.end(), state.valid_processes) != looks.end();
