@@ -18,6 +18,7 @@ void add_analyze_command(CLI::App& app, int& exit_code);
 void add_export_command(CLI::App& app, int& exit_code);
 void add_import_command(CLI::App& app, int& exit_code);
 void add_list_command(CLI::App& app, int& exit_code);
+void add_report_command(CLI::App& app, int& exit_code);
 /// argv: the command line as given, for a second start with other settings of the pool, and the command that
 /// resumes.
 void add_run_command(CLI::App& app, char** argv, int& exit_code);

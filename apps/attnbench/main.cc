@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   add_export_command(app, exit_code);
   add_import_command(app, exit_code);
   add_list_command(app, exit_code);
+  add_report_command(app, exit_code);
   add_run_command(app, argv, exit_code);
   add_worker_command(app, argv, exit_code);
   add_env_command(app, exit_code);

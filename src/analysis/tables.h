@@ -6,20 +6,16 @@
 
 namespace attnbench {
 
-/// The rows that figures draw, one array a figure; every row says where it comes from (run, machine, group,
-/// dtype, scope, seqlen, kernel). Only kernels that are ok. Nothing is computed here that the analysis does
-/// not hold.
-///   latency      seconds of every kernel
-///   ratios       ratio to the baseline with its verdict, baseline left out
-///   windows      sliding-window kernels: seconds, ratio
-///   block_sparse block-sparse kernels: ratio; crossover rows ("kind": ratio or crossover)
-///   linear       linear mechanisms: seconds; guide rows ("kind": measured, guide)
-///   heatmap      as ratios, with the baseline, ratio alone
-///   dense        mha, gqa, mqa: seconds, ratio, bytes of the KV cache
-///   scaling      measured and fitted seconds, exponent and theory
-///   roofline     FLOP/s, arithmetic intensity, percent of the ceilings
-///   accuracy     error, peak bytes, seconds
-///   ceilings     the measured ceilings
+/// The rows that figures draw, each with its run, group and kernel; an interval is three columns, `x`,
+/// `x_low`, `x_high`. Nothing is computed here that the analysis does not hold.
+///   kernels     one row a group, N and kernel, of every status
+///   series      one row a group and kernel: exponent, its theory, the range of N
+///   steps       one row a group, kernel and pair of neighbouring N
+///   crossovers  one row a group, kernel and range of N; `estimate` is null where the range holds none
+///   ceilings    the measured ceilings
+/// `form` tells kernels that materialise scores, windows or prefix sums (direct) from those that do not
+/// (fused). `default_path` marks the one path of a kernel that figures draw: chosen by the ceilings of its
+/// arithmetic unit as docs/methodology.md says, not by its result.
 nlohmann::json figure_tables(const Analysis& analysis);
 
 }  // namespace attnbench
