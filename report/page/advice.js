@@ -15,10 +15,10 @@ function showMachines(summary) {
 function adviceTable(rows) {
   return table([["N", "n"], ["use", ""], ["ratio to the baseline (95 % CI)", "nowrap"], ["in words", "wide"]],
     rows.map((row) => [String(row.seqlen),
-      row.best_set.length === 0 ? h("span", {class: "soft"}, "no verdict")
+      row.best_set.length === 0 ? h("span", {class: "soft nowrap"}, "no verdict")
         : [row.best_set.length > 1 ? h("div", {class: "soft"}, `tied, ${row.best_set.length} kernels`) : null,
           ...row.best_set.map((kernel) => h("div", {}, id(kernel)))],
-      intervalText(row.ratio), row.sentence]));
+      intervalText(row.ratio), row.sentence]), () => null, "stacked");
 }
 
 function showUse(summary, section) {
