@@ -79,7 +79,10 @@ def main():
     print(out / "figures")
     if not options.figures_only:
         lay_out_paper(options.summary, drawn, out)
-        typst.compile(str(out / "paper.typ"), output=str(out / "paper.pdf"), root=str(out))
+        try:
+            typst.compile(str(out / "paper.typ"), output=str(out / "paper.pdf"), root=str(out))
+        except typst.TypstError as error:
+            sys.exit(f"render: {error.diagnostic}")
         print(out / "paper.pdf")
 
 

@@ -62,5 +62,5 @@ function fold(title, fill) {
 
 function facts(pairs) {
   return h("dl", {class: "facts"}, pairs.filter(([, value]) => known(value) && value !== "")
-    .map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+    .flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
