@@ -68,8 +68,7 @@ std::vector<ClaimPart> judge(std::vector<Evidence> all, const RunAnalysis& run, 
     measure(part);
     if (part.spec.shown_only) continue;
     const bool open = !part.reason.empty();
-    family.push_back(
-        open ? 1 : std::min(1.0, 2 * std::min(evidence.p_as_published, evidence.p_opposite)));
+    family.push_back(open ? 1 : std::min(1.0, 2 * std::min(evidence.p_as_published, evidence.p_opposite)));
     favours.push_back(evidence.p_opposite - evidence.p_as_published);
     tested.push_back(&part);
   }

@@ -50,16 +50,16 @@ struct PublishedValue {
 struct PartSpec {
   Relation relation = Relation::ratio;
   std::string kernel;
-  std::string against;             ///< empty: none
-  std::vector<std::string> among;  ///< best_set: the kernels compared
-  std::int64_t seqlen = 0;         ///< of relations at one N; 0: none
+  std::string against;                        ///< empty: none
+  std::vector<std::string> among;             ///< best_set: the kernels compared
+  std::int64_t seqlen = 0;                    ///< of relations at one N; 0: none
   std::vector<std::int64_t> seqlens;          ///< of relations over several N, rising
   std::vector<std::int64_t> against_seqlens;  ///< step: the step compared with; empty: the same of `against`
   Expect expect = Expect::nothing;
   Measure measure = Measure::speed;
-  double margin = 0.02;           ///< equivalence: ratios within 1 / (1 + margin) and 1 + margin
-  std::optional<double> bound;    ///< slope, cv_bound
-  PublishedValue between;         ///< crossover: the range of N
+  double margin = 0.02;         ///< equivalence: ratios within 1 / (1 + margin) and 1 + margin
+  std::optional<double> bound;  ///< slope, cv_bound
+  PublishedValue between;       ///< crossover: the range of N
   std::optional<PublishedValue> printed;
   std::optional<double> from_means;
   bool shown_only = false;  ///< has a value and a magnitude, and no say in the direction

@@ -41,9 +41,9 @@ struct ClaimPart {
   /// exponent, a CV, a share; 95 %, unadjusted; unbounded where its error is not known. Absent: no data.
   std::optional<stats::Interval> value;
   std::optional<stats::Interval> other;  ///< step, slope: that of the step or kernel it is compared with
-  stats::Crossover crossover;  ///< of that relation
-  bool never_slower = false;   ///< crossover: `kernel` has the higher mean speed at every length
-  bool never_faster = false;   ///< crossover: the lower one
+  stats::Crossover crossover;            ///< of that relation
+  bool never_slower = false;             ///< crossover: `kernel` has the higher mean speed at every length
+  bool never_faster = false;             ///< crossover: the lower one
   /// best_set: kernels that may be the fastest at each length, best first.
   struct Best {
     std::int64_t seqlen = 0;
@@ -54,7 +54,7 @@ struct ClaimPart {
   /// absent where nothing was tested.
   std::optional<double> p_adjusted;
   Direction direction = Direction::not_tested;
-  std::string reason;                              ///< why not tested, or why no verdict; else empty
+  std::string reason;                                ///< why not tested, or why no verdict; else empty
   Magnitude magnitude = Magnitude::none;             ///< against the printed value, else that from means
   Magnitude magnitude_from_means = Magnitude::none;  ///< against the value from the published means
 };

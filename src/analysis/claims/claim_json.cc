@@ -102,14 +102,14 @@ json to_json(const ClaimResult& result) {
   for (const auto& spec : claim.parts) parts.push_back(stated(spec));
   auto answers = json::array();
   for (const auto& answer : result.answers) answers.push_back(to_json(answer));
-  return {{"number", claim.number},
-          {"id", claim.id},
-          {"title", claim.title},
-          {"statement", claim.statement},
-          {"relation", claim.relations()},
-          {"published",
-           {{"scope", claim.published_scope}, {"dtype", claim.published_dtype}, {"parts", parts}}},
-          {"answers", answers}};
+  return {
+      {"number", claim.number},
+      {"id", claim.id},
+      {"title", claim.title},
+      {"statement", claim.statement},
+      {"relation", claim.relations()},
+      {"published", {{"scope", claim.published_scope}, {"dtype", claim.published_dtype}, {"parts", parts}}},
+      {"answers", answers}};
 }
 
 }  // namespace attnbench

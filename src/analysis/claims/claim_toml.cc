@@ -75,8 +75,7 @@ const Needs& needs(Relation relation) {
        {{"kernel", "against", "seqlens", "expect"},
         {"measure", "printed", "from_means"},
         {Expect::rising, Expect::falling}}},
-      {Relation::crossover,
-       {{"kernel", "against", "seqlens", "between"}, {"printed", "from_means"}, {}}},
+      {Relation::crossover, {{"kernel", "against", "seqlens", "between"}, {"printed", "from_means"}, {}}},
       {Relation::step,
        {{"kernel", "seqlens", "expect"},
         {"against", "against_seqlens", "printed", "from_means"},
@@ -207,7 +206,7 @@ Parts read_part(const toml::table& table, const Claim& claim, const std::string&
     if (kernels.size() * seqlens.size() > 1 && part.from_means)
       throw InputError("from_means", fmt::format("{}", *part.from_means), "is one value for several parts");
     for (const auto& kernel : kernels) {
-      if (kernel == part.against && part.relation != Relation::step)
+      if (!kernel.empty() && kernel == part.against && part.relation != Relation::step)
         throw InputError("against", kernel, "is the kernel itself");
       for (const auto seqlen : seqlens) {
         part.kernel = kernel;
@@ -237,12 +236,12 @@ void read_where(const toml::table& table, const std::string& source, Claim& clai
 }
 
 void read_published(const toml::table& table, const std::string& source, Claim& claim) {
-  read_keys(
-      table, source,
-      {{"scope",
-        [&](const auto& f, const auto& n) { claim.published_scope = name(parse_scope(text_of(f, n))); }},
-       {"dtype",
-        [&](const auto& f, const auto& n) { claim.published_dtype = name(parse_dtype(text_of(f, n))); }}});
+  read_keys(table, source,
+            {{"scope", [&](const auto& f,
+                           const auto& n) { claim.published_scope = name(parse_scope(text_of(f, n))); }},
+             {"dtype", [&](const auto& f, const auto& n) {
+                claim.published_dtype = name(parse_dtype(text_of(f, n)));
+              }}});
 }
 
 /// Names and selectors; each selector names a mechanism.
@@ -267,21 +266,19 @@ Claim parse_claim(std::string_view text, const std::string& id, const std::strin
   const auto words = [&](std::string& field) {
     return [&field](const std::string& key, const toml::node& node) { field = text_of(key, node); };
   };
-  read_keys(document, source,
-            {{"number",
-              [&](const auto& f, const auto& n) { claim.number = static_cast<int>(whole(f, n)); }},
-             {"title", words(claim.title)},
-             {"statement", words(claim.statement)},
-             {"where", [&](const auto& f, const auto& n) { read_where(table_of(f, n), source, claim); }},
-             {"published",
-              [&](const auto& f, const auto& n) { read_published(table_of(f, n), source, claim); }},
-             {"kernels",
-              [&](const auto& f, const auto& n) { read_selectors(table_of(f, n), source, claim.kernels); }},
-             {"best",
-              [&](const auto& f, const auto& n) { read_selectors(table_of(f, n), source, claim.best); }},
-             {"parts", [](const auto& f, const toml::node& n) {
-                if (!n.is_array_of_tables()) throw InputError(f, shown(n), "is not [[parts]] tables");
-              }}});
+  read_keys(
+      document, source,
+      {{"number", [&](const auto& f, const auto& n) { claim.number = static_cast<int>(whole(f, n)); }},
+       {"title", words(claim.title)},
+       {"statement", words(claim.statement)},
+       {"where", [&](const auto& f, const auto& n) { read_where(table_of(f, n), source, claim); }},
+       {"published", [&](const auto& f, const auto& n) { read_published(table_of(f, n), source, claim); }},
+       {"kernels",
+        [&](const auto& f, const auto& n) { read_selectors(table_of(f, n), source, claim.kernels); }},
+       {"best", [&](const auto& f, const auto& n) { read_selectors(table_of(f, n), source, claim.best); }},
+       {"parts", [](const auto& f, const toml::node& n) {
+          if (!n.is_array_of_tables()) throw InputError(f, shown(n), "is not [[parts]] tables");
+        }}});
   const std::pair<const char*, bool> required[] = {{"number", claim.number > 0},
                                                    {"title", !claim.title.empty()},
                                                    {"statement", !claim.statement.empty()},
@@ -296,8 +293,8 @@ Claim parse_claim(std::string_view text, const std::string& id, const std::strin
   for (const auto& [key, selector] : claim.kernels) known.push_back(key);
   for (const auto& [key, selector] : claim.best) {
     if (!claim.kernels.contains(key))
-      throw InputError(fmt::format("{}: [best]: '{}' is not a name of [kernels]{}", source, key,
-                                   suggestion(key, known)));
+      throw InputError(
+          fmt::format("{}: [best]: '{}' is not a name of [kernels]{}", source, key, suggestion(key, known)));
   }
   for (const auto& table : *document["parts"].as_array()) {
     for (auto& part : read_part(*table.as_table(), claim, source)) claim.parts.push_back(std::move(part));

@@ -9,7 +9,7 @@ namespace attnbench {
 
 /// What the data of one group say of one part, before parts are judged together.
 struct Evidence {
-  ClaimPart part;            ///< value, other, crossover, best; `reason` where there are no data
+  ClaimPart part;             ///< value, other, crossover, best; `reason` where there are no data
   double p_as_published = 1;  ///< one-sided: small where the data resolve it as published
   double p_opposite = 1;      ///< one-sided: small where they resolve the opposite
   std::size_t processes = 0;  ///< of the length with the fewest

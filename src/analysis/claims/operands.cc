@@ -83,9 +83,9 @@ void Operands::choose_fastest(const std::string& name, const std::vector<std::in
   }
   std::erase_if(candidates, [&](const auto& id) { return logs[id].size() < most; });
   if (candidates.empty()) return;
-  chosen_[name] = *std::min_element(
-      candidates.begin(), candidates.end(),
-      [&](const auto& a, const auto& b) { return stats::mean(logs[a]) < stats::mean(logs[b]); });
+  chosen_[name] = *std::min_element(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
+    return stats::mean(logs[a]) < stats::mean(logs[b]);
+  });
 }
 
 const KernelAnalysis* Operands::find(const std::string& kernel_id, std::int64_t seqlen) const {
@@ -117,8 +117,7 @@ std::vector<double> Operands::log_seconds(const std::string& kernel_id, std::int
 }
 
 std::map<int, double> Operands::process_log_ratios(const std::string& kernel_id,
-                                                   const std::string& against_id,
-                                                   std::int64_t seqlen) const {
+                                                   const std::string& against_id, std::int64_t seqlen) const {
   const auto& kernel = *find(kernel_id, seqlen);
   const auto& against = *find(against_id, seqlen);
   if (kernel.by_process.empty() || against.by_process.empty())

@@ -85,14 +85,17 @@ std::string ratio_sentence(const Parts& parts) {
   for (const auto* part : parts) values.push_back(value_at(*part));
   const auto& first = *parts[0];
   const bool speed = first.spec.measure == Measure::speed;
-  return fmt::format("{} {} {} of {}: {}.", first.kernel, speed ? "runs at this multiple of" : "takes this multiple of",
+  return fmt::format("{} {} {} of {}: {}.", first.kernel,
+                     speed ? "runs at this multiple of" : "takes this multiple of",
                      speed ? "the speed" : "the time", first.against, listed(values));
 }
 
 std::string trend_sentence(const ClaimPart& part) {
   return fmt::format("With each doubling of N from {} to {}, the {} of {} to {} changes by the factor {}{}.",
-                     part.spec.seqlens.front(), part.spec.seqlens.back(), measure_text(part.spec) == "" ? "" :
-                     part.spec.measure == Measure::speed ? "speed ratio" : "time ratio",
+                     part.spec.seqlens.front(), part.spec.seqlens.back(),
+                     measure_text(part.spec) == ""         ? ""
+                     : part.spec.measure == Measure::speed ? "speed ratio"
+                                                           : "time ratio",
                      part.kernel, part.against, with_interval(part.spec, *part.value), remark(part));
 }
 
@@ -105,9 +108,11 @@ std::string crossover_sentence(const ClaimPart& part) {
     return fmt::format("{} and {} are equally fast at N = {}{}{}.", part.kernel, part.against,
                        with_interval(part.spec, *part.value), again, remark(part));
   }
-  return fmt::format("{} has the {} mean speed of the two at every length of {}, {} being the other, so there is no crossover{}.",
-                     part.kernel, part.never_slower ? "higher" : "lower", seqlens_text(part.spec.seqlens),
-                     part.against, remark(part));
+  return fmt::format(
+      "{} has the {} mean speed of the two at every length of {}, {} being the other, so there is no "
+      "crossover{}.",
+      part.kernel, part.never_slower ? "higher" : "lower", seqlens_text(part.spec.seqlens), part.against,
+      remark(part));
 }
 
 std::string step_sentence(const ClaimPart& part) {
@@ -132,8 +137,9 @@ std::string slope_sentence(const ClaimPart& part) {
 std::string cv_sentence(const Parts& parts) {
   std::vector<std::string> values;
   for (const auto* part : parts) values.push_back(value_at(*part));
-  return fmt::format("Between processes the time of {} has a coefficient of variation of {}; the bound is {}.",
-                     parts[0]->kernel, listed(values), value_text(parts[0]->spec, *parts[0]->spec.bound));
+  return fmt::format(
+      "Between processes the time of {} has a coefficient of variation of {}; the bound is {}.",
+      parts[0]->kernel, listed(values), value_text(parts[0]->spec, *parts[0]->spec.bound));
 }
 
 std::string memory_sentence(const ClaimPart& part) {
@@ -192,8 +198,9 @@ std::string summed_up(const Parts& parts) {
     return fmt::format("{} ({}{} at N = {})", with_interval(part.spec, *part.value), part.kernel, against,
                        part.spec.seqlen);
   };
-  std::string counts = fmt::format("{} as published, {} the opposite, {} not resolved", count(Direction::holds),
-                                   count(Direction::reversed), count(Direction::unresolved));
+  std::string counts =
+      fmt::format("{} as published, {} the opposite, {} not resolved", count(Direction::holds),
+                  count(Direction::reversed), count(Direction::unresolved));
   if (count(Direction::not_tested) == static_cast<std::ptrdiff_t>(parts.size()))
     counts = "none tested: " + parts[0]->reason;
   return fmt::format("Of {} comparisons ({}) {}; values from {} to {}.", parts.size(),

@@ -8,8 +8,8 @@ namespace attnbench {
 
 /// An answer in prose, one paragraph: what holds, each comparison with kernels, N, value, 95 % interval and
 /// published value, and what was not tested and why. A companion answer also says what the two forms together
-/// mean; `of_published` is then the answer of the publication's kernels, else null. The only place where prose
-/// with a claim's numbers is made.
+/// mean; `of_published` is then the answer of the publication's kernels, else null. The only place where
+/// prose with a claim's numbers is made.
 std::string sentence(const ClaimAnswer& answer, const ClaimAnswer* of_published);
 
 /// A number of a part in its own terms: "1.45x", "N = 490", "12.5 %", "1.73".
