@@ -1,18 +1,19 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 #include <memory>
 #include <sstream>
 
+#include "analysis/summary_json.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "commands.h"
 #include "dry_run.h"
 #include "plan/find_study.h"
 #include "plan/ranges.h"
-#include "report/summary.h"
 #include "report/table.h"
 #include "run/conductor/conduct.h"
 #include "store/export.h"
@@ -92,11 +93,13 @@ RunOptions to_options(const RunArguments& arguments) {
   return options;
 }
 
-int exit_code_of(const RunOutcome& outcome) {
+int exit_code_of(const RunOutcome& outcome, const Analysis& analysis) {
   constexpr int kInterrupted = 130;  // the shell's code for a command ended by Ctrl-C
   if (outcome.interrupted) return kInterrupted;
   if (outcome.kernel_failed) return kKernelFailed;
-  return outcome.not_publishable ? kNotPublishable : kDone;
+  const bool unpublishable = std::any_of(analysis.runs.begin(), analysis.runs.end(),
+                                         [](const auto& run) { return !run.publishable.value_or(true); });
+  return outcome.cell_without_result || unpublishable ? kNotPublishable : kDone;
 }
 
 int run(const RunArguments& arguments, char** argv) {
@@ -112,16 +115,18 @@ int run(const RunArguments& arguments, char** argv) {
   const auto contents = all_contents(store);
   write_text_file(csv, samples_csv(contents));
   write_text_file(environment_file(csv), environment_text(contents));
+  const auto analysis = analyze(contents);
   if (arguments.json) {
-    fmt::print("{}\n", run_summary(store, outcome.run_id).dump(2));
+    fmt::print("{}\n", to_json(analysis).dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
-    fmt::print("{}\nstore: {}\ncsv:   {}\n", run_table(store, outcome.run_id), options.out, csv);
+    for (const auto& run : analysis.runs) fmt::print("{}", run_table(run));
+    fmt::print("\nstore: {}\ncsv:   {}\n", options.out, csv);
   }
   if (outcome.interrupted) {
     fmt::print(stderr, "interrupted; all finished processes are kept. To go on:\n  {}\n",
                resume_command(argv, options.out));
   }
-  return exit_code_of(outcome);
+  return exit_code_of(outcome, analysis);
 }
 
 }  // namespace

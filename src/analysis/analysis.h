@@ -129,7 +129,7 @@ struct CrossoverAnalysis {
 /// One kernel over N, from the lengths where it is ok; at least two.
 struct SeriesAnalysis {
   std::string kernel_id;
-  double theory = 1;  ///< exponent of the useful FLOPs for N to infinity: 1 or 2
+  double theory = 1;  ///< exponent of the useful FLOPs for N to infinity: 0, 1 or 2
   stats::PowerLaw power_law;
   std::vector<stats::StepRatio> steps;
   std::optional<CrossoverAnalysis> crossover;  ///< with the baseline; absent for the baseline itself
@@ -159,8 +159,9 @@ struct GroupAnalysis {
   const SeriesAnalysis* find_series(std::string_view kernel_id) const;
 };
 
+/// Processes invalid for reasons that agree up to their first number.
 struct NoiseReason {
-  std::string reason;  ///< in full, of the first process rejected for it
+  std::string reason, cell_id;  ///< of the first such process, in full
   int count = 0;
 };
 struct ProcessNoise {
@@ -173,16 +174,15 @@ struct ProcessNoise {
 struct NoiseAnalysis {
   int processes = 0;  ///< that count: interrupted and re-planned ones do not
   int rejected = 0;
-  std::vector<NoiseReason> reasons;
+  std::vector<NoiseReason> reasons;      ///< of all that are invalid
   std::vector<ProcessNoise> by_process;  ///< all
 };
 
 /// One measured ceiling.
 struct CeilingRow {
-  std::string quantity;               ///< flops, read, copy
-  std::string what;                   ///< "f32 fma avx512"; of memory "working set of 65536 bytes"
-  std::string dtype;                  ///< of flops; else empty
-  std::optional<std::int64_t> bytes;  ///< working set of read and copy
+  std::string quantity;                ///< flops, read, copy
+  std::string dtype, path, operation;  ///< of flops: "f32", "avx512", "fma"; else empty
+  std::optional<std::int64_t> bytes;   ///< working set of read and copy
   int threads = 0;
   double value = 0;
   std::string unit;  ///< FLOP/s, bytes/s

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "report/format.h"
+#include "analysis/format.h"
 #include "unit/store_fixture.h"
 
 namespace attnbench {

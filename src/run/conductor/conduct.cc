@@ -98,8 +98,7 @@ class Conductor {
       outcome_.interrupted = true;
     }
     outcome_.kernel_failed |= !store_.failures(outcome_.run_id).empty();
-    outcome_.not_publishable =
-        any_cell_without_result() || (options_.profile.stops_on_width && too_many_rejected());
+    outcome_.cell_without_result = any_cell_without_result();
     return outcome_;
   }
 
@@ -211,17 +210,6 @@ class Conductor {
     return std::any_of(cells_.begin(), cells_.end(), [](const CellState& state) {
       return state.baseline() != nullptr && state.valid_processes == 0;
     });
-  }
-
-  bool too_many_rejected() const {
-    constexpr double kMostRejected = 0.2;
-    int tried = 0;
-    int valid = 0;
-    for (const auto& state : cells_) {
-      tried += state.tried_processes;
-      valid += state.valid_processes;
-    }
-    return tried > 0 && tried - valid > kMostRejected * tried;
   }
 
   const RunOptions& options_;

@@ -25,8 +25,8 @@ struct RunOptions {
 struct RunOutcome {
   std::int64_t run_id = 0;
   bool interrupted = false;
-  bool kernel_failed = false;    ///< a kernel failed, was wrong or impossible
-  bool not_publishable = false;  ///< noise: a cell without a valid process, or (publish) too many rejected
+  bool kernel_failed = false;        ///< a kernel failed, was wrong or impossible
+  bool cell_without_result = false;  ///< noise left a cell without a valid process
 };
 
 /// Measures a study into a store: probe, verification, then replicates of all cells until each has its

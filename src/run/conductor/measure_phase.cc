@@ -98,6 +98,14 @@ std::map<std::string, std::string> find_impossible(const MeasurementPlan& plan, 
   return found;
 }
 
+/// For the analysis, which knows no kernels.
+void add_executed_flops(ProcessRecord& process, const MeasurementPlan& plan) {
+  for (const auto& choice : plan.kernels) {
+    process.kernels[choice.id()]["executed_flops"] =
+        choice.kernel->executed_flops(plan.cell.problem(choice.mechanism));
+  }
+}
+
 }  // namespace
 
 bool measure_process(const RunOptions& options, Store& store, std::int64_t run, CellState& state,
@@ -130,6 +138,7 @@ bool measure_process(const RunOptions& options, Store& store, std::int64_t run, 
     prepare["type"] = messages::kPrepare;
     worker.send(prepare);
     process.kernels = read_field<json>(worker.receive(patience), "kernels");
+    add_executed_flops(process, plan);
     for (int block = 0; block < options.profile.blocks; ++block) {
       worker.send({{"type", messages::kSlot}, {"block", block}});
       append_samples(process, read_field<json>(worker.receive(patience), "samples"));

@@ -1,11 +1,8 @@
-#include "run/ceilings/ceilings.h"
-
-#include <fmt/format.h>
+#include "core/ceilings.h"
 
 #include <algorithm>
 
 #include "core/json.h"
-#include "run/noise/thresholds.h"
 
 namespace attnbench {
 
@@ -59,23 +56,6 @@ double bandwidth_ceiling(const Ceilings& ceilings, double bytes) {
     if (static_cast<double>(b->bytes) <= bytes) break;
   }
   return greatest;
-}
-
-std::optional<std::string> impossible(const Ceilings& ceilings, double executed_flops,
-                                      double compulsory_bytes, double seconds, DType dtype) {
-  const auto compute = compute_ceiling_flops(ceilings, dtype);
-  if (executed_flops > thresholds::kCeilingFactor * compute * seconds) {
-    return fmt::format("impossible: {:.1f} GFLOP/s is {:.2f} x the measured {} ceiling of {:.1f}",
-                       executed_flops / seconds * 1e-9, executed_flops / seconds / compute, name(dtype),
-                       compute * 1e-9);
-  }
-  const auto bandwidth = bandwidth_ceiling(ceilings, compulsory_bytes);
-  if (compulsory_bytes > thresholds::kCeilingFactor * bandwidth * seconds) {
-    return fmt::format(
-        "impossible: {:.1f} GB/s is {:.2f} x the measured bandwidth over as many bytes of {:.1f}",
-        compulsory_bytes / seconds * 1e-9, compulsory_bytes / seconds / bandwidth, bandwidth * 1e-9);
-  }
-  return std::nullopt;
 }
 
 }  // namespace attnbench
