@@ -19,7 +19,7 @@ std::string ratio_part(const std::string& more, const std::string& expect = "fas
 }
 
 ClaimAnswer ratio_answer(double log_speed, const std::string& more, const std::string& expect = "faster") {
-  SyntheticRun run;
+  ClaimRun run;
   run.against_mha(kGqa, 128, five(log_speed));
   return answer_of(ratio_part(more, expect), run);
 }
@@ -74,7 +74,7 @@ TEST(ClaimRatio, PrintedAndFromMeansAreComparedApart) {
 TEST(ClaimFamily, PartsAreAdjustedByHolm) {
   const double log_speed = 2.9 * 0.70710678 * 0.01;
   EXPECT_EQ(ratio_answer(log_speed, "").direction, Direction::holds);
-  SyntheticRun run;
+  ClaimRun run;
   run.against_mha(kGqa, 128, five(log_speed)).against_mha(kGqa, 256, five(log_speed));
   const auto two = answer_of(ratio_part("") + ratio_part("", "faster", 256), run);
   EXPECT_EQ(two.direction, Direction::unresolved);
@@ -85,7 +85,7 @@ TEST(ClaimFamily, PartsAreAdjustedByHolm) {
 }
 
 TEST(ClaimFamily, OneOppositePartReversesAndOneOpenPartLeavesOpen) {
-  SyntheticRun run;
+  ClaimRun run;
   run.against_mha(kGqa, 128, five(0.5)).against_mha(kGqa, 256, five(-0.5)).against_mha(kGqa, 512, five(0));
   EXPECT_EQ(answer_of(ratio_part("") + ratio_part("", "faster", 256), run).direction, Direction::reversed);
   EXPECT_EQ(answer_of(ratio_part("") + ratio_part("", "faster", 512), run).direction, Direction::unresolved);
@@ -94,7 +94,7 @@ TEST(ClaimFamily, OneOppositePartReversesAndOneOpenPartLeavesOpen) {
 }
 
 TEST(ClaimFamily, MagnitudesThatDisagreeAreMixed) {
-  SyntheticRun run;
+  ClaimRun run;
   run.against_mha(kGqa, 128, five(0.5)).against_mha(kGqa, 256, five(0.5));
   const auto at = [&](const char* first, const char* second) {
     return answer_of(ratio_part(first) + ratio_part(second, "faster", 256), run).magnitude;
@@ -104,7 +104,7 @@ TEST(ClaimFamily, MagnitudesThatDisagreeAreMixed) {
 }
 
 TEST(ClaimNotTested, SaysWhatIsMissing) {
-  SyntheticRun run;
+  ClaimRun run;
   run.against_mha(kLinear, 128, five(0.1)).add_failed(kGqa, 256, "row 3 holds NaN").add(kMha, 256, five(0));
   const auto reason = [&](int seqlen) {
     const auto answer = answer_of(ratio_part("printed = 1.2", "faster", seqlen), run);
@@ -120,7 +120,7 @@ TEST(ClaimNotTested, SaysWhatIsMissing) {
 }
 
 TEST(ClaimNotTested, OtherCellsAreNotAsked) {
-  SyntheticRun run;
+  ClaimRun run;
   run.against_mha(kGqa, 128, five(0.5));
   run.cell(128).cell.shape.num_q_heads = 32;
   const auto answer = answer_of(ratio_part(""), run);
@@ -129,7 +129,7 @@ TEST(ClaimNotTested, OtherCellsAreNotAsked) {
 }
 
 TEST(ClaimNotTested, FewProcessesShowAnIntervalAndNoVerdict) {
-  SyntheticRun run;
+  ClaimRun run;
   run.against_mha(kGqa, 128, {0.49, 0.5, 0.51, 0.5});
   const auto answer = answer_of(ratio_part(""), run);
   EXPECT_EQ(answer.direction, Direction::unresolved);
@@ -138,7 +138,7 @@ TEST(ClaimNotTested, FewProcessesShowAnIntervalAndNoVerdict) {
 }
 
 TEST(ClaimNotTested, WithheldCellsHaveNoVerdict) {
-  SyntheticRun run;
+  ClaimRun run;
   run.against_mha(kGqa, 128, five(0.5));
   run.cell(128).withheld = "too noisy to publish";
   const auto answer = answer_of(ratio_part(""), run);
@@ -147,7 +147,7 @@ TEST(ClaimNotTested, WithheldCellsHaveNoVerdict) {
 }
 
 TEST(ClaimNotTested, PublishedMeansGiveNoInterval) {
-  SyntheticRun run;
+  ClaimRun run;
   run.against_mha(kGqa, 128, {0.5});
   run.run().published = true;
   auto& cell = run.cell(128);
@@ -170,7 +170,7 @@ std::string tie(const std::string& more = "") {
 // 0.01 can only just not do; 0.001 can.
 TEST(ClaimEquivalence, ByTwoOneSidedTests) {
   const auto with = [](double centre, double spread, const std::string& more = "") {
-    SyntheticRun run;
+    ClaimRun run;
     run.against_mha(kGqa, 128, five(centre, spread));
     return answer_of(tie(more), run).direction;
   };
@@ -190,7 +190,7 @@ std::string cv() {
 // at 97.5 %; log(1 + 0.06^2) = 0.0035935.
 TEST(ClaimCvBound, ByChiSquare) {
   const auto with = [](double spread) {
-    SyntheticRun run;
+    ClaimRun run;
     run.add(kGqa, 128, five(-7, spread));
     return answer_of(cv(), run);
   };
@@ -207,7 +207,7 @@ TEST(ClaimCvBound, ByChiSquare) {
 }
 
 TEST(ClaimMemory, ExactWithoutAnyTime) {
-  SyntheticRun run;
+  ClaimRun run;
   run.add_failed(kGqa, 128, "killed").add_failed(kMha, 128, "killed");
   run.cell(128).kernels[0].work.kv_cache_bytes = 4096.0;
   run.cell(128).kernels[1].work.kv_cache_bytes = 8192.0;

@@ -23,9 +23,9 @@ inline std::vector<double> five(double centre, double spread = 0.01) {
 constexpr double kHalfWidth = 2.776445 * 0.70710678 * 0.01;
 
 /// A run of one group, from log seconds by process.
-class SyntheticRun {
+class ClaimRun {
  public:
-  explicit SyntheticRun(const std::string& scope = "layer", const std::string& dtype = "f32") {
+  explicit ClaimRun(const std::string& scope = "layer", const std::string& dtype = "f32") {
     run_.id = "r0";
     run_.machine = "Synthetic";
     run_.run.profile = "spec";
@@ -37,7 +37,7 @@ class SyntheticRun {
   }
 
   /// Every process has three blocks of the same time.
-  SyntheticRun& add(const std::string& id, std::int64_t seqlen, const std::vector<double>& log_seconds) {
+  ClaimRun& add(const std::string& id, std::int64_t seqlen, const std::vector<double>& log_seconds) {
     auto& kernel = add_kernel(id, seqlen);
     std::vector<double> means;
     for (std::size_t p = 0; p < log_seconds.size(); ++p) {
@@ -51,14 +51,13 @@ class SyntheticRun {
     return *this;
   }
   /// mha/unfused takes 1 s in every process, and the kernel exp(-log_speed).
-  SyntheticRun& against_mha(const std::string& id, std::int64_t seqlen,
-                            const std::vector<double>& log_speed) {
+  ClaimRun& against_mha(const std::string& id, std::int64_t seqlen, const std::vector<double>& log_speed) {
     std::vector<double> logs;
     for (const double speed : log_speed) logs.push_back(-speed);
     if (!has("mha/unfused@cpu", seqlen)) add("mha/unfused@cpu", seqlen, std::vector(log_speed.size(), 0.0));
     return add(id, seqlen, logs);
   }
-  SyntheticRun& add_failed(const std::string& id, std::int64_t seqlen, const std::string& reason) {
+  ClaimRun& add_failed(const std::string& id, std::int64_t seqlen, const std::string& reason) {
     auto& kernel = add_kernel(id, seqlen);
     kernel.status = "wrong";
     kernel.reason = reason;
@@ -119,7 +118,7 @@ linear = "linear/two_gemm"
 /// A claim about mha, gqa and linear with these parts.
 inline Claim claim_of(const std::string& parts) { return parse_claim(kClaimHead + parts, "t", "t.toml"); }
 
-inline ClaimAnswer answer_of(const std::string& parts, SyntheticRun& run) {
+inline ClaimAnswer answer_of(const std::string& parts, ClaimRun& run) {
   return answer(claim_of(parts), run.run()).at(0);
 }
 

@@ -18,8 +18,8 @@ std::string part(const std::string& relation, const std::string& more) {
 }
 
 /// gqa against mha with these centres of the log speed at N = 128, 256, ...
-SyntheticRun speeds(const std::vector<double>& centres, double spread = 0.01) {
-  SyntheticRun run;
+ClaimRun speeds(const std::vector<double>& centres, double spread = 0.01) {
+  ClaimRun run;
   for (std::size_t i = 0; i < centres.size(); ++i) run.against_mha(kGqa, 128 << i, five(centres[i], spread));
   return run;
 }
@@ -74,8 +74,8 @@ TEST(ClaimCrossover, ElsewhereNowhereOrUnclear) {
   EXPECT_EQ(answer_of(part("crossover", kCross), near).direction, Direction::unresolved);
 }
 
-SyntheticRun times(const std::vector<double>& mha, const std::vector<double>& gqa) {
-  SyntheticRun run;
+ClaimRun times(const std::vector<double>& mha, const std::vector<double>& gqa) {
+  ClaimRun run;
   for (std::size_t i = 0; i < mha.size(); ++i) {
     run.add(kMha, 128 << i, five(mha[i]));
     run.add(kGqa, 128 << i, five(gqa[i]));
@@ -136,8 +136,8 @@ TEST(ClaimSlope, AgainstABoundOrAKernel) {
       Direction::reversed);
 }
 
-SyntheticRun three(const std::vector<std::vector<double>>& log_seconds) {
-  SyntheticRun run;
+ClaimRun three(const std::vector<std::vector<double>>& log_seconds) {
+  ClaimRun run;
   for (std::size_t i = 0; i < log_seconds.size(); ++i) {
     run.add(kMha, 128 << i, std::vector(5, log_seconds[i][0]));
     run.add(kGqa, 128 << i, five(log_seconds[i][1]));
@@ -162,7 +162,7 @@ TEST(ClaimBestSet, AWinnerIsTheFastestOfAll) {
 }
 
 TEST(ClaimBestSet, NoOneWinsEverywhere) {
-  const auto direction = [](SyntheticRun run) {
+  const auto direction = [](ClaimRun run) {
     return answer_of(part("best_set", kAmong + "seqlens = [128, 256]"), run).direction;
   };
   EXPECT_EQ(direction(three({{0, -1, -0.5}, {0, -0.5, -1}})), Direction::holds);
@@ -175,7 +175,7 @@ const std::string kFaster =
     "\"mha\"\nseqlen = 128\nexpect = \"slower\"\n";
 
 TEST(ClaimCompanion, TakesTheFastestKernelOfTheMechanism) {
-  SyntheticRun run;
+  ClaimRun run;
   run.against_mha(kGqa, 128, five(-0.5))
       .add("gqa(kv=4)/fused@cpu:avx512", 128, five(-0.4))
       .add("gqa(kv=4)/fused@cpu:amx", 128, five(-0.6));
@@ -190,7 +190,7 @@ TEST(ClaimCompanion, TakesTheFastestKernelOfTheMechanism) {
 
 // t = 2.9: p = 0.0441 for a kernel named beforehand, 0.0882 for the faster of two.
 TEST(ClaimCompanion, PaysForTheChoice) {
-  SyntheticRun run;
+  ClaimRun run;
   const double log_speed = 2.9 * 0.70710678 * 0.01;
   run.against_mha(kGqa, 128, five(-5)).against_mha("gqa(kv=4)/fused@cpu", 128, five(log_speed));
   const auto answers = answer(claim_of(kFaster), run.run());
@@ -199,7 +199,7 @@ TEST(ClaimCompanion, PaysForTheChoice) {
 }
 
 TEST(ClaimOrder, PublishedSettingFirst) {
-  SyntheticRun core("core"), layer;
+  ClaimRun core("core"), layer;
   core.against_mha(kGqa, 128, five(-0.5));
   layer.against_mha(kGqa, 128, five(0.5));
   auto run = core.run();

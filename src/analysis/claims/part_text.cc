@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "analysis/claims/sentences.h"
-#include "report/format.h"
+#include "analysis/format.h"
 
 namespace attnbench {
 
