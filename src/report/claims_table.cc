@@ -7,7 +7,7 @@
 namespace attnbench {
 namespace {
 
-constexpr std::size_t kTitleWidth = 52;
+constexpr std::size_t kTitleWidth = 54;
 constexpr std::size_t kDirectionWidth = 12;
 constexpr std::size_t kMagnitudeWidth = 9;
 
@@ -22,17 +22,25 @@ const ClaimAnswer* as_published(const ClaimResult& claim, const RunAnalysis& run
   return find(claim, run, form, [](const auto& answer) { return answer.as_published; });
 }
 
-/// Headings of the settings that are not the published one, in the order of the answers.
-std::vector<std::string> other_headings(std::span<const ClaimResult> claims, const RunAnalysis& run) {
-  std::vector<std::string> headings;
+/// "core bf16" where that names one group of the run, else the group's heading.
+std::string setting_name(const ClaimAnswer& answer, const RunAnalysis& run) {
+  const auto same = std::count_if(run.groups.begin(), run.groups.end(), [&](const auto& group) {
+    return group.dtype == answer.dtype && group.first().scope == answer.scope;
+  });
+  return same > 1 ? answer.heading : answer.scope + ' ' + answer.dtype;
+}
+
+/// Settings other than the published one, in the order of the answers.
+std::vector<std::string> other_settings(std::span<const ClaimResult> claims, const RunAnalysis& run) {
+  std::vector<std::string> settings;
   for (const auto& claim : claims) {
     for (const auto& answer : claim.answers) {
       if (answer.run != run.id || answer.as_published) continue;
-      if (std::find(headings.begin(), headings.end(), answer.heading) == headings.end())
-        headings.push_back(answer.heading);
+      const auto setting = setting_name(answer, run);
+      if (std::find(settings.begin(), settings.end(), setting) == settings.end()) settings.push_back(setting);
     }
   }
-  return headings;
+  return settings;
 }
 
 std::string without_spaces_at_end(std::string line) {
@@ -66,15 +74,15 @@ std::string counts(std::span<const ClaimResult> claims, const RunAnalysis& run) 
 
 std::string claims_table(std::span<const ClaimResult> claims, const RunAnalysis& run) {
   if (claims.empty()) return introduction(run);
-  const auto headings = other_headings(claims, run);
+  const auto settings = other_settings(claims, run);
   std::size_t width = kDirectionWidth;
-  for (const auto& heading : headings) width = std::max(width, heading.size() + 2);
+  for (const auto& setting : settings) width = std::max(width, setting.size() + 2);
   const auto& first = claims[0].claim;
   auto text = introduction(run);
   auto header = fmt::format("{:>3}  {:<{}}{:<{}}{:<{}}", "#", "finding", kTitleWidth,
                             first.published_scope + ' ' + first.published_dtype,
                             kDirectionWidth + kMagnitudeWidth, "fastest", kDirectionWidth);
-  for (const auto& heading : headings) header += fmt::format("{:<{}}", heading, width);
+  for (const auto& setting : settings) header += fmt::format("{:<{}}", setting, width);
   text += without_spaces_at_end(header);
   for (const auto& claim : claims) {
     const auto* published = as_published(claim, run, Form::published);
@@ -83,9 +91,9 @@ std::string claims_table(std::span<const ClaimResult> claims, const RunAnalysis&
                             kTitleWidth, to_string(published ? published->direction : Direction::not_tested),
                             kDirectionWidth, published ? to_string(published->magnitude) : "",
                             kMagnitudeWidth, best ? to_string(best->direction) : "-", kDirectionWidth);
-    for (const auto& heading : headings) {
+    for (const auto& setting : settings) {
       const auto* other = find(claim, run, Form::published, [&](const auto& answer) {
-        return !answer.as_published && answer.heading == heading;
+        return !answer.as_published && setting_name(answer, run) == setting;
       });
       line += fmt::format("{:<{}}", other ? to_string(other->direction) : "-", width);
     }

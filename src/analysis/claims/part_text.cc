@@ -27,9 +27,15 @@ std::string value_text(const PartSpec& spec, double value) {
 }
 
 std::string printed_text(const PartSpec& spec) {
+  // As many digits as were printed.
+  const auto number = [&](double value) {
+    if (spec.relation == Relation::memory) return fmt::format("{:g} %", 100 * value);
+    const bool is_ratio = spec.relation != Relation::crossover && spec.relation != Relation::slope;
+    return fmt::format("{:g}{}", value, is_ratio ? "x" : "");
+  };
   const auto range = [&](const PublishedValue& value) {
-    if (!value.is_range()) return value_text(spec, value.low);
-    return fmt::format("{} to {}", value_text(spec, value.low), value_text(spec, value.high));
+    if (!value.is_range()) return number(value.low);
+    return fmt::format("{} to {}", number(value.low), number(value.high));
   };
   if (spec.printed) return range(*spec.printed);
   return spec.relation == Relation::crossover ? range(spec.between) : "";
