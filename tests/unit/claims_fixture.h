@@ -11,6 +11,7 @@
 #include "analysis/analysis.h"
 #include "analysis/claims/answer_claims.h"
 #include "analysis/claims/load_claims.h"
+#include "attnbench/error.h"
 #include "plan/study.h"
 
 namespace attnbench {
