@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", ATTNBENCH_VERSION);
   add_analyze_command(app, exit_code);
   add_claims_command(app, exit_code);
+  add_compare_command(app, exit_code);
   add_export_command(app, exit_code);
   add_import_command(app, exit_code);
   add_list_command(app, exit_code);
