@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "analysis/claims/answer_claims.h"
+#include "analysis/claims/load_claims.h"
 #include "analysis/summary_json.h"
 #include "commands.h"
 #include "report/kernels_csv.h"
@@ -31,7 +33,8 @@ void write(const std::string& file, const std::string& text) {
 }
 
 int run_analyze(const Options& options) {
-  const auto analysis = analyze(read_stores(options.stores));
+  auto analysis = analyze(read_stores(options.stores));
+  analysis.claims = answer_claims(builtin_claims(), analysis.runs);
   if (!options.out.empty()) write(options.out, json_text(analysis));
   if (!options.csv.empty()) write(options.csv, kernels_csv(analysis));
   if (!options.tex.empty()) {

@@ -15,6 +15,8 @@ enum ExitCode : int {
 
 /// Each adds one subcommand whose callback stores the exit code.
 void add_analyze_command(CLI::App& app, int& exit_code);
+void add_claims_command(CLI::App& app, int& exit_code);
+void add_compare_command(CLI::App& app, int& exit_code);
 void add_export_command(CLI::App& app, int& exit_code);
 void add_import_command(CLI::App& app, int& exit_code);
 void add_list_command(CLI::App& app, int& exit_code);

@@ -34,6 +34,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", ATTNBENCH_VERSION);
   add_analyze_command(app, exit_code);
+  add_claims_command(app, exit_code);
+  add_compare_command(app, exit_code);
   add_export_command(app, exit_code);
   add_import_command(app, exit_code);
   add_list_command(app, exit_code);

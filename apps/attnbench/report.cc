@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "analysis/claims/answer_claims.h"
+#include "analysis/claims/load_claims.h"
 #include "analysis/summary_json.h"
 #include "attnbench/error.h"
 #include "commands.h"
@@ -35,7 +37,9 @@ nlohmann::json read_summary(const std::vector<std::string>& files) {
     if (summary.is_discarded()) throw InputError("STORE", files.front(), "is not readable JSON");
     return summary;
   }
-  return to_json(analyze(read_stores(files)));
+  auto analysis = analyze(read_stores(files));
+  analysis.claims = answer_claims(builtin_claims(), analysis.runs);
+  return to_json(analysis);
 }
 
 int exit_code_of(const nlohmann::json& summary) {

@@ -1,14 +1,14 @@
 #include "stores.h"
 
 #include "attnbench/error.h"
-#include "store/export.h"
+#include "store/import.h"
 
 namespace attnbench {
 
 std::vector<RunContents> read_stores(const std::vector<std::string>& files) {
   std::vector<RunContents> runs;
   for (const auto& file : files) {
-    auto of_file = all_contents(Store::open(file, Store::Mode::read));
+    auto of_file = read_runs(file);
     if (of_file.empty()) throw InputError("store", file, "holds no run");
     for (auto& run : of_file) {
       if (run.processes.empty())

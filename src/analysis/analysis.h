@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/claims/claim_answer.h"
 #include "stats/aa_gate.h"
 #include "stats/crossover.h"
 #include "stats/intervals.h"
@@ -29,6 +30,7 @@ struct ProcessTimes {
   double seconds = 0;               ///< mean over the blocks
   std::optional<double> log_ratio;  ///< stats::paired_log_ratio to the baseline
   std::vector<double> blocks;       ///< seconds a call, in the order of the blocks
+  std::vector<int> block_numbers;   ///< of each of them
 };
 
 /// Single calls, timed one by one.
@@ -209,38 +211,11 @@ struct RunAnalysis {
   std::optional<bool> publishable;  ///< absent where the profile is not publish
   std::vector<std::string> marks;   ///< why not publishable
   std::string common;  ///< what all groups share: "cpu, prefill, hot caches, batch 1, 8 heads, .."
+  std::string measured_from, measured_to;  ///< start of the first and last process; empty where not known
   NoiseAnalysis noise;
   std::vector<CeilingRow> ceilings;
   std::vector<GroupAnalysis> groups;  ///< in the order of the run's cells
   std::vector<LayerEffect> layer_effect;
-};
-
-/// One comparison that a claim is made of.
-struct ClaimPart {
-  std::string what;
-  std::optional<std::int64_t> seqlen;
-  std::optional<stats::Interval> ratio;
-  std::optional<double> printed, from_means;  ///< of the publication
-  std::string answer;
-};
-
-/// A claim in one group of a run.
-struct ClaimAnswer {
-  std::string run;  ///< RunAnalysis::id
-  std::string dtype, scope;
-  std::string direction;  ///< HOLDS, REVERSED, UNRESOLVED, NOT TESTED
-  std::string magnitude;  ///< AGREES, SMALLER, LARGER; empty where it has none
-  std::string sentence;   ///< prose with its numbers
-  std::vector<ClaimPart> parts;
-};
-
-/// A claim and its answers in all runs.
-struct ClaimResult {
-  std::string id;
-  int number = 0;
-  std::string title, statement, relation;
-  nlohmann::json published;
-  std::vector<ClaimAnswer> answers;
 };
 
 struct Analysis {

@@ -40,6 +40,12 @@ RunAnalysis analyze_run(const RunContents& contents) {
   run.run = contents.run;
   run.published = contents.run.profile == "published";
   run.noise = summarize_noise(contents);
+  for (const auto& process : contents.processes) {
+    const auto& at = process.started_utc;
+    if (at.empty()) continue;
+    if (run.measured_from.empty() || at < run.measured_from) run.measured_from = at;
+    run.measured_to = std::max(run.measured_to, at);
+  }
   run.ceilings = ceiling_rows(contents.run);
   AaLogs aa_logs;
   std::vector<CellAnalysis> cells;

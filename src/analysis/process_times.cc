@@ -48,7 +48,10 @@ std::vector<ProcessTimes> times_of(std::span<const ProcessBlocks> processes, con
     if (found == process.times.end()) continue;
     ProcessTimes times;
     times.process = process.process;
-    for (const auto& [block, seconds] : found->second) times.blocks.push_back(seconds);
+    for (const auto& [block, seconds] : found->second) {
+      times.blocks.push_back(seconds);
+      times.block_numbers.push_back(block);
+    }
     times.seconds = stats::mean(times.blocks);
     times.log_ratio = log_ratio(process, baseline, found->second);
     list.push_back(std::move(times));

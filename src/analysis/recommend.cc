@@ -17,19 +17,19 @@ std::string speed_in_words(const CellAnalysis& cell, const KernelAnalysis& kerne
   return fmt::format("{} times the speed of the baseline {}", ratio_in_words(*kernel.ratio), cell.baseline);
 }
 
-/// The sentence after "At N = 512" or "At N = 512, for mha,".
+/// The sentence after "At N = 512, " or "At N = 512, for mha, ".
 std::string advice(const CellAnalysis& cell, const Kernels& kernels, const std::vector<std::string>& best_set,
                    const KernelAnalysis& best) {
   const auto speed = speed_in_words(cell, best);
+  if (kernels.size() == 1) return fmt::format("{} is the only kernel measured: {}.", best.id(), speed);
   if (!cell.withheld.empty()) {
     return fmt::format("the fastest measured is {}: {}. That is no verdict: {}.", best.id(), speed,
                        cell.withheld);
   }
-  if (kernels.size() == 1) return fmt::format("{} is the only kernel measured: {}.", best.id(), speed);
   if (best_set.size() == 1)
-    return fmt::format("use {}, which is faster than every other kernel measured: {}.", best.id(), speed);
-  return fmt::format("{} are tied: none is shown to be the fastest; of {}: {}.", fmt::join(best_set, " and "),
-                     best.id(), speed);
+    return fmt::format("use {}, shown to be faster than all others: {}.", best.id(), speed);
+  return fmt::format("none of {} is shown to be the fastest; {}: {}.", fmt::join(best_set, ", "), best.id(),
+                     speed);
 }
 
 void add(std::vector<Recommendation>& list, const CellAnalysis& cell, const std::string& mechanism,
@@ -44,7 +44,7 @@ void add(std::vector<Recommendation>& list, const CellAnalysis& cell, const std:
   });
   if (!r.best_set.empty()) best = cell.find(r.best_set.front());
   r.ratio = best->ratio;
-  r.sentence = fmt::format("At N = {}{} {}", r.seqlen, mechanism.empty() ? "," : ", for " + mechanism + ",",
+  r.sentence = fmt::format("At N = {},{} {}", r.seqlen, mechanism.empty() ? "" : " for " + mechanism + ",",
                            advice(cell, kernels, r.best_set, *best));
   list.push_back(std::move(r));
 }

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "analysis/claims/claim_json.h"
 #include "analysis/json_values.h"
 #include "analysis/tables.h"
 
@@ -234,39 +235,12 @@ json run_json(const RunAnalysis& r) {
           {"publishable", value_json(r.publishable)},
           {"marks", r.marks},
           {"common", r.common},
+          {"measured_from", r.measured_from.empty() ? json() : json(r.measured_from)},
+          {"measured_to", r.measured_to.empty() ? json() : json(r.measured_to)},
           {"noise", noise_json(r.noise)},
           {"ceilings", list_json(r.ceilings, ceiling_json)},
           {"groups", list_json(r.groups, group_json)},
           {"layer_effect", list_json(r.layer_effect, layer_json)}};
-}
-
-json part_json(const ClaimPart& p) {
-  return {{"what", p.what},
-          {"seqlen", value_json(p.seqlen)},
-          {"ratio", interval_json(p.ratio)},
-          {"printed", value_json(p.printed)},
-          {"from_means", value_json(p.from_means)},
-          {"answer", p.answer}};
-}
-
-json answer_json(const ClaimAnswer& a) {
-  return {{"run", a.run},
-          {"dtype", a.dtype},
-          {"scope", a.scope},
-          {"direction", a.direction},
-          {"magnitude", a.magnitude},
-          {"sentence", a.sentence},
-          {"parts", list_json(a.parts, part_json)}};
-}
-
-json claim_json(const ClaimResult& c) {
-  return {{"id", c.id},
-          {"number", c.number},
-          {"title", c.title},
-          {"statement", c.statement},
-          {"relation", c.relation},
-          {"published", c.published},
-          {"answers", list_json(c.answers, answer_json)}};
 }
 
 }  // namespace
@@ -276,7 +250,7 @@ json to_json(const Analysis& analysis) {
           {"version", kVersion},
           {"confidence", stats::kConfidence},
           {"runs", list_json(analysis.runs, run_json)},
-          {"claims", list_json(analysis.claims, claim_json)},
+          {"claims", list_json(analysis.claims, [](const auto& c) { return to_json(c); })},
           {"tables", figure_tables(analysis)}};
 }
 

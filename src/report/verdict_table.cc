@@ -9,21 +9,6 @@
 namespace attnbench {
 namespace {
 
-/// "UNRESOLVED 4: mha/fused@cpu, .." for each verdict that occurs in the cell.
-std::string verdict_lines(const CellAnalysis& cell) {
-  std::string text;
-  for (const auto verdict : {stats::Verdict::kFaster, stats::Verdict::kEquivalent, stats::Verdict::kSlower,
-                             stats::Verdict::kUnresolved}) {
-    std::vector<std::string> ids;
-    for (const auto& kernel : cell.kernels) {
-      if (kernel.judgement && kernel.judgement->verdict == verdict) ids.push_back(kernel.id());
-    }
-    if (!ids.empty())
-      text += fmt::format("    {:<10} {}: {}\n", stats::to_string(verdict), ids.size(), fmt::join(ids, ", "));
-  }
-  return text;
-}
-
 std::string exponent_text(const stats::Interval& exponent) {
   if (!exponent.is_bounded()) return fmt::format("{:.2f}", exponent.estimate);
   return fmt::format("{:.2f} ({:.2f} to {:.2f})", exponent.estimate, exponent.low, exponent.high);
@@ -44,24 +29,57 @@ std::string crossover_text(const SeriesAnalysis& series) {
   return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, "; "));
 }
 
-std::string group_text(const GroupAnalysis& group) {
-  auto text = fmt::format("\n{}: verdicts against the baseline, and what to use\n", group.heading);
-  for (const auto& cell : group.cells) {
-    for (const auto& r : group.recommendation) {
-      if (r.seqlen == cell.seqlen() && r.mechanism.empty()) text += fmt::format("  {}\n", r.sentence);
-    }
-    text += verdict_lines(cell);
-  }
-  if (group.series.empty()) return text;
-  std::size_t width = 6;
-  for (const auto& s : group.series) width = std::max(width, s.kernel_id.size());
-  text += fmt::format("  growth with N: {:<{}}  {:<22}  {:>6}  {}\n", "kernel", width - 6,
-                      "exponent (95 % CI)", "theory", "as fast as the baseline at N");
+std::string verdict_text(const CellAnalysis& cell, const std::string& id) {
+  const auto* kernel = cell.find(id);
+  if (kernel == nullptr || !kernel->ok()) return "-";
+  if (kernel->kernel.is_baseline) return "baseline";
+  return kernel->judgement ? std::string(stats::to_string(kernel->judgement->verdict)) : "-";
+}
+
+constexpr std::size_t kVerdictWidth = 12;
+constexpr std::size_t kExponentWidth = 24;
+
+/// A kernel a line: its verdict at each N, and how it grows. Only kernels that ran at two N or more.
+std::string series_lines(const GroupAnalysis& group) {
+  if (group.series.empty()) return "";
+  std::size_t width = 0;
+  for (const auto& s : group.series) width = std::max(width, s.kernel_id.size() + 2);
+  auto text = fmt::format("  {:<{}}", "", width);
+  for (const auto& cell : group.cells)
+    text += fmt::format("{:<{}}", fmt::format("N = {}", cell.seqlen()), kVerdictWidth);
+  text += fmt::format("{:<{}}{:<8}{}\n", "exponent, 95 % CI", kExponentWidth, "theory",
+                      "as fast as the baseline at N");
   for (const auto& s : group.series) {
-    text += fmt::format("  {:<{}}  {:<22}  {:>6.0f}  {}\n", s.kernel_id, width + 9,
-                        exponent_text(s.power_law.exponent), s.theory, crossover_text(s));
+    auto line = fmt::format("  {:<{}}", s.kernel_id, width);
+    for (const auto& cell : group.cells)
+      line += fmt::format("{:<{}}", verdict_text(cell, s.kernel_id), kVerdictWidth);
+    line += fmt::format("{:<{}}{:<8.0f}{}", exponent_text(s.power_law.exponent), kExponentWidth, s.theory,
+                        crossover_text(s));
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + '\n';
   }
   return text;
+}
+
+/// For groups of one N, where nothing grows.
+std::string single_lines(const GroupAnalysis& group) {
+  std::string text;
+  for (const auto& cell : group.cells) {
+    for (const auto& kernel : cell.kernels) {
+      if (kernel.judgement)
+        text += fmt::format("  {:<{}}{}\n", stats::to_string(kernel.judgement->verdict), kVerdictWidth,
+                            kernel.id());
+    }
+  }
+  return text;
+}
+
+std::string group_text(const GroupAnalysis& group) {
+  auto text = fmt::format("\n{}: what to use, and verdicts against the baseline\n", group.heading);
+  for (const auto& r : group.recommendation) {
+    if (r.mechanism.empty()) text += fmt::format("  {}\n", r.sentence);
+  }
+  return text + (group.cells.size() > 1 ? series_lines(group) : single_lines(group));
 }
 
 }  // namespace
