@@ -57,10 +57,10 @@ def panels(summary, spec):
                 bound[meta["table"]] = [r for r in rows if of_part(r)]
                 if not bound[meta["table"]]:
                     continue
-                title = ", ".join([group["heading"], *(f"{value} forms" for value in part)]) + " · " + run["machine"]
-                yield {"run": run["id"], "group": group["id"], "title": title,
+                title = ", ".join([group["heading"], *(f"{value} forms" for value in part)])
+                yield {"run": run["id"], "group": group["id"], "title": f"{title}, {run['machine']}",
                        "name": "-".join([run["id"], group["id"], *part]),
-                       "spec": bind(spec, bound, title, mark_of(run))}
+                       "spec": bind(spec, bound, [title, run["machine"]], mark_of(run))}
 
 
 def of_machine(ceiling, run, group):

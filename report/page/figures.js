@@ -36,8 +36,8 @@ function panelsOf(summary, spec) {
         const datasets = {ceilings: summary.tables.ceilings.filter((c) => isOfGroup(c, run, group))};
         for (const [name, rows] of Object.entries(tables)) datasets[name] = rows.filter(isOfPart);
         if (datasets[meta.table].length === 0) continue;
-        const title = [group.heading, ...part.map((value) => `${value} forms`)].join(", ") + " · " + run.machine;
-        panels.push({run, group, spec: {...spec, datasets, title: {text: title, subtitle: markOf(run)}}});
+        const title = [group.heading, ...part.map((value) => `${value} forms`)].join(", ");
+        panels.push({run, group, spec: {...spec, datasets, title: {text: [title, run.machine], subtitle: markOf(run)}}});
       }
     }
   }
@@ -57,7 +57,7 @@ function showFigures(summary, section) {
     if (panels.length === 0) continue;
     const grid = h("div", {class: "panels"}, panels.map((panel) => {
       const chart = h("div", {class: "chart", role: "img", "data-run": panel.run.id, "data-group": panel.group.heading,
-        "data-figure": spec.usermeta.figure, "aria-label": `${spec.description} ${panel.spec.title.text}. ${panel.spec.title.subtitle}`});
+        "data-figure": spec.usermeta.figure, "aria-label": `${spec.description} ${panel.spec.title.text.join(", ")}. ${panel.spec.title.subtitle}`});
       queue.push([chart, panel.spec, name]);
       return chart;
     }));

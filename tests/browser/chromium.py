@@ -13,7 +13,7 @@ PROGRAMS = ("chromium-headless-shell", "chromium")
 
 
 class Chromium:
-    """`with Chromium() as browser`. All network requests and console messages are kept."""
+    """`with Chromium() as browser`. All requests and the console's errors of the open page are kept."""
 
     def __enter__(self):
         program = next((p for p in map(shutil.which, PROGRAMS) if p), None)
@@ -34,7 +34,7 @@ class Chromium:
             preexec_fn=pass_pipes, close_fds=False, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         os.close(to_read)
         os.close(to_write)
-        self.count, self.rest, self.requests, self.messages = 0, b"", [], []
+        self.count, self.rest, self.requests, self.errors = 0, b"", [], []
         self.session = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -78,11 +78,11 @@ class Chromium:
             self.requests.append(parameters["request"]["url"])
         elif message.get("method") == "Runtime.exceptionThrown":
             details = parameters["exceptionDetails"]
-            self.messages.append(details.get("exception", {}).get("description", details["text"]))
-        elif message.get("method") == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
-            self.messages.append(" ".join(str(a.get("value", a.get("description"))) for a in parameters["args"]))
-        elif message.get("method") == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
-            self.messages.append(parameters["entry"]["text"])
+            self.errors.append(details.get("exception", {}).get("description", details["text"]))
+        elif message.get("method") == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "assert"):
+            self.errors.append(" ".join(str(a.get("value", a.get("description"))) for a in parameters["args"]))
+        elif message.get("method") == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+            self.errors.append(parameters["entry"]["text"])
         return message
 
     def value(self, expression):
@@ -94,14 +94,14 @@ class Chromium:
     def open(self, file, width, height=900, scheme="light"):
         """Opens a file and waits until the report says that its charts are drawn."""
         self.requests.clear()
-        self.messages.clear()
+        self.errors.clear()
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.call("Page.navigate", url=f"file://{os.path.abspath(file)}")
         until = time.monotonic() + 120
         while self.value("document.documentElement?.dataset.charts") != "drawn":
             if time.monotonic() > until:
-                raise TimeoutError(f"the charts of {file} were not drawn; console: {self.messages}")
+                raise TimeoutError(f"the charts of {file} were not drawn; console: {self.errors}")
             time.sleep(0.1)
 
     def screenshot(self, file, **clip):
