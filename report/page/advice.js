@@ -48,7 +48,7 @@ function layerTable(rows) {
 
 function showLayer(summary, section) {
   section.append(h("p", {class: "soft"}, "Time of the kernel alone (core scope) in percent of the time of the whole layer with its "
-    + "projections, and what the kernel gains over the baseline in each. Shown: kernels that may be the fastest in one of the two."));
+    + "projections, and what the kernel gains over the baseline in each. Shown: the fastest kernel measured, and those tied with it, in one of the two."));
   let any = false;
   for (const run of summary.runs.filter((r) => r.layer_effect.length > 0)) {
     any = true;
@@ -56,7 +56,7 @@ function showLayer(summary, section) {
     for (const dtype of new Set(run.layer_effect.map((row) => row.dtype))) {
       const rows = run.layer_effect.filter((row) => row.dtype === dtype);
       const best = new Set(run.groups.flatMap((group) => group.cells.flatMap((cell) =>
-        cell.best_set.map((kernel) => `${group.id} ${cell.seqlen} ${kernel}`))));
+        [cell.fastest, ...cell.best_set].map((kernel) => `${group.id} ${cell.seqlen} ${kernel}`))));
       const isBest = (row) => [row.core_group, row.layer_group].some((group) => best.has(`${group} ${row.seqlen} ${row.kernel}`));
       const differing = rows.filter((row) => row.differs);
       section.append(h("h4", {}, dtype),

@@ -8,10 +8,13 @@ function mainAnswer(claim, run) {
 
 const rangeText = (value) => (Array.isArray(value) ? `${digits(value[0])}–${digits(value[1])}` : digits(value));
 
+/// The parts with a number that was published or follows from published means.
 function publishedText(claim) {
-  const parts = (claim.published && claim.published.parts) || [];
-  return parts.map((part) => h("div", {}, `${part.what}: `, known(part.printed) ? rangeText(part.printed) : "no number",
-    known(part.from_means) ? h("span", {class: "soft"}, ` (its means: ${rangeText(part.from_means)})`) : null));
+  const parts = ((claim.published && claim.published.parts) || []).filter((part) => known(part.printed) || known(part.from_means));
+  const line = (part) => h("div", {}, `${part.what}: `, known(part.printed) ? rangeText(part.printed) : "not printed",
+    known(part.from_means) ? h("span", {class: "soft"}, ` (its means: ${rangeText(part.from_means)})`) : "");
+  if (parts.length <= 5) return parts.length > 0 ? parts.map(line) : "no number";
+  return [...parts.slice(0, 4).map(line), fold(`${parts.length - 4} more`, () => parts.slice(4).map(line))];
 }
 
 function verdictOf(answer) {
@@ -25,8 +28,7 @@ function answerDetails(summary, claim) {
     h("div", {}, h("h4", {}, [run.machine, answer.heading, answer.form === "best" ? "the fastest kernels of the mechanisms" : ""]
       .filter((x) => x).join(" · "), " ", badge(answer.direction), " ", badge(answer.magnitude) || ""),
     h("p", {}, answer.sentence),
-    answer.parts.length === 0 ? "" : fold("its parts", () =>
-      table([["part", "wide"], ["N", "n"], ["measured (95 % CI)", "nowrap"], ["published", "nowrap"], ["from its means", "nowrap"],
+    answer.parts.length === 0 ? "" : fold("its parts", () => table([["part", "wide"], ["N", "n"], ["measured (95 % CI)", "nowrap"], ["published", "nowrap"], ["from its means", "nowrap"],
         ["direction", ""], ["magnitude", ""], ["p, adjusted", "n"], ["remark", "wide"]],
       answer.parts.map((part) => [[part.what, part.measure ? h("div", {class: "soft"}, part.measure) : null].filter(known),
         known(part.seqlen) ? String(part.seqlen) : "", partValue(part), known(part.printed) ? rangeText(part.printed) : "–",

@@ -51,7 +51,7 @@ function showFigures(summary, section) {
   section.append(h("p", {class: "soft"},
     "A point names its kernel and interval under the pointer. Error bars are 95 % confidence intervals; points without them "
     + "come from published means: no variance published. Every path of every kernel stands in figure 5 and in the tables."),
-    filters(summary));
+    ...filters(summary));
   for (const [name, spec] of Object.entries(specifications)) {
     const panels = panelsOf(summary, spec);
     if (panels.length === 0) continue;

@@ -60,7 +60,7 @@ TEST(HtmlReport, LeavesBlocksOutWhereThePageWouldBeTooLarge) {
   const auto full = html_report(small_summary());
   const auto html = html_report(small_summary(), full.size() - 1);
   EXPECT_LT(html.size(), full.size());
-  const auto& processes = embedded(html)["runs"][0]["groups"][0]["cells"][0]["kernels"][0]["by_process"];
+  const auto processes = embedded(html)["runs"][0]["groups"][0]["cells"][0]["kernels"][0]["by_process"];
   EXPECT_EQ(processes[0]["blocks"], json::array());
   EXPECT_EQ(processes[0]["seconds"], 1.5e-4);
 }
