@@ -10,6 +10,14 @@ function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+/// Undoes what src/report/html.cc does to lists of objects with the same keys.
+function unpacked(value) {
+  if (Array.isArray(value)) return value.map(unpacked);
+  if (value === null || typeof value !== "object") return value;
+  if (!value["#columns"]) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, unpacked(inner)]));
+  return value["#rows"].map((row) => Object.fromEntries(row.map((inner, i) => [value["#columns"][i], unpacked(inner)])));
+}
+
 const known = (value) => value !== null && value !== undefined;
 
 function digits(value, count = 3) {

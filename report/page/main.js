@@ -1,4 +1,4 @@
-const summary = JSON.parse(document.getElementById("summary").textContent);
+const summary = unpacked(JSON.parse(document.getElementById("summary").textContent));
 for (const run of summary.runs) run.published = run.kind === "published";
 
 document.getElementById("theme").addEventListener("click", () => {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdlib>
@@ -69,6 +70,34 @@ void shorten_blocks(json& kernel) {
   }
 }
 
+/// Whether these are many objects with the same keys.
+bool is_table(const json& list) {
+  if (!list.is_array() || list.size() < 4 || !list.front().is_object()) return false;
+  return std::all_of(list.begin(), list.end(), [&](const json& row) {
+    return row.is_object() && row.size() == list.front().size() &&
+           std::all_of(row.items().begin(), row.items().end(),
+                       [&](const auto& item) { return list.front().contains(item.key()); });
+  });
+}
+
+/// Writes the keys of such a list once: {"#columns": [key, ..], "#rows": [[value, ..], ..]}. `unpacked` in
+/// report/page/dom.js undoes it.
+json packed(const json& value) {
+  if (is_table(value)) {
+    json out = {{"#columns", json::array()}, {"#rows", json::array()}};
+    for (const auto& item : value.front().items()) out["#columns"].push_back(item.key());
+    for (const auto& object : value) {
+      auto& row = out["#rows"].emplace_back(json::array());
+      for (const auto& item : object.items()) row.push_back(packed(item.value()));
+    }
+    return out;
+  }
+  if (!value.is_structured()) return value;
+  auto out = value;
+  for (auto& inner : out) inner = packed(inner);
+  return out;
+}
+
 void drop_blocks(json& kernel) {
   for (auto& process : kernel["by_process"]) process["blocks"] = json::array();
 }
@@ -107,7 +136,7 @@ std::string page_of(const json& summary) {
       {"bundle", replaced(bundle(), "</script", "<\\/script")},
       {"theme", json_for_html(json::parse(embedded_theme().at("theme")))},
       {"figures", json_for_html(figure_specifications())},
-      {"summary", json_for_html(summary)}};
+      {"summary", json_for_html(packed(summary))}};
   const auto& page = embedded_page().at("page");
   std::string html;
   std::size_t from = 0;
@@ -126,6 +155,7 @@ std::string html_report(const json& summary, std::size_t limit_bytes) {
   auto shown = summary;
   for_each_kernel(shown, shorten_blocks);
   round_numbers(shown);
+  shown["tables"].erase("steps");  // no figure draws them
   auto html = page_of(shown);
   if (html.size() <= limit_bytes) return html;
   for_each_kernel(shown, drop_blocks);

@@ -38,6 +38,14 @@ TEST(HtmlReport, HoldsTheSummaryRoundedAndBlocksAsIntegers) {
   EXPECT_EQ(kernel["by_process"][0]["blocks"], json({1234, 1766}));
 }
 
+TEST(HtmlReport, NamesTheKeysOfLikeObjectsOnce) {
+  auto summary = small_summary();
+  for (int n = 0; n < 4; ++n) summary["tables"]["kernels"].push_back({{"seqlen", n}, {"kernel", "k"}});
+  const auto table = embedded(html_report(summary))["tables"]["kernels"];
+  EXPECT_EQ(table["#columns"], json({"kernel", "seqlen"}));
+  EXPECT_EQ(table["#rows"][3], json({"k", 3}));
+}
+
 TEST(HtmlReport, ChangesWhereTheSummaryChangesAndNowhereElse) {
   const auto before = small_summary();
   auto after = before;
