@@ -1,10 +1,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
+#include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
+#include <thread>
 
 #include "store/store.h"
 #include "support/command.h"
@@ -144,6 +151,90 @@ TEST(Against, TwoBuildsTakeTurnsAndAreComparedInPairs) {
   const auto alone = attnbench(small_run(out));
   EXPECT_EQ(alone.exit_code, 2);
   EXPECT_THAT(alone.err, HasSubstr("name the other one with --against"));
+}
+
+/// Cell and number of each valid process of each run: twice what both builds have.
+std::multiset<std::pair<std::string, int>> valid_processes(const std::string& out) {
+  std::multiset<std::pair<std::string, int>> found;
+  std::error_code none_yet;
+  if (std::filesystem::file_size(out, none_yet) == 0 || none_yet) return found;
+  const auto store = Store::open(out, Store::Mode::read);
+  for (const auto& [run, record] : store.runs()) {
+    for (const auto& cell : store.cells(run)) {
+      for (const auto& process : store.processes(run, cell.cell_id)) {
+        if (process.valid) found.emplace(cell.cell_id, process.process);
+      }
+    }
+  }
+  return found;
+}
+
+TEST(Against, AKilledPairGoesOnInPairs) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("pair.db");
+  auto arguments = small_run(out);
+  arguments.insert(arguments.end(), {"--against", testing_support::program()});
+  const pid_t pid = testing_support::start_attnbench(arguments);
+  while (valid_processes(out).size() < 3) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+  const auto before = valid_processes(out);
+  const auto result = attnbench(arguments);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto after = valid_processes(out);
+  EXPECT_TRUE(std::includes(after.begin(), after.end(), before.begin(), before.end()));
+  std::map<std::string, int> pairs;
+  for (const auto& process : std::set(after.begin(), after.end()))
+    pairs[process.first] += after.count(process) == 2;
+  ASSERT_EQ(pairs.size(), 2U);
+  for (const auto& [cell, count] : pairs) EXPECT_EQ(count, 3) << cell;
+}
+
+TEST(Against, AKernelThatOnlyOneBuildHasOrThatBreaksThereIsSaid) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("pair.db");
+  const auto old_build = directory.file("old");
+  // The same program, without the plugin's kernels.
+  std::ofstream(old_build)
+      << "#!/bin/bash\narguments=()\nwhile [ $# -gt 0 ]; do\n"
+         "  if [ \"$1\" = --plugin ]; then shift 2; else arguments+=(\"$1\"); shift; fi\n"
+         "done\nexec "
+      << testing_support::program() << " \"${arguments[@]}\"\n";
+  std::filesystem::permissions(old_build, std::filesystem::perms::owner_all);
+  const auto result = attnbench({"run",
+                                 "smoke",
+                                 "--accept-noise",
+                                 "--scope",
+                                 "core",
+                                 "--dtype",
+                                 "f32",
+                                 "--kernel",
+                                 "unfused,good,crashes_timed",
+                                 "--mechanism",
+                                 "mha",
+                                 "--seqlen",
+                                 "32",
+                                 "--threads",
+                                 "1",
+                                 "--plugin",
+                                 ATTNBENCH_BAD_KERNELS,
+                                 "--against",
+                                 old_build,
+                                 "--quiet",
+                                 "--out",
+                                 out});
+  EXPECT_EQ(result.exit_code, 4) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("mha/good@test has times in the new one alone"));
+  const auto store = Store::open(out, Store::Mode::read);
+  const auto runs = store.runs();
+  ASSERT_EQ(runs.size(), 2U);
+  const auto old_cells = store.cells(runs[1].id);
+  for (const auto& kernel : old_cells[0].kernels) {
+    EXPECT_EQ(kernel.support_reason, kernel.engine == "test" ? "this build does not have it" : "");
+  }
+  EXPECT_EQ(store.failures(runs[0].id).size(), 1U);
+  EXPECT_EQ(store.failures(runs[1].id).size(), 0U);
+  EXPECT_THAT(result.out, HasSubstr("mha/unfused@cpu"));
 }
 
 }  // namespace
