@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "attnbench/error.h"
 #include "stats/contrast.h"
 #include "stats/verdicts.h"
 #include "stats/welch.h"
@@ -74,6 +75,7 @@ std::vector<Replicate> replicates(std::span<const RunContents> runs, int process
     for (const auto& cell : run.cells) {
       Replicate next;
       for (const auto& kernel : cell.kernels) {
+        if (kernel.engine != "aa") throw InputError("kernel", kernel.id(), "is not one of the A/A study's");
         if (kernel.is_baseline) next.baseline = kernel.id();
         if (kernel.support_reason.empty() && kernel.quarantine_reason.empty())
           next.kernels.push_back(kernel.id());
@@ -100,7 +102,7 @@ double pooled_batches(const Replicate& replicate) { return pooled_share(replicat
 
 double pooled_calls(const Replicate& replicate) { return pooled_share(replicate, "unbatched"); }
 
-double family_verdicts(const Replicate& replicate) {
+bool has_false_verdict(const Replicate& replicate) {
   std::vector<std::vector<double>> family;
   for (const auto& kernel : replicate.kernels) {
     if (kernel != replicate.baseline) family.push_back(log_ratios(replicate, replicate.baseline, kernel));

@@ -16,7 +16,8 @@ struct Replicate {
 };
 
 /// The valid processes of each cell cut into replicates of `processes`, in their order; what is left over at
-/// the end of a cell is not used. Kernels are those with samples.
+/// the end of a cell is not used. Throws InputError for a kernel that is not of engine "aa": the study's, all
+/// the same.
 std::vector<Replicate> replicates(std::span<const RunContents> runs, int processes);
 
 /// Share of the pairs of kernels that a design declares different at 5 % in one replicate; the true share is
@@ -30,8 +31,7 @@ double pooled_batches(const Replicate& replicate);
 /// The published design: single calls, a kernel's one after the other in each process, pooled over
 /// processes; Welch's test. NaN where the store has none.
 double pooled_calls(const Replicate& replicate);
-/// Whether one or more of the comparisons with the baseline is called FASTER or SLOWER (stats::judge_family):
-/// 0 or 1.
-double family_verdicts(const Replicate& replicate);
+/// Whether one or more of the comparisons with the baseline is called FASTER or SLOWER (stats::judge_family).
+bool has_false_verdict(const Replicate& replicate);
 
 }  // namespace attnbench::bench

@@ -2,16 +2,16 @@
 // stores of the A/A study:
 //
 //   cmake -S . -B build/bench -DATTNBENCH_BENCH=ON && cmake --build build/bench
+//   plugin=build/bench/bench/libaa_same_kernel.so
 //   for seed in $(seq 20); do
-//     build/bench/attnbench run aa --plugin build/bench/bench/libaa_same_kernel.so --profile spec --seed
-//     $seed \
-//       --out aa_$seed.db
+//     build/bench/attnbench run aa --plugin $plugin --profile spec --seed $seed --out aa_$seed.db
 //   done
 //   build/bench/bench/bench_aa aa_*.db
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <boost/math/distributions/binomial.hpp>
 #include <cmath>
 #include <exception>
 #include <set>
@@ -28,10 +28,12 @@ namespace {
 
 using namespace attnbench;
 
-/// A line of the table. Replicates are independent, pairs within one are not: the interval is over
-/// replicates.
-void print_row(const char* design, const std::vector<bench::Replicate>& replicates,
-               double (*share)(const bench::Replicate&)) {
+double percent(double share) { return 100 * std::clamp(share, 0.0, 1.0); }
+
+/// A line of the table: share of the pairs. Replicates are independent, pairs within one are not: the
+/// interval is over replicates.
+void print_share(const char* design, const std::vector<bench::Replicate>& replicates,
+                 double (*share)(const bench::Replicate&)) {
   std::vector<double> shares;
   for (const auto& replicate : replicates) {
     const double value = share(replicate);
@@ -42,10 +44,23 @@ void print_row(const char* design, const std::vector<bench::Replicate>& replicat
     return;
   }
   const auto rate = stats::mean_interval(shares);
-  const auto percent = [](double value) { return 100 * std::clamp(value, 0.0, 1.0); };
-  const auto interval =
-      rate.is_bounded() ? fmt::format(" [{:.1f}, {:.1f}]", percent(rate.low), percent(rate.high)) : "";
-  fmt::print("| {} | {:.1f} %{} |\n", design, percent(rate.estimate), interval);
+  const bool has_spread = rate.is_bounded() && rate.low < rate.high;
+  fmt::print("| {} | {:.1f} %{} |\n", design, percent(rate.estimate),
+             has_spread ? fmt::format(" [{:.1f}, {:.1f}]", percent(rate.low), percent(rate.high)) : "");
+}
+
+/// Share of the replicates with a false verdict, with the interval of Clopper and Pearson.
+void print_families(const std::vector<bench::Replicate>& replicates) {
+  using Binomial = boost::math::binomial_distribution<double>;
+  const auto all = static_cast<double>(replicates.size());
+  const auto false_ones =
+      static_cast<double>(std::count_if(replicates.begin(), replicates.end(), bench::has_false_verdict));
+  constexpr double kTail = (1 - stats::kConfidence) / 2;
+  fmt::print(
+      "| any FASTER or SLOWER among a replicate's comparisons with one of them (Holm) | {:.1f} % [{:.1f}, "
+      "{:.1f}] |\n",
+      percent(false_ones / all), percent(Binomial::find_lower_bound_on_p(all, false_ones, kTail)),
+      percent(Binomial::find_upper_bound_on_p(all, false_ones, kTail)));
 }
 
 void print_table(const std::vector<RunContents>& runs, int processes) {
@@ -65,12 +80,12 @@ void print_table(const std::vector<RunContents>& runs, int processes) {
              fmt::join(machines, ", "), cells.size(), replicates.size(), processes, fewest,
              fewest * (fewest - 1) / 2);
   fmt::print("| design | identical kernels declared different |\n|---|---|\n");
-  print_row("fresh processes, interleaved and paired, t test over processes", replicates,
-            bench::paired_processes);
-  print_row("the same batches pooled over processes, Welch's test", replicates, bench::pooled_batches);
-  print_row("single calls, one kernel after the other, pooled over processes, Welch's test", replicates,
-            bench::pooled_calls);
-  print_row("any FASTER or SLOWER in a replicate's family (Holm)", replicates, bench::family_verdicts);
+  print_share("fresh processes, interleaved and paired, t test over processes", replicates,
+              bench::paired_processes);
+  print_share("the same batches pooled over processes, Welch's test", replicates, bench::pooled_batches);
+  print_share("single calls, one kernel after the other, pooled over processes, Welch's test", replicates,
+              bench::pooled_calls);
+  print_families(replicates);
 }
 
 }  // namespace

@@ -20,24 +20,26 @@ function oneCell(cell, run) {
 }
 
 function cellTable(cell) {
-  const columns = [["kernel", ""], ["mean (95 % CI)", "nowrap"], ["ratio (95 % CI)", "nowrap"], ["verdict", ""], ["p", "n"],
+  const measured = cell.kernels.filter((k) => k.status === "ok");
+  const others = cell.kernels.filter((k) => k.status !== "ok");
+  const columns = [["kernel", ""], ["", ""], ["mean (95 % CI)", "nowrap"], ["ratio (95 % CI)", "nowrap"], ["verdict", ""], ["p", "n"],
     ["Welch p*", "n"], ["detects", "n"], ["median", "nowrap"], ["min – max", "nowrap"], ["CV within / between", "nowrap"], ["p95 single", "nowrap"],
-    ["% compute / bandwidth", "nowrap"], ["error / tolerance", "nowrap"], ["peak", "nowrap"], ["", ""]];
-  const holder = table(columns, cell.kernels.map((k) => kernelRow(k)), (i) => (cell.best_set.includes(cell.kernels[i].id) ? "best" : null));
-  return h("div", {}, holder, h("p", {class: "soft"}, "p: of the difference, adjusted. * unpaired, conservative under pairing; decides "
+    ["% compute / bandwidth", "nowrap"], ["error / tolerance", "nowrap"], ["peak", "nowrap"]];
+  return h("div", {}, table(columns, measured.map(kernelRow), (i) => (cell.best_set.includes(measured[i].id) ? "best" : null)),
+    others.length > 0 ? fold(`${others.length} kernels without a result`, () =>
+      table([["kernel", ""], ["", ""], ["why", "wide"]], others.map((k) => [id(k.id), k.status, k.reason]))) : "",
+    h("p", {class: "soft"}, "p: of the difference, adjusted. * unpaired, conservative under pairing; decides "
     + "nothing. detects: the smallest ratio seen with 80 % power."));
 }
 
 function kernelRow(k) {
-  if (k.status !== "ok") return [id(k.id), h("span", {class: "warn"}, `${k.status}: ${k.reason}`), ...Array(13).fill("")];
   const name = h("div", {}, id(k.id), k.is_baseline ? h("div", {class: "soft"}, "baseline") : "",
     k.impossible ? h("div", {class: "warn"}, `IMPOSSIBLE: ${k.impossible}`) : "");
-  return [name, intervalText(k.seconds, timeText), intervalText(k.ratio), badge(k.verdict) || "–", pText(k.p_difference_adjusted),
+  return [name, k.by_process && k.by_process.length > 0 ? samplesButton(k) : "", intervalText(k.seconds, timeText), intervalText(k.ratio), badge(k.verdict) || "–", pText(k.p_difference_adjusted),
     pText(k.welch_p), digits(k.smallest_detectable_ratio), k.median ? timeText(k.median.estimate) : "–",
     known(k.min) ? `${timeText(k.min)} – ${timeText(k.max)}` : "–", `${percentText(k.cv_within)} / ${percentText(k.cv_between)}`,
     k.unbatched ? timeText(k.unbatched.p95) : "–", `${digits(k.percent_of_compute)} / ${digits(k.percent_of_bandwidth)}`,
-    k.accuracy ? `${digits(k.accuracy.max_error, 2)} / ${digits(k.accuracy.tolerance, 2)}` : "–", bytesText(k.peak_bytes),
-    k.by_process && k.by_process.length > 0 ? samplesButton(k) : ""];
+    k.accuracy ? `${digits(k.accuracy.max_error, 2)} / ${digits(k.accuracy.tolerance, 2)}` : "–", bytesText(k.peak_bytes)];
 }
 
 function samplesButton(k) {

@@ -84,7 +84,7 @@ class Report(unittest.TestCase):
                      for k, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
         self.assertEqual(len(differing), 1)
         row, column = differing[0]
-        self.assertEqual((before[row][0], column), (CHANGED_KERNEL, 1))
+        self.assertEqual((before[row][0], column), (CHANGED_KERNEL, 2))
 
     def test_labels_are_text_wherever_they_stand(self):
         attack = '</script><img src=x onerror="window.hit=1"><script>window.hit=1</script>'

@@ -66,12 +66,23 @@ TEST(ClaimCrossover, ElsewhereNowhereOrUnclear) {
   EXPECT_EQ(none.direction, Direction::reversed);
   EXPECT_EQ(none.magnitude, Magnitude::smaller);
   EXPECT_FALSE(none.parts[0].value.has_value());
-  EXPECT_THAT(none.sentence, HasSubstr("no crossover"));
+  EXPECT_THAT(none.sentence, HasSubstr("they do not cross between N = 128 and 1024"));
   auto slower = speeds({-0.9, -0.8, -0.5, -0.4});
   EXPECT_EQ(answer_of(part("crossover", kCross), slower).direction, Direction::reversed);
   EXPECT_EQ(answer_of(part("crossover", kCross), slower).magnitude, Magnitude::larger);
   auto near = speeds({-0.5, -0.02, 0.02, 0.5}, 0.05);
   EXPECT_EQ(answer_of(part("crossover", kCross), near).direction, Direction::unresolved);
+}
+
+// From one process each nothing is known of the error: no interval, no magnitude, no verdict.
+TEST(ClaimCrossover, OneProcessSaysNothing) {
+  ClaimRun run;
+  const std::vector<double> speeds{-0.5, -0.3, 0.3, 0.5};
+  for (std::size_t i = 0; i < speeds.size(); ++i) run.against_mha(kGqa, 128 << i, {speeds[i]});
+  const auto answer = answer_of(part("crossover", kCross), run);
+  EXPECT_EQ(answer.direction, Direction::unresolved);
+  EXPECT_EQ(answer.magnitude, Magnitude::none);
+  EXPECT_FALSE(answer.parts[0].value->is_bounded());
 }
 
 ClaimRun times(const std::vector<double>& mha, const std::vector<double>& gqa) {

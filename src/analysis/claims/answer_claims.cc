@@ -65,7 +65,7 @@ std::vector<ClaimPart> judge(std::vector<Evidence> all, const RunAnalysis& run, 
     part.reason = why_no_verdict(evidence, group);
     if (run.published) continue;
     part.direction = Direction::unresolved;
-    measure(part);
+    if (evidence.processes >= 2) measure(part);
     if (part.spec.shown_only) continue;
     const bool open = !part.reason.empty();
     family.push_back(open ? 1 : std::min(1.0, 2 * std::min(evidence.p_as_published, evidence.p_opposite)));

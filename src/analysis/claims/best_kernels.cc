@@ -67,7 +67,7 @@ class Contest {
     const auto [at, is_new] = known_.try_emplace({kernel, rival, seqlen}, 1.0);
     if (is_new) {
       const auto logs = operands_.log_ratios(kernel, rival, seqlen);
-      at->second = stats::estimate(stats::sample_mean(logs)).above_p();
+      if (!logs.empty()) at->second = stats::estimate(stats::sample_mean(logs)).above_p();
     }
     return at->second;
   }

@@ -120,6 +120,7 @@ std::map<int, double> Operands::process_log_ratios(const std::string& kernel_id,
                                                    const std::string& against_id, std::int64_t seqlen) const {
   const auto& kernel = *find(kernel_id, seqlen);
   const auto& against = *find(against_id, seqlen);
+  if (!kernel.ok() || !against.ok()) return {};
   if (kernel.by_process.empty() || against.by_process.empty())
     return {{0, std::log(against.seconds->estimate / kernel.seconds->estimate)}};
   std::map<int, double> logs;
