@@ -67,6 +67,13 @@ class Report(unittest.TestCase):
         kernel = self.summary["runs"][0]["groups"][0]["cells"][0]["kernels"][0]
         self.assertEqual(processes, [len(kernel["by_process"]), sum(len(p["blocks"]) for p in kernel["by_process"])])
 
+    def test_shows_the_figures_of_one_machine_alone(self):
+        self.browser.open(self.page, 1280)
+        shown = self.browser.value(
+            "(() => { [...document.querySelectorAll('.chips button')].find((b) => b.textContent.startsWith('Apple')).click();"
+            " return [...new Set([...document.querySelectorAll('.chart')].filter((c) => c.offsetHeight > 0).map((c) => c.dataset.run))]; })()")
+        self.assertEqual(shown, ["r1"])
+
     def test_marks_a_run_that_is_not_publishable(self):
         summary = copy.deepcopy(self.summary)
         summary["runs"][0].update(publishable=False, marks=["a reason"], standing="")
