@@ -2,10 +2,11 @@
 jobs := $(shell nproc)
 ctest = ctest --output-on-failure --no-tests=error --parallel $(jobs)
 
-.PHONY: help setup-build setup setup-all build report test check-all clang asan-ubsan tsan slow aarch64
+.PHONY: help setup-build setup setup-report setup-all build report paper test check-all clang asan-ubsan tsan slow aarch64
 
 help:
-	@echo "make report     measure the published study on this machine (quick profile) and show the result"
+	@echo "make report     measure the published study on this machine (quick profile) and end with report.html"
+	@echo "make paper      typeset the newest store under results/ (or STORE=FILE) as paper.pdf, with its figures"
 	@echo "make test       build with warnings as errors and run the fast tests"
 	@echo "make build      build the release program, build/release/attnbench"
 	@echo "make check-all  the slow checks: clang, sanitizers, emulation, AArch64, formatting"
@@ -13,18 +14,24 @@ help:
 
 setup-build:
 	@tools/setup.sh build
+setup-report:
+	@tools/setup.sh build report
 setup:
-	@tools/setup.sh build test
+	@tools/setup.sh build report test
 setup-all:
-	@tools/setup.sh build test slow
+	@tools/setup.sh build report test slow
 
 build: setup-build
 	cmake --preset release
 	cmake --build build/release --parallel $(jobs)
 
-# Exit code 3 says "measured, but too noisy to publish"; the table shows the mark.
-report: build
+# Exit code 3 says "measured, but too noisy to publish"; tables, report and paper show the mark.
+report: setup-report build
 	build/release/attnbench run || [ $$? -eq 3 ]
+	tools/report.sh report
+
+paper: setup-report build
+	tools/report.sh paper $(STORE)
 
 test: setup
 	cmake --preset dev

@@ -1,34 +1,42 @@
 #!/usr/bin/env bash
 # Usage: tools/setup.sh GROUP...
 # Installs the packages of these groups of packages.txt that are missing. Calls nothing when none is. Without
-# root it changes nothing, prints the command to type and fails.
+# root it changes nothing, prints the command to type and fails. The group `report` then gets its Python
+# environment and the JavaScript of its charts (tools/setup_report.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 wanted=($(awk -v groups=" $* " '$1 !~ /^#/ && index(groups, " " $1 " ") {print $2}' packages.txt))
 
-if ! command -v dpkg-query >/dev/null; then
-  echo "setup: not a Debian system; install the equivalents of: ${wanted[*]}" >&2
-  exit 0
-fi
+install_missing() {
+  if ! command -v dpkg-query >/dev/null; then
+    echo "setup: not a Debian system; install the equivalents of: ${wanted[*]}" >&2
+    return
+  fi
 
-missing=()
-for package in "${wanted[@]}"; do
-  dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
-done
-[ ${#missing[@]} -gt 0 ] || exit 0
+  missing=()
+  for package in "${wanted[@]}"; do
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
 
-if [ "$(id -u)" -ne 0 ]; then
-  {
-    echo "setup: these packages are missing: ${missing[*]}"
-    echo "setup: nothing was changed. Type this, then run make again:"
-    echo
-    echo "  sudo sh -c 'apt-get update && apt-get install --no-install-recommends ${missing[*]}'"
-    echo
-  } >&2
-  exit 1
-fi
+  if [ "$(id -u)" -ne 0 ]; then
+    {
+      echo "setup: these packages are missing: ${missing[*]}"
+      echo "setup: nothing was changed. Type this, then run make again:"
+      echo
+      echo "  sudo sh -c 'apt-get update && apt-get install --no-install-recommends ${missing[*]}'"
+      echo
+    } >&2
+    exit 1
+  fi
 
-export DEBIAN_FRONTEND=noninteractive
-apt-get update
-apt-get install --yes --no-install-recommends "${missing[@]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update
+  apt-get install --yes --no-install-recommends "${missing[@]}"
+}
+
+install_missing
+case " $* " in
+  *" report "*) tools/setup_report.sh ;;
+esac

@@ -14,9 +14,13 @@ enum ExitCode : int {
 };
 
 /// Each adds one subcommand whose callback stores the exit code.
+void add_analyze_command(CLI::App& app, int& exit_code);
+void add_claims_command(CLI::App& app, int& exit_code);
+void add_compare_command(CLI::App& app, int& exit_code);
 void add_export_command(CLI::App& app, int& exit_code);
 void add_import_command(CLI::App& app, int& exit_code);
 void add_list_command(CLI::App& app, int& exit_code);
+void add_report_command(CLI::App& app, int& exit_code);
 /// argv: the command line as given, for a second start with other settings of the pool, and the command that
 /// resumes.
 void add_run_command(CLI::App& app, char** argv, int& exit_code);

@@ -31,10 +31,8 @@ void export_store(const Store& store, const std::string& out) {
 
 std::string tables(const Store& store, const std::string& format) {
   std::string text;
-  for (const auto& stored : store.runs()) {
-    const auto summary = summarize(store, stored.id);
-    text += (text.empty() ? "" : "\n") + (format == "md" ? markdown_table(summary) : latex_table(summary));
-  }
+  for (const auto& run : analyze(all_contents(store)).runs)
+    text += (text.empty() ? "" : "\n") + (format == "md" ? markdown_table(run) : latex_table(run));
   return text;
 }
 

@@ -33,9 +33,13 @@ int main(int argc, char** argv) {
   CLI::App app{"AttnBench: which attention mechanism, in which implementation, is fastest on this machine"};
   app.require_subcommand(1);
   app.set_version_flag("--version", ATTNBENCH_VERSION);
+  add_analyze_command(app, exit_code);
+  add_claims_command(app, exit_code);
+  add_compare_command(app, exit_code);
   add_export_command(app, exit_code);
   add_import_command(app, exit_code);
   add_list_command(app, exit_code);
+  add_report_command(app, exit_code);
   add_run_command(app, argv, exit_code);
   add_worker_command(app, argv, exit_code);
   add_env_command(app, exit_code);

@@ -1,53 +1,16 @@
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <cmath>
-#include <functional>
-#include <map>
 
 #include "attnbench/error.h"
 #include "plan/ranges.h"
 #include "plan/study_tables.h"
+#include "plan/toml_fields.h"
 
 namespace attnbench {
 namespace {
 
-int line_of(const toml::node& node) { return static_cast<int>(node.source().begin.line); }
-
-/// A value as the file shows it.
-std::string shown(const toml::node& node) {
-  if (const auto* text = node.as_string()) return text->get();
-  if (const auto* number = node.as_integer()) return std::to_string(number->get());
-  if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
-  if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
-  if (const auto* array = node.as_array()) return fmt::format("a list of {}", array->size());
-  return node.is_table() ? "a table" : "a date or time";
-}
-
-/// Runs `read` and puts "source:line: " before its errors.
-template <typename Read>
-void located(const std::string& source, int line, Read&& read) {
-  try {
-    read();
-  } catch (const InputError& error) {
-    throw InputError(fmt::format("{}:{}: {}", source, line, error.what()));
-  }
-}
-
-std::string text_of(std::string_view field, const toml::node& node) {
-  const auto* text = node.as_string();
-  if (text == nullptr) throw InputError(field, shown(node), "is not a text in quotes");
-  return text->get();
-}
-
-/// Calls read(element) for each element of a list, or for a single value.
-template <typename Read>
-void for_each_value(std::string_view field, const toml::node& node, Read&& read) {
-  const auto* list = node.as_array();
-  if (list == nullptr) return read(node);
-  if (list->empty()) throw InputError(field, "[]", "is an empty list");
-  for (const auto& element : *list) read(element);
-}
+using namespace toml_fields;
 
 template <typename T>
 void read_names(std::string_view field, const toml::node& node, T (*parse)(std::string_view),
@@ -76,22 +39,6 @@ void read_scale(const toml::node& node, CellTable& table) {
     throw InputError("softmax_scale", shown(node), "is neither \"rsqrt\" (1/sqrt(head_dim)) nor a number");
   }
   table.softmax_scale = *number;
-}
-
-using Readers = std::map<std::string, std::function<void(const std::string& field, const toml::node&)>>;
-
-/// Hands every key of the table to its reader; a key without one is an error.
-void read_keys(const toml::table& table, const std::string& source, const Readers& readers) {
-  for (const auto& [key, node] : table) {
-    const std::string field(key.str());
-    located(source, static_cast<int>(key.source().begin.line), [&, &value = node] {
-      const auto reader = readers.find(field);
-      if (reader != readers.end()) return reader->second(field, value);
-      std::vector<std::string> known;
-      for (const auto& [name, unused] : readers) known.push_back(name);
-      throw InputError("key", field, fmt::format("is not known here{}", suggestion(field, known)));
-    });
-  }
 }
 
 CellTable read_cell_table(const toml::table& toml, const std::string& source) {
@@ -157,13 +104,7 @@ CellTable read_cell_table(const toml::table& toml, const std::string& source) {
 
 StudyTables parse_study_tables(std::string_view text, const std::string& source) {
   StudyTables study{.source = source, .name = {}, .description = {}, .tables = {}};
-  toml::table document;
-  try {
-    document = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    throw InputError(
-        fmt::format("{}:{}: not valid TOML: {}", source, error.source().begin.line, error.description()));
-  }
+  const auto document = parse_toml(text, source);
   read_keys(document, source,
             {{"name", [&](const auto& field, const toml::node& node) { study.name = text_of(field, node); }},
              {"description",

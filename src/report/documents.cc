@@ -1,18 +1,17 @@
 #include <fmt/format.h>
 
-#include "report/format.h"
-#include "report/groups.h"
+#include "analysis/format.h"
 #include "report/table.h"
 
 namespace attnbench {
 namespace {
 
 /// One kernel at one N, as texts: N, kernel, mean with unit, ±%, ratio, interval or note.
-std::vector<std::vector<std::string>> rows_of(const CellGroup& group) {
+std::vector<std::vector<std::string>> rows_of(const GroupAnalysis& group) {
   std::vector<std::vector<std::string>> rows;
-  for (const auto* cell : group.cells) {
-    const auto n = std::to_string(cell->seqlen());
-    for (const auto& k : cell->kernels) {
+  for (const auto& cell : group.cells) {
+    const auto n = std::to_string(cell.seqlen());
+    for (const auto& k : cell.kernels) {
       std::vector<std::string> row{n, k.kernel.id(), "", "", "", ""};
       if (k.seconds) {
         const auto unit = unit_for(k.seconds->estimate);
@@ -24,19 +23,18 @@ std::vector<std::vector<std::string>> rows_of(const CellGroup& group) {
         row[5] = fmt::format("{}: {}", k.status, k.reason);
       }
       rows.push_back(std::move(row));
-      if (k.kernel.is_baseline && cell->aa_ratio) {
-        rows.push_back({n, "A/A: the baseline twice", "", "", ratio_text(cell->aa_ratio->estimate),
-                        range_text(*cell->aa_ratio)});
+      if (k.kernel.is_baseline && cell.aa) {
+        rows.push_back({n, "A/A: the baseline twice", "", "", ratio_text(cell.aa->ratio.estimate),
+                        range_text(cell.aa->ratio)});
       }
     }
   }
   return rows;
 }
 
-std::string title_of(const RunSummary& summary, const GroupedRun& grouped) {
-  const auto mark = standing(summary);
-  return fmt::format("Study {}, profile {}{}{}. {}; {}.", summary.run.study, summary.run.profile,
-                     mark.empty() ? "" : "; ", mark, machine_label(summary.run), grouped.common);
+std::string title_of(const RunAnalysis& run) {
+  return fmt::format("Study {}, profile {}{}{}. {}; {}.", run.run.study, run.run.profile,
+                     run.standing.empty() ? "" : "; ", run.standing, run.machine, run.common);
 }
 
 std::string replaced(std::string_view text,
@@ -70,10 +68,9 @@ std::string for_latex(std::string_view text) {
 
 }  // namespace
 
-std::string markdown_table(const RunSummary& summary) {
-  const auto grouped = group_cells(summary);
-  auto text = for_markdown(title_of(summary, grouped)) + "\n";
-  for (const auto& group : grouped.groups) {
+std::string markdown_table(const RunAnalysis& run) {
+  auto text = for_markdown(title_of(run)) + "\n";
+  for (const auto& group : run.groups) {
     text += fmt::format("\n### {}\n\n", for_markdown(group.heading));
     text += "| N | kernel | mean | ±% | ratio | 95 % CI |\n|--:|:--|--:|--:|--:|:--|\n";
     for (const auto& row : rows_of(group)) {
@@ -84,10 +81,9 @@ std::string markdown_table(const RunSummary& summary) {
   return text;
 }
 
-std::string latex_table(const RunSummary& summary) {
-  const auto grouped = group_cells(summary);
-  auto text = fmt::format("% needs \\usepackage{{booktabs}}\n% {}\n", for_latex(title_of(summary, grouped)));
-  for (const auto& group : grouped.groups) {
+std::string latex_table(const RunAnalysis& run) {
+  auto text = fmt::format("% needs \\usepackage{{booktabs}}\n% {}\n", for_latex(title_of(run)));
+  for (const auto& group : run.groups) {
     text += fmt::format("% {}\n\\begin{{tabular}}{{rlrrrl}}\n\\toprule\n", for_latex(group.heading));
     text += "N & kernel & mean & $\\pm$\\% & ratio & 95\\,\\% CI \\\\\n\\midrule\n";
     for (const auto& row : rows_of(group)) {

@@ -7,11 +7,11 @@
 
 namespace attnbench {
 
-std::string fold_other_paths(const CellGroup& group, std::vector<KernelRecord>& rows) {
+std::string fold_other_paths(const GroupAnalysis& group, std::vector<KernelRecord>& rows) {
   const auto unsupported_reason = [&](const KernelRecord& row) {
     std::string reason;
-    for (const auto* cell : group.cells) {
-      for (const auto& kernel : cell->kernels) {
+    for (const auto& cell : group.cells) {
+      for (const auto& kernel : cell.kernels) {
         if (kernel.kernel.id() != row.id()) continue;
         if (kernel.status != "unsupported" || (!reason.empty() && kernel.reason != reason))
           return std::string();

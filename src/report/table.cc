@@ -7,9 +7,8 @@
 #include <map>
 #include <numeric>
 
+#include "analysis/format.h"
 #include "report/folded_paths.h"
-#include "report/format.h"
-#include "report/groups.h"
 
 namespace attnbench {
 namespace {
@@ -60,15 +59,15 @@ std::string on_one_line(std::string text) {
 
 /// All kernels at one N, ready to print.
 struct Column {
-  const CellSummary* cell;
+  const CellAnalysis* cell;
   TimeUnit unit;
-  std::map<std::string, const KernelSummary*> kernels;  ///< by id
+  std::map<std::string, const KernelAnalysis*> kernels;  ///< by id
   std::array<std::size_t, kParts> widths;
 
   std::size_t width() const { return std::accumulate(widths.begin(), widths.end(), kParts - 1); }
 };
 
-Parts parts_of(const Column& column, const KernelSummary& k) {
+Parts parts_of(const Column& column, const KernelAnalysis& k) {
   Parts parts{three_digits(k.seconds->estimate * column.unit.per_second), half_width_percent(*k.seconds), "",
               ""};
   if (k.ratio) {
@@ -82,7 +81,7 @@ Parts aa_parts(const stats::Interval& ratio) {
   return {"", "", ratio_text(ratio.estimate), range_text(ratio)};
 }
 
-Column make_column(const CellSummary& cell) {
+Column make_column(const CellAnalysis& cell) {
   Column column{&cell, unit_for(1e-6), {}, {}};
   double smallest = 0;
   for (const auto& kernel : cell.kernels) {
@@ -96,7 +95,7 @@ Column make_column(const CellSummary& cell) {
       column.widths[p] = std::max(column.widths[p], width_of(parts[p]));
   };
   widen(kPartNames);
-  if (cell.aa_ratio) widen(aa_parts(*cell.aa_ratio));
+  if (cell.aa) widen(aa_parts(cell.aa->ratio));
   for (const auto& kernel : cell.kernels) {
     if (kernel.seconds) widen(parts_of(column, kernel));
   }
@@ -109,10 +108,10 @@ std::string parts_text(const Column& column, const Parts& parts) {
   return text;
 }
 
-std::vector<KernelRecord> rows_of(const CellGroup& group) {
+std::vector<KernelRecord> rows_of(const GroupAnalysis& group) {
   std::vector<KernelRecord> rows;
-  for (const auto* cell : group.cells) {
-    for (const auto& kernel : cell->kernels) {
+  for (const auto& cell : group.cells) {
+    for (const auto& kernel : cell.kernels) {
       const bool known =
           std::any_of(rows.begin(), rows.end(), [&](const auto& r) { return r.id() == kernel.kernel.id(); });
       if (!known) rows.push_back(kernel.kernel);
@@ -133,7 +132,7 @@ std::string common_suffix(const std::vector<KernelRecord>& rows) {
 
 class Block {
  public:
-  Block(const CellGroup& group, Notes& notes) : group_(group), notes_(notes), rows_(rows_of(group)) {
+  Block(const GroupAnalysis& group, Notes& notes) : group_(group), notes_(notes), rows_(rows_of(group)) {
     folded_ = fold_other_paths(group, rows_);
     const auto suffix = common_suffix(rows_);
     heading_ = group.heading + (suffix.empty() ? "" : ", kernels " + suffix);
@@ -148,8 +147,8 @@ class Block {
   std::string text() {
     std::vector<Column> columns;
     std::size_t widest = 0;
-    for (const auto* cell : group_.cells) {
-      columns.push_back(make_column(*cell));
+    for (const auto& cell : group_.cells) {
+      columns.push_back(make_column(cell));
       widest = std::max(widest, columns.back().width() + kGap);
     }
     const auto fitting = std::clamp<std::size_t>((kWidth - label_width_) / widest, 1, kColumnsSideBySide);
@@ -225,17 +224,17 @@ class Block {
     std::vector<std::string> cells;
     bool any = false;
     for (const auto& column : columns) {
-      any |= column.cell->aa_ratio.has_value();
-      cells.push_back(parts_text(column, column.cell->aa_ratio ? aa_parts(*column.cell->aa_ratio) : Parts{}));
+      any |= column.cell->aa.has_value();
+      cells.push_back(parts_text(column, column.cell->aa ? aa_parts(column.cell->aa->ratio) : Parts{}));
     }
     return any ? line(kAlias, cells) : "";
   }
 
-  static std::string reason_text(const KernelSummary& kernel) {
+  static std::string reason_text(const KernelAnalysis& kernel) {
     return on_one_line(fmt::format("{}: {}", kernel.status, kernel.reason));
   }
 
-  const CellGroup& group_;
+  const GroupAnalysis& group_;
   Notes& notes_;
   std::vector<KernelRecord> rows_;
   std::vector<std::string> labels_;
@@ -243,56 +242,39 @@ class Block {
   std::size_t label_width_;
 };
 
-std::string baseline_line(const RunSummary& summary) {
+std::string baseline_line(const RunAnalysis& run) {
   std::vector<std::string> baselines;
-  for (const auto& cell : summary.cells) {
-    if (std::find(baselines.begin(), baselines.end(), cell.baseline) == baselines.end())
-      baselines.push_back(cell.baseline);
+  for (const auto& group : run.groups) {
+    for (const auto& cell : group.cells) {
+      const bool known = std::find(baselines.begin(), baselines.end(), cell.baseline) != baselines.end();
+      if (!known && !cell.baseline.empty()) baselines.push_back(cell.baseline);
+    }
   }
-  if (baselines == std::vector<std::string>{""} || baselines.empty()) return "no baseline: no ratios\n";
-  std::erase(baselines, "");
+  if (baselines.empty()) return "no baseline: no ratios\n";
   return fmt::format("ratio: time of {} / time of the kernel; above 1 the kernel is faster\n",
                      fmt::join(baselines, " or "));
 }
 
-/// One line for each kind of reason (its words before the first number), with the first of them in full.
-std::string invalid_lines(const RunSummary& summary) {
-  struct Kind {
-    int processes = 0;
-    std::string first;
-  };
-  std::map<std::string, Kind> kinds;
-  int total = 0;
-  for (const auto& cell : summary.cells) {
-    total += cell.valid_processes + static_cast<int>(cell.invalid_reasons.size());
-    for (const auto& reason : cell.invalid_reasons) {
-      auto& kind = kinds[reason.substr(0, reason.find_first_of("0123456789"))];
-      if (++kind.processes == 1)
-        kind.first = fmt::format("{} (in {})", on_one_line(reason), cell.cell.cell_id);
-    }
-  }
+std::string invalid_lines(const RunAnalysis& run) {
   std::string text;
-  for (const auto& [words, kind] : kinds) {
-    text += fmt::format("invalid, not counted: {} of {} processes, the first: {}\n", kind.processes, total,
-                        kind.first);
+  for (const auto& kind : run.noise.reasons) {
+    text += fmt::format("invalid, not counted: {} of {} processes, the first: {} (in {})\n", kind.count,
+                        run.noise.by_process.size(), on_one_line(kind.reason), kind.cell_id);
   }
   return text;
 }
 
 }  // namespace
 
-std::string run_table(const Store& store, std::int64_t run_id) { return run_table(summarize(store, run_id)); }
-
-std::string run_table(const RunSummary& summary) {
-  const auto grouped = group_cells(summary);
-  const auto mark = standing(summary);
-  std::string text = fmt::format("AttnBench: study {}, profile {}{}{}\n", summary.run.study,
-                                 summary.run.profile, mark.empty() ? "" : "; ", mark);
-  text += fmt::format("{}; {}\n", machine_label(summary.run), grouped.common);
-  text += baseline_line(summary);
+std::string run_table(const RunAnalysis& run) {
+  std::string text = fmt::format("AttnBench: study {}, profile {}{}{}\n", run.run.study, run.run.profile,
+                                 run.standing.empty() ? "" : "; ", run.standing);
+  for (const auto& mark : run.marks) text += fmt::format("NOT PUBLISHABLE: {}\n", mark);
+  text += fmt::format("{}; {}\n", run.machine, run.common);
+  text += baseline_line(run);
   Notes notes;
-  for (const auto& group : grouped.groups) text += Block(group, notes).text();
-  const auto ends = notes.lines() + invalid_lines(summary);
+  for (const auto& group : run.groups) text += Block(group, notes).text();
+  const auto ends = notes.lines() + invalid_lines(run);
   if (!ends.empty()) text += "\n" + ends;
   return text + "\nWhat each column means: attnbench run --help\n";
 }
@@ -308,7 +290,8 @@ std::string table_legend() {
             that something else disturbed the measurement
   -         cannot be known: from one process no interval follows, or the kernel has no part in that cell
 Rows without numbers say why: unsupported (the kernel cannot compute this), wrong (failed verification),
-failed or quarantined (crashed, hung or was wrong while measured), not measured.)";
+failed or quarantined (crashed, hung or was wrong while measured), impossible (faster than the machine can
+be), not measured.)";
 }
 
 }  // namespace attnbench

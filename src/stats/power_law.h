@@ -2,6 +2,7 @@
 
 #include <span>
 
+#include "stats/contrast.h"
 #include "stats/intervals.h"
 #include "stats/size_series.h"
 
@@ -25,5 +26,9 @@ struct PowerLaw {
 /// not they follow a power law; an interval from the residuals of the line would charge a bend to chance.
 /// A length with a single process: unbounded. Throws InputError as check_series does.
 PowerLaw fit_power_law(std::span<const SizePoint> log_seconds);
+
+/// The exponent with its error, for tests: the slope of that line. Of log-ratios it says how a ratio grows
+/// with N. Errors as above.
+Estimate log_log_slope(std::span<const SizePoint> logs);
 
 }  // namespace attnbench::stats

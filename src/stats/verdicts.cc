@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "stats/contrast.h"
 #include "stats/equivalence.h"
 #include "stats/holm.h"
 
@@ -42,16 +41,22 @@ std::string_view to_string(Verdict verdict) {
 }
 
 std::vector<Judgement> judge_family(std::span<const std::vector<double>> process_log_ratios) {
+  std::vector<LogRatio> log_ratios;
+  for (const auto& logs : process_log_ratios)
+    log_ratios.push_back({estimate(sample_mean(logs)), logs.size()});
+  return judge_family(log_ratios);
+}
+
+std::vector<Judgement> judge_family(std::span<const LogRatio> log_ratios) {
   std::vector<Judgement> judgements;
   std::vector<double> difference;
   std::vector<double> equivalence;
-  for (const auto& logs : process_log_ratios) {
-    const auto log_ratio = estimate(sample_mean(logs));
+  for (const auto& [log_ratio, processes] : log_ratios) {
     Judgement judgement;
     judgement.ratio = exponential(log_ratio.interval());
     judgement.difference_p = log_ratio.two_sided_p();
     judgement.equivalence_p = equivalence_p(log_ratio);
-    const bool enough = logs.size() >= kFewestProcesses;
+    const bool enough = processes >= kFewestProcesses;
     difference.push_back(enough ? judgement.difference_p : 1);
     equivalence.push_back(enough ? judgement.equivalence_p : 1);
     judgements.push_back(judgement);
@@ -61,7 +66,7 @@ std::vector<Judgement> judge_family(std::span<const std::vector<double>> process
   for (std::size_t i = 0; i < judgements.size(); ++i) {
     judgements[i].difference_p_adjusted = difference_adjusted[i];
     judgements[i].equivalence_p_adjusted = equivalence_adjusted[i];
-    judgements[i].verdict = verdict(judgements[i], process_log_ratios[i].size());
+    judgements[i].verdict = verdict(judgements[i], log_ratios[i].processes);
   }
   return judgements;
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "stats/contrast.h"
 #include "stats/intervals.h"
 
 namespace attnbench::stats {
@@ -41,5 +42,13 @@ struct Judgement {
 /// A comparison of too few processes stays in the family, so that leaving it out cannot help the others.
 /// Throws InputError for a comparison without processes, or a value not finite.
 std::vector<Judgement> judge_family(std::span<const std::vector<double>> process_log_ratios);
+
+/// A log-ratio known otherwise than from paired processes, as between two separately measured stores.
+struct LogRatio {
+  Estimate estimate;
+  std::size_t processes = 0;  ///< behind it; of two samples, those of the smaller
+};
+/// The same verdicts, of such log-ratios.
+std::vector<Judgement> judge_family(std::span<const LogRatio> log_ratios);
 
 }  // namespace attnbench::stats

@@ -225,7 +225,7 @@ RunContents read_run(const json& in) {
 
 }  // namespace
 
-std::vector<std::string> machine_names(const std::vector<RunContents>& runs) {
+std::vector<std::string> machine_names(std::span<const RunContents> runs) {
   std::vector<std::string> names;
   std::map<std::string, int> seen;
   for (const auto& contents : runs) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,7 @@ namespace attnbench {
 
 /// The name of each run's machine in exported rows: its label, with " (2)", " (3)".. where an earlier run has
 /// the same, so that a row's machine, cell and process name one process.
-std::vector<std::string> machine_names(const std::vector<RunContents>& runs);
+std::vector<std::string> machine_names(std::span<const RunContents> runs);
 
 /// What NAME.env.json holds beside NAME.csv: everything of the runs but the rows themselves.
 nlohmann::json environment_document(const std::vector<RunContents>& runs);

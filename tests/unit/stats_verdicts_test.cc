@@ -74,7 +74,7 @@ TEST(StatsVerdicts, Words) {
 }
 
 TEST(StatsVerdicts, RefusesBadInput) {
-  EXPECT_TRUE(judge_family({}).empty());
+  EXPECT_TRUE(judge_family(std::vector<std::vector<double>>{}).empty());
   EXPECT_THROW(judge_family(Family{{}}), InputError);
   EXPECT_THROW(judge_family(Family{{0, NAN}}), InputError);
 }

@@ -1,0 +1,79 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "analysis/claims/answer_claims.h"
+#include "analysis/claims/load_claims.h"
+#include "analysis/summary_json.h"
+#include "commands.h"
+#include "report/kernels_csv.h"
+#include "report/table.h"
+#include "report/verdict_table.h"
+#include "store/export.h"
+#include "stores.h"
+
+namespace attnbench {
+namespace {
+
+struct Options {
+  std::vector<std::string> stores;
+  std::string out, csv, tex;
+  bool as_json = false;
+};
+
+std::string json_text(const Analysis& analysis) {
+  return to_json(analysis).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+}
+
+void write(const std::string& file, const std::string& text) {
+  write_text_file(file, text);
+  fmt::print(stderr, "wrote {}\n", file);
+}
+
+int run_analyze(const Options& options) {
+  auto analysis = analyze(read_stores(options.stores));
+  analysis.claims = answer_claims(builtin_claims(), analysis.runs);
+  if (!options.out.empty()) write(options.out, json_text(analysis));
+  if (!options.csv.empty()) write(options.csv, kernels_csv(analysis));
+  if (!options.tex.empty()) {
+    std::string text;
+    for (const auto& run : analysis.runs) text += (text.empty() ? "" : "\n") + latex_table(run);
+    write(options.tex, text);
+  }
+  bool publishable = true;
+  for (const auto& run : analysis.runs) publishable = publishable && run.publishable.value_or(true);
+  if (options.as_json) {
+    fmt::print("{}", json_text(analysis));
+  } else {
+    const char* separator = "";
+    for (const auto& run : analysis.runs) {
+      fmt::print("{}{}{}", separator, run_table(run), verdict_table(run));
+      separator = "\n";
+    }
+  }
+  return publishable ? kDone : kNotPublishable;
+}
+
+}  // namespace
+
+void add_analyze_command(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand(
+      "analyze", "From samples to intervals and verdicts: tables, summary.json, CSV, LaTeX");
+  command->footer(table_legend() + "\n" + verdict_legend() +
+                  "\nExit codes: 0 done, 2 bad input, 3 a run of the publish profile is not publishable.\n\n"
+                  "Examples:\n"
+                  "  attnbench analyze paper.db\n"
+                  "  attnbench analyze paper.db --out summary.json --csv kernels.csv --tex table.tex\n"
+                  "  attnbench analyze xeon.db epyc.db published.db --out summary.json");
+  const auto options = std::make_shared<Options>();
+  command->add_option("STORE", options->stores, "Stores to read; each run is analyzed by itself")->required();
+  command->add_option("--out", options->out, "File for summary.json, all results (docs/summary.schema.json)");
+  command->add_option("--csv", options->csv, "File for the results as CSV, one line a kernel and cell");
+  command->add_option("--tex", options->tex, "File for the tables in LaTeX");
+  command->add_flag("--json", options->as_json, "Print summary.json instead of the tables");
+  command->callback([options, &exit_code] { exit_code = run_analyze(*options); });
+}
+
+}  // namespace attnbench

@@ -1,0 +1,84 @@
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "analysis/claims/answer_claims.h"
+#include "analysis/claims/load_claims.h"
+#include "analysis/summary_json.h"
+#include "attnbench/error.h"
+#include "commands.h"
+#include "report/html.h"
+#include "store/export.h"
+#include "stores.h"
+
+namespace attnbench {
+namespace {
+
+struct Options {
+  std::vector<std::string> stores;
+  std::string out = "report.html";
+  bool as_json = false;
+};
+
+std::string contents_of(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+/// The summary of the stores; or the one file that `attnbench analyze --out` wrote, as it is.
+nlohmann::json read_summary(const std::vector<std::string>& files) {
+  if (files.size() == 1 && files.front().ends_with(".json")) {
+    const auto summary = nlohmann::json::parse(contents_of(files.front()), nullptr, false);
+    if (summary.is_discarded()) throw InputError("STORE", files.front(), "is not readable JSON");
+    return summary;
+  }
+  auto analysis = analyze(read_stores(files));
+  analysis.claims = answer_claims(builtin_claims(), analysis.runs);
+  return to_json(analysis);
+}
+
+int exit_code_of(const nlohmann::json& summary) {
+  for (const auto& run : summary.at("runs")) {
+    if (run.at("publishable") == false) return kNotPublishable;
+  }
+  return kDone;
+}
+
+int run_report(const Options& options) {
+  const auto summary = read_summary(options.stores);
+  const auto html = html_report(summary);
+  write_text_file(options.out, html);
+  if (options.as_json) {
+    fmt::print("{}\n", nlohmann::json{{"written", options.out}, {"bytes", html.size()}}.dump(2));
+  } else {
+    fmt::print("{}\n", options.out);
+  }
+  return exit_code_of(summary);
+}
+
+}  // namespace
+
+void add_report_command(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand("report", "One HTML file with results, claims, figures and samples");
+  command->footer(
+      "The file loads nothing from anywhere. Several stores stand side by side and are never averaged. A "
+      "single "
+      "summary.json,\nas 'attnbench analyze --out' writes it, is read in place of stores.\n"
+      "Exit codes: 0 done, 2 bad input, 3 written, but a run of the publish profile is not publishable.\n\n"
+      "Examples:\n"
+      "  attnbench report paper.db\n"
+      "  attnbench report xeon.db epyc.db published.db --out machines.html\n"
+      "  attnbench report summary.json");
+  const auto options = std::make_shared<Options>();
+  command->add_option("STORE", options->stores, "Stores to read, or one summary.json")->required();
+  command->add_option("--out", options->out, "File to write")->capture_default_str();
+  command->add_flag("--json", options->as_json, "Print name and size of the file as JSON");
+  command->callback([options, &exit_code] { exit_code = run_report(*options); });
+}
+
+}  // namespace attnbench

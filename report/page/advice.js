@@ -1,0 +1,69 @@
+// What to use at each N, and what it buys a whole layer.
+
+function showMachines(summary) {
+  const place = document.getElementById("machines");
+  for (const run of summary.runs) {
+    const measured = run.measured_from ? `, measured ${run.measured_from.slice(0, 10)}` : "";
+    place.append(h("div", {class: "machine"}, h("span", {class: "name"}, run.machine),
+      h("span", {class: "soft"}, run.published ? " · means as published"
+        : ` · study ${run.study.name}, profile ${run.study.profile}${measured} · ${run.common}`),
+      markOf(run) ? h("div", {class: "mark"}, markOf(run)) : null));
+  }
+  document.title = `AttnBench: ${summary.runs.map((run) => run.machine).join(", ")}`;
+}
+
+function adviceTable(rows) {
+  return table([["N", "n"], ["use", ""], ["ratio to the baseline (95 % CI)", "nowrap"], ["in words", "wide"]],
+    rows.map((row) => [String(row.seqlen),
+      row.best_set.length === 0 ? h("span", {class: "soft nowrap"}, "no verdict")
+        : [row.best_set.length > 1 ? h("div", {class: "soft"}, `tied, ${row.best_set.length} kernels`) : null,
+          ...row.best_set.map((kernel) => h("div", {}, id(kernel)))],
+      intervalText(row.ratio), row.sentence]), () => null, "stacked");
+}
+
+function showUse(summary, section) {
+  section.append(h("p", {class: "soft"}, "Of kernels that are tied none is shown to be the fastest; the first has the highest "
+    + "ratio. A mechanism other than the one a model was trained with is a choice for training, not a drop-in."));
+  for (const run of summary.runs.filter((r) => !r.published)) {
+    section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "");
+    for (const group of run.groups) {
+      const isOverall = (row) => !row.mechanism;
+      section.append(h("h4", {}, group.heading), adviceTable(group.recommendation.filter(isOverall)));
+      const others = [...new Set(group.recommendation.filter((r) => !isOverall(r)).map((row) => row.mechanism))];
+      if (others.length > 0) {
+        section.append(fold(`${group.heading}: the best kernel of each mechanism`, () => others.map((mechanism) =>
+          [h("h4", {}, id(mechanism)), adviceTable(group.recommendation.filter((row) => row.mechanism === mechanism))]).flat()));
+      }
+    }
+  }
+}
+
+function layerTable(rows) {
+  return table([["N", "n"], ["kernel", ""], ["attention's share of the layer", "nowrap"], ["gain in core scope", "nowrap"],
+    ["gain in layer scope", "nowrap"], ["verdict core / layer", ""]],
+  rows.map((row) => [String(row.seqlen), id(row.kernel), intervalText(row.share, percentText), intervalText(row.core_gain),
+    intervalText(row.layer_gain), [badge(row.core_verdict) || "–", " / ", badge(row.layer_verdict) || "–",
+      row.differs ? h("div", {class: "warn"}, "⚠ the two verdicts differ") : null].filter(known)]));
+}
+
+function showLayer(summary, section) {
+  section.append(h("p", {class: "soft"}, "Time of the kernel alone (core scope) in percent of the time of the whole layer with its "
+    + "projections, and what the kernel gains over the baseline in each. Shown: the fastest kernel measured, and those tied with it, in one of the two."));
+  let any = false;
+  for (const run of summary.runs.filter((r) => r.layer_effect.length > 0)) {
+    any = true;
+    section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "");
+    for (const dtype of new Set(run.layer_effect.map((row) => row.dtype))) {
+      const rows = run.layer_effect.filter((row) => row.dtype === dtype);
+      const best = new Set(run.groups.flatMap((group) => group.cells.flatMap((cell) =>
+        [cell.fastest, ...cell.best_set].map((kernel) => `${group.id} ${cell.seqlen} ${kernel}`))));
+      const isBest = (row) => [row.core_group, row.layer_group].some((group) => best.has(`${group} ${row.seqlen} ${row.kernel}`));
+      const differing = rows.filter((row) => row.differs);
+      section.append(h("h4", {}, dtype),
+        differing.length > 0 ? h("p", {class: "warn"}, `⚠ Core and layer verdicts differ in ${differing.length} of ${rows.length} cases: `
+          + "judge a kernel by the scope that your program runs.") : "", layerTable(rows.filter(isBest)),
+        fold(`${dtype}: all kernels`, () => layerTable(rows)));
+    }
+  }
+  if (!any) section.append(h("p", {}, "No kernel was measured both by itself and inside its layer."));
+}

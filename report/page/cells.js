@@ -1,0 +1,81 @@
+// Every cell, its kernels and their samples by process.
+
+function showCells(summary, section) {
+  section.append(h("p", {class: "soft"}, "A green edge marks kernels that may be the fastest. \"Samples\" opens a kernel's blocks by "
+    + "process: a process is one observation, its blocks are not."));
+  for (const run of summary.runs) {
+    section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "");
+    for (const group of run.groups) {
+      section.append(fold(`${group.heading}: N = ${group.seqlens.join(", ")}`, () => group.cells.map((cell) => oneCell(cell, run))));
+    }
+  }
+}
+
+function oneCell(cell, run) {
+  const lines = [`baseline ${cell.baseline || "none"}`];
+  if (!run.published) lines.push(`${cell.valid_processes} valid processes, ${cell.invalid_reasons.length} rejected`);
+  if (cell.aa) lines.push(`A/A, the baseline twice: ${intervalText(cell.aa.ratio)}`);
+  return h("div", {}, h("h4", {}, `N = ${cell.seqlen}`), h("p", {class: "soft"}, lines.join(" · ")),
+    cell.withheld ? h("p", {class: "mark"}, `No verdicts: ${cell.withheld}`) : "", cellTable(cell));
+}
+
+function cellTable(cell) {
+  const measured = cell.kernels.filter((k) => k.status === "ok");
+  const others = cell.kernels.filter((k) => k.status !== "ok");
+  const columns = [["kernel", ""], ["", ""], ["mean (95 % CI)", "nowrap"], ["ratio (95 % CI)", "nowrap"], ["verdict", ""], ["p", "n"],
+    ["Welch p*", "n"], ["detects", "n"], ["median", "nowrap"], ["min – max", "nowrap"], ["CV within / between", "nowrap"], ["p95 single", "nowrap"],
+    ["% compute / bandwidth", "nowrap"], ["error / tolerance", "nowrap"], ["peak", "nowrap"]];
+  return h("div", {}, table(columns, measured.map(kernelRow), (i) => (cell.best_set.includes(measured[i].id) ? "best" : null)),
+    others.length > 0 ? fold(`${others.length} kernels without a result`, () =>
+      table([["kernel", ""], ["", ""], ["why", "wide"]], others.map((k) => [id(k.id), k.status, k.reason]))) : "",
+    h("p", {class: "soft"}, "p: of the difference, adjusted. * unpaired, conservative under pairing; decides "
+    + "nothing. detects: the smallest ratio seen with 80 % power."));
+}
+
+function kernelRow(k) {
+  const name = h("div", {}, id(k.id), k.is_baseline ? h("div", {class: "soft"}, "baseline") : "",
+    k.impossible ? h("div", {class: "warn"}, `IMPOSSIBLE: ${k.impossible}`) : "");
+  return [name, k.by_process && k.by_process.length > 0 ? samplesButton(k) : "", intervalText(k.seconds, timeText), intervalText(k.ratio), badge(k.verdict) || "–", pText(k.p_difference_adjusted),
+    pText(k.welch_p), digits(k.smallest_detectable_ratio), k.median ? timeText(k.median.estimate) : "–",
+    known(k.min) ? `${timeText(k.min)} – ${timeText(k.max)}` : "–", `${percentText(k.cv_within)} / ${percentText(k.cv_between)}`,
+    k.unbatched ? timeText(k.unbatched.p95) : "–", `${digits(k.percent_of_compute)} / ${digits(k.percent_of_bandwidth)}`,
+    k.accuracy ? `${digits(k.accuracy.max_error, 2)} / ${digits(k.accuracy.tolerance, 2)}` : "–", bytesText(k.peak_bytes)];
+}
+
+function samplesButton(k) {
+  return h("button", {type: "button", "aria-expanded": "false", onclick: (event) => {
+    const row = event.currentTarget.closest("tr");
+    const open = event.currentTarget.getAttribute("aria-expanded") === "true";
+    event.currentTarget.setAttribute("aria-expanded", String(!open));
+    if (open) row.nextElementSibling.remove();
+    else row.after(h("tr", {}, h("td", {colspan: row.children.length}, samples(k))));
+  }}, "Samples");
+}
+
+/// Dots: one row a process, its blocks as dots and its mean as a line.
+function samples(k) {
+  const blocksOf = (process) => (process.blocks || []).map((block) => block * (k.block_unit || 1));
+  const all = k.by_process.flatMap((process) => [process.seconds, ...blocksOf(process)]);
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const [left, width, step, top] = [70, 540, 16, 14];
+  const x = (seconds) => left + (high > low ? (width * (seconds - low)) / (high - low) : width / 2);
+  const height = top + step * k.by_process.length + 22;
+  const s = (tag, attributes, ...children) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children);
+    return element;
+  };
+  const rows = k.by_process.flatMap((process, i) => {
+    const y = top + step * i;
+    return [s("text", {x: 0, y: y + 4}, `process ${process.process}`), s("line", {class: "row", x1: left, x2: left + width, y1: y, y2: y}),
+      ...blocksOf(process).map((seconds) => s("circle", {class: "block", cx: x(seconds).toFixed(1), cy: y, r: 2.6})),
+      s("line", {class: "mean", x1: x(process.seconds).toFixed(1), x2: x(process.seconds).toFixed(1), y1: y - 6, y2: y + 6})];
+  });
+  const plot = s("svg", {class: "dots", viewBox: `0 0 ${left + width + 10} ${height}`, role: "img",
+    "aria-label": `Times of ${k.id} by process, from ${timeText(low)} to ${timeText(high)}`}, ...rows,
+  s("text", {x: left, y: height - 6}, timeText(low)), s("text", {x: left + width, y: height - 6, "text-anchor": "end"}, timeText(high)));
+  return h("div", {}, plot, fold("as numbers", () => table([["process", "n"], ["mean", "nowrap"], ["ratio to the baseline", "n"], ["blocks", "wide"]],
+    k.by_process.map((process) => [String(process.process), timeText(process.seconds),
+      known(process.log_ratio) ? digits(Math.exp(process.log_ratio)) : "–", blocksOf(process).map((b) => timeText(b)).join(", ") || "left out of this page to keep it small"]))));
+}

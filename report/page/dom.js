@@ -1,0 +1,74 @@
+// Elements and the texts of numbers. Text only ever enters the page through text nodes.
+
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/// Undoes what src/report/html.cc does to lists of objects with the same keys.
+function unpacked(value) {
+  if (Array.isArray(value)) return value.map(unpacked);
+  if (value === null || typeof value !== "object") return value;
+  if (!value["#columns"]) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, unpacked(inner)]));
+  return value["#rows"].map((row) => Object.fromEntries(row.map((inner, i) => [value["#columns"][i], unpacked(inner)])));
+}
+
+const known = (value) => value !== null && value !== undefined;
+
+function digits(value, count = 3) {
+  if (!known(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) >= 10 ** count) return Math.round(value).toString();
+  if (Math.abs(value) < 1e-3) return value.toExponential(count - 1);
+  return Number(value).toPrecision(count);
+}
+
+function timeText(seconds) {
+  if (!known(seconds)) return "–";
+  const [unit, factor] = seconds >= 1 ? ["s", 1] : seconds >= 1e-3 ? ["ms", 1e3] : ["µs", 1e6];
+  return `${digits(seconds * factor)} ${unit}`;
+}
+
+function bytesText(bytes) {
+  if (!known(bytes)) return "–";
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let power = 0;
+  while (bytes >= 1024 && power < units.length - 1) [bytes, power] = [bytes / 1024, power + 1];
+  return `${power === 0 ? Math.round(bytes) : digits(bytes)} ${units[power]}`;
+}
+
+const percentText = (share) => (known(share) ? `${digits(100 * share, 2)} %` : "–");
+const boundsText = (interval, text = digits) =>
+  interval && known(interval.low) ? `${text(interval.low)}–${text(interval.high)}` : "–";
+const intervalText = (interval, text = digits) =>
+  !interval ? "–" : known(interval.low) ? `${text(interval.estimate)} (${boundsText(interval, text)})` : text(interval.estimate);
+const pText = (p) => (!known(p) ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3));
+
+const badge = (word) => (word ? h("span", {class: `badge ${word.split(" ")[0]}`}, word) : null);
+const id = (text) => h("span", {class: "id"}, text);
+
+/// columns: [heading, class]; rows: arrays of cells (text or element). A stacked table becomes a list on a phone.
+function table(columns, rows, rowClass = () => null, style = "") {
+  const head = h("tr", {}, columns.map(([heading, style]) => h("th", {class: style, scope: "col"}, heading)));
+  const body = rows.map((row, i) =>
+    h("tr", {class: rowClass(i)}, row.map((cell, k) => h("td", {class: columns[k][1]}, cell))));
+  return h("div", {class: `scroll ${style}`, tabindex: "0"}, h("table", {}, h("thead", {}, head), h("tbody", {}, body)));
+}
+
+/// Details whose inside is made when they are first opened.
+function fold(title, fill) {
+  const inside = h("div", {class: "inside"});
+  const details = h("details", {}, h("summary", {}, title), inside);
+  details.addEventListener("toggle", () => details.open && !inside.hasChildNodes() && inside.append(...[fill()].flat()));
+  return details;
+}
+
+function facts(pairs) {
+  return h("dl", {class: "facts"}, pairs.filter(([, value]) => known(value) && value !== "")
+    .flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}

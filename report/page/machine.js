@@ -1,0 +1,50 @@
+// Environment, noise, ceilings, and how to repeat the measurement.
+
+const path = (object, ...keys) => keys.reduce((value, key) => (known(value) ? value[key] : null), object);
+
+function showMachine(summary, section) {
+  for (const run of summary.runs) {
+    section.append(h("h3", {}, run.machine));
+    if (run.published) {
+      section.append(h("p", {}, "Means as published. No variance was published, so no interval, verdict or noise figure is given."));
+      continue;
+    }
+    const e = run.environment;
+    section.append(facts([["processor", path(e, "cpu", "model")], ["cores", known(path(e, "cpu", "physical_cores"))
+        ? `${e.cpu.physical_cores} physical, ${e.cpu.logical_cpus} logical, SMT ${e.cpu.smt}` : null], ["features", path(e, "cpu", "features")],
+      ["governor", path(e, "cpu", "governor")], ["hypervisor", path(e, "cpu", "hypervisor")],
+      ["memory", known(path(e, "memory", "total_bytes")) ? `${bytesText(e.memory.total_bytes)}, transparent huge pages ${e.memory.transparent_huge_pages}` : null],
+      ["system", known(path(e, "os", "name")) ? `${e.os.name}, ${e.os.kernel}` : null], ["compiler", path(e, "build", "compiler")],
+      ["libraries", e.libraries ? Object.entries(e.libraries).map((pair) => pair.join(" ")).join(", ") : null]]), noise(run), ceilings(run),
+    fold("everything that was recorded of the machine", () => h("pre", {}, JSON.stringify(e, null, 1))));
+  }
+}
+
+function noise(run) {
+  const n = run.noise;
+  const columns = [["cell", ""], ["process", "n"], ["steal", "n"], ["pressure", "n"], ["switches / s", "n"], ["throttled", "n"], ["sentinel drift", "n"], ["rejected for", "wide"]];
+  return h("div", {}, h("h4", {}, "Noise"), h("p", {}, `${n.rejected} of ${n.processes} processes were rejected and measured again. `
+    + "A rejected process is kept with its reason and enters no result."),
+  n.reasons.length > 0 ? table([["reason", "wide"], ["processes", "n"]], n.reasons.map((r) => [r.reason, String(r.count)])) : "",
+  fold("noise of every process", () => table(columns, n.by_process.map((p) => [id(p.cell_id), String(p.process), percentText(p.steal_share),
+    percentText(p.pressure_share), digits(p.involuntary_switches_per_second), known(p.throttled_periods) ? String(p.throttled_periods) : "–",
+    percentText(p.sentinel_drift), p.valid ? "" : h("span", {class: "warn"}, p.reason)]))));
+}
+
+function ceilings(run) {
+  if (run.ceilings.length === 0) return "";
+  return fold("ceilings measured in the same session", () => table([["quantity", ""], ["of", ""], ["threads", "n"], ["value", "n"], ["unit", ""]],
+    run.ceilings.map((c) => [c.quantity, known(c.bytes) ? `working set of ${bytesText(c.bytes)}` : [c.dtype, c.operation, c.path].filter((x) => x).join(" "),
+      String(c.threads), digits(c.value / 1e9, 4), c.unit === "FLOP/s" ? "GFLOP/s" : "GB/s"])));
+}
+
+function showReproduce(summary, section) {
+  for (const run of summary.runs.filter((r) => !r.published)) {
+    const command = run.command || `attnbench run ${run.study.name} --profile ${run.study.profile} --seed ${run.study.seed}`;
+    section.append(h("h3", {}, run.machine), h("pre", {}, `${command} --out again.db\nattnbench report again.db`),
+      facts([["seed", String(run.study.seed)], ["plan", id(run.study.plan_hash)], ["build", id(run.study.build_id)], ["machine key", id(run.study.machine_key)],
+        ["version", path(run.environment, "build", "version")], ["measured", run.measured_from ? `${run.measured_from} to ${run.measured_to}` : null]]));
+  }
+  section.append(h("p", {}, "The samples themselves, one a line: ", h("code", {}, "attnbench export STORE --out samples.csv"),
+    ". The numbers of this page as JSON: ", h("code", {}, "attnbench analyze STORE --out summary.json"), "."));
+}

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Figures as PDF, SVG and PNG, and the paper, from a summary.json. Computes no statistic."""
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import typst
+import vl_convert
+
+from figures import HERE, load_figures, panels
+
+PNG_SCALE = 2
+
+
+def draw_figures(summary, folder, formats):
+    """Writes NAME-PANEL.{pdf,svg,png} into `folder`. Returns what was drawn, for the paper: one entry a figure."""
+    theme = json.loads((HERE / "theme.json").read_text())
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for name, spec in load_figures():
+        meta = spec["usermeta"]
+        figure = {key: meta[key] for key in ("figure", "title", "caption")}
+        figure.update(alt=spec["description"], panels=[])
+        for panel in panels(summary, spec):
+            file = folder / f"{name}-{panel['name']}"
+            vega = vl_convert.vegalite_to_vega(panel["spec"], config=theme)
+            if "pdf" in formats:
+                file.with_name(file.name + ".pdf").write_bytes(vl_convert.vega_to_pdf(vega))
+            if "svg" in formats:
+                file.with_name(file.name + ".svg").write_text(vl_convert.vega_to_svg(vega))
+            if "png" in formats:
+                vega_on_white = {**vega, "background": "white"}
+                file.with_name(file.name + ".png").write_bytes(vl_convert.vega_to_png(vega_on_white, scale=PNG_SCALE))
+            figure["panels"].append({"run": panel["run"], "title": panel["title"], "file": f"{folder.name}/{file.name}"})
+        drawn.append(figure)
+    return drawn
+
+
+def lay_out_paper(source, drawn, folder):
+    """Puts all that Typst reads into `folder`: template, bibliography, summary.json, the list of figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (HERE / "paper").iterdir():
+        shutil.copy(file, folder)
+    shutil.copy(source, folder / "summary.json")
+    (folder / "figures.json").write_text(json.dumps(drawn))
+
+
+def read_summary(file):
+    try:
+        summary = json.loads(Path(file).read_text())
+    except (OSError, ValueError) as error:
+        sys.exit(f"render: {file}: {error}")
+    if not isinstance(summary, dict) or summary.get("format") != "attnbench-summary":
+        sys.exit(f"render: {file}: is no summary; 'attnbench analyze STORE --out summary.json' writes one")
+    if summary["version"] != 1:
+        sys.exit(f"render: {file}: version {summary['version']} is not known here; this program reads version 1")
+    return summary
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("summary", help="summary.json, from 'attnbench analyze STORE --out summary.json'")
+    parser.add_argument("--out", default="results/paper", help="folder to write to (default: %(default)s)")
+    parser.add_argument("--format", default="pdf,svg,png", help="of the figures (default: %(default)s)")
+    parser.add_argument("--figures-only", action="store_true", help="do not typeset the paper")
+    options = parser.parse_args()
+    formats = set(options.format.split(","))
+    if unknown := formats - {"pdf", "svg", "png"}:
+        parser.error(f"--format: {', '.join(sorted(unknown))} is not one of pdf, svg, png")
+    if not options.figures_only:
+        formats.add("svg")
+
+    summary = read_summary(options.summary)
+    out = Path(options.out)
+    drawn = draw_figures(summary, out / "figures", formats)
+    print(out / "figures")
+    if not options.figures_only:
+        lay_out_paper(options.summary, drawn, out)
+        try:
+            typst.compile(str(out / "paper.typ"), output=str(out / "paper.pdf"), root=str(out))
+        except typst.TypstError as error:
+            sys.exit(f"render: {error.diagnostic}")
+        print(out / "paper.pdf")
+
+
+if __name__ == "__main__":
+    main()

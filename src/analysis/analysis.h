@@ -1,0 +1,234 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/claims/claim_answer.h"
+#include "stats/aa_gate.h"
+#include "stats/crossover.h"
+#include "stats/intervals.h"
+#include "stats/median_interval.h"
+#include "stats/power_law.h"
+#include "stats/step_ratio.h"
+#include "stats/verdicts.h"
+#include "store/records.h"
+
+namespace attnbench {
+
+// Values that follow from samples, computed here and nowhere else. Times are in seconds, sizes in bytes. A
+// ratio is time of the baseline / time of the kernel: above 1 the kernel is faster. An optional without a
+// value says that nothing is known; an interval without bounds (stats::Interval::is_bounded) that its error
+// is not known.
+
+/// One kernel in one process.
+struct ProcessTimes {
+  int process = 0;
+  double seconds = 0;               ///< mean over the blocks
+  std::optional<double> log_ratio;  ///< stats::paired_log_ratio to the baseline
+  std::vector<double> blocks;       ///< seconds a call, in the order of the blocks
+  std::vector<int> block_numbers;   ///< of each of them
+};
+
+/// Single calls, timed one by one.
+struct UnbatchedTimes {
+  double p95 = 0;  ///< mean over processes of each one's 95th percentile (nearest rank)
+  double cv = 0;   ///< mean over processes of each one's coefficient of variation
+  int calls = 0;   ///< of all processes together
+};
+
+/// Where the spread of the blocks' times comes from (stats::VarianceComponents).
+struct Spread {
+  double cv_within = 0;
+  double cv_between = 0;
+  double icc = 0;
+  double design_effect = 1;
+};
+
+struct Accuracy {
+  double max_error = 0;    ///< max |o - oracle|
+  double plain_error = 0;  ///< of the plain same-precision form
+  double tolerance = 0;
+};
+
+/// What a kernel has to do and how near it comes to what the machine can do.
+struct WorkAnalysis {
+  double useful_flops = 0;
+  std::optional<double> executed_flops;  ///< absent in stores that do not hold it
+  double compulsory_bytes = 0;
+  /// K and V as kept for later tokens; absent for linear mechanisms, which keep a state instead.
+  std::optional<double> kv_cache_bytes;
+  /// useful_flops / seconds in percent of the fastest unit measured for the element type, at that thread
+  /// count.
+  std::optional<double> percent_of_compute;
+  /// The same for executed_flops.
+  std::optional<double> percent_of_compute_executed;
+  /// compulsory_bytes / seconds in percent of the bandwidth measured over as many bytes.
+  std::optional<double> percent_of_bandwidth;
+};
+
+/// One kernel in one cell, or why there is nothing to say of it.
+struct KernelAnalysis {
+  KernelRecord kernel;
+  std::string label;   ///< short, for legends; unique within the group
+  std::string status;  ///< ok, unsupported, wrong, failed, quarantined, impossible, not measured
+  std::string reason;  ///< empty when ok
+  int processes = 0;   ///< with a value
+
+  std::optional<stats::Interval> seconds;       ///< mean of process means. Present when ok
+  std::optional<stats::MedianInterval> median;  ///< over process medians
+  std::optional<double> mad;                    ///< of process medians; from two processes on
+  std::optional<double> min, max;               ///< of the blocks
+  std::optional<Spread> spread;                 ///< from two processes on
+
+  std::optional<stats::Interval> ratio;  ///< paired by block. Absent without a measured baseline
+  /// Against the baseline in its family (device, element type, scope of the run). Absent for the baseline, in
+  /// published runs, and where the cell's verdicts are withheld.
+  std::optional<stats::Judgement> judgement;
+  std::optional<double> welch_p;  ///< on process means, unpaired: for comparison with the publication alone
+  std::optional<double> smallest_detectable_ratio;  ///< with 80 % power, at 5 %, with these processes
+
+  std::optional<UnbatchedTimes> unbatched;
+  WorkAnalysis work;
+  std::optional<Accuracy> accuracy;
+  std::optional<std::int64_t> peak_bytes, workspace_bytes;
+  std::vector<ProcessTimes> by_process;  ///< valid processes that have times of it; none in published runs
+
+  std::string id() const { return kernel.id(); }
+  bool ok() const { return status == "ok"; }
+};
+
+struct CellAnalysis {
+  CellRecord cell;
+  int valid_processes = 0;
+  std::vector<std::string> invalid_reasons;  ///< one an invalid process
+  std::string baseline;                      ///< kernel id; empty when the cell has none
+  /// The baseline against its alias, the same kernel as a second entry: the true ratio is 1. p values are
+  /// adjusted over the cells of the run.
+  std::optional<stats::AaCheck> aa;
+  std::string withheld;  ///< why there are no verdicts: "too noisy to publish", ...; empty when there are
+  /// Kernels that may be the fastest, best first; one alone is the winner. Empty where verdicts are withheld.
+  std::vector<std::string> best_set;
+  std::string fastest;  ///< the kernel with the highest ratio, shown to be so or not; empty without ratios
+  std::vector<KernelAnalysis> kernels;  ///< canonical order
+
+  /// N: the number of keys, in prefill also that of queries.
+  std::int64_t seqlen() const { return cell.shape.seqlen_kv; }
+  /// Null when the cell has no such kernel.
+  const KernelAnalysis* find(std::string_view kernel_id) const;
+};
+
+struct CrossoverAnalysis {
+  std::vector<double> estimates;
+  std::optional<std::vector<stats::CrossoverRange>> ranges;  ///< absent in published runs
+};
+
+/// One kernel over N, from the lengths where it is ok; at least two.
+struct SeriesAnalysis {
+  std::string kernel_id;
+  double theory = 1;  ///< exponent of the useful FLOPs for N to infinity: 0, 1 or 2
+  stats::PowerLaw power_law;
+  std::vector<stats::StepRatio> steps;
+  std::optional<CrossoverAnalysis> crossover;  ///< with the baseline; absent for the baseline itself
+};
+
+/// What to use at one N.
+struct Recommendation {
+  std::int64_t seqlen = 0;
+  std::string mechanism;                 ///< canonical; empty: of all kernels in the cell
+  std::vector<std::string> best_set;     ///< as in CellAnalysis
+  std::optional<stats::Interval> ratio;  ///< of the best, or of the fastest where verdicts are withheld
+  std::string sentence;
+};
+
+/// Cells that differ in N alone, N rising.
+struct GroupAnalysis {
+  std::string id;       ///< the cells' id without its lengths: "core-prefill-hot-f32-bhsd-b1-h8-d64-t0"
+  std::string heading;  ///< "core f32", and what else tells it from the run's other groups
+  std::string dtype;    ///< "f32"; "bf16/f32/f32" (q, kv, o) where they differ
+  std::vector<CellAnalysis> cells;
+  std::vector<SeriesAnalysis> series;  ///< canonical order
+  std::vector<Recommendation> recommendation;
+
+  const CellRecord& first() const { return cells.front().cell; }  ///< what all cells share
+  /// Null when there is none.
+  const CellAnalysis* at(std::int64_t seqlen) const;
+  const SeriesAnalysis* find_series(std::string_view kernel_id) const;
+};
+
+/// Processes invalid for reasons that agree up to their first number.
+struct NoiseReason {
+  std::string reason, cell_id;  ///< of the first such process, in full
+  int count = 0;
+};
+struct ProcessNoise {
+  std::string cell_id;
+  int process = 0;
+  bool valid = true;
+  std::string reason;
+  nlohmann::json noise;  ///< as recorded
+};
+struct NoiseAnalysis {
+  int processes = 0;  ///< that count: interrupted and re-planned ones do not
+  int rejected = 0;
+  std::vector<NoiseReason> reasons;      ///< of all that are invalid
+  std::vector<ProcessNoise> by_process;  ///< all
+};
+
+/// One measured ceiling.
+struct CeilingRow {
+  std::string quantity;                ///< flops, read, copy
+  std::string dtype, path, operation;  ///< of flops: "f32", "avx512", "fma"; else empty
+  std::optional<std::int64_t> bytes;   ///< working set of read and copy
+  int threads = 0;
+  double value = 0;
+  std::string unit;  ///< FLOP/s, bytes/s
+};
+
+/// One kernel at one N, measured by itself and inside its layer, all else equal.
+struct LayerEffect {
+  std::string core_group, layer_group;
+  std::string dtype;
+  std::int64_t seqlen = 0;
+  std::string kernel_id;
+  stats::Interval
+      share;  ///< time in core scope / time in layer scope; separate processes, Fieller's interval
+  std::optional<stats::Interval> core_gain, layer_gain;  ///< ratios to the baseline
+  std::optional<stats::Verdict> core_verdict, layer_verdict;
+  std::optional<bool> differs;  ///< both resolved and not the same; absent where either is withheld
+};
+
+/// One run: one machine, one build.
+struct RunAnalysis {
+  std::string id;  ///< "r0", "r1", .. in the order given
+  RunRecord run;
+  std::string machine;     ///< label; " (2)", " (3)".. where an earlier run has the same
+  bool published = false;  ///< means only, no variance
+  std::string standing;    ///< "orientation: 3 processes, not for publication"; empty for profile publish
+  std::optional<bool> publishable;  ///< absent where the profile is not publish
+  std::vector<std::string> marks;   ///< why not publishable
+  std::string common;  ///< what all groups share: "cpu, prefill, hot caches, batch 1, 8 heads, .."
+  std::string measured_from, measured_to;  ///< start of the first and last process; empty where not known
+  NoiseAnalysis noise;
+  std::vector<CeilingRow> ceilings;
+  std::vector<GroupAnalysis> groups;  ///< in the order of the run's cells
+  std::vector<LayerEffect> layer_effect;
+};
+
+struct Analysis {
+  std::vector<RunAnalysis> runs;
+  std::vector<ClaimResult> claims;  ///< filled by src/analysis/claims
+};
+
+/// The order of all tables: by mechanism, its parameters from small to large, then as declared.
+bool canonically_before(const KernelRecord& a, const KernelRecord& b);
+
+/// One RunAnalysis a run, in order; runs are never averaged. Depends on nothing but its argument. A kernel
+/// with a failure of any stage is not ranked: it has its reason and no times, and no ratio is taken to such a
+/// baseline.
+Analysis analyze(std::span<const RunContents> runs);
+
+}  // namespace attnbench

@@ -1,0 +1,112 @@
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "analysis/analysis.h"
+#include "analysis/cell_analysis.h"
+#include "analysis/families.h"
+#include "analysis/grouping.h"
+#include "analysis/kernel_work.h"
+#include "analysis/layer_effect.h"
+#include "analysis/recommend.h"
+#include "analysis/series.h"
+#include "analysis/standing.h"
+#include "store/environment_document.h"
+
+namespace attnbench {
+namespace {
+
+std::vector<CellInput> inputs_of(const RunContents& contents) {
+  std::vector<CellInput> inputs;
+  std::map<std::string, std::size_t> index;
+  for (const auto& cell : contents.cells) {
+    index[cell.cell_id] = inputs.size();
+    inputs.push_back({contents.run, cell, {}, {}, {}});
+  }
+  const auto sort_in = [&](const auto& records, auto member) {
+    for (const auto& record : records) {
+      if (const auto at = index.find(record.cell_id); at != index.end())
+        (inputs[at->second].*member).push_back(&record);
+    }
+  };
+  sort_in(contents.processes, &CellInput::processes);
+  sort_in(contents.verifications, &CellInput::verifications);
+  sort_in(contents.failures, &CellInput::failures);
+  return inputs;
+}
+
+RunAnalysis analyze_run(const RunContents& contents) {
+  RunAnalysis run;
+  run.run = contents.run;
+  run.published = contents.run.profile == "published";
+  run.noise = summarize_noise(contents);
+  for (const auto& process : contents.processes) {
+    const auto& at = process.started_utc;
+    if (at.empty()) continue;
+    if (run.measured_from.empty() || at < run.measured_from) run.measured_from = at;
+    run.measured_to = std::max(run.measured_to, at);
+  }
+  run.ceilings = ceiling_rows(contents.run);
+  AaLogs aa_logs;
+  std::vector<CellAnalysis> cells;
+  for (const auto& input : inputs_of(contents))
+    cells.push_back(analyze_cell(input, aa_logs[input.cell.cell_id]));
+  auto grouped = group_cells(std::move(cells));
+  run.common = std::move(grouped.common);
+  run.groups = std::move(grouped.groups);
+  judge(run, aa_logs);
+  for (auto& group : run.groups) {
+    group.series = analyze_series(group, run.published);
+    group.recommendation = recommend(group);
+  }
+  run.layer_effect = layer_effects(run);
+  set_standing(run);
+  if (!run.published) return run;
+  for (auto& group : run.groups) {
+    for (auto& cell : group.cells) {
+      for (auto& kernel : cell.kernels) kernel.by_process.clear();
+    }
+  }
+  return run;
+}
+
+}  // namespace
+
+const KernelAnalysis* CellAnalysis::find(std::string_view kernel_id) const {
+  const auto found =
+      std::find_if(kernels.begin(), kernels.end(), [&](const auto& k) { return k.id() == kernel_id; });
+  return found == kernels.end() ? nullptr : &*found;
+}
+
+const CellAnalysis* GroupAnalysis::at(std::int64_t seqlen) const {
+  const auto found =
+      std::find_if(cells.begin(), cells.end(), [&](const auto& c) { return c.seqlen() == seqlen; });
+  return found == cells.end() ? nullptr : &*found;
+}
+
+const SeriesAnalysis* GroupAnalysis::find_series(std::string_view kernel_id) const {
+  const auto found =
+      std::find_if(series.begin(), series.end(), [&](const auto& s) { return s.kernel_id == kernel_id; });
+  return found == series.end() ? nullptr : &*found;
+}
+
+bool canonically_before(const KernelRecord& a, const KernelRecord& b) {
+  const auto key = [](const KernelRecord& kernel) {
+    const auto m = parse_mechanism(kernel.mechanism);
+    return std::make_tuple(m.kind, m.num_kv_heads, m.window, m.block_size, m.globals, m.causal_bottom_right);
+  };
+  return key(a) < key(b);
+}
+
+Analysis analyze(std::span<const RunContents> runs) {
+  Analysis analysis;
+  const auto machines = machine_names(runs);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    auto& run = analysis.runs.emplace_back(analyze_run(runs[i]));
+    run.id = "r" + std::to_string(i);
+    run.machine = machines[i];
+  }
+  return analysis;
+}
+
+}  // namespace attnbench

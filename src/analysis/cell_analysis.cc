@@ -1,0 +1,171 @@
+#include "analysis/cell_analysis.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "analysis/kernel_work.h"
+#include "analysis/process_times.h"
+#include "stats/power.h"
+#include "stats/variance_components.h"
+#include "stats/welch.h"
+
+namespace attnbench {
+namespace {
+
+struct Trouble {
+  std::string status, reason;
+};
+
+constexpr std::string_view kImpossible = "IMPOSSIBLE: ";
+
+/// A rate above what the machine can do, in one valid process, is enough.
+std::optional<Trouble> impossible(const CellInput& input, const std::string& kernel_id) {
+  for (const auto* process : input.processes) {
+    if (!process->valid) continue;
+    for (const auto& sample : process->samples) {
+      const bool counts = sample.kernel_id == kernel_id && sample.role == "kernel" && !sample.valid;
+      if (counts && sample.reason.starts_with(kImpossible))
+        return Trouble{"impossible", sample.reason.substr(kImpossible.size())};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Trouble> trouble_of(const CellInput& input, const KernelRecord& kernel) {
+  if (!kernel.support_reason.empty()) return Trouble{"unsupported", kernel.support_reason};
+  const auto id = kernel.id();
+  for (const auto* v : input.verifications) {
+    if (v->kernel_id == id && !v->passed) return Trouble{"wrong", v->reason};
+  }
+  if (!kernel.quarantine_reason.empty()) return Trouble{"quarantined", kernel.quarantine_reason};
+  for (const auto* f : input.failures) {
+    if (f->kernel_id == id || f->kernel_id.empty())
+      return Trouble{"failed", fmt::format("{}: {}", f->stage, f->reason)};
+  }
+  return impossible(input, id);
+}
+
+/// Why a kernel without values has none: the reason most of its slots give.
+std::string reason_of_slots(const CellInput& input, const std::string& kernel_id) {
+  std::map<std::string, int> counts;
+  for (const auto* process : input.processes) {
+    for (const auto& sample : process->samples) {
+      if (sample.kernel_id == kernel_id && sample.role == "kernel" && !sample.valid) ++counts[sample.reason];
+    }
+  }
+  const auto most = std::max_element(counts.begin(), counts.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most != counts.end()) return most->first;
+  return input.processes.empty() ? "no process was run" : "no valid process has times of it";
+}
+
+/// As the conductor recorded it beside the samples.
+std::optional<double> executed_flops(const CellInput& input, const std::string& kernel_id) {
+  for (const auto* process : input.processes) {
+    if (!process->kernels.is_object()) continue;
+    const auto kernel = process->kernels.find(kernel_id);
+    if (kernel == process->kernels.end() || !kernel->is_object()) continue;
+    const auto flops = kernel->find("executed_flops");
+    if (flops != kernel->end() && flops->is_number()) return flops->get<double>();
+  }
+  return std::nullopt;
+}
+
+void add_verification(KernelAnalysis& k, const CellInput& input) {
+  const auto id = k.id();
+  for (const auto* v : input.verifications) {
+    if (v->kernel_id != id) continue;
+    k.accuracy = Accuracy{v->max_error, v->plain_error, v->tolerance};
+    k.peak_bytes = v->peak_bytes;
+    k.workspace_bytes = v->workspace_bytes;
+  }
+}
+
+/// What needs the variance between processes or the times of single blocks.
+void add_spread(KernelAnalysis& k) {
+  std::vector<std::vector<double>> blocks;
+  std::vector<double> medians, all;
+  for (const auto& process : k.by_process) {
+    blocks.push_back(process.blocks);
+    medians.push_back(stats::median(process.blocks));
+    all.insert(all.end(), process.blocks.begin(), process.blocks.end());
+  }
+  k.median = stats::median_interval(medians);
+  k.min = *std::min_element(all.begin(), all.end());
+  k.max = *std::max_element(all.begin(), all.end());
+  if (medians.size() >= 2) k.mad = stats::median_absolute_deviation(medians);
+  if (const auto v = stats::variance_components(blocks))
+    k.spread = Spread{v->cv_within(), v->cv_between(), v->intraclass_correlation(), v->design_effect()};
+}
+
+void add_times(KernelAnalysis& k, const CellInput& input, std::span<const ProcessBlocks> valid,
+               std::span<const ProcessTimes> baseline_times, const std::string& baseline) {
+  k.by_process = times_of(valid, baseline, k.id());
+  k.processes = static_cast<int>(k.by_process.size());
+  if (k.by_process.empty()) {
+    k.status = "not measured";
+    k.reason = reason_of_slots(input, k.id());
+    return;
+  }
+  const auto means = process_means(k.by_process);
+  k.seconds = stats::mean_interval(means);
+  const auto logs = log_ratios(k.by_process);
+  if (!logs.empty()) k.ratio = stats::ratio_interval(logs);
+  if (input.run.profile == "published") return;
+  add_spread(k);
+  k.unbatched = unbatched_times(valid, k.id());
+  if (k.kernel.is_baseline || logs.size() < 2) return;
+  k.welch_p = stats::welch_difference(process_means(baseline_times), means).two_sided_p();
+  const double log_sd = stats::standard_deviation(logs);
+  if (log_sd > 0)
+    k.smallest_detectable_ratio = stats::smallest_detectable_ratio(log_sd, static_cast<int>(logs.size()));
+}
+
+}  // namespace
+
+CellAnalysis analyze_cell(const CellInput& input, std::vector<double>& aa_logs) {
+  CellAnalysis result;
+  result.cell = input.cell;
+  std::vector<ProcessBlocks> valid;
+  for (const auto* process : input.processes) {
+    if (process->valid)
+      valid.push_back(blocks_of(*process));
+    else
+      result.invalid_reasons.push_back(process->reason);
+  }
+  result.valid_processes = static_cast<int>(valid.size());
+
+  std::string usable_baseline;
+  for (const auto& kernel : input.cell.kernels) {
+    if (!kernel.is_baseline) continue;
+    result.baseline = kernel.id();
+    if (!trouble_of(input, kernel)) usable_baseline = result.baseline;
+  }
+  const auto baseline_times = times_of(valid, usable_baseline, usable_baseline);
+  aa_logs = log_ratios(times_of(valid, usable_baseline, kAliasKey));
+
+  const auto ceilings = stored_ceilings(input.run, input.cell.threads);
+  for (const auto& kernel : input.cell.kernels) {
+    KernelAnalysis k;
+    k.kernel = kernel;
+    k.status = "ok";
+    if (auto why = trouble_of(input, kernel)) {
+      k.status = why->status;
+      k.reason = why->reason;
+    } else {
+      add_times(k, input, valid, baseline_times, usable_baseline);
+    }
+    add_verification(k, input);
+    const auto seconds = k.seconds ? std::optional(k.seconds->estimate) : std::nullopt;
+    k.work = analyze_work(input.cell, kernel, seconds, executed_flops(input, k.id()), ceilings);
+    result.kernels.push_back(std::move(k));
+  }
+  std::stable_sort(result.kernels.begin(), result.kernels.end(),
+                   [](const auto& a, const auto& b) { return canonically_before(a.kernel, b.kernel); });
+  return result;
+}
+
+}  // namespace attnbench

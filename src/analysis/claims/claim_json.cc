@@ -1,0 +1,115 @@
+#include "analysis/claims/claim_json.h"
+
+#include <cmath>
+
+#include "analysis/claims/sentences.h"
+
+namespace attnbench {
+namespace {
+
+using nlohmann::json;
+
+json finite(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+
+template <typename T, typename Convert>
+json optional(const std::optional<T>& value, Convert convert) {
+  return value ? convert(*value) : json(nullptr);
+}
+
+/// A bound that is not known is null; 0 is no bound of a ratio either.
+json interval(const stats::Interval& value) {
+  const bool exact = value.low == value.high;
+  return {{"estimate", finite(value.estimate)},
+          {"low", exact || value.low != 0 ? finite(value.low) : json(nullptr)},
+          {"high", finite(value.high)}};
+}
+
+json published(const PublishedValue& value) {
+  return value.is_range() ? json{value.low, value.high} : json(value.low);
+}
+
+json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+
+json ranges(const ClaimPart& part) {
+  if (part.spec.relation != Relation::crossover || part.direction == Direction::not_tested) return nullptr;
+  auto list = json::array();
+  for (const auto& range : part.crossover.ranges) {
+    list.push_back({{"low", range.low},
+                    {"high", range.high},
+                    {"open_low", range.open_low},
+                    {"open_high", range.open_high}});
+  }
+  return list;
+}
+
+json best(const ClaimPart& part) {
+  if (part.spec.relation != Relation::best_set) return nullptr;
+  auto list = json::array();
+  for (const auto& one : part.best) list.push_back({{"seqlen", one.seqlen}, {"kernels", one.kernels}});
+  return list;
+}
+
+/// What a part asks, as its file states it.
+json stated(const PartSpec& spec) {
+  const bool between = spec.relation == Relation::crossover && !spec.printed;
+  return {{"what", comparison_text(spec)},
+          {"relation", name(spec.relation)},
+          {"measure", measure_text(spec)},
+          {"seqlen", spec.seqlen > 0 ? json(spec.seqlen) : json(nullptr)},
+          {"expect", text_or_null(std::string(name(spec.expect)))},
+          {"printed", between ? published(spec.between) : optional(spec.printed, published)},
+          {"from_means", optional(spec.from_means, finite)},
+          {"counts", !spec.shown_only}};
+}
+
+json to_json(const ClaimPart& part) {
+  auto out = stated(part.spec);
+  out.update({{"kernel", text_or_null(part.kernel)},
+              {"against", text_or_null(part.against)},
+              {"value", optional(part.value, interval)},
+              {"other", optional(part.other, interval)},
+              {"ranges", ranges(part)},
+              {"best", best(part)},
+              {"direction", part.spec.shown_only ? json(nullptr) : json(to_string(part.direction))},
+              {"magnitude", to_string(part.magnitude)},
+              {"magnitude_from_means", to_string(part.magnitude_from_means)},
+              {"p_adjusted", optional(part.p_adjusted, finite)},
+              {"reason", part.reason}});
+  return out;
+}
+
+json to_json(const ClaimAnswer& answer) {
+  auto parts = json::array();
+  for (const auto& part : answer.parts) parts.push_back(to_json(part));
+  return {{"run", answer.run},
+          {"group", answer.group},
+          {"heading", answer.heading},
+          {"dtype", answer.dtype},
+          {"scope", answer.scope},
+          {"as_published", answer.as_published},
+          {"form", to_string(answer.form)},
+          {"direction", to_string(answer.direction)},
+          {"magnitude", to_string(answer.magnitude)},
+          {"sentence", answer.sentence},
+          {"parts", parts}};
+}
+
+}  // namespace
+
+json to_json(const ClaimResult& result) {
+  const auto& claim = result.claim;
+  auto parts = json::array();
+  for (const auto& spec : claim.parts) parts.push_back(stated(spec));
+  auto answers = json::array();
+  for (const auto& answer : result.answers) answers.push_back(to_json(answer));
+  return {
+      {"number", claim.number},
+      {"id", claim.id},
+      {"title", claim.title},
+      {"statement", claim.statement},
+      {"relation", claim.relations()},
+      {"published", {{"scope", claim.published_scope}, {"dtype", claim.published_dtype}, {"parts", parts}}},
+      {"answers", answers}};
+}
+
+}  // namespace attnbench

@@ -1,0 +1,281 @@
+#include "analysis/claims/evidence.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "analysis/claims/best_kernels.h"
+#include "stats/contrast.h"
+#include "stats/cv_interval.h"
+#include "stats/equivalence.h"
+#include "stats/power_law.h"
+#include "stats/step_ratio.h"
+#include "stats/welch.h"
+
+namespace attnbench {
+namespace {
+
+using stats::Estimate;
+
+/// Names and lengths of which times are needed.
+struct Need {
+  std::string name;
+  std::int64_t seqlen;
+};
+
+std::vector<Need> needs(const PartSpec& spec) {
+  std::vector<std::string> names = spec.among;
+  if (names.empty()) names.push_back(spec.kernel);
+  if (!spec.against.empty()) names.push_back(spec.against);
+  std::set<std::int64_t> seqlens(spec.seqlens.begin(), spec.seqlens.end());
+  seqlens.insert(spec.against_seqlens.begin(), spec.against_seqlens.end());
+  if (spec.seqlen > 0) seqlens.insert(spec.seqlen);
+  std::vector<Need> list;
+  for (const auto seqlen : seqlens) {
+    for (const auto& name : names) list.push_back({name, seqlen});
+  }
+  return list;
+}
+
+/// Both p values of "the estimate is above `bound`", or below it.
+void test_side(const Estimate& estimate, double bound, bool expect_above, Evidence& evidence) {
+  evidence.p_as_published = expect_above ? estimate.above_p(bound) : estimate.below_p(bound);
+  evidence.p_opposite = expect_above ? estimate.below_p(bound) : estimate.above_p(bound);
+}
+
+/// The kernels of one part, and series of them over N.
+class Pair {
+ public:
+  Pair(const PartSpec& spec, const Operands& operands)
+      : spec_(spec), operands_(operands), kernel_(operands.kernel(spec.kernel)) {
+    if (!spec.against.empty()) against_ = operands.kernel(spec.against);
+  }
+
+  /// log(against / kernel) at a length; above 0: the kernel is faster.
+  Estimate log_speed(std::int64_t seqlen) const {
+    return stats::estimate(stats::sample_mean(operands_.log_ratios(kernel_, against_, seqlen)));
+  }
+  std::vector<stats::SizePoint> log_speeds() const {
+    std::vector<stats::SizePoint> series;
+    for (const auto n : spec_.seqlens)
+      series.push_back({static_cast<double>(n), operands_.log_ratios(kernel_, against_, n)});
+    return series;
+  }
+  std::vector<stats::SizePoint> log_seconds(const std::string& id,
+                                            const std::vector<std::int64_t>& seqlens) const {
+    std::vector<stats::SizePoint> series;
+    for (const auto n : seqlens) series.push_back({static_cast<double>(n), operands_.log_seconds(id, n)});
+    return series;
+  }
+  const std::string& kernel() const { return kernel_; }
+  const std::string& against() const { return against_; }
+
+ private:
+  const PartSpec& spec_;
+  const Operands& operands_;
+  std::string kernel_, against_;
+};
+
+/// As the part's measure tells it.
+stats::Interval told(const PartSpec& spec, const Estimate& log_speed) {
+  const auto logs = log_speed.interval();
+  if (spec.measure == Measure::speed) return stats::exponential(logs);
+  return stats::exponential({-logs.estimate, -logs.high, -logs.low});
+}
+
+void weigh_ratio(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
+  const auto log_speed = pair.log_speed(spec.seqlen);
+  evidence.part.value = told(spec, log_speed);
+  test_side(log_speed, 0, spec.expect == Expect::faster, evidence);
+}
+
+void weigh_equivalence(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
+  const auto log_speed = pair.log_speed(spec.seqlen);
+  const double margin = std::log1p(spec.margin);
+  evidence.part.value = told(spec, log_speed);
+  evidence.p_as_published = stats::equivalence_p(log_speed, 1 + spec.margin);
+  evidence.p_opposite = std::min(1.0, 2 * std::min(log_speed.above_p(margin), log_speed.below_p(-margin)));
+}
+
+void weigh_trend(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
+  const auto slope = stats::log_log_slope(pair.log_speeds());
+  const double per_doubling = std::log(2.0);
+  evidence.part.value =
+      told(spec, {slope.value * per_doubling, slope.standard_error * per_doubling, slope.df});
+  const bool told_rises = spec.expect == Expect::rising;
+  test_side(slope, 0, told_rises == (spec.measure == Measure::speed), evidence);
+}
+
+/// The mean log-ratio at N, interpolated in log N as find_crossover does.
+Estimate interpolated(const std::vector<stats::SizePoint>& series, double seqlen) {
+  std::size_t high = 1;
+  while (high + 1 < series.size() && series[high].seqlen < seqlen) ++high;
+  const auto& below = series[high - 1];
+  const auto& above = series[high];
+  const double weight = std::log(seqlen / below.seqlen) / std::log(above.seqlen / below.seqlen);
+  return stats::contrast(
+      std::array{stats::sample_mean(below.process_logs), stats::sample_mean(above.process_logs)},
+      std::array{1 - weight, weight});
+}
+
+void weigh_crossover(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
+  const auto series = pair.log_speeds();
+  const auto low = interpolated(series, spec.between.low);
+  const auto high = interpolated(series, spec.between.high);
+  evidence.p_as_published = std::max(low.below_p(), high.above_p());
+  evidence.p_opposite = std::min(1.0, 2 * std::min(low.above_p(), high.below_p()));
+  auto& found = evidence.part.crossover = stats::find_crossover(series);
+  if (found.estimates.empty()) {
+    evidence.part.never_slower = low.value > 0;
+    evidence.part.never_faster = !evidence.part.never_slower;
+    return;
+  }
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  evidence.part.value = {found.estimates.front(),
+                         found.ranges.front().open_low ? 0 : found.ranges.front().low,
+                         found.ranges.back().open_high ? kInfinity : found.ranges.back().high};
+}
+
+void weigh_step(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
+  const bool expect_larger = spec.expect == Expect::larger;
+  const auto step = pair.log_seconds(pair.kernel(), spec.seqlens);
+  evidence.part.value = stats::step_ratios(step)[0].ratio;
+  if (!pair.against().empty()) {
+    // The step of time(kernel) / time(against): the noise that a process has in common for both cancels.
+    const auto speeds = pair.log_speeds();
+    test_side(stats::welch_difference(speeds[0].process_logs, speeds[1].process_logs), 0, expect_larger,
+              evidence);
+    evidence.part.other = stats::step_ratios(pair.log_seconds(pair.against(), spec.seqlens))[0].ratio;
+    return;
+  }
+  // Growth per doubling of N, so that steps of other lengths compare; steps may share a length.
+  std::map<std::int64_t, double> weights;
+  const auto add = [&](const std::vector<std::int64_t>& lengths, double sign) {
+    const double doublings = std::log2(static_cast<double>(lengths[1]) / static_cast<double>(lengths[0]));
+    weights[lengths[1]] += sign / doublings;
+    weights[lengths[0]] -= sign / doublings;
+  };
+  add(spec.seqlens, 1);
+  add(spec.against_seqlens, -1);
+  std::vector<stats::SampleMean> means;
+  std::vector<double> signs;
+  for (const auto& [seqlen, weight] : weights) {
+    means.push_back(stats::sample_mean(pair.log_seconds(pair.kernel(), {seqlen})[0].process_logs));
+    signs.push_back(weight);
+  }
+  test_side(stats::contrast(means, signs), 0, expect_larger, evidence);
+  evidence.part.other = stats::step_ratios(pair.log_seconds(pair.kernel(), spec.against_seqlens))[0].ratio;
+}
+
+void weigh_slope(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
+  const auto slope = stats::log_log_slope(pair.log_seconds(pair.kernel(), spec.seqlens));
+  evidence.part.value = slope.interval();
+  const bool expect_above = spec.expect == Expect::above;
+  if (spec.bound) return test_side(slope, *spec.bound, expect_above, evidence);
+  // Of log(against / kernel): falls where the kernel's time rises more steeply.
+  test_side(stats::log_log_slope(pair.log_speeds()), 0, !expect_above, evidence);
+  evidence.part.other = stats::log_log_slope(pair.log_seconds(pair.against(), spec.seqlens)).interval();
+}
+
+void weigh_cv(const PartSpec& spec, const Operands& operands, Evidence& evidence) {
+  const auto logs = operands.log_seconds(evidence.part.kernel, spec.seqlen);
+  if (logs.size() >= 2) evidence.part.value = stats::cv_interval(logs);
+  evidence.p_as_published = stats::cv_below_p(logs, *spec.bound);
+  evidence.p_opposite = stats::cv_above_p(logs, *spec.bound);
+}
+
+/// Exact: the bytes follow from the sizes, whether or not a kernel was timed.
+void weigh_memory(const PartSpec& spec, const Operands& operands, Evidence& evidence) {
+  for (const auto& cell : operands.group().cells) {
+    const auto* kernel = cell.find(operands.kernel(spec.kernel));
+    const auto* against = cell.find(operands.kernel(spec.against));
+    if (kernel == nullptr || against == nullptr) continue;
+    if (!kernel->work.kv_cache_bytes || !against->work.kv_cache_bytes) continue;
+    const double saved = 1 - *kernel->work.kv_cache_bytes / *against->work.kv_cache_bytes;
+    evidence.part.value = {saved, saved, saved};
+    evidence.exact = true;
+    constexpr double kAsPrinted = 0.0005;  // printed to a tenth of a percent
+    const bool same = saved >= spec.printed->low - kAsPrinted && saved <= spec.printed->high + kAsPrinted;
+    evidence.p_as_published = same ? 0 : 1;
+    evidence.p_opposite = same ? 1 : 0;
+    return;
+  }
+  evidence.part.reason = "no cell with both kernels";
+}
+
+/// In how many ways the kernels of the part could have been chosen.
+double choices(const PartSpec& spec, const Operands& operands) {
+  double count = static_cast<double>(operands.candidates(spec.kernel).size());
+  if (!spec.against.empty()) count *= static_cast<double>(operands.candidates(spec.against).size());
+  return count;
+}
+
+}  // namespace
+
+Evidence weigh(const PartSpec& spec, const Operands& operands) {
+  Evidence evidence;
+  auto& part = evidence.part;
+  part.spec = spec;
+  if (!spec.kernel.empty()) part.kernel = operands.kernel(spec.kernel);
+  if (!spec.against.empty()) part.against = operands.kernel(spec.against);
+  if (spec.relation == Relation::memory) {
+    weigh_memory(spec, operands, evidence);
+    return evidence;
+  }
+  evidence.processes = std::numeric_limits<std::size_t>::max();
+  const auto all_needs = needs(spec);
+  for (const auto& need : all_needs) {
+    part.reason = operands.missing(need.name, need.seqlen);
+    if (!part.reason.empty()) return evidence;
+  }
+  for (const auto& need : all_needs) {
+    auto processes = operands.processes(need.name, need.seqlen);
+    if (!spec.against.empty())
+      processes = operands.process_log_ratios(part.kernel, part.against, need.seqlen).size();
+    evidence.processes = std::min(evidence.processes, processes);
+  }
+  if (evidence.processes == 0) {
+    part.reason = "no process has times of both kernels";
+    return evidence;
+  }
+  if (spec.relation == Relation::best_set) {
+    weigh_best_set(spec, operands, evidence);  // tests all candidates: nothing was chosen
+    return evidence;
+  }
+  const Pair pair(spec, operands);
+  switch (spec.relation) {
+    case Relation::ratio:
+      weigh_ratio(spec, pair, evidence);
+      break;
+    case Relation::equivalence:
+      weigh_equivalence(spec, pair, evidence);
+      break;
+    case Relation::trend:
+      weigh_trend(spec, pair, evidence);
+      break;
+    case Relation::crossover:
+      weigh_crossover(spec, pair, evidence);
+      break;
+    case Relation::step:
+      weigh_step(spec, pair, evidence);
+      break;
+    case Relation::slope:
+      weigh_slope(spec, pair, evidence);
+      break;
+    case Relation::cv_bound:
+      weigh_cv(spec, operands, evidence);
+      break;
+    case Relation::best_set:
+    case Relation::memory:
+      break;
+  }
+  const double ways = choices(spec, operands);
+  evidence.p_as_published = std::min(1.0, ways * evidence.p_as_published);
+  evidence.p_opposite = std::min(1.0, ways * evidence.p_opposite);
+  return evidence;
+}
+
+}  // namespace attnbench

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+
+#include "analysis/claims/claim_answer.h"
+#include "analysis/claims/operands.h"
+
+namespace attnbench {
+
+/// What the data of one group say of one part, before parts are judged together.
+struct Evidence {
+  ClaimPart part;             ///< value, other, crossover, best; `reason` where there are no data
+  double p_as_published = 1;  ///< one-sided: small where the data resolve it as published
+  double p_opposite = 1;      ///< one-sided: small where they resolve the opposite
+  std::size_t processes = 0;  ///< of the length with the fewest
+  bool exact = false;         ///< follows from sizes: no test; p_as_published is 0 or 1, p_opposite the other
+};
+
+/// A part is tested on paired log-ratios of processes (ratio, equivalence, best_set), on contrasts of
+/// independent lengths (trend, crossover, step, slope), or on the chi-square distribution of a variance
+/// (cv_bound):
+///
+/// - ratio: log-ratio = 0, either side.
+/// - equivalence: two one-sided tests within the margin; opposite: beyond it on either side.
+/// - best_set with a kernel: it is faster than each other one (the largest p of these tests); opposite: one
+///   of the others is faster than it (the smallest, times their number).
+/// - best_set without: each kernel is beaten at some length; opposite: one beats all others at all lengths.
+/// - trend: slope of the log-ratio on log N = 0.
+/// - crossover: slower at the low end of the range and faster at its high end, both interpolated in log N;
+///   opposite: already faster at the low end, or still slower at the high end.
+/// - step, slope: difference of two contrasts = 0, or slope = bound.
+/// - cv_bound: CV between processes = bound.
+/// - memory: no test.
+///
+/// p values hold for the kernels chosen: where one was chosen among several by its times, they are multiplied
+/// by the number of choices (Bonferroni).
+Evidence weigh(const PartSpec& spec, const Operands& operands);
+
+}  // namespace attnbench

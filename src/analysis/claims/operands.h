@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "analysis/analysis.h"
+#include "analysis/claims/claim.h"
+#include "analysis/claims/claim_answer.h"
+
+namespace attnbench {
+
+/// Who stands for a claim's names in one group of cells, and what was measured of them.
+class Operands {
+ public:
+  /// Form::published: the kernel that the selector matches, on the baseline's engine where several do, else
+  /// the first in canonical order. Form::best: of the kernels matched the fastest, by the geometric mean of
+  /// its times over the claim's lengths, the same at all of them. Keeps references to both arguments.
+  Operands(const Claim& claim, const GroupAnalysis& group, Form form);
+
+  /// Kernel id; empty where none matches.
+  const std::string& kernel(const std::string& name) const { return chosen_.at(name); }
+  /// The kernels it was chosen from by their times; alone in Form::published. Empty where none matches.
+  const std::vector<std::string>& candidates(const std::string& name) const { return candidates_.at(name); }
+
+  /// Why there is no time of a name at a length; empty where there is.
+  std::string missing(const std::string& name, std::int64_t seqlen) const;
+  /// Processes that have times of it there.
+  std::size_t processes(const std::string& name, std::int64_t seqlen) const;
+
+  /// log of the mean seconds in each process. Of published means: of the one mean.
+  std::vector<double> log_seconds(const std::string& kernel_id, std::int64_t seqlen) const;
+  /// log(time of `against` / time of `kernel`), paired by block, by process, of those that have both; above
+  /// 0: the kernel is faster. Of published means: of the two means, as process 0.
+  std::map<int, double> process_log_ratios(const std::string& kernel_id, const std::string& against_id,
+                                           std::int64_t seqlen) const;
+  /// The same without the processes' numbers.
+  std::vector<double> log_ratios(const std::string& kernel_id, const std::string& against_id,
+                                 std::int64_t seqlen) const;
+  const GroupAnalysis& group() const { return group_; }
+
+ private:
+  const KernelAnalysis* find(const std::string& kernel_id, std::int64_t seqlen) const;
+  void choose_fastest(const std::string& name, const std::vector<std::int64_t>& seqlens);
+
+  const Claim& claim_;
+  const GroupAnalysis& group_;
+  std::map<std::string, std::string> selectors_;
+  std::map<std::string, std::string> chosen_;
+  std::map<std::string, std::vector<std::string>> candidates_;
+};
+
+/// All lengths that the claim's parts name, rising.
+std::vector<std::int64_t> lengths_of(const Claim& claim);
+
+}  // namespace attnbench

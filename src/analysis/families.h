@@ -1,0 +1,21 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "analysis/analysis.h"
+
+namespace attnbench {
+
+/// Paired log-ratios of baseline and alias, by cell id.
+using AaLogs = std::map<std::string, std::vector<double>>;
+
+/// What takes all cells of a run: the A/A checks, the verdicts of each family (device, element type, scope:
+/// all kernels x N against the baseline), whether a cell's verdicts are withheld, and the best sets.
+void judge(RunAnalysis& run, const AaLogs& aa_logs);
+
+/// The kernels given and those they are not shown to be faster than, best first, as ids; from the processes
+/// that all of them have. Empty without kernels.
+std::vector<std::string> best_set_of(std::span<const KernelAnalysis* const> kernels);
+
+}  // namespace attnbench

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/analysis.h"
+
+namespace attnbench {
+
+/// The valid samples of one valid process.
+struct ProcessBlocks {
+  int process = 0;
+  /// Seconds a call by kernel id and block; the alias of the baseline under kAliasKey.
+  std::map<std::string, std::map<int, double>> times;
+  /// Unbatched calls by kernel id, seconds.
+  std::map<std::string, std::vector<double>> unbatched;
+};
+inline constexpr const char* kAliasKey = "alias";
+
+ProcessBlocks blocks_of(const ProcessRecord& process);
+
+/// One entry a process that has times of `key`. Ratios are to `baseline`, which may be empty.
+std::vector<ProcessTimes> times_of(std::span<const ProcessBlocks> processes, const std::string& baseline,
+                                   const std::string& key);
+
+/// The log-ratios that are there, in the order of the processes.
+std::vector<double> log_ratios(std::span<const ProcessTimes> times);
+/// Mean seconds of each process.
+std::vector<double> process_means(std::span<const ProcessTimes> times);
+
+/// Nothing without calls.
+std::optional<UnbatchedTimes> unbatched_times(std::span<const ProcessBlocks> processes,
+                                              const std::string& kernel_id);
+
+}  // namespace attnbench

@@ -1,0 +1,81 @@
+#include "analysis/recommend.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analysis/families.h"
+#include "analysis/format.h"
+
+namespace attnbench {
+namespace {
+
+using Kernels = std::vector<const KernelAnalysis*>;
+
+std::string speed_in_words(const CellAnalysis& cell, const KernelAnalysis& kernel) {
+  if (kernel.kernel.is_baseline) return "it is the baseline";
+  return fmt::format("{} times the speed of the baseline {}", ratio_in_words(*kernel.ratio), cell.baseline);
+}
+
+/// The sentence after "At N = 512, " or "At N = 512, for mha, ".
+std::string advice(const CellAnalysis& cell, const Kernels& kernels, const std::vector<std::string>& best_set,
+                   const KernelAnalysis& best) {
+  const auto speed = speed_in_words(cell, best);
+  if (kernels.size() == 1) return fmt::format("{} is the only kernel measured: {}.", best.id(), speed);
+  if (!cell.withheld.empty()) {
+    return fmt::format("the fastest measured is {}: {}. That is no verdict: {}.", best.id(), speed,
+                       cell.withheld);
+  }
+  if (best_set.size() == 1)
+    return fmt::format("use {}, shown to be faster than all others: {}.", best.id(), speed);
+  return fmt::format("none of {} is shown to be the fastest; {}: {}.", fmt::join(best_set, ", "), best.id(),
+                     speed);
+}
+
+void add(std::vector<Recommendation>& list, const CellAnalysis& cell, const std::string& mechanism,
+         const Kernels& kernels) {
+  if (kernels.empty()) return;
+  Recommendation r;
+  r.seqlen = cell.seqlen();
+  r.mechanism = mechanism;
+  if (cell.withheld.empty()) r.best_set = best_set_of(kernels);
+  const auto* best = *std::max_element(kernels.begin(), kernels.end(), [](const auto* a, const auto* b) {
+    return a->ratio->estimate < b->ratio->estimate;
+  });
+  if (!r.best_set.empty()) best = cell.find(r.best_set.front());
+  r.ratio = best->ratio;
+  r.sentence = fmt::format("At N = {},{} {}", r.seqlen, mechanism.empty() ? "" : " for " + mechanism + ",",
+                           advice(cell, kernels, r.best_set, *best));
+  list.push_back(std::move(r));
+}
+
+}  // namespace
+
+std::string ratio_in_words(const stats::Interval& ratio) {
+  const auto estimate = ratio_text(ratio.estimate);
+  return ratio.is_bounded() ? fmt::format("{} (95 % CI {})", estimate, range_text(ratio)) : estimate;
+}
+
+std::vector<Recommendation> recommend(const GroupAnalysis& group) {
+  std::vector<Recommendation> list;
+  for (const auto& cell : group.cells) {
+    Kernels ranked;
+    std::vector<std::string> mechanisms;
+    for (const auto& kernel : cell.kernels) {
+      if (!kernel.ratio) continue;
+      ranked.push_back(&kernel);
+      if (mechanisms.empty() || mechanisms.back() != kernel.kernel.mechanism)
+        mechanisms.push_back(kernel.kernel.mechanism);
+    }
+    add(list, cell, "", ranked);
+    for (const auto& mechanism : mechanisms) {
+      Kernels of_it;
+      std::copy_if(ranked.begin(), ranked.end(), std::back_inserter(of_it),
+                   [&](const auto* kernel) { return kernel->kernel.mechanism == mechanism; });
+      add(list, cell, mechanism, of_it);
+    }
+  }
+  return list;
+}
+
+}  // namespace attnbench

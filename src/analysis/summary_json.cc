@@ -1,0 +1,257 @@
+#include "analysis/summary_json.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "analysis/claims/claim_json.h"
+#include "analysis/json_values.h"
+#include "analysis/tables.h"
+
+namespace attnbench {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+
+template <typename List, typename Convert>
+json list_json(const List& list, Convert convert) {
+  auto out = json::array();
+  for (const auto& entry : list) out.push_back(convert(entry));
+  return out;
+}
+
+/// Blocks are only looked at: six digits keep the page small.
+json blocks_json(const std::vector<double>& blocks) {
+  return list_json(blocks, [](double seconds) { return std::stod(fmt::format("{:.6g}", seconds)); });
+}
+
+json process_json(const ProcessTimes& p) {
+  return {{"process", p.process},
+          {"seconds", p.seconds},
+          {"log_ratio", value_json(p.log_ratio)},
+          {"blocks", blocks_json(p.blocks)}};
+}
+
+json median_json(const std::optional<stats::MedianInterval>& median) {
+  if (!median) return {};
+  auto out = interval_json(median->interval);
+  out["confidence"] = median->confidence > 0 ? json(median->confidence) : json();
+  return out;
+}
+
+void add_statistics(json& out, const KernelAnalysis& k) {
+  const auto spread = [&](double Spread::* member) { return k.spread ? json((*k.spread).*member) : json(); };
+  const auto judged = [&](double stats::Judgement::* member) {
+    return k.judgement ? json((*k.judgement).*member) : json();
+  };
+  out["seconds"] = interval_json(k.seconds);
+  out["median"] = median_json(k.median);
+  out["mad"] = value_json(k.mad);
+  out["min"] = value_json(k.min);
+  out["max"] = value_json(k.max);
+  out["cv_within"] = spread(&Spread::cv_within);
+  out["cv_between"] = spread(&Spread::cv_between);
+  out["icc"] = spread(&Spread::icc);
+  out["design_effect"] = spread(&Spread::design_effect);
+  out["ratio"] = interval_json(k.ratio);
+  out["verdict"] = k.judgement ? json(stats::to_string(k.judgement->verdict)) : json();
+  out["p_difference_adjusted"] = judged(&stats::Judgement::difference_p_adjusted);
+  out["p_equivalence_adjusted"] = judged(&stats::Judgement::equivalence_p_adjusted);
+  out["welch_p"] = value_json(k.welch_p);
+  out["smallest_detectable_ratio"] = value_json(k.smallest_detectable_ratio);
+  out["unbatched"] =
+      k.unbatched ? json{{"p95", k.unbatched->p95}, {"cv", k.unbatched->cv}, {"calls", k.unbatched->calls}}
+                  : json();
+}
+
+json kernel_json(const KernelAnalysis& k) {
+  json out = {{"id", k.id()},
+              {"mechanism", k.kernel.mechanism},
+              {"kernel", k.kernel.kernel},
+              {"engine", k.kernel.engine},
+              {"path", k.kernel.path},
+              {"num_kv_heads", k.kernel.num_kv_heads},
+              {"label", k.label},
+              {"is_baseline", k.kernel.is_baseline},
+              {"status", k.status},
+              {"reason", k.reason},
+              {"impossible", k.status == "impossible" ? k.reason : ""},
+              {"processes", k.processes},
+              {"useful_flops", k.work.useful_flops},
+              {"executed_flops", value_json(k.work.executed_flops)},
+              {"compulsory_bytes", k.work.compulsory_bytes},
+              {"kv_cache_bytes", value_json(k.work.kv_cache_bytes)},
+              {"percent_of_compute", value_json(k.work.percent_of_compute)},
+              {"percent_of_compute_executed", value_json(k.work.percent_of_compute_executed)},
+              {"percent_of_bandwidth", value_json(k.work.percent_of_bandwidth)},
+              {"peak_bytes", value_json(k.peak_bytes)},
+              {"workspace_bytes", value_json(k.workspace_bytes)},
+              {"by_process", list_json(k.by_process, process_json)}};
+  add_statistics(out, k);
+  out["accuracy"] = k.accuracy ? json{{"max_error", k.accuracy->max_error},
+                                      {"plain_error", k.accuracy->plain_error},
+                                      {"tolerance", k.accuracy->tolerance}}
+                               : json();
+  return out;
+}
+
+json aa_json(const std::optional<stats::AaCheck>& aa) {
+  if (!aa) return {};
+  return {{"ratio", interval_json(aa->ratio)},
+          {"p_adjusted", aa->p_adjusted},
+          {"fails_gate", aa->fails_gate},
+          {"equivalent", aa->equivalent}};
+}
+
+json cell_json(const CellAnalysis& c) {
+  return {{"cell_id", c.cell.cell_id},
+          {"seqlen", c.seqlen()},
+          {"seqlen_q", c.cell.shape.seqlen_q},
+          {"baseline", c.baseline},
+          {"valid_processes", c.valid_processes},
+          {"invalid_reasons", c.invalid_reasons},
+          {"aa", aa_json(c.aa)},
+          {"withheld", c.withheld},
+          {"best_set", c.best_set},
+          {"fastest", c.fastest.empty() ? json() : json(c.fastest)},
+          {"kernels", list_json(c.kernels, kernel_json)}};
+}
+
+json crossover_json(const std::optional<CrossoverAnalysis>& crossover) {
+  if (!crossover) return {};
+  json out = {{"estimates", crossover->estimates}, {"ranges", nullptr}};
+  if (crossover->ranges) {
+    out["ranges"] = list_json(*crossover->ranges, [](const stats::CrossoverRange& r) {
+      return json{{"low", r.low}, {"high", r.high}, {"open_low", r.open_low}, {"open_high", r.open_high}};
+    });
+  }
+  return out;
+}
+
+json series_json(const SeriesAnalysis& s) {
+  return {{"id", s.kernel_id},
+          {"exponent", interval_json(s.power_law.exponent)},
+          {"theory", s.theory},
+          {"log_scale", s.power_law.log_scale},
+          {"largest_residual", s.power_law.largest_residual},
+          {"steps", list_json(s.steps,
+                              [](const stats::StepRatio& step) {
+                                return json{{"from", step.from_seqlen},
+                                            {"to", step.to_seqlen},
+                                            {"ratio", interval_json(step.ratio)},
+                                            {"per_doubling", interval_json(step.per_doubling)}};
+                              })},
+          {"crossover", crossover_json(s.crossover)}};
+}
+
+json recommendation_json(const Recommendation& r) {
+  return {{"seqlen", r.seqlen},
+          {"mechanism", r.mechanism.empty() ? json() : json(r.mechanism)},
+          {"best_set", r.best_set},
+          {"ratio", interval_json(r.ratio)},
+          {"sentence", r.sentence}};
+}
+
+json group_json(const GroupAnalysis& g) {
+  const auto& cell = g.first();
+  const auto& s = cell.shape;
+  return {{"id", g.id},
+          {"heading", g.heading},
+          {"scope", cell.scope},
+          {"dtype", g.dtype},
+          {"phase", cell.phase},
+          {"condition", cell.condition},
+          {"threads", cell.threads},
+          {"device", cell.device},
+          {"layout", name(s.layout)},
+          {"batch", s.batch},
+          {"num_q_heads", s.num_q_heads},
+          {"head_dim_qk", s.head_dim_qk},
+          {"head_dim_v", s.head_dim_v},
+          {"d_model", s.d_model},
+          {"seqlens", list_json(g.cells, [](const CellAnalysis& c) { return c.seqlen(); })},
+          {"cells", list_json(g.cells, cell_json)},
+          {"series", list_json(g.series, series_json)},
+          {"recommendation", list_json(g.recommendation, recommendation_json)}};
+}
+
+json noise_json(const NoiseAnalysis& noise) {
+  return {{"processes", noise.processes},
+          {"rejected", noise.rejected},
+          {"reasons", list_json(noise.reasons,
+                                [](const NoiseReason& r) {
+                                  return json{
+                                      {"reason", r.reason}, {"cell_id", r.cell_id}, {"count", r.count}};
+                                })},
+          {"by_process", list_json(noise.by_process, [](const ProcessNoise& p) {
+             auto row = p.noise.is_object() ? p.noise : json::object();
+             row["cell_id"] = p.cell_id;
+             row["process"] = p.process;
+             row["valid"] = p.valid;
+             row["reason"] = p.reason;
+             return row;
+           })}};
+}
+
+json verdict_json(std::optional<stats::Verdict> verdict) {
+  return verdict ? json(stats::to_string(*verdict)) : json();
+}
+
+json layer_json(const LayerEffect& e) {
+  return {{"core_group", e.core_group},
+          {"layer_group", e.layer_group},
+          {"dtype", e.dtype},
+          {"seqlen", e.seqlen},
+          {"kernel", e.kernel_id},
+          {"share", interval_json(e.share)},
+          {"core_gain", interval_json(e.core_gain)},
+          {"layer_gain", interval_json(e.layer_gain)},
+          {"core_verdict", verdict_json(e.core_verdict)},
+          {"layer_verdict", verdict_json(e.layer_verdict)},
+          {"differs", value_json(e.differs)}};
+}
+
+json ceiling_json(const CeilingRow& c) {
+  return {{"quantity", c.quantity},       {"dtype", c.dtype},     {"path", c.path},
+          {"operation", c.operation},     {"threads", c.threads}, {"value", c.value},
+          {"bytes", value_json(c.bytes)}, {"unit", c.unit}};
+}
+
+json run_json(const RunAnalysis& r) {
+  return {{"id", r.id},
+          {"machine", r.machine},
+          {"kind", r.published ? "published" : "measured"},
+          {"study",
+           {{"name", r.run.study},
+            {"profile", r.run.profile},
+            {"seed", r.run.seed},
+            {"plan_hash", r.run.plan_hash},
+            {"build_id", r.run.build_id},
+            {"machine_key", r.run.machine_key}}},
+          {"environment", r.run.environment},
+          {"standing", r.standing},
+          {"publishable", value_json(r.publishable)},
+          {"marks", r.marks},
+          {"common", r.common},
+          {"measured_from", r.measured_from.empty() ? json() : json(r.measured_from)},
+          {"measured_to", r.measured_to.empty() ? json() : json(r.measured_to)},
+          {"noise", noise_json(r.noise)},
+          {"ceilings", list_json(r.ceilings, ceiling_json)},
+          {"groups", list_json(r.groups, group_json)},
+          {"layer_effect", list_json(r.layer_effect, layer_json)}};
+}
+
+}  // namespace
+
+json to_json(const Analysis& analysis) {
+  return {{"format", "attnbench-summary"},
+          {"version", kVersion},
+          {"confidence", stats::kConfidence},
+          {"runs", list_json(analysis.runs, run_json)},
+          {"claims", list_json(analysis.claims, [](const auto& c) { return to_json(c); })},
+          {"tables", figure_tables(analysis)}};
+}
+
+}  // namespace attnbench

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "analysis/analysis.h"
+
+namespace attnbench {
+
+/// summary.json, as docs/summary.schema.json describes it: the analysis and the flat tables of the figures.
+/// Deterministic.
+nlohmann::json to_json(const Analysis& analysis);
+
+}  // namespace attnbench

@@ -1,0 +1,199 @@
+#include "analysis/tables.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "analysis/json_values.h"
+
+namespace attnbench {
+namespace {
+
+using nlohmann::json;
+
+/// Paths, the most specialised first, and the unit that does the multiply-adds of one: as in
+/// run/ceilings/default_path.h.
+struct PathUnit {
+  std::string_view path, operation;
+};
+constexpr std::array kPathUnits{PathUnit{"amx", "tdpbf16ps"}, PathUnit{"avx512bf16", "vdpbf16ps"},
+                                PathUnit{"avx512", ""}, PathUnit{"portable", ""}};
+
+std::size_t rank(std::string_view path) {
+  const auto found =
+      std::find_if(kPathUnits.begin(), kPathUnits.end(), [&](const auto& unit) { return unit.path == path; });
+  return static_cast<std::size_t>(found - kPathUnits.begin());
+}
+
+double attainable_flops(std::string_view path, const std::vector<CeilingRow>& ceilings) {
+  const auto own = rank(path);
+  const auto operation = own < kPathUnits.size() ? kPathUnits[own].operation : "";
+  double greatest = 0;
+  for (const auto& row : ceilings) {
+    if (operation.empty() ? row.dtype == "f32" : row.operation == operation)
+      greatest = std::max(greatest, row.value);
+  }
+  return greatest;
+}
+
+/// Whether no other path of this kernel that ran in the cell comes before this one.
+bool is_default_path(const KernelAnalysis& kernel, const CellAnalysis& cell, const RunAnalysis& run) {
+  const auto& own = kernel.kernel;
+  const auto mine = attainable_flops(own.path, run.ceilings);
+  return std::none_of(cell.kernels.begin(), cell.kernels.end(), [&](const KernelAnalysis& other) {
+    const auto& k = other.kernel;
+    if (!other.ok() || k.mechanism != own.mechanism || k.kernel != own.kernel || k.engine != own.engine ||
+        k.path == own.path)
+      return false;
+    const auto theirs = attainable_flops(k.path, run.ceilings);
+    return !kernel.ok() || theirs > mine || (theirs == mine && rank(k.path) < rank(own.path));
+  });
+}
+
+json group_row(const RunAnalysis& run, const GroupAnalysis& group) {
+  return {{"run", run.id},
+          {"machine", run.machine},
+          {"published", run.published},
+          {"dtype", group.dtype},
+          {"scope", group.first().scope},
+          {"phase", group.first().phase},
+          {"threads", group.first().threads},
+          {"group", group.id},
+          {"heading", group.heading}};
+}
+
+json kernel_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAnalysis& cell,
+                const KernelAnalysis& k) {
+  auto row = group_row(run, group);
+  const auto& name_of_kernel = k.kernel.kernel;
+  row["kernel"] = k.id();
+  row["mechanism"] = k.kernel.mechanism;
+  row["family"] = name(parse_mechanism(k.kernel.mechanism).kind);
+  row["kernel_name"] = name_of_kernel;
+  row["path"] = k.kernel.path;
+  row["label"] = k.label;
+  row["form"] = name_of_kernel == "fused" || name_of_kernel == "chunked" || name_of_kernel == "sdpa"
+                    ? "fused"
+                    : "direct";
+  row["order"] = &k - cell.kernels.data();
+  row["is_baseline"] = k.kernel.is_baseline;
+  row["default_path"] = is_default_path(k, cell, run);
+  return row;
+}
+
+void add_interval(json& row, const std::string& column, const std::optional<stats::Interval>& interval) {
+  const auto bounded = interval && interval->is_bounded();
+  row[column] = interval ? json(interval->estimate) : json();
+  row[column + "_low"] = bounded ? json(interval->low) : json();
+  row[column + "_high"] = bounded ? json(interval->high) : json();
+}
+
+json point_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAnalysis& cell,
+               const KernelAnalysis& k) {
+  auto row = kernel_row(run, group, cell, k);
+  row["cell_id"] = cell.cell.cell_id;
+  row["seqlen"] = cell.seqlen();
+  row["status"] = k.status;
+  row["reason"] = k.reason;
+  add_interval(row, "seconds", k.seconds);
+  add_interval(row, "ratio", k.ratio);
+  row["verdict"] = k.judgement ? json(stats::to_string(k.judgement->verdict)) : json();
+  row["in_best_set"] = std::find(cell.best_set.begin(), cell.best_set.end(), k.id()) != cell.best_set.end();
+  row["withheld"] = cell.withheld;
+  row["useful_flops_per_second"] = k.seconds ? json(k.work.useful_flops / k.seconds->estimate) : json();
+  row["useful_flops_per_byte"] = k.work.useful_flops / k.work.compulsory_bytes;
+  row["percent_of_compute"] = value_json(k.work.percent_of_compute);
+  row["percent_of_bandwidth"] = value_json(k.work.percent_of_bandwidth);
+  row["kv_cache_bytes"] = value_json(k.work.kv_cache_bytes);
+  row["peak_bytes"] = value_json(k.peak_bytes);
+  row["workspace_bytes"] = value_json(k.workspace_bytes);
+  row["max_error"] = k.accuracy ? json(k.accuracy->max_error) : json();
+  row["tolerance"] = k.accuracy ? json(k.accuracy->tolerance) : json();
+  return row;
+}
+
+void add_series(json& tables, const RunAnalysis& run, const GroupAnalysis& group,
+                const SeriesAnalysis& series) {
+  const auto is_its = [&](const CellAnalysis& cell) {
+    const auto* kernel = cell.find(series.kernel_id);
+    return kernel != nullptr && kernel->ok();
+  };
+  const auto first = std::find_if(group.cells.begin(), group.cells.end(), is_its);
+  const auto last = std::find_if(group.cells.rbegin(), group.cells.rend(), is_its);
+  const auto common = kernel_row(run, group, *last, *last->find(series.kernel_id));
+
+  auto row = common;
+  add_interval(row, "exponent", series.power_law.exponent);
+  row["theory"] = series.theory;
+  row["log_scale"] = series.power_law.log_scale;
+  row["seqlen_from"] = first->seqlen();
+  row["seqlen_to"] = last->seqlen();
+  tables["series"].push_back(std::move(row));
+
+  for (const auto& step : series.steps) {
+    auto of_step = common;
+    of_step["from"] = step.from_seqlen;
+    of_step["to"] = step.to_seqlen;
+    add_interval(of_step, "ratio", step.ratio);
+    tables["steps"].push_back(std::move(of_step));
+  }
+
+  if (!series.crossover) return;
+  const auto add_crossover = [&](const json& estimate, const stats::CrossoverRange* range) {
+    auto of_crossover = common;
+    of_crossover["estimate"] = estimate;
+    of_crossover["low"] = range != nullptr ? json(range->low) : json();
+    of_crossover["high"] = range != nullptr ? json(range->high) : json();
+    of_crossover["open_low"] = range != nullptr ? json(range->open_low) : json();
+    of_crossover["open_high"] = range != nullptr ? json(range->open_high) : json();
+    tables["crossovers"].push_back(std::move(of_crossover));
+  };
+  if (!series.crossover->ranges) {
+    for (const double estimate : series.crossover->estimates) add_crossover(estimate, nullptr);
+    return;
+  }
+  for (const auto& range : *series.crossover->ranges) {
+    bool holds_one = false;
+    for (const double estimate : series.crossover->estimates) {
+      if (estimate < range.low || estimate > range.high) continue;
+      add_crossover(estimate, &range);
+      holds_one = true;
+    }
+    if (!holds_one) add_crossover(nullptr, &range);
+  }
+}
+
+json ceiling_row(const RunAnalysis& run, const CeilingRow& c) {
+  return {{"run", run.id},
+          {"machine", run.machine},
+          {"quantity", c.quantity},
+          {"dtype", c.dtype},
+          {"path", c.path},
+          {"operation", c.operation},
+          {"bytes", value_json(c.bytes)},
+          {"threads", c.threads},
+          {"value", c.value},
+          {"unit", c.unit}};
+}
+
+}  // namespace
+
+json figure_tables(const Analysis& analysis) {
+  json tables;
+  for (const char* table : {"kernels", "series", "steps", "crossovers", "ceilings"})
+    tables[table] = json::array();
+  for (const auto& run : analysis.runs) {
+    for (const auto& group : run.groups) {
+      for (const auto& cell : group.cells) {
+        for (const auto& kernel : cell.kernels)
+          tables["kernels"].push_back(point_row(run, group, cell, kernel));
+      }
+      for (const auto& series : group.series) add_series(tables, run, group, series);
+    }
+    for (const auto& ceiling : run.ceilings) tables["ceilings"].push_back(ceiling_row(run, ceiling));
+  }
+  return tables;
+}
+
+}  // namespace attnbench

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "analysis/analysis.h"
+
+namespace attnbench {
+
+/// The rows that figures draw, each with its run, group and kernel; an interval is three columns, `x`,
+/// `x_low`, `x_high`. Nothing is computed here that the analysis does not hold.
+///   kernels     one row a group, N and kernel, of every status
+///   series      one row a group and kernel: exponent, its theory, the range of N
+///   steps       one row a group, kernel and pair of neighbouring N
+///   crossovers  one row a group, kernel and range of N; `estimate` is null where the range holds none
+///   ceilings    the measured ceilings
+/// `form` tells kernels that materialise scores, windows or prefix sums (direct) from those that do not
+/// (fused). `default_path` marks the one path of a kernel that figures draw: chosen by the ceilings of its
+/// arithmetic unit as docs/methodology.md says, not by its result.
+nlohmann::json figure_tables(const Analysis& analysis);
+
+}  // namespace attnbench

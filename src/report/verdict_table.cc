@@ -1,0 +1,111 @@
+#include "report/verdict_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analysis/format.h"
+
+namespace attnbench {
+namespace {
+
+std::string exponent_text(const stats::Interval& exponent) {
+  if (!exponent.is_bounded()) return fmt::format("{:.2f}", exponent.estimate);
+  return fmt::format("{:.2f} ({:.2f} to {:.2f})", exponent.estimate, exponent.low, exponent.high);
+}
+
+std::string crossover_text(const SeriesAnalysis& series) {
+  if (!series.crossover) return "";
+  std::vector<std::string> parts;
+  if (series.crossover->ranges) {
+    for (const auto& r : *series.crossover->ranges) {
+      parts.push_back(fmt::format("{}{:.0f} to {:.0f}{}", r.open_low ? "below " : "", r.low, r.high,
+                                  r.open_high ? " or above" : ""));
+    }
+  } else {
+    for (const double estimate : series.crossover->estimates)
+      parts.push_back(fmt::format("{:.0f}", estimate));
+  }
+  return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, "; "));
+}
+
+std::string verdict_text(const CellAnalysis& cell, const std::string& id) {
+  const auto* kernel = cell.find(id);
+  if (kernel == nullptr || !kernel->ok()) return "-";
+  if (kernel->kernel.is_baseline) return "baseline";
+  return kernel->judgement ? std::string(stats::to_string(kernel->judgement->verdict)) : "-";
+}
+
+constexpr std::size_t kVerdictWidth = 12;
+constexpr std::size_t kExponentWidth = 24;
+
+/// A kernel a line: its verdict at each N, and how it grows. Only kernels that ran at two N or more.
+std::string series_lines(const GroupAnalysis& group) {
+  if (group.series.empty()) return "";
+  std::size_t width = 0;
+  for (const auto& s : group.series) width = std::max(width, s.kernel_id.size() + 2);
+  auto text = fmt::format("  {:<{}}", "", width);
+  for (const auto& cell : group.cells)
+    text += fmt::format("{:<{}}", fmt::format("N = {}", cell.seqlen()), kVerdictWidth);
+  text += fmt::format("{:<{}}{:<8}{}\n", "exponent, 95 % CI", kExponentWidth, "theory",
+                      "as fast as the baseline at N");
+  for (const auto& s : group.series) {
+    auto line = fmt::format("  {:<{}}", s.kernel_id, width);
+    for (const auto& cell : group.cells)
+      line += fmt::format("{:<{}}", verdict_text(cell, s.kernel_id), kVerdictWidth);
+    line += fmt::format("{:<{}}{:<8.0f}{}", exponent_text(s.power_law.exponent), kExponentWidth, s.theory,
+                        crossover_text(s));
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + '\n';
+  }
+  return text;
+}
+
+/// For groups of one N, where nothing grows.
+std::string single_lines(const GroupAnalysis& group) {
+  std::string text;
+  for (const auto& cell : group.cells) {
+    for (const auto& kernel : cell.kernels) {
+      if (kernel.judgement)
+        text += fmt::format("  {:<{}}{}\n", stats::to_string(kernel.judgement->verdict), kVerdictWidth,
+                            kernel.id());
+    }
+  }
+  return text;
+}
+
+std::string group_text(const GroupAnalysis& group) {
+  auto text = fmt::format("\n{}: what to use, and verdicts against the baseline\n", group.heading);
+  for (const auto& r : group.recommendation) {
+    if (r.mechanism.empty()) text += fmt::format("  {}\n", r.sentence);
+  }
+  return text + (group.cells.size() > 1 ? series_lines(group) : single_lines(group));
+}
+
+}  // namespace
+
+std::string verdict_table(const RunAnalysis& run) {
+  std::string text;
+  for (const auto& group : run.groups) text += group_text(group);
+  std::string differing;
+  for (const auto& effect : run.layer_effect) {
+    if (!effect.differs.value_or(false)) continue;
+    differing +=
+        fmt::format("  {} N = {} {}: {} by itself, {} in the layer, of which it takes {:.0f} %\n",
+                    effect.dtype, effect.seqlen, effect.kernel_id, stats::to_string(*effect.core_verdict),
+                    stats::to_string(*effect.layer_verdict), 100 * effect.share.estimate);
+  }
+  if (!differing.empty()) text += "\nVerdicts that a whole layer changes\n" + differing;
+  return text;
+}
+
+std::string verdict_legend() {
+  return R"(Verdicts (family of all kernels and N of one device, element type and scope; 5 % for the whole family):
+  EQUIVALENT    shown to be within 2 % of the baseline
+  FASTER        shown to differ from the baseline, and faster; SLOWER likewise
+  UNRESOLVED    neither is shown
+A kernel is called the fastest only where it is shown to be faster than every other; else the tied set is named.
+The exponent is that of a power law through the mean times; theory counts the useful operations.)";
+}
+
+}  // namespace attnbench

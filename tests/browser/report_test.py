@@ -1,0 +1,115 @@
+"""The report in headless Chromium, opened from disk: what a reader sees, at two widths."""
+
+import copy
+import json
+import re
+import tempfile
+import unittest
+from pathlib import Path
+
+from chromium import Chromium
+from summaries import CHANGED_KERNEL, STORES, SOURCE, attnbench, changed, summary_of_stores, write
+
+CELLS = """(() => {
+  for (const details of document.querySelectorAll("#cells details")) details.open = true;
+  return new Promise((done) => setTimeout(() => done(
+    [...document.querySelectorAll("#cells tbody tr")].map((row) => [...row.cells].map((cell) => cell.textContent))), 300));
+})()"""
+
+
+class Report(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+        cls.summary = summary_of_stores(cls.folder)
+        cls.page = f"{cls.folder}/report.html"
+        attnbench("report", *STORES, "--out", cls.page)
+        cls.browser = cls.enterClassContext(Chromium())
+
+    def page_of(self, summary, name):
+        attnbench("report", write(self.folder, f"{name}.json", summary), "--out", f"{self.folder}/{name}.html")
+        return f"{self.folder}/{name}.html"
+
+    def test_is_one_small_file_that_names_no_other(self):
+        text = Path(self.page).read_text(encoding="utf-8")
+        self.assertLess(len(text.encode()), 5_000_000)
+        tags = re.sub(r"(?s)<script[^>]*>.*?</script>|<style>.*?</style>", "", text)
+        self.assertNotRegex(tags, r'(?:src|href)="(?!#|data:,)')
+
+    def test_draws_every_chart_without_error_request_or_overflow(self):
+        figures = {json.loads(f.read_text())["usermeta"]["figure"] for f in (SOURCE / "report/figures").glob("*.vl.json")}
+        self.assertGreaterEqual(len(figures), 9)
+        for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light")):
+            with self.subTest(width=width, scheme=scheme):
+                self.browser.open(self.page, width, scheme=scheme)
+                self.assertEqual(self.browser.value("document.documentElement.dataset.theme"), scheme)
+                self.assertEqual(self.browser.errors, [])
+                self.assertEqual(self.browser.requests, [f"file://{self.page}"])
+                charts = self.browser.value(
+                    "[...document.querySelectorAll('.chart')].map((c) => [c.dataset.figure, c.getAttribute('aria-label'),"
+                    " c.querySelectorAll('svg .role-mark path, svg .role-mark line, svg .role-mark text').length,"
+                    " c.querySelector('svg .role-title-subtitle')?.textContent])")
+                self.assertEqual({figure for figure, *_ in charts}, figures)
+                for figure, label, marks, subtitle in charts:
+                    self.assertGreaterEqual(marks, 2, (figure, label))
+                    self.assertRegex(subtitle, "not for publication|no variance published", (figure, label))
+                self.assertLessEqual(self.browser.value("document.documentElement.scrollWidth"), width)
+                text = self.browser.value("document.body.innerText")
+                for word in ("undefined", "NaN", "[object"):
+                    self.assertEqual(text.count(word), 0, text[max(0, text.find(word) - 200):][:400])
+
+    def test_shows_samples_by_process(self):
+        self.browser.open(self.page, 1280)
+        self.browser.value(CELLS)
+        processes = self.browser.value(
+            "(() => { document.querySelector('#cells td button').click(); const plot = document.querySelector('.dots');"
+            " return [plot.querySelectorAll('.mean').length, plot.querySelectorAll('.block').length]; })()")
+        kernel = self.summary["runs"][0]["groups"][0]["cells"][0]["kernels"][0]
+        self.assertEqual(processes, [len(kernel["by_process"]), sum(len(p["blocks"]) for p in kernel["by_process"])])
+
+    def test_shows_the_figures_of_one_machine_alone(self):
+        self.browser.open(self.page, 1280)
+        shown = self.browser.value(
+            "(() => { [...document.querySelectorAll('.chips button')].find((b) => b.textContent.startsWith('Apple')).click();"
+            " return [...new Set([...document.querySelectorAll('.chart')].filter((c) => c.offsetHeight > 0).map((c) => c.dataset.run))]; })()")
+        self.assertEqual(shown, ["r1"])
+
+    def test_marks_a_run_that_is_not_publishable(self):
+        summary = copy.deepcopy(self.summary)
+        summary["runs"][0].update(publishable=False, marks=["a reason"], standing="")
+        self.browser.open(self.page_of(summary, "marked"), 1280)
+        marks = self.browser.value("[...document.querySelectorAll('.chart[data-run=r0] .role-title-subtitle')].map((e) => e.textContent)")
+        self.assertGreater(len(marks), 9)
+        self.assertEqual(set(marks), {"NOT PUBLISHABLE: a reason"})
+
+    def test_a_changed_number_changes_its_cell_and_no_other(self):
+        self.browser.open(self.page, 1280)
+        before = self.browser.value(CELLS)
+        self.browser.open(self.page_of(changed(self.summary), "changed"), 1280)
+        after = self.browser.value(CELLS)
+        differing = [(i, k) for i, (a, b) in enumerate(zip(before, after, strict=True))
+                     for k, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+        self.assertEqual(len(differing), 1)
+        row, column = differing[0]
+        self.assertEqual((before[row][0], column), (CHANGED_KERNEL, 2))
+
+    def test_labels_are_text_wherever_they_stand(self):
+        attack = '</script><img src=x onerror="window.hit=1"><script>window.hit=1</script>'
+        summary = copy.deepcopy(self.summary)
+        run = summary["runs"][0]
+        run["machine"] = run["standing"] = run["groups"][0]["heading"] = attack
+        run["groups"][0]["recommendation"][0]["sentence"] = attack
+        for claim in summary["claims"]:
+            claim["title"] = attack
+        for table in summary["tables"].values():
+            for row in table:
+                row.update((column, attack) for column in ("label", "machine", "heading") if column in row)
+        self.browser.open(self.page_of(summary, "attack"), 1280)
+        self.browser.value(CELLS)
+        self.assertIsNone(self.browser.value("window.hit ?? null"))
+        self.assertEqual(self.browser.value("document.querySelectorAll('img').length"), 0)
+        self.assertIn(attack, self.browser.value("document.querySelector('.machine .name').textContent"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
