@@ -7,6 +7,7 @@
 #include <memory>
 #include <sstream>
 
+#include "analysis/compare.h"
 #include "analysis/summary_json.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
@@ -14,6 +15,7 @@
 #include "dry_run.h"
 #include "plan/find_study.h"
 #include "plan/ranges.h"
+#include "report/comparison_table.h"
 #include "report/table.h"
 #include "run/conductor/conduct.h"
 #include "store/export.h"
@@ -28,6 +30,7 @@ struct RunArguments {
   std::string out;
   std::string launcher;
   std::string program;
+  std::string against;
   std::string budget;
   std::vector<std::string> plugins;
   std::uint64_t seed = 1;
@@ -74,6 +77,12 @@ RunOptions to_options(const RunArguments& arguments) {
   options.launch.program = arguments.program.empty()
                                ? std::filesystem::read_symlink("/proc/self/exe").string()
                                : arguments.program;
+  if (!arguments.against.empty()) {
+    const bool local = arguments.launcher.empty();
+    if (local && !std::filesystem::is_regular_file(arguments.against))
+      throw InputError("against", arguments.against, "is no program: name the attnbench of the other build");
+    options.against = local ? std::filesystem::absolute(arguments.against).string() : arguments.against;
+  }
   for (const auto& plugin : arguments.plugins) {
     options.launch.plugins.push_back(std::filesystem::absolute(plugin).string());
     load_plugin(options.launch.plugins.back());
@@ -91,6 +100,12 @@ RunOptions to_options(const RunArguments& arguments) {
   }
   options.quiet = arguments.quiet;
   return options;
+}
+
+std::string pair_table(const Analysis& analysis, const std::string& store) {
+  constexpr double kThreshold = 0.02;  // the default of `attnbench compare`
+  const auto pair = find_pair(analysis, store);
+  return comparison_table(compare_paired(*pair.before, *pair.after, kThreshold));
 }
 
 int exit_code_of(const RunOutcome& outcome, const Analysis& analysis) {
@@ -119,7 +134,8 @@ int run(const RunArguments& arguments, char** argv) {
   if (arguments.json) {
     fmt::print("{}\n", to_json(analysis).dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
-    for (const auto& run : analysis.runs) fmt::print("{}", run_table(run));
+    fmt::print("{}", run_table(analysis.runs.front()));
+    if (!options.against.empty()) fmt::print("\n{}", pair_table(analysis, options.out));
     fmt::print("\nstore: {}\ncsv:   {}\n", options.out, csv);
   }
   if (outcome.interrupted) {
@@ -142,6 +158,7 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       "  attnbench run paper --profile spec --out paper.db\n"
       "  attnbench run paper --seqlen 128..4096*2 --mechanism mha,swa --dtype bf16 --threads 1\n"
       "  attnbench run long --budget 20m\n"
+      "  attnbench run paper --profile spec --against ./attnbench-1.0 --out pair.db\n"
       "  attnbench run decode --launcher 'ssh host' --out host.db");
   const auto arguments = std::make_shared<RunArguments>();
   command->add_option("study", arguments->study, "Name of a study or path of a TOML file")
@@ -152,6 +169,8 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
   command->add_option("--budget", arguments->budget, "Lower the number of processes to fit: 90s, 20m, 1h30m");
   command->add_option("--launcher", arguments->launcher, "Words that start workers elsewhere: 'ssh host'");
   command->add_option("--worker-program", arguments->program, "Path of attnbench where the workers run");
+  command->add_option("--against", arguments->against,
+                      "Program of another build: its workers take turns with this one's, for `compare`");
   command->add_option("--plugin", arguments->plugins, "Shared object with further kernels");
   command
       ->add_option("--kernel-timeout", arguments->kernel_limit_seconds, "Seconds after which a kernel hangs")

@@ -89,6 +89,10 @@ const std::vector<BadInput> kCases = {
     {"export_missing_store", {"export", "DIR/none.db", "--format", "csv"}, "none.db"},
     {"export_foreign_store", {"export", "DIR/text.db", "--format", "csv"}, "text.db"},
     {"export_unknown_format", {"export", "DIR/text.db", "--format", "cvs"}, "cvs"},
+    {"analyze_missing_store", {"analyze", "DIR/none.db"}, "none.db"},
+    {"analyze_foreign_store", {"analyze", "DIR/text.db"}, "text.db"},
+    {"compare_missing_store", {"compare", "DIR/none.db", "DIR/none.db"}, "none.db"},
+    {"against_no_program", {"run", "smoke", "--against", "DIR/none"}, "against: "},
     {"import_corrupt_csv", {"import", "DIR/broken.csv", "--out", "DIR/new.db"}, "line 2, msPerIter"},
     {"import_missing_file", {"import", "DIR/none.csv", "--out", "DIR/new.db"}, "none.csv"},
     {"verify_unknown_kernel", {"verify", "--all", "--kernel", "unfusd"}, "unfused"},
@@ -111,7 +115,7 @@ TEST(TooLargeForMemory, IsRefusedWithBytesNeededAndAvailable) {
 }
 
 TEST(Help, EachCommandHasExamples) {
-  for (const auto* command : {"list", "env", "run", "verify", "export", "import"}) {
+  for (const auto* command : {"list", "env", "run", "verify", "analyze", "compare", "export", "import"}) {
     const auto result = testing_support::attnbench({command, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.out, HasSubstr(std::string("attnbench ") + command)) << command;

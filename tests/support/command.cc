@@ -45,6 +45,8 @@ pid_t start(const std::vector<std::string>& arguments, const std::string& out, c
 
 }  // namespace
 
+std::string program() { return ATTNBENCH_PROGRAM; }
+
 CommandResult attnbench(const std::vector<std::string>& arguments, double limit_seconds,
                         const std::string& directory) {
   const TemporaryDirectory scratch;

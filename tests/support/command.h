@@ -12,6 +12,9 @@ struct CommandResult {
   std::string out, err;
 };
 
+/// Path of the attnbench program under test.
+std::string program();
+
 /// Runs the attnbench program with these arguments, waits for it, and returns what it printed. A command that
 /// does not end within `limit_seconds` is killed.
 CommandResult attnbench(const std::vector<std::string>& arguments, double limit_seconds = 120,

@@ -79,47 +79,82 @@ void describe(CellState& state, const Probe& probe) {
   state.record.shape = cell.shape;
 }
 
-/// One pass over a run: all that its steps share.
+/// One build's run: its options, its rows in the store, its cells.
+struct BuildRun {
+  RunOptions options;
+  Probe probe;
+  std::int64_t run = 0;
+  std::vector<CellState> cells;
+
+  RunOptions for_cell(std::size_t c) const {
+    auto of_cell = options;
+    of_cell.launch.threads = cells[c].cell.threads;
+    return of_cell;
+  }
+  const Ceilings& ceilings(std::size_t c) const { return probe.ceilings.at(cells[c].cell.threads); }
+};
+
+/// Tells two builds measured together from runs of their own.
+void mark_pair(std::vector<BuildRun>& builds) {
+  auto& now = builds[0].probe.run;
+  auto& before = builds[1].probe.run;
+  for (auto* run : {&now, &before}) {
+    run->plan["pair"] = {{"role", run == &now ? kNewBuild : kOldBuild},
+                         {kNewBuild, now.build_id},
+                         {kOldBuild, before.build_id}};
+  }
+  before.plan_hash += "-old";  // the same build against itself is two runs too
+}
+
+/// One pass over the runs of a store: all that its steps share.
 class Conductor {
  public:
   Conductor(const RunOptions& options, Store& store, Progress& progress)
-      : options_(options), store_(store), progress_(progress) {}
+      : options_(options), store_(store), progress_(progress) {
+    builds_.push_back({options, {}, 0, {}});
+    if (options.against.empty()) return;
+    builds_.push_back({options, {}, 0, {}});
+    builds_[1].options.launch.program = options.against;
+  }
 
   RunOutcome run() {
     progress_.update("probing the machine and measuring its ceilings");
-    const auto probe = probe_machine(options_);
-    outcome_.run_id = find_or_add_run(store_, probe.run);
-    cells_ = restore_cells(store_, outcome_.run_id, options_.study);
+    for (auto& build : builds_) build.probe = probe_machine(build.options);
+    if (builds_.size() > 1) mark_pair(builds_);
+    std::vector<RunRecord> wanted;
+    for (const auto& build : builds_) wanted.push_back(build.probe.run);
+    const auto ids = find_or_add_runs(store_, wanted);
+    for (std::size_t b = 0; b < builds_.size(); ++b) {
+      builds_[b].run = ids[b];
+      builds_[b].cells = restore_cells(store_, ids[b], options_.study);
+    }
     try {
-      verify(probe);
+      for (auto& build : builds_) verify(build);
       fit_to_budget();
-      measure(probe);
+      measure();
     } catch (const Interrupted&) {
       outcome_.interrupted = true;
     }
-    outcome_.kernel_failed |= !store_.failures(outcome_.run_id).empty();
+    for (const auto& build : builds_) outcome_.kernel_failed |= !store_.failures(build.run).empty();
     outcome_.cell_without_result = any_cell_without_result();
     return outcome_;
   }
 
  private:
-  RunOptions for_cell(const CellState& state) const {
-    auto options = options_;
-    options.launch.threads = state.cell.threads;
-    return options;
-  }
+  std::size_t cell_count() const { return builds_[0].cells.size(); }
+  const CellState& cell(std::size_t c) const { return builds_[0].cells[c]; }
 
-  void verify(const Probe& probe) {
-    std::size_t done = 0;
-    for (auto& state : cells_) {
-      ++done;
+  void verify(BuildRun& build) {
+    for (std::size_t c = 0; c < build.cells.size(); ++c) {
+      auto& state = build.cells[c];
       if (!state.record.cell_id.empty()) continue;
-      progress_.update(fmt::format("verifying {}/{} {}", done, cells_.size(), state.cell.id()));
-      describe(state, probe);
-      outcome_.kernel_failed |= verify_cell_in_worker(for_cell(state), store_, outcome_.run_id, state,
-                                                      probe.ceilings.at(state.cell.threads), progress_);
+      progress_.update(fmt::format("verifying {}/{} {}", c + 1, build.cells.size(), state.cell.id()));
+      describe(state, build.probe);
+      outcome_.kernel_failed |=
+          verify_cell_in_worker(build.for_cell(c), store_, build.run, state, build.ceilings(c), progress_);
     }
-    progress_.milestone(fmt::format("verified {} cells", cells_.size()));
+    progress_.milestone(fmt::format("verified {} cells{}", build.cells.size(),
+                                    &build == &builds_[0] ? "" : " of the other build"));
   }
 
   CellCost cost_of(const CellState& state) const {
@@ -130,93 +165,126 @@ class Conductor {
     return cost;
   }
 
-  /// Seconds of one process of the cell, by its last one or by its kernels' call times.
+  /// Seconds of one process of the cell (of each build), by the last ones or by its kernels' call times.
   double expected_process_seconds(const CellState& state) const {
     if (state.process_seconds > 0) return state.process_seconds;
-    return process_seconds(cost_of(state), options_.profile, kOverheads);
+    return static_cast<double>(builds_.size()) *
+           process_seconds(cost_of(state), options_.profile, kOverheads);
   }
 
   void fit_to_budget() {
     target_ = options_.profile.max_processes();
     if (!options_.budget_seconds) return;
     std::vector<CellCost> costs;
-    for (const auto& state : cells_) costs.push_back(cost_of(state));
-    const auto plan = fit_budget(*options_.budget_seconds, costs, options_.profile, kOverheads);
+    for (const auto& state : builds_[0].cells) costs.push_back(cost_of(state));
+    const auto each = *options_.budget_seconds / static_cast<double>(builds_.size());
+    const auto plan = fit_budget(each, costs, options_.profile, kOverheads);
     target_ = plan.profile.max_processes();
     for (const auto& left_out : plan.too_slow) {
-      for (auto& state : cells_) {
-        if (state.record.cell_id != left_out.cell_id) continue;
-        state.find(left_out.kernel_id)->support_reason =
-            fmt::format("> {:.3g} s a call: too slow for the budget", left_out.limit_seconds);
-        store_.put_cell(outcome_.run_id, state.record);
-      }
+      for (auto& build : builds_) leave_out(build, left_out);
     }
     progress_.milestone(fmt::format("budget of {}: {} processes a cell, about {}",
                                     duration_in_words(*options_.budget_seconds), target_,
-                                    duration_in_words(plan.seconds)));
+                                    duration_in_words(plan.seconds * static_cast<double>(builds_.size()))));
   }
 
-  bool done(const CellState& state) const {
-    if (state.baseline() == nullptr) return true;
-    if (state.tried_processes >= kMostTries * target_ || state.valid_processes >= target_) return true;
+  void leave_out(BuildRun& build, const TooSlow& too_slow) {
+    for (auto& state : build.cells) {
+      auto* kernel = state.record.cell_id == too_slow.cell_id ? state.find(too_slow.kernel_id) : nullptr;
+      if (kernel == nullptr) continue;
+      kernel->support_reason =
+          fmt::format("> {:.3g} s a call: too slow for the budget", too_slow.limit_seconds);
+      store_.put_cell(build.run, state.record);
+    }
+  }
+
+  /// Processes of the cell that are valid, of a pair those valid in both builds.
+  int valid_processes(std::size_t c) const {
+    if (builds_.size() == 1) return cell(c).valid_processes;
+    std::map<int, std::size_t> valid;
+    for (const auto& build : builds_) {
+      for (const auto& process : store_.processes(build.run, cell(c).record.cell_id))
+        valid[process.process] += process.valid;
+    }
+    return static_cast<int>(
+        std::count_if(valid.begin(), valid.end(), [&](const auto& v) { return v.second == builds_.size(); }));
+  }
+
+  bool done(std::size_t c) const {
+    int tried = 0;
+    for (const auto& build : builds_) {
+      if (build.cells[c].baseline() == nullptr) return true;
+      tried = std::max(tried, build.cells[c].tried_processes);
+    }
+    const int valid = valid_processes(c);
+    if (tried >= kMostTries * target_ || valid >= target_) return true;
     if (!options_.profile.stops_on_width) return false;
     const auto& looks = options_.profile.processes;
-    const bool is_look = std::find(looks.begin(), looks.end(), state.valid_processes) != looks.end();
+    const bool is_look = std::find(looks.begin(), looks.end(), valid) != looks.end();
     return is_look &&
-           narrow_enough(store_.processes(outcome_.run_id, state.record.cell_id), state.baseline()->id());
+           narrow_enough(store_.processes(builds_[0].run, cell(c).record.cell_id), cell(c).baseline()->id());
   }
 
   double seconds_left() const {
     double left = 0;
-    for (const auto& state : cells_) {
-      if (!done(state))
-        left += expected_process_seconds(state) * std::max(1, target_ - state.valid_processes);
+    for (std::size_t c = 0; c < cell_count(); ++c) {
+      if (!done(c)) left += expected_process_seconds(cell(c)) * std::max(1, target_ - valid_processes(c));
     }
     return left;
   }
 
-  void measure(const Probe& probe) {
-    while (true) {
-      bool any = false;
-      for (std::size_t c = 0; c < cells_.size(); ++c) {
-        auto& state = cells_[c];
-        if (done(state)) continue;
+  /// One replicate of the cell.
+  void measure_cell(std::size_t c) {
+    const auto width = live_half_width(c);
+    const auto left = duration_in_words(seconds_left());
+    const int valid = valid_processes(c);
+    const auto show = [&](int block) {
+      progress_.update(fmt::format("cell {}/{} {} | process {}/{} | block {}/{} | {} left{}", c + 1,
+                                   cell_count(), cell(c).record.cell_id, valid + 1, target_, block,
+                                   options_.profile.blocks, left, width));
+    };
+    std::vector<RunOptions> options;
+    for (const auto& build : builds_) options.push_back(build.for_cell(c));
+    std::vector<CellRun> runs;
+    for (std::size_t b = 0; b < builds_.size(); ++b)
+      runs.push_back({options[b], builds_[b].run, builds_[b].cells[c], builds_[b].ceilings(c)});
+    const auto start = Clock::now();
+    show(0);
+    outcome_.kernel_failed |= measure_together(runs, store_, progress_, show);
+    builds_[0].cells[c].process_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  }
+
+  void measure() {
+    bool any = true;
+    while (any) {
+      any = false;
+      for (std::size_t c = 0; c < cell_count(); ++c) {
+        if (done(c)) continue;
         any = true;
-        const auto width = live_half_width(store_, state);
-        const auto left = duration_in_words(seconds_left());
-        const auto start = Clock::now();
-        const auto show = [&](int block) {
-          progress_.update(fmt::format("cell {}/{} {} | process {}/{} | block {}/{} | {} left{}", c + 1,
-                                       cells_.size(), state.record.cell_id, state.valid_processes + 1,
-                                       target_, block, options_.profile.blocks, left, width));
-        };
-        show(0);
-        outcome_.kernel_failed |= measure_process(for_cell(state), store_, outcome_.run_id, state,
-                                                  probe.ceilings.at(state.cell.threads), progress_, show);
-        state.process_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+        measure_cell(c);
       }
-      if (!any) return;
     }
   }
 
-  std::string live_half_width(const Store& store, const CellState& state) const {
-    if (state.valid_processes < 2) return {};
+  std::string live_half_width(std::size_t c) const {
+    if (cell(c).valid_processes < 2) return {};
     const auto width =
-        alias_half_width(store.processes(outcome_.run_id, state.record.cell_id), state.baseline()->id());
+        alias_half_width(store_.processes(builds_[0].run, cell(c).record.cell_id), cell(c).baseline()->id());
     return width ? fmt::format(" | A/A +-{:.1f} %", 100 * *width) : "";
   }
 
   bool any_cell_without_result() const {
-    return std::any_of(cells_.begin(), cells_.end(), [](const CellState& state) {
-      return state.baseline() != nullptr && state.valid_processes == 0;
-    });
+    for (std::size_t c = 0; c < cell_count(); ++c) {
+      if (cell(c).baseline() != nullptr && valid_processes(c) == 0) return true;
+    }
+    return false;
   }
 
   const RunOptions& options_;
   Store& store_;
   Progress& progress_;
   RunOutcome outcome_;
-  std::vector<CellState> cells_;
+  std::vector<BuildRun> builds_;
   int target_ = 0;
 };
 

@@ -15,6 +15,7 @@ struct RunOptions {
   std::uint64_t seed = 1;
   std::string out;  ///< the store
   LaunchOptions launch;
+  std::string against;  ///< path of another build's program, where the workers run; measured beside this one
   std::optional<double> budget_seconds;
   double kernel_limit_seconds = 60;  ///< a kernel that gives no result for so long is a hang
   bool accept_noise = false;         ///< noise is recorded but invalidates nothing; the results say so
@@ -23,14 +24,14 @@ struct RunOptions {
 
 /// How a run ended, for the exit code.
 struct RunOutcome {
-  std::int64_t run_id = 0;
   bool interrupted = false;
   bool kernel_failed = false;        ///< a kernel failed, was wrong or impossible
   bool cell_without_result = false;  ///< noise left a cell without a valid process
 };
 
 /// Measures a study into a store: probe, verification, then replicates of all cells until each has its
-/// processes. Goes on where an earlier run with the same plan, build and machine stopped. Every finished
+/// processes. With `against`, workers of both builds take turns, and the store holds a run of each, this
+/// build's first. Goes on where an earlier run with the same plan, build and machine stopped. Every finished
 /// process is committed before the next begins. Throws InputError for bad input and a store of another plan,
 /// build or machine.
 RunOutcome conduct(const RunOptions& options);

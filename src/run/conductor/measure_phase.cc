@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <ctime>
+#include <deque>
 #include <map>
+#include <optional>
 
 #include "core/json.h"
 #include "plan/random.h"
@@ -106,94 +108,166 @@ void add_executed_flops(ProcessRecord& process, const MeasurementPlan& plan) {
   }
 }
 
+/// One process from its worker's start to its commit. Once the worker is lost, the remaining steps do
+/// nothing.
+class ProcessMeasurement {
+ public:
+  explicit ProcessMeasurement(const CellRun& cell)
+      : cell_(cell), plan_(plan_process(cell.options, cell.state)) {
+    auto& state = cell_.state;
+    process_.cell_id = state.record.cell_id;
+    process_.process = state.next_process++;
+    process_.started_utc = now_utc();
+    process_.orders = plan_.orders;
+    for (const auto& choice : plan_.kernels) process_.order_kernels.push_back(choice.id());
+    process_.order_kernels.emplace_back(kAlias);
+    ++state.tried_processes;
+    double longest_slot = 0;
+    for (const auto& choice : plan_.kernels) longest_slot = std::max(longest_slot, choice.limit_seconds);
+    patience_ = longest_slot + 60;  // the worker itself ends a slot at its limit
+  }
+
+  void start() {
+    step([&] {
+      const auto& options = cell_.options;
+      worker_.emplace(options.launch, options.seed + static_cast<std::uint64_t>(process_.process));
+      process_.boot_id = worker_->hello(false).value("boot_id", "");
+      auto prepare = to_json(plan_);
+      prepare["type"] = messages::kPrepare;
+      worker_->send(prepare);
+      process_.kernels = read_field<json>(worker_->receive(patience_), "kernels");
+      add_executed_flops(process_, plan_);
+    });
+  }
+
+  /// -1: the unbatched calls.
+  void run_block(int block) {
+    step([&] {
+      worker_->send({{"type", messages::kSlot}, {"block", block}});
+      append_samples(process_, read_field<json>(worker_->receive(patience_), "samples"));
+    });
+  }
+
+  void stop() {
+    step([&] {
+      worker_->send({{"type", messages::kStop}});
+      const auto last = worker_->receive(patience_);
+      process_.noise = read_field<json>(last, "noise");
+      if (const auto reason = reject_reason(process_.noise); reason && !cell_.options.accept_noise)
+        reject(*reason);
+      const auto rechecks = read_field<json>(last, "kernels");
+      for (const auto& [name, recheck] : rechecks.items()) {
+        process_.kernels[name]["recheck"] = recheck;
+        if (name != kAlias && !read_field<bool>(recheck, "passed"))
+          wrong_[name] = read_field<std::string>(recheck, "reason");
+      }
+      cell_.state.startup_failures = 0;
+    });
+    worker_.reset();
+  }
+
+  void interrupt() {
+    reject("interrupted");
+    worker_.reset();
+  }
+
+  void commit(Store& store) {
+    too_fast_ = find_impossible(plan_, cell_.ceilings, process_);
+    for (auto& sample : process_.samples) {
+      const auto found = too_fast_.find(sample.kernel_id);
+      if (found == too_fast_.end()) continue;
+      sample.valid = false;
+      sample.reason = "IMPOSSIBLE: " + found->second;
+    }
+    store.add_process(cell_.run, process_);
+    if (process_.valid) ++cell_.state.valid_processes;
+  }
+
+  /// After commit(): quarantines what broke and says what happened. Returns true if a kernel failed.
+  bool settle(Store& store, Progress& progress) {
+    auto& state = cell_.state;
+    if (lost_ && broken_kernel_.empty() && ++state.startup_failures >= 3)
+      throw std::runtime_error(fmt::format("three workers in a row did not start: {}", process_.reason));
+    for (const auto& [kernel_id, reason] : wrong_) {
+      const auto stage = kernel_id == broken_kernel_ ? broken_stage_ : "recheck";
+      quarantine(store, cell_.run, state, kernel_id, stage, reason, progress);
+    }
+    for (const auto& [kernel_id, reason] : too_fast_)
+      progress.warning(fmt::format("{}: {} IMPOSSIBLE: {}", state.record.cell_id, kernel_id, reason));
+    if (!process_.valid && wrong_.empty()) {
+      progress.warning(fmt::format("{}: process {} rejected: {}", state.record.cell_id, process_.process,
+                                   process_.reason));
+    }
+    return !wrong_.empty() || !too_fast_.empty();
+  }
+
+ private:
+  template <typename Step>
+  void step(Step work) {
+    if (lost_) return;
+    try {
+      work();
+    } catch (const WorkerLost& lost) {
+      lost_ = true;
+      reject(lost.kernel_id.empty() ? lost.what() : fmt::format("{} {}", lost.kernel_id, lost.what()));
+      broken_kernel_ = lost.kernel_id;
+      broken_stage_ = lost.stage;
+      if (!broken_kernel_.empty()) wrong_[broken_kernel_] = lost.what();
+      worker_.reset();
+    }
+  }
+
+  void reject(const std::string& reason) {
+    process_.valid = false;
+    process_.reason = reason;
+  }
+
+  CellRun cell_;
+  MeasurementPlan plan_;
+  ProcessRecord process_;
+  double patience_ = 0;
+  std::optional<WorkerProcess> worker_;
+  bool lost_ = false;
+  std::string broken_kernel_, broken_stage_;
+  std::map<std::string, std::string> wrong_, too_fast_;
+};
+
+/// Each step of all, the first to go alternating with `turn`.
+template <typename Step>
+void in_turn(std::deque<ProcessMeasurement>& all, int turn, Step step) {
+  for (std::size_t i = 0; i < all.size(); ++i) step(all[(i + static_cast<std::size_t>(turn)) % all.size()]);
+}
+
 }  // namespace
 
-bool measure_process(const RunOptions& options, Store& store, std::int64_t run, CellState& state,
-                     const Ceilings& ceilings, Progress& progress, const std::function<void(int)>& on_block) {
-  const auto plan = plan_process(options, state);
-  ProcessRecord process;
-  process.cell_id = state.record.cell_id;
-  process.process = state.next_process++;
-  process.started_utc = now_utc();
-  process.orders = plan.orders;
-  for (const auto& choice : plan.kernels) process.order_kernels.push_back(choice.id());
-  process.order_kernels.emplace_back(kAlias);
-
-  ++state.tried_processes;
-  const auto reject = [&](const std::string& reason) {
-    process.valid = false;
-    process.reason = reason;
-  };
-  double longest_slot = 0;
-  for (const auto& choice : plan.kernels) longest_slot = std::max(longest_slot, choice.limit_seconds);
-  const double patience = longest_slot + 60;  // the worker itself ends a slot at its limit
-
-  std::string broken_kernel, broken_stage;
-  std::map<std::string, std::string> wrong;
+bool measure_together(std::span<CellRun> runs, Store& store, Progress& progress,
+                      const std::function<void(int)>& on_block) {
+  int number = 0;
+  for (const auto& cell : runs) number = std::max(number, cell.state.next_process);
+  std::deque<ProcessMeasurement> all;
+  for (auto& cell : runs) {
+    cell.state.next_process = number;
+    all.emplace_back(cell);
+  }
+  const int blocks = runs.front().options.profile.blocks;
   bool was_interrupted = false;
   try {
-    WorkerProcess worker(options.launch, options.seed + static_cast<std::uint64_t>(process.process));
-    process.boot_id = worker.hello(false).value("boot_id", "");
-    auto prepare = to_json(plan);
-    prepare["type"] = messages::kPrepare;
-    worker.send(prepare);
-    process.kernels = read_field<json>(worker.receive(patience), "kernels");
-    add_executed_flops(process, plan);
-    for (int block = 0; block < options.profile.blocks; ++block) {
-      worker.send({{"type", messages::kSlot}, {"block", block}});
-      append_samples(process, read_field<json>(worker.receive(patience), "samples"));
+    in_turn(all, number, [](auto& process) { process.start(); });
+    for (int block = 0; block < blocks; ++block) {
+      in_turn(all, number + block, [&](auto& process) { process.run_block(block); });
       on_block(block + 1);
     }
-    worker.send({{"type", messages::kSlot}, {"block", -1}});
-    append_samples(process, read_field<json>(worker.receive(patience), "samples"));
-    worker.send({{"type", messages::kStop}});
-    const auto last = worker.receive(patience);
-    process.noise = read_field<json>(last, "noise");
-    if (const auto reason = reject_reason(process.noise); reason && !options.accept_noise) reject(*reason);
-    const auto rechecks = read_field<json>(last, "kernels");
-    for (const auto& [name, recheck] : rechecks.items()) {
-      process.kernels[name]["recheck"] = recheck;
-      if (name != kAlias && !read_field<bool>(recheck, "passed")) {
-        wrong[name] = read_field<std::string>(recheck, "reason");
-      }
-    }
-    state.startup_failures = 0;
-  } catch (const WorkerLost& lost) {
-    reject(lost.kernel_id.empty() ? lost.what() : fmt::format("{} {}", lost.kernel_id, lost.what()));
-    broken_kernel = lost.kernel_id;
-    broken_stage = lost.stage;
-    if (broken_kernel.empty() && ++state.startup_failures >= 3) {
-      store.add_process(run, process);
-      throw std::runtime_error(fmt::format("three workers in a row did not start: {}", lost.what()));
-    }
-    if (!broken_kernel.empty()) wrong[broken_kernel] = lost.what();
+    in_turn(all, number + blocks, [](auto& process) { process.run_block(-1); });
+    in_turn(all, number, [](auto& process) { process.stop(); });
   } catch (const Interrupted&) {
-    reject("interrupted");
+    for (auto& process : all) process.interrupt();
     was_interrupted = true;
   }
-
-  const auto too_fast = find_impossible(plan, ceilings, process);
-  for (auto& sample : process.samples) {
-    const auto found = too_fast.find(sample.kernel_id);
-    if (found == too_fast.end()) continue;
-    sample.valid = false;
-    sample.reason = "IMPOSSIBLE: " + found->second;
-  }
-  store.add_process(run, process);
-  if (process.valid) ++state.valid_processes;
+  for (auto& process : all) process.commit(store);
   if (was_interrupted) throw Interrupted();
-  for (const auto& [kernel_id, reason] : wrong) {
-    const auto stage = kernel_id == broken_kernel ? broken_stage : "recheck";
-    quarantine(store, run, state, kernel_id, stage, reason, progress);
-  }
-  for (const auto& [kernel_id, reason] : too_fast) {
-    progress.warning(fmt::format("{}: {} IMPOSSIBLE: {}", state.record.cell_id, kernel_id, reason));
-  }
-  if (!process.valid && wrong.empty()) {
-    progress.warning(
-        fmt::format("{}: process {} rejected: {}", state.record.cell_id, process.process, process.reason));
-  }
-  return !wrong.empty() || !too_fast.empty();
+  bool failed = false;
+  for (auto& process : all) failed |= process.settle(store, progress);
+  return failed;
 }
 
 }  // namespace attnbench

@@ -49,6 +49,10 @@ struct KernelChoice {
 nlohmann::json to_json(const KernelChoice& choice);
 /// Throws InputError if this build does not register the kernel.
 KernelChoice kernel_choice_from_json(const nlohmann::json& json);
+/// Whether this build has the kernel; another build may ask for more.
+bool is_registered(const nlohmann::json& json);
+/// "mechanism/kernel@engine[:path]", registered or not.
+std::string kernel_id_from_json(const nlohmann::json& json);
 
 /// The name of the baseline's second instance in orders and samples.
 inline constexpr std::string_view kAlias = "alias";

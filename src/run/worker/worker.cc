@@ -134,11 +134,22 @@ class Worker {
   void verify(const json& message) {
     const auto cell = cell_from_json(read_field<json>(message, "cell"));
     std::vector<KernelChoice> choices;
-    for (const auto& item : read_field<json>(message, "kernels"))
-      choices.push_back(kernel_choice_from_json(item));
     const auto send = [this](const VerificationOutcome& outcome) {
       lifeline_.send({{"type", messages::kVerify}, {"outcome", to_json(outcome)}});
     };
+    const auto refuse = [&](const std::string& kernel_id, const std::string& reason) {
+      VerificationOutcome outcome;
+      outcome.record.cell_id = cell.id();
+      outcome.record.kernel_id = kernel_id;
+      outcome.unsupported_reason = reason;
+      send(outcome);
+    };
+    for (const auto& item : read_field<json>(message, "kernels")) {
+      if (is_registered(item))
+        choices.push_back(kernel_choice_from_json(item));
+      else
+        refuse(kernel_id_from_json(item), "this build does not have it");
+    }
 
     VerificationLimits limits;
     limits.seed = read_field<std::uint64_t>(message, "data_seed");
@@ -154,11 +165,7 @@ class Worker {
     for (const auto& choice : choices) {
       limits.seconds = choice.limit_seconds;
       if (const auto reason = refused.find(choice.id()); reason != refused.end()) {
-        VerificationOutcome outcome;
-        outcome.record.cell_id = cell.id();
-        outcome.record.kernel_id = choice.id();
-        outcome.unsupported_reason = reason->second;
-        send(outcome);
+        refuse(choice.id(), reason->second);
       } else {
         targets.push_back({cell.problem(choice.mechanism), choice.kernel});
       }

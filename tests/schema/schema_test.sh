@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Usage: schema_test.sh ATTNBENCH SOURCE_DIR
+# summary.json of a measured and of a published run satisfies docs/summary.schema.json, and the schema is strict
+# enough to see a field that is missing or unknown.
+set -euo pipefail
+attnbench=$1
+source=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$attnbench" run smoke --accept-noise --dtype f32 --seqlen 32,64 --threads 1 --mechanism mha,swa,linear --quiet \
+  --out "$work/measured.db" >"$work/table.txt"
+"$attnbench" import "$source/data/m4_mlx_published.csv" --out "$work/published.db" >"$work/import.txt"
+"$attnbench" analyze "$work/measured.db" "$work/published.db" --out "$work/summary.json" >"$work/table.txt"
+
+python3 - "$source/docs/summary.schema.json" "$work/summary.json" <<'PYTHON'
+import copy, json, sys
+import jsonschema
+
+schema, summary = (json.load(open(file)) for file in sys.argv[1:])
+jsonschema.Draft202012Validator.check_schema(schema)
+validator = jsonschema.Draft202012Validator(schema)
+errors = [f"{list(e.absolute_path)}: {e.message[:200]}" for e in validator.iter_errors(summary)]
+sys.exit("\n".join(errors[:20])) if errors else None
+
+missing, unknown = copy.deepcopy(summary), copy.deepcopy(summary)
+del missing["runs"][0]["groups"][0]["cells"][0]["kernels"][0]["ratio"]
+unknown["runs"][0]["groups"][0]["cells"][0]["kernels"][0]["rank"] = 1
+for name, broken in (("missing", missing), ("unknown", unknown)):
+    if validator.is_valid(broken):
+        sys.exit(f"the schema does not see a {name} field")
+print("summary.json satisfies its schema")
+PYTHON
