@@ -1,5 +1,5 @@
-// Values of V are packed by the thread that needs them, ahead of its blocks and once a kv head: no barrier,
-// and a window's packed values stay in cache. Measured and rejected (Zen 4, one core, bf16, D = 64):
+// K and V are packed by the thread that needs them, ahead of its blocks and once a kv head: no barrier,
+// and a window's packed rows stay in cache. Measured and rejected (Zen 4, one core, bf16, D = 64):
 // prefetching the next block's rows of Q, K and V into L2 in windows and block-sparse (N = 1024 and 8192: no
 // faster, up to 13 % slower in one of three pairs).
 #include "engines/cpu/fused/softmax/execution.h"
@@ -66,9 +66,11 @@ class SoftmaxExecution::Feeder {
       used_ += keys + keys % 2;
       span.keys -= keys;
       span.first_key += keys;
-      span.k += keys * span.k_stride_bytes;
-      const auto row = (span.first_key - keys) / span.keys_per_value_row;
-      span.v += (span.first_key / span.keys_per_value_row - row) * span.v_stride_bytes;
+      const auto rows = [&](int keys_per_row) {
+        return span.first_key / keys_per_row - (span.first_key - keys) / keys_per_row;
+      };
+      span.k += rows(span.keys_per_key_row) * span.k_stride_bytes;
+      span.v += rows(span.keys_per_value_row) * span.v_stride_bytes;
     }
   }
   void flush() {
@@ -122,13 +124,18 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
     const auto widest = m.kind == MechanismKind::swa            ? m.window + 4 * kLanes
                         : m.kind == MechanismKind::block_sparse ? 2 * m.block_size + 4 * kLanes
                                                                 : s.seqlen_kv;
-    const std::int64_t unit = std::max(kKeyUnit, path_.value_keys);
+    const std::int64_t unit = std::max(kKeyUnit, path_.packed_keys);
     const bool dense_rows = m.globals * group_ > path_.few_rows;
     const auto all = round_up(s.seqlen_kv, unit);
     packed_keys_ = dense_rows ? all : std::min(all, std::max(round_up(widest, unit), kPackedKeys));
-    values_ = ThreadParts(workspace_, threads_, packed_keys_ / 2 * s.head_dim_v * 4);
-    const auto globals = round_up(std::min(m.globals, s.seqlen_kv), unit);
-    global_values_ = ThreadParts(workspace_, threads_, globals / 2 * s.head_dim_v * 4);
+    const auto units = packed_keys_ / path_.packed_keys;
+    const auto global_units = round_up(std::min(m.globals, s.seqlen_kv), unit) / path_.packed_keys;
+    values_ = ThreadParts(workspace_, threads_, units * value_unit_bytes());
+    global_values_ = ThreadParts(workspace_, threads_, global_units * value_unit_bytes());
+    if (path_.pack_keys != nullptr) {
+      keys_ = ThreadParts(workspace_, threads_, units * key_unit_bytes());
+      global_keys_ = ThreadParts(workspace_, threads_, global_units * key_unit_bytes());
+    }
   }
   if (!allocate) return;
   workspace_.allocate();
@@ -158,8 +165,12 @@ void SoftmaxExecution::bind_workers() {
     block.weights = weights_.at<std::byte>(workspace_, thread);
     block.scores = scores_.at<float>(workspace_, thread);
     if (path_.pack_values != nullptr) {
-      worker.values = values_.at<std::byte>(workspace_, thread);
-      worker.global_values = global_values_.at<std::byte>(workspace_, thread);
+      worker.packed_v = {values_.at<std::byte>(workspace_, thread),
+                         global_values_.at<std::byte>(workspace_, thread)};
+    }
+    if (path_.pack_keys != nullptr) {
+      worker.packed_k = {keys_.at<std::byte>(workspace_, thread),
+                         global_keys_.at<std::byte>(workspace_, thread)};
     }
   }
 }
@@ -263,18 +274,24 @@ void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head
 
   const Rows k(tensors.k, item.batch);
   const Rows v(tensors.v, item.batch);
-  const auto span_of = [&](const Piece& piece, const std::byte* packed_values, std::int64_t origin) {
+  const auto span_of = [&](const Piece& piece, const std::byte* packed_k, const std::byte* packed_v,
+                           std::int64_t origin) {
     const auto key = piece.keys.begin;
     KeySpan span;
     span.k = k.at(item.kv_head, key);
     span.k_stride_bytes = k.stride();
+    span.v = v.at(item.kv_head, key);
+    span.v_stride_bytes = v.stride();
     if (packed) {
-      span.v_stride_bytes = problem_.shape.head_dim_v * path_.value_keys * size_bytes(path_.dtype);
-      span.v = packed_values + (key - origin) / path_.value_keys * span.v_stride_bytes;
-      span.keys_per_value_row = path_.value_keys;
-    } else {
-      span.v_stride_bytes = v.stride();
-      span.v = v.at(item.kv_head, key);
+      const auto unit = (key - origin) / path_.packed_keys;
+      span.v_stride_bytes = value_unit_bytes();
+      span.v = packed_v + unit * span.v_stride_bytes;
+      span.keys_per_value_row = path_.packed_keys;
+      if (path_.pack_keys != nullptr) {
+        span.k_stride_bytes = key_unit_bytes();
+        span.k = packed_k + unit * span.k_stride_bytes;
+        span.keys_per_key_row = path_.packed_keys;
+      }
     }
     span.first_key = static_cast<std::int32_t>(key);
     span.keys = static_cast<std::int32_t>(piece.keys.size());
@@ -287,10 +304,10 @@ void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head
   Feeder feeder(kernel, block);
   if (globals.size() > 0) {
     const auto halves = block.rows > kHalfLanes ? Halves::both : Halves::low;
-    feeder.add(span_of({globals, globals, halves}, worker.global_values, 0));
+    feeder.add(span_of({globals, globals, halves}, worker.packed_k.globals, worker.packed_v.globals, 0));
   }
   for (const auto& piece : pieces.view()) {
-    feeder.add(span_of(piece, worker.values, worker.packed_keys.begin));
+    feeder.add(span_of(piece, worker.packed_k.local, worker.packed_v.local, worker.packed_keys.begin));
   }
   feeder.flush();
   if (!block.empty) kernel.finish(block);
@@ -336,15 +353,33 @@ void SoftmaxExecution::bind_masks(const HeadGeometry& head, const Item& item, Bl
   std::fill(block.size + block.rows, block.size + kLanes, 0);
 }
 
+std::int64_t SoftmaxExecution::key_unit_bytes() const {
+  return round_up(problem_.shape.head_dim_qk, path_.key_elements) * path_.packed_keys *
+         size_bytes(path_.dtype);
+}
+
+std::int64_t SoftmaxExecution::value_unit_bytes() const {
+  return problem_.shape.head_dim_v * path_.packed_keys * size_bytes(path_.dtype);
+}
+
 void SoftmaxExecution::pack(const Tensors& tensors, const HeadGeometry& head, const Item& item,
                             KeyRange local, Worker& worker) const {
-  const auto head_dim = problem_.shape.head_dim_v;
+  const auto& s = problem_.shape;
+  const Rows k(tensors.k, item.batch);
   const Rows v(tensors.v, item.batch);
+  const auto pack_rows = [&](KeyRange keys, std::byte* packed_k, std::byte* packed_v, std::int64_t origin) {
+    const auto unit = (keys.begin - origin) / path_.packed_keys;
+    path_.pack_values(v.at(item.kv_head, keys.begin), v.stride(), keys.size(), s.head_dim_v,
+                      packed_v + unit * value_unit_bytes());
+    if (path_.pack_keys == nullptr) return;
+    path_.pack_keys(k.at(item.kv_head, keys.begin), k.stride(), keys.size(), s.head_dim_qk,
+                    packed_k + unit * key_unit_bytes());
+  };
   const bool new_head = worker.packed_batch != item.batch || worker.packed_kv_head != item.kv_head;
   auto& keys = worker.packed_keys;
   if (new_head) {
     const auto globals = std::min(problem_.mechanism.globals, head.keys());
-    path_.pack_values(v.at(item.kv_head, 0), v.stride(), globals, head_dim, worker.global_values);
+    pack_rows({0, globals}, worker.packed_k.globals, worker.packed_v.globals, 0);
     worker.packed_batch = item.batch;
     worker.packed_kv_head = item.kv_head;
   }
@@ -352,14 +387,13 @@ void SoftmaxExecution::pack(const Tensors& tensors, const HeadGeometry& head, co
     if (new_head) keys = {};
     return;
   }
-  const auto begin = local.begin / path_.value_keys * path_.value_keys;
-  const auto end = std::min(round_up(local.end, path_.value_keys), head.keys());
+  const auto begin = local.begin / path_.packed_keys * path_.packed_keys;
+  const auto end = std::min(round_up(local.end, path_.packed_keys), head.keys());
   if (new_head || begin < keys.begin || begin > keys.end || end - keys.begin > packed_keys_) {
     keys = {begin, begin};
   }
   if (end <= keys.end) return;
-  path_.pack_values(v.at(item.kv_head, keys.end), v.stride(), end - keys.end, head_dim,
-                    worker.values + (keys.end - keys.begin) * head_dim * size_bytes(path_.dtype));
+  pack_rows({keys.end, end}, worker.packed_k.local, worker.packed_v.local, keys.begin);
   keys.end = end;
 }
 
@@ -413,10 +447,10 @@ double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
       const auto globals = head.allowed(row).globals.size();
       const KeyRange all{0, keys};
       const auto lanes_used = few ? end - row : end - row > kHalfLanes ? kLanes : kHalfLanes;
-      if (!few && path.value_keys > kKeyUnit) {  // units of keys are multiplied whole
+      if (!few && path.packed_keys > kKeyUnit) {  // units of keys are multiplied whole
         const auto local = whole_piece(head, row, end, all).keys();
-        const auto begin = local.begin / path.value_keys * path.value_keys;
-        const auto read = round_up(globals, path.value_keys) + round_up(local.end, path.value_keys) - begin;
+        const auto begin = local.begin / path.packed_keys * path.packed_keys;
+        const auto read = round_up(globals, path.packed_keys) + round_up(local.end, path.packed_keys) - begin;
         scores += static_cast<double>(read * lanes_used);
         row = end;
         continue;

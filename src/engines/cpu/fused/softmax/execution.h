@@ -30,14 +30,19 @@ class SoftmaxExecution final : public Execution {
     std::int64_t end = 0;
     std::int64_t number = 0;  ///< over the whole problem
   };
-  /// A thread's state. Values of V stay packed for the blocks of the same kv head that follow.
+  /// A buffer of packed rows and one of those of the global keys.
+  struct Packed {
+    std::byte* local = nullptr;
+    std::byte* globals = nullptr;
+  };
+  /// A thread's state. K and V stay packed for the blocks of the same kv head that follow.
   struct Worker {
     Block block;
     std::int64_t packed_batch = -1;
     std::int64_t packed_kv_head = -1;
     KeyRange packed_keys;
-    std::byte* values = nullptr;
-    std::byte* global_values = nullptr;
+    Packed packed_k;
+    Packed packed_v;
   };
   class Feeder;
 
@@ -48,6 +53,9 @@ class SoftmaxExecution final : public Execution {
   template <typename Wanted, typename Visit>
   void for_each_block(const Tensors& tensors, Wanted&& wanted, Visit&& visit) const;
   void clear_rows_without_keys(const Tensors& tensors) const;
+  /// Of a packed unit.
+  std::int64_t key_unit_bytes() const;
+  std::int64_t value_unit_bytes() const;
   /// Items whose cost begins in [begin, end) of the running sum.
   void run_share(const Tensors& tensors, std::int64_t begin, std::int64_t end, Worker& worker);
   void run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Worker& worker);
@@ -64,11 +72,12 @@ class SoftmaxExecution final : public Execution {
   std::int64_t group_;
   int threads_ = 1;
   int parts_ = 1;                         ///< of each block's keys
-  std::int64_t packed_keys_ = 0;          ///< capacity of a thread's packed values
+  std::int64_t packed_keys_ = 0;          ///< capacity of a thread's packed K and V
   std::vector<std::int64_t> head_costs_;  ///< of the running call, by batch entry
   std::vector<Worker> workers_;
   Workspace workspace_;
-  ThreadParts output_, queries_, weights_, scores_, values_, global_values_;
+  ThreadParts output_, queries_, weights_, scores_;
+  ThreadParts keys_, global_keys_, values_, global_values_;
   std::int64_t partials_ = 0;
 };
 
