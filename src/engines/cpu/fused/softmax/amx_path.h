@@ -27,6 +27,8 @@ struct Widened : Pairs {
   }
 };
 
+inline constexpr int kBlocksAtOnce = 4;
+
 template <typename Tiles>
 ATTNBENCH_SIMD void enter_tiles() {
   Tiles::configure();
@@ -54,6 +56,9 @@ constexpr SoftmaxPath amx_path(std::string_view name, std::string_view (*missing
           kUnitKeys,
           pack_keys,
           kDepth,
+          kGroupKeys,
+          true,
+          kBlocksAtOnce,
           enter_tiles<Tiles>,
           leave_tiles<Tiles>};
 }

@@ -60,7 +60,9 @@ class AmxTile {
     auto& state = state_of(block);
     state.has_maximum = state.started[0] = state.started[1] = false;
     for (int half = 0; half < 2; ++half) {
-      _mm512_store_ps(block.maximum + half * kHalfLanes, _mm512_set1_ps(kNoMaximum));
+      const __m512 none = _mm512_set1_ps(kNoMaximum);
+      _mm512_store_ps(block.maximum + half * kHalfLanes, none);
+      _mm512_store_ps(state.offset + half * kHalfLanes, Weigh::offset(none));
       _mm512_store_ps(block.sum + half * kHalfLanes, _mm512_setzero_ps());
     }
     if constexpr (WithLse) {
@@ -117,6 +119,8 @@ class AmxTile {
         sum = _mm512_i32gather_ps(first_column, sums, 4);
       }
       _mm512_store_ps(block.sum + half * kHalfLanes, sum);
+      const __mmask16 nothing = _mm512_cmp_ps_mask(sum, _mm512_setzero_ps(), _CMP_EQ_OQ);
+      _mm512_mask_store_ps(block.maximum + half * kHalfLanes, nothing, _mm512_set1_ps(kNoMaximum));
     }
     if (block.partial != nullptr) return write_partial(block);
     alignas(64) float factor[kLanes];
@@ -135,15 +139,21 @@ class AmxTile {
   /// Q as left operands: [head_dim_qk / 32, rounded up][half] tiles, missing rows and elements 0.
   ATTNBENCH_SIMD_INLINE static void copy_queries(Block& block) {
     const int depths = depths_of(block);
+    const int rows = block.rows;
+    const auto last = static_cast<__mmask16>(block.head_dim_qk % kDepth == 0 ? 0xffff : 0xff);
     for (int r = 0; r < kLanes; ++r) {
+      const auto* from = block.q[r < rows ? r : 0];
       auto* to = block.queries + r / kTileRows * kTileBytes + r % kTileRows * kTileRowBytes;
-      for (int n = 0; n < depths; ++n, to += 2 * kTileBytes) {
-        const auto left = block.head_dim_qk - n * kDepth;
-        const auto mask = static_cast<__mmask16>(r >= block.rows ? 0 : left >= kDepth ? 0xffff : 0xff);
-        __m512i q = _mm512_maskz_loadu_epi32(mask, block.q[r < block.rows ? r : 0] + n * kTileRowBytes);
-        if (block.q_factor != 1.0F) q = block.q_factor < 0 ? Bf16::negated(q) : _mm512_setzero_si512();
-        _mm512_store_si512(to, q);
+      for (int n = 0; n < depths; ++n, from += kTileRowBytes, to += 2 * kTileBytes) {
+        const __mmask16 mask = r >= rows ? 0 : n + 1 < depths ? 0xffff : last;
+        _mm512_store_si512(to, _mm512_maskz_loadu_epi32(mask, from));
       }
+    }
+    if (block.q_factor == 1.0F) [[likely]]
+      return;
+    for (auto* to = block.queries; to < block.queries + depths * 2 * kTileBytes; to += kTileRowBytes) {
+      const __m512i q = _mm512_load_si512(to);
+      _mm512_store_si512(to, block.q_factor < 0 ? Bf16::negated(q) : _mm512_setzero_si512());
     }
   }
 
@@ -160,9 +170,9 @@ class AmxTile {
     const auto* scores = scores_of(block, u);
     auto* weights = weights_of(block, u);
     auto& state = state_of(block);
-    if (!state.has_maximum) [[unlikely]] {
-      raise(block, units, u);
+    if (!state.has_maximum) {
       state.has_maximum = true;
+      if (WithLse || !zero_serves(block, units[u], scores)) raise(block, units, u);
     }
     if constexpr (WithLse) {
       if (exceeds(block, units[u], scores)) [[unlikely]]
@@ -172,6 +182,38 @@ class AmxTile {
       raise(block, units, u);
       Weigh::by_polynomial(block, units[u], scores, weights);
     }
+  }
+
+  /// Sets the maxima to 0 where all rows have a score near it, and says so: weights need not wait for the
+  /// maxima then, which only confirm a predicted branch.
+  ATTNBENCH_SIMD_INLINE static bool zero_serves(Block& block, const Unit& unit, const std::byte* scores) {
+    constexpr float kLowest = -16;
+    const __m512 scale = _mm512_set1_ps(block.scale_log2);
+    __mmask16 far = 0;
+    for (int half = 0; half < 2; ++half) {
+      if (!unit.reads(half)) continue;
+      const __m512 top = _mm512_mul_ps(scale, row_tops(block, unit, scores, half));
+      far |= _mm512_cmp_ps_mask(top, _mm512_set1_ps(kLowest), _CMP_NGE_UQ);
+      far |= _mm512_cmp_ps_mask(top, _mm512_set1_ps(kLazyRise), _CMP_NLE_UQ);
+    }
+    if (far != 0) return false;
+    for (int half = 0; half < 2; ++half) {
+      if (!unit.reads(half)) continue;
+      _mm512_store_ps(block.maximum + half * kHalfLanes, _mm512_setzero_ps());
+      _mm512_store_ps(state_of(block).offset + half * kHalfLanes, Weigh::offset(_mm512_setzero_ps()));
+    }
+    return true;
+  }
+  ATTNBENCH_SIMD_INLINE static __m512 row_tops(const Block& block, const Unit& unit, const std::byte* scores,
+                                               int half) {
+    __m512 tops[kTileRows];
+    ATTNBENCH_UNROLL
+    for (int r = 0; r < kTileRows; ++r) {
+      __m512 s[2];
+      Weigh::load_visible(block, unit, scores, half * kTileRows + r, s);
+      tops[r] = _mm512_max_ps(s[0], s[1]);
+    }
+    return reduce_rows(tops, Larger{});
   }
 
   /// Some score is more than kLazyRise above its row's maximum, or not a number.
@@ -199,15 +241,9 @@ class AmxTile {
       const __m512 old = _mm512_load_ps(block.maximum + lane);
       __m512 maximum = old;
       if (units[u].reads(half)) {
-        __m512 tops[kTileRows];
-        ATTNBENCH_UNROLL
-        for (int r = 0; r < kTileRows; ++r) {
-          __m512 s[2];
-          Weigh::load_visible(block, units[u], scores_of(block, u), lane + r, s);
-          tops[r] = _mm512_max_ps(s[0], s[1]);
-        }
-        const __m512 whole = _mm512_roundscale_ps(_mm512_mul_ps(reduce_rows(tops, Larger{}), scale),
-                                                  _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+        const __m512 top = row_tops(block, units[u], scores_of(block, u), half);
+        const __m512 whole =
+            _mm512_roundscale_ps(_mm512_mul_ps(top, scale), _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
         maximum = _mm512_max_ps(whole, old);  // NaN leaves the maximum as it was
       }
       _mm512_store_ps(block.maximum + lane, maximum);

@@ -18,8 +18,9 @@ inline constexpr int kTileBytes = kTileRows * kTileRowBytes;
 inline constexpr int kUnitKeys = 32;
 /// head_dim_qk covered by one tile of Q or K.
 inline constexpr int kDepth = 32;
-/// Units whose values are multiplied together, so that the output is loaded and stored once in 128 keys.
-inline constexpr int kGroupUnits = 4;
+/// Units whose values are multiplied together, so that the output is loaded and stored once in 256 keys.
+inline constexpr int kGroupUnits = 8;
+inline constexpr int kGroupKeys = kGroupUnits * kUnitKeys;
 
 /// 32 keys, of which each half of the rows reads [begin, end).
 struct Unit {

@@ -10,6 +10,7 @@
 #include <limits>
 #include <numbers>
 #include <numeric>
+#include <utility>
 
 #include "core/parallel.h"
 #include "engines/cpu/fused/softmax/spans.h"
@@ -24,6 +25,14 @@ constexpr std::int64_t kPartKeys = 512;
 
 /// Fewest packed keys worth sliding over: at the end of the buffer a block's keys are packed again.
 constexpr std::int64_t kPackedKeys = 1024;
+
+/// Bytes of K and V of a head from which blocks go through them together: with less, they stay in an L2 of
+/// 1 or 2 MiB from one block to the next. And as many of them a chunk.
+constexpr std::int64_t kLongHead = std::int64_t{3} << 19;
+constexpr std::int64_t kChunk = std::int64_t{1} << 18;
+
+/// Most keys of a block for which the rows of the next are prefetched.
+constexpr std::int64_t kFetchAheadKeys = 512;
 
 /// Rows of one batch entry of a view, by byte addresses.
 class Rows {
@@ -47,15 +56,15 @@ std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + u
 
 }  // namespace
 
-/// Collects spans and hands them to the kernel, kTileKeys keys at a time.
+/// Collects spans and hands them to the kernel, `keys` keys at a time.
 class SoftmaxExecution::Feeder {
  public:
-  Feeder(const BlockKernel& kernel, Block& block) : kernel_(kernel), block_(block) {}
+  Feeder(const BlockKernel& kernel, Block& block, int keys) : kernel_(kernel), block_(block), keys_(keys) {}
 
   /// Adds all of the span's keys, or cuts it at multiples of kKeyUnit.
   void add(KeySpan span) {
     while (span.keys > 0) {
-      auto keys = std::min(span.keys, kTileKeys - used_);
+      auto keys = std::min(span.keys, keys_ - used_);
       if (keys < span.keys) keys = keys / kKeyUnit * kKeyUnit;
       if (keys == 0 || count_ == kSpans) {
         flush();
@@ -83,6 +92,7 @@ class SoftmaxExecution::Feeder {
   static constexpr std::size_t kSpans = 4;
   const BlockKernel& kernel_;
   Block& block_;
+  int keys_;
   KeySpan spans_[kSpans];
   std::size_t count_ = 0;
   std::int32_t used_ = 0;
@@ -115,10 +125,18 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
     partials_ = workspace_.reserve(most_blocks * parts_ * kLanes * (s.head_dim_v + 2) * 4);
   }
 
-  output_ = ThreadParts(workspace_, threads_, kLanes * s.head_dim_v * 4);
-  queries_ = ThreadParts(workspace_, threads_, kQueriesBytes);
-  weights_ = ThreadParts(workspace_, threads_, kWeightsBytes);
-  scores_ = ThreadParts(workspace_, threads_, kScoresBytes);
+  const auto key_bytes = (s.head_dim_qk + s.head_dim_v) * size_bytes(path_.dtype);
+  const bool windowed = m.kind == MechanismKind::swa || m.kind == MechanismKind::block_sparse;
+  if (parts_ == 1 && !windowed && s.seqlen_kv * key_bytes >= kLongHead) {
+    blocks_at_once_ = path_.blocks_at_once;
+    chunk_keys_ = kChunk / key_bytes / kTileKeys * kTileKeys;
+  }
+
+  const auto running = threads_ * blocks_at_once_;
+  output_ = ThreadParts(workspace_, running, kLanes * s.head_dim_v * 4);
+  queries_ = ThreadParts(workspace_, running, kQueriesBytes);
+  weights_ = ThreadParts(workspace_, running, kWeightsBytes);
+  scores_ = ThreadParts(workspace_, running, kScoresBytes);
   if (path_.pack_values != nullptr) {
     // The local keys of any block of rows that are not global; global rows see all keys.
     const auto widest = m.kind == MechanismKind::swa            ? m.window + 4 * kLanes
@@ -153,17 +171,21 @@ void SoftmaxExecution::bind_workers() {
   const auto& s = problem_.shape;
   for (int thread = 0; thread < threads_; ++thread) {
     auto& worker = workers_[static_cast<std::size_t>(thread)];
-    auto& block = worker.block;
-    block.head_dim_qk = s.head_dim_qk;
-    block.head_dim_v = s.head_dim_v;
-    block.scale_log2 = static_cast<float>(std::abs(s.softmax_scale) * std::numbers::log2e);
-    block.q_factor = s.softmax_scale > 0 ? 1.0F : s.softmax_scale < 0 ? -1.0F : 0.0F;
-    // Hidden scores are minus infinity, which a factor of 0 would turn into NaN; q is 0 then.
-    if (block.scale_log2 == 0) block.scale_log2 = 1;
-    block.output = output_.at<float>(workspace_, thread);
-    block.queries = queries_.at<std::byte>(workspace_, thread);
-    block.weights = weights_.at<std::byte>(workspace_, thread);
-    block.scores = scores_.at<float>(workspace_, thread);
+    worker.running.resize(static_cast<std::size_t>(blocks_at_once_));
+    for (int n = 0; n < blocks_at_once_; ++n) {
+      auto& block = worker.running[static_cast<std::size_t>(n)].block;
+      const int number = thread * blocks_at_once_ + n;
+      block.head_dim_qk = s.head_dim_qk;
+      block.head_dim_v = s.head_dim_v;
+      block.scale_log2 = static_cast<float>(std::abs(s.softmax_scale) * std::numbers::log2e);
+      block.q_factor = s.softmax_scale > 0 ? 1.0F : s.softmax_scale < 0 ? -1.0F : 0.0F;
+      // Hidden scores are minus infinity, which a factor of 0 would turn into NaN; q is 0 then.
+      if (block.scale_log2 == 0) block.scale_log2 = 1;
+      block.output = output_.at<float>(workspace_, number);
+      block.queries = queries_.at<std::byte>(workspace_, number);
+      block.weights = weights_.at<std::byte>(workspace_, number);
+      block.scores = scores_.at<float>(workspace_, number);
+    }
     if (path_.pack_values != nullptr) {
       worker.packed_v = {values_.at<std::byte>(workspace_, thread),
                          global_values_.at<std::byte>(workspace_, thread)};
@@ -248,6 +270,16 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
   };
   for_each_block(tensors, wanted, [&](const HeadGeometry& head, const Item& item) {
     const auto cost = threads_ > 1 ? head.cost(item.begin, item.end) : 0;
+    if (blocks_at_once_ > 1) {
+      if (at >= begin && at < end) {
+        open(tensors, head, item, 0, worker.running[static_cast<std::size_t>(worker.opened++)]);
+      }
+      at += cost;
+      if (worker.opened == blocks_at_once_ || item.end == head.rows() || at >= end) {
+        run_opened(tensors, head, worker);
+      }
+      return;
+    }
     for (int part = 0; part < parts_; ++part, at += cost) {
       if (at >= begin && at < end) run_part(tensors, head, item, part, worker);
     }
@@ -257,20 +289,54 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
 
 void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
                                 Worker& worker) {
-  auto& block = worker.block;
+  auto& running = worker.running.front();
+  open(tensors, head, item, part, running);
+  const auto globals = part == 0 ? head.allowed(item.begin).globals : KeyRange{};
+  feed(tensors, head, running, globals, part_of_keys(head, item.begin, item.end, part, parts_), worker);
+  close(running);
+}
+
+void SoftmaxExecution::run_opened(const Tensors& tensors, const HeadGeometry& head, Worker& worker) {
+  const std::span opened(worker.running.data(), static_cast<std::size_t>(std::exchange(worker.opened, 0)));
+  for (std::int64_t key = 0; key < head.keys() && !opened.empty(); key += chunk_keys_) {
+    for (auto& running : opened) {
+      const auto globals = key == 0 ? head.allowed(running.item.begin).globals : KeyRange{};
+      feed(tensors, head, running, globals, {key, std::min(key + chunk_keys_, head.keys())}, worker);
+    }
+  }
+  for (auto& running : opened) close(running);
+}
+
+void SoftmaxExecution::open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
+                            Running& running) const {
+  auto& block = running.block;
   bind_rows(tensors, head, item, block);
   block.partial = parts_ > 1 ? partial(item, part) : nullptr;
-  const bool few = block.rows <= path_.few_rows;
   const bool with_lse = block.lse[0] != nullptr;
-  const auto& kernel =
-      few ? (with_lse ? path_.few_with_lse : path_.few) : (with_lse ? path_.tile_with_lse : path_.tile);
-  const auto within = part_of_keys(head, item.begin, item.end, part, parts_);
-  const auto globals = part == 0 ? head.allowed(item.begin).globals : KeyRange{};
+  running.item = item;
+  running.few = block.rows <= path_.few_rows;
+  running.has_masks = false;
+  running.kernel = running.few ? (with_lse ? &path_.few_with_lse : &path_.few)
+                               : (with_lse ? &path_.tile_with_lse : &path_.tile);
+  running.kernel->begin(block);
+}
+
+void SoftmaxExecution::feed(const Tensors& tensors, const HeadGeometry& head, Running& running,
+                            KeyRange globals, KeyRange within, Worker& worker) const {
+  auto& block = running.block;
+  const auto& item = running.item;
+  const bool few = running.few;
   const auto pieces =
       few ? whole_piece(head, item.begin, item.end, within) : cut_pieces(head, item.begin, item.end, within);
   const bool packed = !few && path_.pack_values != nullptr;
-  if (!pieces.all_full()) bind_masks(head, item, block);
+  if (!running.has_masks && !pieces.all_full()) {
+    bind_masks(head, item, block);
+    running.has_masks = true;
+  }
   if (packed) pack(tensors, head, item, pieces.keys(), worker);
+  if (packed && path_.fetch_ahead && pieces.keys().size() <= kFetchAheadKeys) {
+    fetch_ahead(tensors, head, item, pieces.keys().end);
+  }
 
   const Rows k(tensors.k, item.batch);
   const Rows v(tensors.v, item.batch);
@@ -300,8 +366,7 @@ void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head
     span.halves = piece.halves;
     return span;
   };
-  kernel.begin(block);
-  Feeder feeder(kernel, block);
+  Feeder feeder(*running.kernel, block, path_.attend_keys);
   if (globals.size() > 0) {
     const auto halves = block.rows > kHalfLanes ? Halves::both : Halves::low;
     feeder.add(span_of({globals, globals, halves}, worker.packed_k.globals, worker.packed_v.globals, 0));
@@ -310,7 +375,11 @@ void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head
     feeder.add(span_of(piece, worker.packed_k.local, worker.packed_v.local, worker.packed_keys.begin));
   }
   feeder.flush();
-  if (!block.empty) kernel.finish(block);
+}
+
+void SoftmaxExecution::close(Running& running) const {
+  auto& block = running.block;
+  if (!block.empty) running.kernel->finish(block);
   if (block.partial != nullptr) {
     auto* state = block.partial + kLanes * problem_.shape.head_dim_v;
     std::copy_n(block.maximum, kLanes, state);
@@ -334,6 +403,32 @@ void SoftmaxExecution::bind_rows(const Tensors& tensors, const HeadGeometry& hea
       in_group = 0;
       ++query;
     }
+  }
+}
+
+void SoftmaxExecution::fetch_ahead(const Tensors& tensors, const HeadGeometry& head, const Item& item,
+                                   std::int64_t first_key) const {
+  const auto fetch = [](const std::byte* row, std::int64_t bytes) {
+    constexpr int kIntoL2 = 2;
+    for (std::int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at, 0, kIntoL2);
+  };
+  const auto& s = problem_.shape;
+  const auto element = size_bytes(path_.dtype);
+  const Rows k(tensors.k, item.batch);
+  const Rows v(tensors.v, item.batch);
+  const auto end_key = std::min(first_key + kLanes / group_, head.keys());
+  for (auto key = first_key; key < end_key; ++key) {
+    fetch(k.at(item.kv_head, key), s.head_dim_qk * element);
+    fetch(v.at(item.kv_head, key), s.head_dim_v * element);
+  }
+  const Rows q(tensors.q, item.batch);
+  const Rows o(tensors.o, item.batch);
+  const auto end = std::min(item.end + kLanes, head.rows());
+  for (auto row = item.end; row < end; ++row) {
+    const auto query = head.query(row);
+    const auto h = item.kv_head * group_ + row - query * group_;
+    fetch(q.at(h, query), s.head_dim_qk * element);
+    fetch(o.at(h, query), s.head_dim_v * element);
   }
 }
 

@@ -30,6 +30,14 @@ class SoftmaxExecution final : public Execution {
     std::int64_t end = 0;
     std::int64_t number = 0;  ///< over the whole problem
   };
+  /// A block between begin() and finish().
+  struct Running {
+    Block block;
+    Item item;
+    const BlockKernel* kernel = nullptr;
+    bool few = false;
+    bool has_masks = false;
+  };
   /// A buffer of packed rows and one of those of the global keys.
   struct Packed {
     std::byte* local = nullptr;
@@ -37,7 +45,8 @@ class SoftmaxExecution final : public Execution {
   };
   /// A thread's state. K and V stay packed for the blocks of the same kv head that follow.
   struct Worker {
-    Block block;
+    std::vector<Running> running;  ///< SoftmaxPath::blocks_at_once
+    int opened = 0;
     std::int64_t packed_batch = -1;
     std::int64_t packed_kv_head = -1;
     KeyRange packed_keys;
@@ -59,6 +68,16 @@ class SoftmaxExecution final : public Execution {
   /// Items whose cost begins in [begin, end) of the running sum.
   void run_share(const Tensors& tensors, std::int64_t begin, std::int64_t end, Worker& worker);
   void run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Worker& worker);
+  /// Takes the worker's opened blocks through all keys of their head, chunk by chunk.
+  void run_opened(const Tensors& tensors, const HeadGeometry& head, Worker& worker);
+  void open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
+            Running& running) const;
+  /// The keys of `globals`, then local ones within `within`.
+  void feed(const Tensors& tensors, const HeadGeometry& head, Running& running, KeyRange globals,
+            KeyRange within, Worker& worker) const;
+  void close(Running& running) const;
+  void fetch_ahead(const Tensors& tensors, const HeadGeometry& head, const Item& item,
+                   std::int64_t first_key) const;
   void bind_rows(const Tensors& tensors, const HeadGeometry& head, const Item& item, Block& block) const;
   static void bind_masks(const HeadGeometry& head, const Item& item, Block& block);
   void pack(const Tensors& tensors, const HeadGeometry& head, const Item& item, KeyRange local,
@@ -72,6 +91,8 @@ class SoftmaxExecution final : public Execution {
   std::int64_t group_;
   int threads_ = 1;
   int parts_ = 1;                         ///< of each block's keys
+  int blocks_at_once_ = 1;
+  std::int64_t chunk_keys_ = 0;           ///< of blocks that run together
   std::int64_t packed_keys_ = 0;          ///< capacity of a thread's packed K and V
   std::vector<std::int64_t> head_costs_;  ///< of the running call, by batch entry
   std::vector<Worker> workers_;
