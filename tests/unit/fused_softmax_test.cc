@@ -22,9 +22,8 @@ struct ShapeCase {
   std::int64_t batch, q_heads, kv_heads, seqlen_q, seqlen_kv, head_dim_qk, head_dim_v;
 };
 
-/// Off every tile, groups that do not divide 32, both kernels of a path (more and fewer than 8 rows), K and V too
-/// long for L2, split
-/// keys.
+/// Off every tile, groups that do not divide 32, both kernels of a path (more and fewer than 8 rows), K and V
+/// too long for L2, split keys.
 const std::vector<ShapeCase> kShapes = {
     {"mha", 1, 2, 0, 129, 129, 64, 64},
     {"mha", 2, 1, 0, 33, 33, 80, 96},

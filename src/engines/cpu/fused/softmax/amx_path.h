@@ -27,7 +27,8 @@ struct Widened : Pairs {
   }
 };
 
-inline constexpr int kBlocksAtOnce = 4;
+/// See execution.cc.
+inline constexpr int kBlocksAtOnce = 8;
 
 template <typename Tiles>
 ATTNBENCH_SIMD void enter_tiles() {
@@ -57,7 +58,6 @@ constexpr SoftmaxPath amx_path(std::string_view name, std::string_view (*missing
           pack_keys,
           kDepth,
           kGroupKeys,
-          true,
           kBlocksAtOnce,
           enter_tiles<Tiles>,
           leave_tiles<Tiles>};

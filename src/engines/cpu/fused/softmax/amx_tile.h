@@ -7,9 +7,9 @@
 //
 // Cycles of a unit (32 x 32 scores, 16 cycles a product, one core of a Xeon with AMX, D = 64): products 288;
 // with their tile loads and stores 519-550 (scores 200, values 250, sums 70); weights alone 84; all 641. The
-// queries as columns of tiles (S^T = K Q^T, as on Zen 4) cost the same a unit, but 1700 cycles more a block of
-// rows: Q, V and the output need transpositions. Rejected: values of the four units before spread
-// between scores and weights (655), 64 rows a pass so that K and V are loaded from L2 once (685; D = 128 1240 where
+// queries as columns of tiles (S^T = K Q^T, as on Zen 4) cost the same a unit, but 1700 cycles more a block
+// of rows: Q, V and the output need transpositions. Rejected: values of the four units before spread between
+// scores and weights (655), 64 rows a pass so that K and V are loaded from L2 once (685; D = 128 1240 where
 // 1219), loads and products of two steps interleaved by hand (650).
 #include "engines/cpu/fused/avx512.h"
 #include "engines/cpu/fused/softmax/amx_pack.h"
@@ -226,7 +226,8 @@ class AmxTile {
       const __m512 maximum = _mm512_set1_ps(block.maximum[row]);
       __m512 s[2];
       Weigh::load_visible(block, unit, scores, row, s);
-      for (const auto& x : s) above |= _mm512_cmp_ps_mask(_mm512_fmsub_ps(x, scale, maximum), rise, _CMP_NLE_UQ);
+      for (const auto& x : s)
+        above |= _mm512_cmp_ps_mask(_mm512_fmsub_ps(x, scale, maximum), rise, _CMP_NLE_UQ);
     }
     return above != 0;
   }

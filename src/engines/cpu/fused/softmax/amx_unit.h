@@ -1,7 +1,7 @@
 #pragma once
 
-// What the AMX tile kernel works on. Keys are handled in units of 32 at multiples of 32: a unit is one tile of
-// weights in depth. All tiles are 1 KiB in one piece, 16 rows of 64 bytes.
+// What the AMX tile kernel works on. Keys are handled in units of 32 at multiples of 32: a unit is one tile
+// of weights in depth. All tiles are 1 KiB in one piece, 16 rows of 64 bytes.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -2,15 +2,17 @@
 
 // Softmax weights of the AMX tile kernel: scores of a unit in f32 become bf16, [row][keys j and 16 + j in
 // pairs]. Two ways, both under the running maximum; no pass looks for it.
-//  * In fixed point, where nobody asks for the log-sum-exp: one FMA leaves 128 (score - maximum) as an integer
-//    in the low half of a float, which is a bf16 number's exponent and mantissa but for the difference between
-//    2^f and 1 + f: a table of 64 bytes holds that, at most 11 units in the last place. Errors of a
-//    weight: 0.23 % rms and 0.72 % at most, where rounding to bf16 alone has 0.17 and 0.39 %; both average out
-//    over keys, and the sums are those of the weights as they are. 8 operations for 32 weights, of which 6 integer: beside tile products an
-//    Intel core runs FMAs on one port only (384 FMAs beside 16 products: 395 cycles, alone 201) but integer
-//    operations on the other one too (256 of each: 278), so that 2^x by reduce, three FMAs and scalef, 14
-//    operations of which 12 wait for that port, took a sixth longer in all (D = 64: 736 cycles a unit where
-//    641). Eight bits of fraction instead of seven, an operation more: 645 to 667.
+//  * In fixed point, where nobody asks for the log-sum-exp: one FMA leaves 128 (score - maximum) as an
+//  integer
+//    in the low half of a float, which is a bf16 number's exponent and mantissa but for the difference
+//    between 2^f and 1 + f: a table of 64 bytes holds that, at most 11 units in the last place. Errors of a
+//    weight: 0.23 % rms and 0.72 % at most, where rounding to bf16 alone has 0.17 and 0.39 %; both average
+//    out over keys, and the sums are those of the weights as they are. 8 operations for 32 weights, of which
+//    6 integer: beside tile products an Intel core runs FMAs on one port only (384 FMAs beside 16 products:
+//    395 cycles, alone 201) but integer operations on the other one too (256 of each: 278), so that 2^x by
+//    reduce, three FMAs and scalef, 14 operations of which 12 wait for that port, took a sixth longer in all
+//    (D = 64: 736 cycles a unit where 641). Eight bits of fraction instead of seven, an operation more: 645
+//    to 667.
 //  * By a polynomial, where the log-sum-exp is wanted or a score is out of fixed point's range: more than 8
 //    above the maximum, which is then raised, or more than 504 below, or not a number.
 #include <limits>
@@ -23,8 +25,8 @@
 namespace attnbench::cpu::fused {
 namespace {
 
-/// bytes[y / 2 % 64] is what 1 + f exceeds 2^f by, f = y % 128 / 128, in units of 2^-7 and rounded for both y;
-/// added to the low byte of Weights::kExcess.
+/// bytes[y / 2 % 64] is what 1 + f exceeds 2^f by, f = y % 128 / 128, in units of 2^-7 and rounded for both
+/// y; added to the low byte of Weights::kExcess.
 struct alignas(64) MantissaTable {
   std::uint8_t bytes[64];
   constexpr MantissaTable() : bytes() {
@@ -100,8 +102,8 @@ class Weights {
   }
 
   /// A row's scores of a unit, minus infinity where it may not see the key.
-  ATTNBENCH_SIMD_INLINE static void load_visible(const Block& block, const Unit& unit, const std::byte* scores,
-                                                 int row, __m512 (&s)[2]) {
+  ATTNBENCH_SIMD_INLINE static void load_visible(const Block& block, const Unit& unit,
+                                                 const std::byte* scores, int row, __m512 (&s)[2]) {
     const int half = row / kTileRows;
     const auto* tile = scores + half * 2 * kTileBytes + row % kTileRows * kTileRowBytes;
     s[0] = _mm512_load_ps(tile);
@@ -119,8 +121,8 @@ class Weights {
   }
 
  private:
-  /// Fixed point has 7 bits of fraction, as a mantissa of bf16. Its range of 2^16 ends at 2^24 as a float, for
-  /// a score of kLazyRise above the maximum.
+  /// Fixed point has 7 bits of fraction, as a mantissa of bf16. Its range of 2^16 ends at 2^24 as a float,
+  /// for a score of kLazyRise above the maximum.
   static constexpr float kUnitsOfOne = 128;
   static constexpr float kTop = 16777216.0F - kUnitsOfOne * kLazyRise;
   static constexpr int kRangeBits = 0x4b7f0000;  ///< floats in [2^24 - 2^16, 2^24) have this upper half
@@ -152,7 +154,8 @@ class Weights {
     const __m512i from = _mm512_add_epi32(numbers, _mm512_set1_epi32(unit.first_key - block.begin[lane]));
     const __m512i size = _mm512_set1_epi32(block.size[lane]);
     seen.first = _mm512_mask_cmplt_epu32_mask(seen.first, from, size);
-    seen.second = _mm512_mask_cmplt_epu32_mask(seen.second, _mm512_add_epi32(from, _mm512_set1_epi32(16)), size);
+    seen.second =
+        _mm512_mask_cmplt_epu32_mask(seen.second, _mm512_add_epi32(from, _mm512_set1_epi32(16)), size);
     return seen;
   }
 
@@ -161,14 +164,14 @@ class Weights {
     return _mm512_castps_si512(_mm512_fmadd_ps(_mm512_load_ps(tile + row * kTileRowBytes), c.scale, offset));
   }
   /// Two vectors of fixed-point numbers as bf16 pairs; differences from the range gather in `strays`.
-  ATTNBENCH_SIMD_INLINE static void store_row(const Constants& c, __m512i first, __m512i second, __m512i& strays,
-                                              std::byte* to) {
+  ATTNBENCH_SIMD_INLINE static void store_row(const Constants& c, __m512i first, __m512i second,
+                                              __m512i& strays, std::byte* to) {
     constexpr int kOrDifference = 0xf6;  // a | (b ^ c)
     strays = _mm512_ternarylogic_epi32(strays, first, c.range, kOrDifference);
     strays = _mm512_ternarylogic_epi32(strays, second, c.range, kOrDifference);
     const __m512i y = _mm512_mask_shuffle_epi8(first, 0xccccccccccccccccU, second, c.lower_to_upper);
-    const __m512i excess = _mm512_mask_permutexvar_epi8(c.excess, 0x5555555555555555U,
-                                                        _mm512_srli_epi16(y, 1), c.table);
+    const __m512i excess =
+        _mm512_mask_permutexvar_epi8(c.excess, 0x5555555555555555U, _mm512_srli_epi16(y, 1), c.table);
     _mm512_store_si512(to, _mm512_subs_epu16(y, excess));
   }
 

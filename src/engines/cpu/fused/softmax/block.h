@@ -19,7 +19,8 @@ namespace attnbench::cpu::fused {
 /// Rows of a block, one a lane: 16 f32 lanes fill a 512-bit register.
 inline constexpr int kHalfLanes = 16;
 inline constexpr int kLanes = 2 * kHalfLanes;
-/// Keys of one attend() call where a path asks for no more: P of 32 rows stays at 8 KiB (bf16), V at 16 KiB for head_dim_v = 64.
+/// Keys of one attend() call where a path asks for no more: P of 32 rows stays at 8 KiB (bf16), V at 16 KiB
+/// for head_dim_v = 64.
 inline constexpr int kTileKeys = 128;
 inline constexpr int kMaxHeadDim = 256;
 /// head_dim_qk and head_dim_v are multiples of this: a 16 x 16 register transpose.
@@ -121,13 +122,10 @@ struct SoftmaxPath {
   int packed_keys = 1;
   /// The same of K, where V is packed too: units of head_dim_qk, rounded up to key_elements, * packed_keys
   /// elements. Null: K is read in place.
-  void (*pack_keys)(const std::byte* k, std::int64_t stride_bytes, std::int64_t keys, std::int64_t head_dim_qk,
-                    std::byte* packed) = nullptr;
+  void (*pack_keys)(const std::byte* k, std::int64_t stride_bytes, std::int64_t keys,
+                    std::int64_t head_dim_qk, std::byte* packed) = nullptr;
   int key_elements = 1;
   int attend_keys = kTileKeys;
-  /// The next block's rows of Q, K, V and O are prefetched where they are not read all over again: in windows
-  /// and block-sparse.
-  bool fetch_ahead = false;
   /// Blocks of rows that go through long K and V together, a part of the keys at a time.
   int blocks_at_once = 1;
   /// Called by a thread before and after its blocks of a call. May be null.

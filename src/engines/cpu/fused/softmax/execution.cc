@@ -1,7 +1,9 @@
 // K and V are packed by the thread that needs them, ahead of its blocks and once a kv head: no barrier,
 // and a window's packed rows stay in cache. Measured and rejected (Zen 4, one core, bf16, D = 64):
 // prefetching the next block's rows of Q, K and V into L2 in windows and block-sparse (N = 1024 and 8192: no
-// faster, up to 13 % slower in one of three pairs).
+// faster, up to 13 % slower in one of three pairs). The same, and rows of O, on a Xeon with AMX, against
+// dense: swa(w=64) N = 1024 3.4 times faster where 3.7 without, N = 8192 28 to 29 where 25 to 27;
+// block_sparse(32) as without within the noise.
 #include "engines/cpu/fused/softmax/execution.h"
 
 #include <algorithm>
@@ -19,20 +21,19 @@ namespace attnbench::cpu::fused {
 namespace {
 
 /// Multiply-adds below which a fork-join costs more than a second thread brings.
-constexpr std::int64_t kSerialWork = std::int64_t{1} << 20;
+constexpr std::int64_t kSerialWork = std::int64_t{3} << 19;
 /// A split block's part has at least this many keys.
 constexpr std::int64_t kPartKeys = 512;
 
 /// Fewest packed keys worth sliding over: at the end of the buffer a block's keys are packed again.
 constexpr std::int64_t kPackedKeys = 1024;
 
-/// Bytes of K and V of a head from which blocks go through them together: with less, they stay in an L2 of
-/// 1 or 2 MiB from one block to the next. And as many of them a chunk.
-constexpr std::int64_t kLongHead = std::int64_t{3} << 19;
+/// Bytes of K and V of a head from which blocks go through them together (SoftmaxPath::blocks_at_once): with
+/// less, they stay in an L2 of 2 MiB from one block to the next. And those of a chunk. Shares of the AMX
+/// ceiling, one core of a Xeon, mha N = 4096, D = 128: a block at a time 30 to 36 %, four 33 to 41 %, eight
+/// 42 to 45 %.
+constexpr std::int64_t kLongHead = std::int64_t{1} << 20;
 constexpr std::int64_t kChunk = std::int64_t{1} << 18;
-
-/// Most keys of a block for which the rows of the next are prefetched.
-constexpr std::int64_t kFetchAheadKeys = 512;
 
 /// Rows of one batch entry of a view, by byte addresses.
 class Rows {
@@ -334,9 +335,6 @@ void SoftmaxExecution::feed(const Tensors& tensors, const HeadGeometry& head, Ru
     running.has_masks = true;
   }
   if (packed) pack(tensors, head, item, pieces.keys(), worker);
-  if (packed && path_.fetch_ahead && pieces.keys().size() <= kFetchAheadKeys) {
-    fetch_ahead(tensors, head, item, pieces.keys().end);
-  }
 
   const Rows k(tensors.k, item.batch);
   const Rows v(tensors.v, item.batch);
@@ -403,32 +401,6 @@ void SoftmaxExecution::bind_rows(const Tensors& tensors, const HeadGeometry& hea
       in_group = 0;
       ++query;
     }
-  }
-}
-
-void SoftmaxExecution::fetch_ahead(const Tensors& tensors, const HeadGeometry& head, const Item& item,
-                                   std::int64_t first_key) const {
-  const auto fetch = [](const std::byte* row, std::int64_t bytes) {
-    constexpr int kIntoL2 = 2;
-    for (std::int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at, 0, kIntoL2);
-  };
-  const auto& s = problem_.shape;
-  const auto element = size_bytes(path_.dtype);
-  const Rows k(tensors.k, item.batch);
-  const Rows v(tensors.v, item.batch);
-  const auto end_key = std::min(first_key + kLanes / group_, head.keys());
-  for (auto key = first_key; key < end_key; ++key) {
-    fetch(k.at(item.kv_head, key), s.head_dim_qk * element);
-    fetch(v.at(item.kv_head, key), s.head_dim_v * element);
-  }
-  const Rows q(tensors.q, item.batch);
-  const Rows o(tensors.o, item.batch);
-  const auto end = std::min(item.end + kLanes, head.rows());
-  for (auto row = item.end; row < end; ++row) {
-    const auto query = head.query(row);
-    const auto h = item.kv_head * group_ + row - query * group_;
-    fetch(q.at(h, query), s.head_dim_qk * element);
-    fetch(o.at(h, query), s.head_dim_v * element);
   }
 }
 

@@ -76,8 +76,6 @@ class SoftmaxExecution final : public Execution {
   void feed(const Tensors& tensors, const HeadGeometry& head, Running& running, KeyRange globals,
             KeyRange within, Worker& worker) const;
   void close(Running& running) const;
-  void fetch_ahead(const Tensors& tensors, const HeadGeometry& head, const Item& item,
-                   std::int64_t first_key) const;
   void bind_rows(const Tensors& tensors, const HeadGeometry& head, const Item& item, Block& block) const;
   static void bind_masks(const HeadGeometry& head, const Item& item, Block& block);
   void pack(const Tensors& tensors, const HeadGeometry& head, const Item& item, KeyRange local,
@@ -91,7 +89,7 @@ class SoftmaxExecution final : public Execution {
   std::int64_t group_;
   int threads_ = 1;
   int parts_ = 1;                         ///< of each block's keys
-  int blocks_at_once_ = 1;
+  int blocks_at_once_ = 1;                ///< of a thread, between begin() and finish()
   std::int64_t chunk_keys_ = 0;           ///< of blocks that run together
   std::int64_t packed_keys_ = 0;          ///< capacity of a thread's packed K and V
   std::vector<std::int64_t> head_costs_;  ///< of the running call, by batch entry
