@@ -2,18 +2,20 @@
 
 // The tile kernel of path amx: S = Q K^T and O += P V with queries as rows. Q is copied once, K and V are
 // packed once a kv head (amx_pack.h), weights and output need no rearrangement. Scores of the next unit are
-// issued before the weights of this one, the values of up to four units after them; the core overlaps them by
-// itself.
+// issued before the weights of this one, the values of up to eight units after them; the core overlaps them
+// by itself.
 //
-// Cycles of a unit (32 x 32 scores, 16 cycles a product, one core of a Xeon with AMX, D = 64): products 288;
-// with their tile loads and stores 519-550 (scores 200, values 250, sums 70); weights alone 84; all 641. The
-// queries as columns of tiles (S^T = K Q^T, as on Zen 4) cost the same a unit, but 1700 cycles more a block
-// of rows: Q, V and the output need transpositions. Rejected: values of the four units before spread between
-// scores and weights (655), 64 rows a pass so that K and V are loaded from L2 once (685; D = 128 1240 where
-// 1219), loads and products of two steps interleaved by hand (650).
+// What limits it: loads, stores and products of tiles hardly overlap (one core of a Xeon with AMX, 16 cycles
+// a product: 16 loads beside 16 products 421 to 437 cycles, alone 185 to 215 and 251). A unit (32 x 32
+// scores, D = 64) is 18 products, 18 loads and 4 stores, and a group of units loads and stores 10 tiles of
+// output: 519 to 638 cycles without weights, 84 the weights alone, 584 to 641 all. The S^T = K Q^T of Zen 4
+// costs the same a unit. Rejected: values of the four units before spread between scores and weights (612 to
+// 636 where 584 to 614), 64 rows a pass so that K and V are loaded from L2 once (673 to 717; D = 128 1241
+// where 1219), loads of a step between its products (603 to 635).
 #include "engines/cpu/fused/avx512.h"
 #include "engines/cpu/fused/softmax/amx_pack.h"
 #include "engines/cpu/fused/softmax/amx_products.h"
+#include "engines/cpu/fused/softmax/amx_reduce.h"
 #include "engines/cpu/fused/softmax/amx_unit.h"
 #include "engines/cpu/fused/softmax/amx_weights.h"
 #include "engines/cpu/fused/softmax/avx512_bf16.h"
@@ -21,36 +23,6 @@
 
 namespace attnbench::cpu::fused {
 namespace {
-
-/// Lane r of the result: the reduction by `join` of rows[r].
-template <typename Join>
-ATTNBENCH_SIMD_INLINE __m512 reduce_rows(const __m512 (&rows)[kTileRows], Join join) {
-  __m512 t[8];
-  ATTNBENCH_UNROLL
-  for (int i = 0; i < 8; ++i) {
-    t[i] = join(_mm512_unpacklo_ps(rows[2 * i], rows[2 * i + 1]),
-                _mm512_unpackhi_ps(rows[2 * i], rows[2 * i + 1]));
-  }
-  ATTNBENCH_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    const __m512d a = _mm512_castps_pd(t[2 * i]);
-    const __m512d b = _mm512_castps_pd(t[2 * i + 1]);
-    t[i] = join(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)), _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
-  }
-  // t[i] holds rows 4 i to 4 i + 3 in each 128-bit part.
-  ATTNBENCH_UNROLL
-  for (int i = 0; i < 2; ++i) {
-    t[i] = join(_mm512_shuffle_f32x4(t[2 * i], t[2 * i + 1], 0x88),
-                _mm512_shuffle_f32x4(t[2 * i], t[2 * i + 1], 0xdd));
-  }
-  return join(_mm512_shuffle_f32x4(t[0], t[1], 0x88), _mm512_shuffle_f32x4(t[0], t[1], 0xdd));
-}
-struct Larger {
-  ATTNBENCH_SIMD_INLINE __m512 operator()(__m512 a, __m512 b) const { return _mm512_max_ps(a, b); }
-};
-struct Sum {
-  ATTNBENCH_SIMD_INLINE __m512 operator()(__m512 a, __m512 b) const { return _mm512_add_ps(a, b); }
-};
 
 template <typename Tiles, bool WithLse>
 class AmxTile {

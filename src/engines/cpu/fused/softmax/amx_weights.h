@@ -11,8 +11,8 @@
 //    6 integer: beside tile products an Intel core runs FMAs on one port only (384 FMAs beside 16 products:
 //    395 cycles, alone 201) but integer operations on the other one too (256 of each: 278), so that 2^x by
 //    reduce, three FMAs and scalef, 14 operations of which 12 wait for that port, took a sixth longer in all
-//    (D = 64: 736 cycles a unit where 641). Eight bits of fraction instead of seven, an operation more: 645
-//    to 667.
+//    (D = 64: 736 cycles a unit where 641). Eight bits of fraction instead of seven, an operation more: 0 to
+//    10 % longer.
 //  * By a polynomial, where the log-sum-exp is wanted or a score is out of fixed point's range: more than 8
 //    above the maximum, which is then raised, or more than 504 below, or not a number.
 #include <limits>

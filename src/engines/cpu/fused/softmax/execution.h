@@ -53,7 +53,6 @@ class SoftmaxExecution final : public Execution {
     Packed packed_k;
     Packed packed_v;
   };
-  class Feeder;
 
   SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device, bool allocate);
   void bind_workers();
