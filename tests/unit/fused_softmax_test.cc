@@ -22,14 +22,15 @@ struct ShapeCase {
   std::int64_t batch, q_heads, kv_heads, seqlen_q, seqlen_kv, head_dim_qk, head_dim_v;
 };
 
-/// Off every tile, groups that do not divide 32, both kernels of a path (more and fewer than 8 rows), split
-/// keys.
+/// Off every tile, groups that do not divide 32, both kernels of a path (more and fewer than 8 rows), K and V
+/// too long for L2, split keys.
 const std::vector<ShapeCase> kShapes = {
     {"mha", 1, 2, 0, 129, 129, 64, 64},
     {"mha", 2, 1, 0, 33, 33, 80, 96},
     {"mha", 1, 1, 0, 1, 1, 256, 256},
     {"mha(causal)", 1, 2, 0, 127, 127, 16, 32},
     {"mha(causal)", 3, 1, 0, 129, 33, 64, 64},
+    {"mha(causal)", 1, 1, 0, 200, 2000, 256, 160},
     {"gqa(kv=2)", 1, 6, 2, 33, 129, 64, 80},
     {"gqa(kv=8)", 1, 32, 8, 1, 1111, 128, 128},
     {"mqa", 1, 32, 1, 1, 5000, 64, 64},

@@ -1,8 +1,8 @@
 #pragma once
 
 // The path amx over real or emulated tiles.
+#include "engines/cpu/fused/softmax/amx_pack.h"
 #include "engines/cpu/fused/softmax/amx_tile.h"
-#include "engines/cpu/fused/softmax/amx_values.h"
 #include "engines/cpu/fused/softmax/avx512_rows.h"
 
 namespace attnbench::cpu::fused {
@@ -27,6 +27,9 @@ struct Widened : Pairs {
   }
 };
 
+/// See execution.cc.
+inline constexpr int kBlocksAtOnce = 8;
+
 template <typename Tiles>
 ATTNBENCH_SIMD void enter_tiles() {
   Tiles::configure();
@@ -50,8 +53,12 @@ constexpr SoftmaxPath amx_path(std::string_view name, std::string_view (*missing
           {WithLse::begin, WithLse::attend, WithLse::finish},
           {FewWithLse::begin, FewWithLse::attend, FewWithLse::finish},
           Few::kMost,
-          transpose_values,
+          pack_values,
           kUnitKeys,
+          pack_keys,
+          kDepth,
+          kGroupKeys,
+          kBlocksAtOnce,
           enter_tiles<Tiles>,
           leave_tiles<Tiles>};
 }

@@ -1,23 +1,24 @@
 #pragma once
 
-// The tile kernel of path amx: S^T = K Q^T with queries as columns of tiles. K comes in place as the left
-// operand, Q packed once as the right one; weights leave the softmax in the pairs that the right operand of
-// O^T += V^T P^T wants, V is transposed once a kv head. A turn issues the tile operations of one unit's
-// scores and of earlier units' values step by step between the weights of another.
+// The tile kernel of path amx: S = Q K^T and O += P V with queries as rows. Q is copied once, K and V are
+// packed once a kv head (amx_pack.h), weights and output need no rearrangement. Scores of the next unit are
+// issued before the weights of this one, the values of up to eight units after them; the core overlaps them
+// by itself.
 //
-// Why so little is won by that: where tile operations are in flight, 512-bit arithmetic runs at one operation
-// a cycle, not two (96 FMAs beside 4 products: 96 cycles, alone 48), so that 7 operations a weight take as
-// long beside the tiles as after them. What was gained came from L1. One head, N = 1024, D = 64, one core of
-// a Xeon with AMX: chunks of 64 keys 502 us; units of 32 470; output loaded and stored once in four units
-// 457; less bookkeeping a unit 425; K and V not kept in L1 (tiles.h) 376. Prefetching K and V into L1 by
-// instructions lost (500 where 457); groups of two units 380 where four 374; all tile operations of a turn
-// first, then the weights, 488 where 457.
+// What limits it: loads, stores and products of tiles hardly overlap (one core of a Xeon with AMX, 16 cycles
+// a product: 16 loads beside 16 products 421 to 437 cycles, alone 185 to 215 and 251). A unit (32 x 32
+// scores, D = 64) is 18 products, 18 loads and 4 stores, and a group of units loads and stores 10 tiles of
+// output: 519 to 638 cycles without weights, 84 the weights alone, 584 to 641 all. The S^T = K Q^T of Zen 4
+// costs the same a unit. Rejected: values of the four units before spread between scores and weights (612 to
+// 636 where 584 to 614), 64 rows a pass so that K and V are loaded from L2 once (673 to 717; D = 128 1241
+// where 1219), loads of a step between its products (603 to 635).
 #include "engines/cpu/fused/avx512.h"
-#include "engines/cpu/fused/softmax/amx_chunk.h"
-#include "engines/cpu/fused/softmax/amx_stream.h"
+#include "engines/cpu/fused/softmax/amx_pack.h"
+#include "engines/cpu/fused/softmax/amx_products.h"
+#include "engines/cpu/fused/softmax/amx_reduce.h"
+#include "engines/cpu/fused/softmax/amx_unit.h"
 #include "engines/cpu/fused/softmax/amx_weights.h"
 #include "engines/cpu/fused/softmax/avx512_bf16.h"
-#include "engines/cpu/fused/softmax/avx512_tile.h"
 #include "engines/cpu/fused/softmax/block.h"
 
 namespace attnbench::cpu::fused {
@@ -27,191 +28,256 @@ template <typename Tiles, bool WithLse>
 class AmxTile {
  public:
   ATTNBENCH_SIMD static void begin(Block& block) {
-    Tile<Bf16>::begin(block);
-    auto& pipeline = pipeline_of(block);
-    pipeline.filled = pipeline.scored = pipeline.weighed = pipeline.multiplied = 0;
-    pipeline.column = 0;
-    pipeline.started = 0;
-    pipeline.has_maximum = false;
+    copy_queries(block);
+    auto& state = state_of(block);
+    state.has_maximum = state.started[0] = state.started[1] = false;
+    for (int half = 0; half < 2; ++half) {
+      const __m512 none = _mm512_set1_ps(kNoMaximum);
+      _mm512_store_ps(block.maximum + half * kHalfLanes, none);
+      _mm512_store_ps(state.offset + half * kHalfLanes, Weigh::offset(none));
+      _mm512_store_ps(block.sum + half * kHalfLanes, _mm512_setzero_ps());
+    }
+    if constexpr (WithLse) {
+      for (int n = 0; n < 2 * kTileBytes; n += kTileRowBytes) {
+        _mm512_store_si512(sums_of(block) + n, _mm512_setzero_si512());
+      }
+    }
+    block.empty = true;
   }
 
   ATTNBENCH_SIMD static void attend(Block& block, std::span<const KeySpan> spans) {
-    auto& pipeline = pipeline_of(block);
+    Unit units[kGroupUnits];
+    int count = 0;
     for (const auto& span : spans) {
-      const std::byte* v = span.v;
-      for (auto key = span.first_key; key < span.first_key + span.keys; v += span.v_stride_bytes) {
+      const auto* k = span.k;
+      const auto* v = span.v;
+      const auto last = span.first_key + span.keys;
+      for (auto key = span.first_key; key < last; k += span.k_stride_bytes, v += span.v_stride_bytes) {
         const auto unit_begin = key / kUnitKeys * kUnitKeys;
-        const auto end = std::min(unit_begin + kUnitKeys, span.first_key + span.keys);
-        const bool continues = pipeline.filled > pipeline.scored && pipeline.unit(pipeline.scored).v == v;
-        if (!continues) {
-          if (pipeline.filled > pipeline.scored) turn(block, pipeline);
-          pipeline.unit(pipeline.filled++).begin_at(span, v, unit_begin);
+        const auto end = std::min(unit_begin + kUnitKeys, last);
+        if (count == 0 || units[count - 1].v != v) {
+          if (count == kGroupUnits) {
+            attend_units(block, units, count);
+            count = 0;
+          }
+          units[count] = {};
+          units[count].k = k;
+          units[count].v = v;
+          units[count++].first_key = unit_begin;
         }
-        pipeline.unit(pipeline.scored)
-            .add(key - unit_begin, end - unit_begin, span.halves,
-                 key < span.full_begin || end > span.full_end);
+        units[count - 1].add(key - unit_begin, end - unit_begin, span.halves,
+                             key < span.full_begin || end > span.full_end);
         key = end;
       }
     }
+    attend_units(block, units, count);
     block.empty = false;
   }
 
   ATTNBENCH_SIMD static void finish(Block& block) {
-    auto& pipeline = pipeline_of(block);
-    while (pipeline.weighed < pipeline.filled) turn(block, pipeline);
-    while (pipeline.multiplied < pipeline.filled) multiply_rest(block, pipeline);
-    if constexpr (!WithLse) {
-      for (int half = 0; half < 2; ++half) {
-        if (!pipeline.has_output(half)) continue;
-        _mm512_store_ps(block.sum + half * kHalfLanes, _mm512_load_ps(sums_of(block) + half * kHalfLanes));
+    const auto& state = state_of(block);
+    for (int half = 0; half < 2; ++half) {
+      if (!state.started[half]) continue;
+      const auto* sums = reinterpret_cast<const float*>(sums_of(block) + half * kTileBytes);
+      __m512 sum;
+      if constexpr (WithLse) {
+        __m512 rows[kTileRows];
+        ATTNBENCH_UNROLL
+        for (int r = 0; r < kTileRows; ++r) rows[r] = _mm512_load_ps(sums + r * kTileRows);
+        sum = reduce_rows(rows, Sum{});
+      } else {
+        const __m512i first_column =
+            _mm512_slli_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), 4);
+        sum = _mm512_i32gather_ps(first_column, sums, 4);
       }
+      _mm512_store_ps(block.sum + half * kHalfLanes, sum);
+      const __mmask16 nothing = _mm512_cmp_ps_mask(sum, _mm512_setzero_ps(), _CMP_EQ_OQ);
+      _mm512_mask_store_ps(block.maximum + half * kHalfLanes, nothing, _mm512_set1_ps(kNoMaximum));
     }
-    if (block.partial != nullptr) return Tile<Bf16>::finish(block);
-    for (int half = 0; half * kHalfLanes < block.rows; ++half) write_rows(block, half * kHalfLanes);
+    if (block.partial != nullptr) return write_partial(block);
+    alignas(64) float factor[kLanes];
+    for (int lane = 0; lane < block.rows; lane += kHalfLanes) {
+      _mm512_store_ps(factor + lane, _mm512_div_ps(_mm512_set1_ps(1.0F), _mm512_load_ps(block.sum + lane)));
+    }
+    for (int r = 0; r < block.rows; ++r) write_row(block, r, _mm512_set1_ps(factor[r]));
     for (int r = 0; r < block.rows; ++r) {
       if (block.lse[r] != nullptr) *block.lse[r] = natural_lse(block.maximum[r], block.sum[r]);
     }
   }
 
  private:
-  /// Output of 16 lanes from `lane` on, rounded to pairs of columns before the transposition: half its work.
-  ATTNBENCH_SIMD_INLINE static void write_rows(const Block& block, int lane) {
-    const __m512 factor = _mm512_div_ps(_mm512_set1_ps(1.0F), _mm512_load_ps(block.sum + lane));
-    for (std::int64_t d = 0; d < block.head_dim_v; d += 32) {
-      const bool half = block.head_dim_v - d < 32;
-      __m512i pairs[16];
-      ATTNBENCH_UNROLL
-      for (int c = 0; c < 16; ++c) {
-        pairs[c] = _mm512_setzero_si512();
-        if (half && c >= 8) continue;
-        const float* column = block.output + (d + 2 * c) * kLanes + lane;
-        pairs[c] = Bf16::pair(_mm512_mul_ps(factor, _mm512_load_ps(column)),
-                              _mm512_mul_ps(factor, _mm512_load_ps(column + kLanes)));
-      }
-      transpose_16x16(pairs);
-      const auto mask = static_cast<__mmask16>(half ? 0xff : 0xffff);
-      ATTNBENCH_UNROLL
-      for (int r = 0; r < 16; ++r) {
-        if (lane + r < block.rows) _mm512_mask_storeu_epi32(block.o[lane + r] + d * 2, mask, pairs[r]);
+  using Weigh = Weights<WithLse>;
+
+  /// Q as left operands: [head_dim_qk / 32, rounded up][half] tiles, missing rows and elements 0.
+  ATTNBENCH_SIMD_INLINE static void copy_queries(Block& block) {
+    const int depths = depths_of(block);
+    const int rows = block.rows;
+    const auto last = static_cast<__mmask16>(block.head_dim_qk % kDepth == 0 ? 0xffff : 0xff);
+    for (int r = 0; r < kLanes; ++r) {
+      const auto* from = block.q[r < rows ? r : 0];
+      auto* to = block.queries + r / kTileRows * kTileBytes + r % kTileRows * kTileRowBytes;
+      for (int n = 0; n < depths; ++n, from += kTileRowBytes, to += 2 * kTileBytes) {
+        const __mmask16 mask = r >= rows ? 0 : n + 1 < depths ? 0xffff : last;
+        _mm512_store_si512(to, _mm512_maskz_loadu_epi32(mask, from));
       }
     }
-  }
-
-  /// Columns of V, and those that make sums.
-  static int columns(const Block& block) {
-    return static_cast<int>(block.head_dim_v) + (WithLse ? 0 : kTileRows);
-  }
-  static int columns_a_turn(const Block& block) {
-    constexpr int kPair = 2 * kTileRows;
-    return (columns(block) + kGroupUnits * kPair - 1) / (kGroupUnits * kPair) * kPair;
-  }
-
-  ATTNBENCH_SIMD static void turn(Block& block, Pipeline& pipeline) {
-    const bool scores = pipeline.filled > pipeline.scored;
-    const bool weighs = pipeline.scored > pipeline.weighed;
-    const bool multiplies = pipeline.weighed >= pipeline.multiplied + kGroupUnits;
-    const Unit* unit = &pipeline.unit(pipeline.weighed);
-    auto* s = scores_of(block, pipeline.weighed);
-    if (weighs && !pipeline.has_maximum) {
-      raise(block, pipeline, *unit, s);
-      pipeline.has_maximum = true;
+    if (block.q_factor == 1.0F) [[likely]]
+      return;
+    for (auto* to = block.queries; to < block.queries + depths * 2 * kTileBytes; to += kTileRowBytes) {
+      const __m512i q = _mm512_load_si512(to);
+      _mm512_store_si512(to, block.q_factor < 0 ? Bf16::negated(q) : _mm512_setzero_si512());
     }
-    const int first = pipeline.multiplied;
-    const int begin = pipeline.column;
-    const int end = multiplies ? std::min(begin + columns_a_turn(block), columns(block)) : begin;
-    TileStream<Tiles> stream(block, pipeline, scores ? &pipeline.unit(pipeline.scored) : nullptr, first,
-                             multiplies ? first + kGroupUnits : first, begin, end);
-    const int tile_steps = stream.steps();
-    int left = tile_steps;
-    bool too_large = false;
-    if (weighs) {
-      Weights<WithLse> sum(block, s, weights_of(block, pipeline.weighed));
-      int due = 0;
-      for (int step = 0; step < kUnitSteps; ++step) {
-        for (due += tile_steps; due >= kUnitSteps; due -= kUnitSteps, --left) stream.step();
-        sum.add(*unit, step);
-      }
-      too_large = sum.too_large();
-      if (!too_large) [[likely]]
-        sum.keep_sums(block);
+  }
+
+  ATTNBENCH_SIMD_INLINE static void attend_units(Block& block, const Unit* units, int count) {
+    Products<Tiles, WithLse>::scores(block, units[0], scores_of(block, 0));
+    for (int u = 0; u < count; ++u) {
+      if (u + 1 < count) Products<Tiles, WithLse>::scores(block, units[u + 1], scores_of(block, u + 1));
+      weigh(block, units, u);
     }
-    for (; left > 0; --left) stream.step();
-    stream.flush();
-    if (scores) ++pipeline.scored;
-    if (multiplies) keep_column(block, pipeline, end, kGroupUnits);
-    if (too_large) [[unlikely]] {
-      raise(block, pipeline, *unit, s);
-      weigh(block, *unit, s, weights_of(block, pipeline.weighed));
+    Products<Tiles, WithLse>::values(block, units, count);
+  }
+
+  ATTNBENCH_SIMD_INLINE static void weigh(Block& block, const Unit* units, int u) {
+    const auto* scores = scores_of(block, u);
+    auto* weights = weights_of(block, u);
+    auto& state = state_of(block);
+    if (!state.has_maximum) {
+      state.has_maximum = true;
+      if (WithLse || !zero_serves(block, units[u], scores)) raise(block, units, u);
     }
-    if (weighs) ++pipeline.weighed;
+    if constexpr (WithLse) {
+      if (exceeds(block, units[u], scores)) [[unlikely]]
+        raise(block, units, u);
+      Weigh::by_polynomial(block, units[u], scores, weights);
+    } else if (!Weigh::in_fixed_point(block, units[u], scores, weights)) [[unlikely]] {
+      raise(block, units, u);
+      Weigh::by_polynomial(block, units[u], scores, weights);
+    }
   }
 
-  /// What is left of a group, or all of an incomplete one.
-  ATTNBENCH_SIMD static void multiply_rest(Block& block, Pipeline& pipeline) {
-    const int units = std::min(pipeline.weighed - pipeline.multiplied, kGroupUnits);
-    TileStream<Tiles> stream(block, pipeline, nullptr, pipeline.multiplied, pipeline.multiplied + units,
-                             pipeline.column, columns(block));
-    for (int left = stream.steps(); left > 0; --left) stream.step();
-    stream.flush();
-    keep_column(block, pipeline, columns(block), units);
+  /// Sets the maxima to 0 where all rows have a score near it, and says so: weights need not wait for the
+  /// maxima then, which only confirm a predicted branch.
+  ATTNBENCH_SIMD_INLINE static bool zero_serves(Block& block, const Unit& unit, const std::byte* scores) {
+    constexpr float kLowest = -16;
+    const __m512 scale = _mm512_set1_ps(block.scale_log2);
+    __mmask16 far = 0;
+    for (int half = 0; half < 2; ++half) {
+      if (!unit.reads(half)) continue;
+      const __m512 top = _mm512_mul_ps(scale, row_tops(block, unit, scores, half));
+      far |= _mm512_cmp_ps_mask(top, _mm512_set1_ps(kLowest), _CMP_NGE_UQ);
+      far |= _mm512_cmp_ps_mask(top, _mm512_set1_ps(kLazyRise), _CMP_NLE_UQ);
+    }
+    if (far != 0) return false;
+    for (int half = 0; half < 2; ++half) {
+      if (!unit.reads(half)) continue;
+      _mm512_store_ps(block.maximum + half * kHalfLanes, _mm512_setzero_ps());
+      _mm512_store_ps(state_of(block).offset + half * kHalfLanes, Weigh::offset(_mm512_setzero_ps()));
+    }
+    return true;
+  }
+  ATTNBENCH_SIMD_INLINE static __m512 row_tops(const Block& block, const Unit& unit, const std::byte* scores,
+                                               int half) {
+    __m512 tops[kTileRows];
+    ATTNBENCH_UNROLL
+    for (int r = 0; r < kTileRows; ++r) {
+      __m512 s[2];
+      Weigh::load_visible(block, unit, scores, half * kTileRows + r, s);
+      tops[r] = _mm512_max_ps(s[0], s[1]);
+    }
+    return reduce_rows(tops, Larger{});
   }
 
-  static void keep_column(const Block& block, Pipeline& pipeline, int column, int units) {
-    pipeline.column = column;
-    if (column < columns(block)) return;
-    pipeline.column = 0;
-    int tiles = 0;
-    for (int u = 0; u < units; ++u) tiles |= pipeline.unit(pipeline.multiplied + u).tiles;
-    pipeline.started |= tiles;
-    pipeline.multiplied += units;
+  /// Some score is more than kLazyRise above its row's maximum, or not a number.
+  ATTNBENCH_SIMD_INLINE static bool exceeds(const Block& block, const Unit& unit, const std::byte* scores) {
+    const __m512 scale = _mm512_set1_ps(block.scale_log2);
+    const __m512 rise = _mm512_set1_ps(kLazyRise);
+    __mmask16 above = 0;
+    for (int row = 0; row < kLanes; ++row) {
+      if (!unit.reads(row / kTileRows)) continue;
+      const __m512 maximum = _mm512_set1_ps(block.maximum[row]);
+      __m512 s[2];
+      Weigh::load_visible(block, unit, scores, row, s);
+      for (const auto& x : s)
+        above |= _mm512_cmp_ps_mask(_mm512_fmsub_ps(x, scale, maximum), rise, _CMP_NLE_UQ);
+    }
+    return above != 0;
   }
 
-  /// Weights of a unit whose maximum is known.
-  ATTNBENCH_SIMD __attribute__((noinline)) static void weigh(Block& block, const Unit& unit,
-                                                             const float* scores, std::uint32_t* weights) {
-    Weights<WithLse> sum(block, scores, weights);
-    for (int step = 0; step < kUnitSteps; ++step) sum.add(unit, step);
-    sum.keep_sums(block);
-  }
-
-  /// Raises the maxima to those of a unit's scores, and brings to them sums, output and the weights not yet
-  /// multiplied, or multiplied in some columns only.
-  ATTNBENCH_SIMD __attribute__((noinline)) static void raise(Block& block, Pipeline& pipeline,
-                                                             const Unit& unit, const float* scores) {
+  /// Raises the maxima to those of unit `u`, and brings to them the weights of the units before it, sums and
+  /// output.
+  ATTNBENCH_SIMD __attribute__((noinline)) static void raise(Block& block, const Unit* units, int u) {
+    auto& state = state_of(block);
     const __m512 scale = _mm512_set1_ps(block.scale_log2);
     for (int half = 0; half < 2; ++half) {
-      __m512 top = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
-      const float* s = scores + unit.begin[half] * kLanes + half * kHalfLanes;
-      for (int key = unit.begin[half]; key < unit.end[half]; ++key, s += kLanes) {
-        __m512 score = _mm512_load_ps(s);
-        if (unit.masked[half]) score = Weights<WithLse>::visible(block, unit, half, key, score);
-        top = _mm512_max_ps(top, score);
-      }
       const int lane = half * kHalfLanes;
-      const __m512 whole =
-          _mm512_roundscale_ps(_mm512_mul_ps(top, scale), _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
       const __m512 old = _mm512_load_ps(block.maximum + lane);
-      const __m512 maximum = _mm512_max_ps(old, whole);
-      const __m512 factor = _mm512_scalef_ps(_mm512_set1_ps(1.0F), _mm512_sub_ps(old, maximum));
+      __m512 maximum = old;
+      if (units[u].reads(half)) {
+        const __m512 top = row_tops(block, units[u], scores_of(block, u), half);
+        const __m512 whole =
+            _mm512_roundscale_ps(_mm512_mul_ps(top, scale), _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+        maximum = _mm512_max_ps(whole, old);  // NaN leaves the maximum as it was
+      }
       _mm512_store_ps(block.maximum + lane, maximum);
-      if constexpr (WithLse) {
-        _mm512_store_ps(block.sum + lane, _mm512_mul_ps(factor, _mm512_load_ps(block.sum + lane)));
+      _mm512_store_ps(state.offset + lane, Weigh::offset(maximum));
+      const __m512 factor = _mm512_scalef_ps(_mm512_set1_ps(1.0F), _mm512_sub_ps(old, maximum));
+      if (state.started[half] || u > 0) rescale(block, half, u, factor);
+    }
+  }
+
+  ATTNBENCH_SIMD_INLINE static void rescale(Block& block, int half, int weighed, __m512 factors) {
+    alignas(64) float factor[kTileRows];
+    _mm512_store_ps(factor, factors);
+    for (int u = 0; u < weighed; ++u) {
+      auto* w = weights_of(block, u) + half * kTileBytes;
+      for (int r = 0; r < kTileRows; ++r, w += kTileRowBytes) {
+        _mm512_store_si512(w, Bf16::scaled(_mm512_load_si512(w), _mm512_set1_ps(factor[r])));
       }
-      for (int u = pipeline.multiplied; u < pipeline.weighed; ++u) {
-        auto* w = weights_of(block, u) + lane;
-        for (int pair = 0; pair < kUnitKeys / 2; ++pair, w += kLanes) {
-          _mm512_store_si512(w, Bf16::scaled(_mm512_load_si512(w), factor));
-        }
+    }
+    const bool started = state_of(block).started[half];
+    if (WithLse || started) scale_rows(sums_of(block) + half * kTileBytes, factor);
+    if (!started) return;
+    auto* output = reinterpret_cast<std::byte*>(block.output);
+    for (int tile = 0; tile < value_tiles_of(block); ++tile) {
+      scale_rows(output + (2 * tile + half) * kTileBytes, factor);
+    }
+  }
+  ATTNBENCH_SIMD_INLINE static void scale_rows(std::byte* tile, const float (&factor)[kTileRows]) {
+    auto* rows = reinterpret_cast<float*>(tile);
+    for (int r = 0; r < kTileRows; ++r, rows += kTileRows) {
+      _mm512_store_ps(rows, _mm512_mul_ps(_mm512_set1_ps(factor[r]), _mm512_load_ps(rows)));
+    }
+  }
+
+  ATTNBENCH_SIMD_INLINE static __m512 output_row(const Block& block, int tile, int row) {
+    return _mm512_load_ps(block.output + (2 * tile + row / kTileRows) * (kTileBytes / 4) +
+                          row % kTileRows * kTileRows);
+  }
+  ATTNBENCH_SIMD_INLINE static void write_row(const Block& block, int row, __m512 factor) {
+    const int tiles = value_tiles_of(block);
+    int tile = 0;
+    for (; tile + 2 <= tiles; tile += 2) {
+      _mm512_storeu_si512(block.o[row] + tile * kTileRows * 2,
+                          packed_row(_mm512_mul_ps(factor, output_row(block, tile, row)),
+                                     _mm512_mul_ps(factor, output_row(block, tile + 1, row))));
+    }
+    if (tile == tiles) return;
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(block.o[row] + tile * kTileRows * 2),
+                        packed_row(_mm512_mul_ps(factor, output_row(block, tile, row))));
+  }
+  ATTNBENCH_SIMD_INLINE static void write_partial(Block& block) {
+    const int tiles = value_tiles_of(block);
+    for (int row = 0; row < block.rows; ++row) {
+      float* to = block.partial + row * block.head_dim_v;
+      int tile = 0;
+      for (; tile + 2 <= tiles; tile += 2, to += 2 * kTileRows) {
+        __m512 columns[2] = {output_row(block, tile, row), output_row(block, tile + 1, row)};
+        natural_order(columns);
+        _mm512_storeu_ps(to, columns[0]);
+        _mm512_storeu_ps(to + kTileRows, columns[1]);
       }
-      if (!pipeline.has_output(half) && pipeline.column == 0) continue;
-      if constexpr (!WithLse) {
-        float* sum = sums_of(block) + lane;
-        _mm512_store_ps(sum, _mm512_mul_ps(factor, _mm512_load_ps(sum)));
-      }
-      for (std::int64_t d = 0; d < block.head_dim_v; ++d) {
-        float* row = block.output + d * kLanes + lane;
-        _mm512_store_ps(row, _mm512_mul_ps(factor, _mm512_load_ps(row)));
-      }
+      if (tile < tiles) _mm512_storeu_ps(to, natural_order(output_row(block, tile, row)));
     }
   }
 };

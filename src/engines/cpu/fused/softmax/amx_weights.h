@@ -1,129 +1,190 @@
 #pragma once
 
-// Softmax weights of the AMX tile kernel: scores [key][lane] in f32 become pairs of bf16 [key / 2][lane].
-// On CPUs with AMX reduce and scalef take one cycle of one port, so that a weight costs 7 instructions.
-//  * No pass looks for the maximum: weights are computed under the running one, and only where a weight
-//    exceeded 2^kLazyRise (known from the finished pairs, half an operation a score) is the unit done again.
-//  * Where nobody asks for the log-sum-exp, 2^f on [0, 1) comes with half a bf16 ulp added to its constant
-//    term: truncation then rounds to nearest, and a tile product with ones sums the rounded weights.
+// Softmax weights of the AMX tile kernel: scores of a unit in f32 become bf16, [row][keys j and 16 + j in
+// pairs]. Two ways, both under the running maximum; no pass looks for it.
+//  * In fixed point, where nobody asks for the log-sum-exp: one FMA leaves 128 (score - maximum) as an
+//  integer
+//    in the low half of a float, which is a bf16 number's exponent and mantissa but for the difference
+//    between 2^f and 1 + f: a table of 64 bytes holds that, at most 11 units in the last place. Errors of a
+//    weight: 0.23 % rms and 0.72 % at most, where rounding to bf16 alone has 0.17 and 0.39 %; both average
+//    out over keys, and the sums are those of the weights as they are. 8 operations for 32 weights, of which
+//    6 integer: beside tile products an Intel core runs FMAs on one port only (384 FMAs beside 16 products:
+//    395 cycles, alone 201) but integer operations on the other one too (256 of each: 278), so that 2^x by
+//    reduce, three FMAs and scalef, 14 operations of which 12 wait for that port, took a sixth longer in all
+//    (D = 64: 736 cycles a unit where 641). Eight bits of fraction instead of seven, an operation more: 0 to
+//    10 % longer.
+//  * By a polynomial, where the log-sum-exp is wanted or a score is out of fixed point's range: more than 8
+//    above the maximum, which is then raised, or more than 504 below, or not a number.
 #include <limits>
 
 #include "engines/cpu/fused/avx512.h"
-#include "engines/cpu/fused/softmax/amx_chunk.h"
+#include "engines/cpu/fused/softmax/amx_unit.h"
+#include "engines/cpu/fused/softmax/avx512_bf16.h"
 #include "engines/cpu/fused/softmax/block.h"
 
 namespace attnbench::cpu::fused {
 namespace {
 
-/// Keys of one step: 4 keys.
-inline constexpr int kStepKeys = 4;
-inline constexpr int kUnitSteps = kUnitKeys / kStepKeys;
-static_assert(kLazyRise == 8.0F);
-inline constexpr short kLargestWeight = 0x4380;  ///< 2^8 in bf16; weights order like integers
+/// bytes[y / 2 % 64] is what 1 + f exceeds 2^f by, f = y % 128 / 128, in units of 2^-7 and rounded for both
+/// y; added to the low byte of Weights::kExcess.
+struct alignas(64) MantissaTable {
+  std::uint8_t bytes[64];
+  constexpr MantissaTable() : bytes() {
+    constexpr double kRoot = 1.0054299011128028;  // 2^(1/128)
+    double power = 1;
+    for (int n = 0; n < 64; ++n, power *= kRoot * kRoot) {
+      const double excess = 2 * n + 0.5 - 128 * (power * (1 + kRoot) / 2 - 1);
+      bytes[n] = static_cast<std::uint8_t>(0x80 + static_cast<int>(excess + 0.5));
+    }
+  }
+};
+inline constexpr MantissaTable kMantissaTable;
 
 template <bool WithLse>
 class Weights {
  public:
-  ATTNBENCH_SIMD_INLINE Weights(const Block& block, const float* scores, std::uint32_t* weights)
-      : block_(block), scores_(scores), weights_(weights), scale_(_mm512_set1_ps(block.scale_log2)) {
+  /// Fixed point. AmxState::offset of a row is kTop - 128 maximum. False, and weights are useless, where a
+  /// score is out of range.
+  ATTNBENCH_SIMD_INLINE static bool in_fixed_point(Block& block, const Unit& unit, const std::byte* scores,
+                                                   std::byte* weights) {
+    const Constants c(block);
+    __m512i strays = _mm512_setzero_si512();
     ATTNBENCH_UNROLL
     for (int half = 0; half < 2; ++half) {
-      maximum_[half] = _mm512_load_ps(block.maximum + half * kHalfLanes);
-      sum_[half] = _mm512_load_ps(block.sum + half * kHalfLanes);
+      if (!unit.reads(half)) continue;
+      const auto* s = scores + half * 2 * kTileBytes;
+      auto* w = weights + half * kTileBytes;
+      const float* offset = state_of(block).offset + half * kTileRows;
+      if (unit.whole(half)) [[likely]] {
+        ATTNBENCH_UNROLL
+        for (int r = 0; r < kTileRows; ++r) {
+          const __m512 row = _mm512_set1_ps(offset[r]);
+          store_row(c, fixed(c, s, r, row), fixed(c, s + kTileBytes, r, row), strays, w + r * kTileRowBytes);
+        }
+      } else {
+        for (int r = 0; r < kTileRows; ++r) {
+          const __m512 row = _mm512_set1_ps(offset[r]);
+          const Seen seen = seen_by(block, unit, half, r);
+          store_row(c, _mm512_mask_mov_epi32(c.range, seen.first, fixed(c, s, r, row)),
+                    _mm512_mask_mov_epi32(c.range, seen.second, fixed(c, s + kTileBytes, r, row)), strays,
+                    w + r * kTileRowBytes);
+        }
+      }
     }
-    top_ = _mm512_setzero_si512();
+    return _mm512_test_epi32_mask(strays, _mm512_set1_epi32(kUpperHalves)) == 0;
   }
 
-  /// Step `step` of the unit.
-  ATTNBENCH_SIMD_INLINE void add(const Unit& unit, int step) {
-    const float* s = scores_ + step * (kStepKeys * kLanes);
-    std::uint32_t* w = weights_ + step * (kStepKeys / 2 * kLanes);
-    if (unit.whole) [[likely]] {
-      add_whole<0>(s, w);
-      add_whole<1>(s, w);
-    } else {
-      add_edge<0>(unit, step * kStepKeys, s, w);
-      add_edge<1>(unit, step * kStepKeys, s, w);
+  /// By a polynomial, under maxima that no score exceeds by much. Adds to the row sums where the log-sum-exp
+  /// is wanted.
+  ATTNBENCH_SIMD __attribute__((noinline)) static void by_polynomial(Block& block, const Unit& unit,
+                                                                     const std::byte* scores,
+                                                                     std::byte* weights) {
+    const __m512 scale = _mm512_set1_ps(block.scale_log2);
+    const __m512i upper_to_lower = _mm512_set4_epi32(0x0f0e0f0e, 0x0b0a0b0a, 0x07060706, 0x03020302);
+    for (int row = 0; row < kLanes; ++row) {
+      const int half = row / kTileRows;
+      if (!unit.reads(half)) continue;
+      const __m512 maximum = _mm512_set1_ps(block.maximum[row]);
+      __m512 s[2];
+      load_visible(block, unit, scores, row, s);
+      for (auto& x : s) x = power_of_two(_mm512_fmsub_ps(x, scale, maximum));
+      if constexpr (WithLse) {
+        float* sum = reinterpret_cast<float*>(sums_of(block)) + row * kTileRows;
+        _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), _mm512_add_ps(s[0], s[1])));
+        for (auto& x : s) {
+          x = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000)));
+        }
+      }
+      const __m512i pairs = _mm512_mask_shuffle_epi8(_mm512_castps_si512(s[1]), 0x3333333333333333U,
+                                                     _mm512_castps_si512(s[0]), upper_to_lower);
+      _mm512_store_si512(weights + row * kTileRowBytes, pairs);
     }
   }
 
-  /// Some weight is above 2^kLazyRise, or not a number.
-  ATTNBENCH_SIMD_INLINE bool too_large() const {
-    return _mm512_cmpgt_epu16_mask(top_, _mm512_set1_epi16(kLargestWeight)) != 0;
+  /// A row's scores of a unit, minus infinity where it may not see the key.
+  ATTNBENCH_SIMD_INLINE static void load_visible(const Block& block, const Unit& unit,
+                                                 const std::byte* scores, int row, __m512 (&s)[2]) {
+    const int half = row / kTileRows;
+    const auto* tile = scores + half * 2 * kTileBytes + row % kTileRows * kTileRowBytes;
+    s[0] = _mm512_load_ps(tile);
+    s[1] = _mm512_load_ps(tile + kTileBytes);
+    if (unit.whole(half)) return;
+    const Seen seen = seen_by(block, unit, half, row % kTileRows);
+    const __m512 hidden = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+    s[0] = _mm512_mask_mov_ps(hidden, seen.first, s[0]);
+    s[1] = _mm512_mask_mov_ps(hidden, seen.second, s[1]);
   }
 
-  ATTNBENCH_SIMD_INLINE void keep_sums(Block& block) const {
-    if constexpr (!WithLse) return;
-    ATTNBENCH_UNROLL
-    for (int half = 0; half < 2; ++half) _mm512_store_ps(block.sum + half * kHalfLanes, sum_[half]);
-  }
-
-  /// Minus infinity where a lane of the half may not see the key.
-  ATTNBENCH_SIMD_INLINE static __m512 visible(const Block& block, const Unit& unit, int half, int key,
-                                              __m512 score) {
-    __mmask16 seen = key >= unit.begin[half] && key < unit.end[half] ? 0xffff : 0;
-    if (unit.masked[half]) {
-      const __m512i begin = _mm512_load_si512(block.begin + half * kHalfLanes);
-      const __m512i size = _mm512_load_si512(block.size + half * kHalfLanes);
-      const __m512i offset = _mm512_sub_epi32(_mm512_set1_epi32(unit.first_key + key), begin);
-      seen = _mm512_mask_cmplt_epu32_mask(seen, offset, size);
-    }
-    return _mm512_mask_mov_ps(_mm512_set1_ps(-std::numeric_limits<float>::infinity()), seen, score);
+  /// AmxState::offset for a row's maximum.
+  ATTNBENCH_SIMD_INLINE static __m512 offset(__m512 maximum) {
+    return _mm512_fnmadd_ps(maximum, _mm512_set1_ps(kUnitsOfOne), _mm512_set1_ps(kTop));
   }
 
  private:
+  /// Fixed point has 7 bits of fraction, as a mantissa of bf16. Its range of 2^16 ends at 2^24 as a float,
+  /// for a score of kLazyRise above the maximum.
+  static constexpr float kUnitsOfOne = 128;
+  static constexpr float kTop = 16777216.0F - kUnitsOfOne * kLazyRise;
+  static constexpr int kRangeBits = 0x4b7f0000;  ///< floats in [2^24 - 2^16, 2^24) have this upper half
+  /// A weight of 1 is 2^16 - 128 * 8 in fixed point and 0x3f80 in bf16.
+  static constexpr int kExcess = 0x10000 - 128 * 8 - 0x3f80;
+  static_assert(kLazyRise == 8.0F && kExcess == 0xbc80);
+
+  struct Constants {
+    ATTNBENCH_SIMD_INLINE explicit Constants(const Block& block)
+        : scale(_mm512_set1_ps(block.scale_log2 * kUnitsOfOne)),
+          range(_mm512_set1_epi32(kRangeBits)),
+          excess(_mm512_set1_epi16(static_cast<short>(kExcess))),
+          table(_mm512_load_si512(&kMantissaTable)),
+          lower_to_upper(_mm512_set4_epi32(0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100)) {}
+    __m512 scale;
+    __m512i range, excess, table, lower_to_upper;
+  };
+
+  struct Seen {
+    __mmask16 first, second;  ///< of keys 0 to 15 and 16 to 31
+  };
+  ATTNBENCH_SIMD_INLINE static Seen seen_by(const Block& block, const Unit& unit, int half, int row) {
+    const auto upto = [](int key) { return key >= kUnitKeys ? 0xffffffffU : (1U << key) - 1; };
+    std::uint32_t keys = upto(unit.end[half]) & ~upto(unit.begin[half]);
+    Seen seen{static_cast<__mmask16>(keys), static_cast<__mmask16>(keys >> 16)};
+    if (!unit.masked[half]) return seen;
+    const int lane = half * kTileRows + row;
+    const __m512i numbers = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i from = _mm512_add_epi32(numbers, _mm512_set1_epi32(unit.first_key - block.begin[lane]));
+    const __m512i size = _mm512_set1_epi32(block.size[lane]);
+    seen.first = _mm512_mask_cmplt_epu32_mask(seen.first, from, size);
+    seen.second =
+        _mm512_mask_cmplt_epu32_mask(seen.second, _mm512_add_epi32(from, _mm512_set1_epi32(16)), size);
+    return seen;
+  }
+
+  ATTNBENCH_SIMD_INLINE static __m512i fixed(const Constants& c, const std::byte* tile, int row,
+                                             __m512 offset) {
+    return _mm512_castps_si512(_mm512_fmadd_ps(_mm512_load_ps(tile + row * kTileRowBytes), c.scale, offset));
+  }
+  /// Two vectors of fixed-point numbers as bf16 pairs; differences from the range gather in `strays`.
+  ATTNBENCH_SIMD_INLINE static void store_row(const Constants& c, __m512i first, __m512i second,
+                                              __m512i& strays, std::byte* to) {
+    constexpr int kOrDifference = 0xf6;  // a | (b ^ c)
+    strays = _mm512_ternarylogic_epi32(strays, first, c.range, kOrDifference);
+    strays = _mm512_ternarylogic_epi32(strays, second, c.range, kOrDifference);
+    const __m512i y = _mm512_mask_shuffle_epi8(first, 0xccccccccccccccccU, second, c.lower_to_upper);
+    const __m512i excess =
+        _mm512_mask_permutexvar_epi8(c.excess, 0x5555555555555555U, _mm512_srli_epi16(y, 1), c.table);
+    _mm512_store_si512(to, _mm512_subs_epu16(y, excess));
+  }
+
   /// Coefficients of 2^f on [0, 1), lowest first: minimax in relative error with the first one held at 1.
-  /// Errors 8.6e-5 and 8.2e-8.
+  /// Errors 8.6e-5 and 8.2e-8. Without the log-sum-exp half a bf16 ulp is added to the constant term, so that
+  /// truncation rounds to nearest.
   static constexpr float kThird[] = {1.0F, 0.69511679F, 0.22764499F, 0.07706704F};
   static constexpr float kFifth[] = {1.0F,          0.6931513118F,   0.2401644502F,
                                      0.0557999131F, 0.009017030316F, 0.001867130072F};
   static constexpr float kHalfUlp = 1.0F / 256;
 
-  template <int Half>
-  ATTNBENCH_SIMD_INLINE void add_whole(const float* s, std::uint32_t* w) {
-    ATTNBENCH_UNROLL
-    for (int key = 0; key < kStepKeys; key += 2, s += 2 * kLanes, w += kLanes) {
-      add_pair<Half>(_mm512_load_ps(s + Half * kHalfLanes), _mm512_load_ps(s + kLanes + Half * kHalfLanes),
-                     w);
-    }
-  }
-
-  template <int Half>
-  ATTNBENCH_SIMD_INLINE void add_edge(const Unit& unit, int key, const float* s, std::uint32_t* w) {
-    if (key >= unit.end[Half] || key + kStepKeys <= unit.begin[Half]) {
-      for (int pair = 0; pair < kStepKeys / 2; ++pair) {
-        _mm512_store_si512(w + pair * kLanes + Half * kHalfLanes, _mm512_setzero_si512());
-      }
-    } else if (!unit.masked[Half] && key >= unit.begin[Half] && key + kStepKeys <= unit.end[Half]) {
-      add_whole<Half>(s, w);
-    } else {
-      for (int k = 0; k < kStepKeys; k += 2, s += 2 * kLanes, w += kLanes) {
-        add_pair<Half>(
-            visible(block_, unit, Half, key + k, _mm512_load_ps(s + Half * kHalfLanes)),
-            visible(block_, unit, Half, key + k + 1, _mm512_load_ps(s + kLanes + Half * kHalfLanes)), w);
-      }
-    }
-  }
-
-  template <int Half>
-  ATTNBENCH_SIMD_INLINE void add_pair(__m512 first, __m512 second, std::uint32_t* w) {
-    first = weight(_mm512_fmsub_ps(first, scale_, maximum_[Half]));
-    second = weight(_mm512_fmsub_ps(second, scale_, maximum_[Half]));
-    if constexpr (WithLse) {
-      sum_[Half] = _mm512_add_ps(sum_[Half], _mm512_add_ps(first, second));
-      first = rounded(first);
-      second = rounded(second);
-    }
-    // The upper half of each word of `first` below that of `second`, in one operation.
-    const __m512i upper_to_lower = _mm512_set4_epi32(0x0f0e0f0e, 0x0b0a0b0a, 0x07060706, 0x03020302);
-    const __m512i pair = _mm512_mask_shuffle_epi8(_mm512_castps_si512(second), 0x3333333333333333U,
-                                                  _mm512_castps_si512(first), upper_to_lower);
-    top_ = _mm512_max_epu16(top_, pair);
-    _mm512_store_si512(w + Half * kHalfLanes, pair);
-  }
-
   /// 2^x; of minus infinity 0.
-  ATTNBENCH_SIMD_INLINE static __m512 weight(__m512 x) {
+  ATTNBENCH_SIMD_INLINE static __m512 power_of_two(__m512 x) {
     constexpr int kFractionAboveFloor = 0x09;  // round down, no exceptions
     const __m512 f = _mm512_reduce_ps(x, kFractionAboveFloor);
     constexpr int kDegree = WithLse ? 5 : 3;
@@ -134,17 +195,6 @@ class Weights {
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c[0] + (WithLse ? 0.0F : kHalfUlp)));
     return _mm512_scalef_ps(p, x);
   }
-  ATTNBENCH_SIMD_INLINE static __m512 rounded(__m512 p) {
-    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), _mm512_set1_epi32(0x8000)));
-  }
-
-  const Block& block_;
-  const float* scores_;
-  std::uint32_t* weights_;
-  __m512 scale_;
-  __m512 maximum_[2];
-  __m512 sum_[2];
-  __m512i top_;
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Path amx: bf16 in and out by tdpbf16ps, f32 sums.
 #define ATTNBENCH_TARGET \
-  "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512bf16,amx-tile,amx-bf16"
+  "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vbmi,avx512bf16,amx-tile,amx-bf16"
 
 #include "core/register_kernel.h"
 #include "engines/cpu/fused/softmax/amx_path.h"

@@ -19,7 +19,8 @@ namespace attnbench::cpu::fused {
 /// Rows of a block, one a lane: 16 f32 lanes fill a 512-bit register.
 inline constexpr int kHalfLanes = 16;
 inline constexpr int kLanes = 2 * kHalfLanes;
-/// Keys of one attend() call: P of 32 rows stays at 8 KiB (bf16), V at 16 KiB for head_dim_v = 64.
+/// Keys of one attend() call where a path asks for no more: P of 32 rows stays at 8 KiB (bf16), V at 16 KiB
+/// for head_dim_v = 64.
 inline constexpr int kTileKeys = 128;
 inline constexpr int kMaxHeadDim = 256;
 /// head_dim_qk and head_dim_v are multiples of this: a 16 x 16 register transpose.
@@ -32,11 +33,13 @@ enum class Halves : std::uint8_t { low = 1, high = 2, both = 3 };
 
 /// Keys that follow each other in memory.
 struct KeySpan {
+  /// Packed by pack_keys() or pack_values() where the path has that, else rows of K or V; first_key's row.
   const std::byte* k = nullptr;
   std::int64_t k_stride_bytes = 0;
-  const std::byte* v = nullptr;  ///< packed by pack_values() where the path has that, else rows of V
+  std::int32_t keys_per_key_row = 1;  ///< SoftmaxPath::packed_keys where packed
+  const std::byte* v = nullptr;
   std::int64_t v_stride_bytes = 0;
-  std::int32_t keys_per_value_row = 1;  ///< SoftmaxPath::value_keys where packed; `v` is first_key's row
+  std::int32_t keys_per_value_row = 1;
   std::int32_t first_key = 0;
   std::int32_t keys = 0;
   /// Keys that every lane of the halves may see; outside, Block::begin and Block::size decide.
@@ -93,7 +96,7 @@ inline float natural_lse(float maximum, float sum) {
 /// One way to compute a block: begin(), attend() over all its keys, finish().
 struct BlockKernel {
   void (*begin)(Block&);
-  /// At most kTileKeys keys in all, each span counted up to an even number.
+  /// At most SoftmaxPath::attend_keys keys in all, each span counted up to an even number.
   void (*attend)(Block&, std::span<const KeySpan>);
   void (*finish)(Block&);
 };
@@ -111,12 +114,20 @@ struct SoftmaxPath {
   BlockKernel tile_with_lse;
   BlockKernel few_with_lse;
   int few_rows;
-  /// Rearranges `keys` rows of V for the tile kernel in units of value_keys keys, keys missing in the last
-  /// unit 0: units of head_dim_v * value_keys elements follow each other. Null: V is read in place.
+  /// Rearranges `keys` rows of V for the tile kernel in units of packed_keys keys, keys missing in the last
+  /// unit 0: units of head_dim_v * packed_keys elements follow each other. Null: V is read in place.
   void (*pack_values)(const std::byte* v, std::int64_t stride_bytes, std::int64_t keys,
                       std::int64_t head_dim_v, std::byte* packed) = nullptr;
   /// Of a packed unit, which begins at a multiple of as many keys.
-  int value_keys = 1;
+  int packed_keys = 1;
+  /// The same of K, where V is packed too: units of head_dim_qk, rounded up to key_elements, * packed_keys
+  /// elements. Null: K is read in place.
+  void (*pack_keys)(const std::byte* k, std::int64_t stride_bytes, std::int64_t keys,
+                    std::int64_t head_dim_qk, std::byte* packed) = nullptr;
+  int key_elements = 1;
+  int attend_keys = kTileKeys;
+  /// Blocks of rows that go through long K and V together, a part of the keys at a time.
+  int blocks_at_once = 1;
   /// Called by a thread before and after its blocks of a call. May be null.
   void (*enter)() = nullptr;
   void (*leave)() = nullptr;

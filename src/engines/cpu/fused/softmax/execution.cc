@@ -1,7 +1,9 @@
-// Values of V are packed by the thread that needs them, ahead of its blocks and once a kv head: no barrier,
-// and a window's packed values stay in cache. Measured and rejected (Zen 4, one core, bf16, D = 64):
+// K and V are packed by the thread that needs them, ahead of its blocks and once a kv head: no barrier,
+// and a window's packed rows stay in cache. Measured and rejected (Zen 4, one core, bf16, D = 64):
 // prefetching the next block's rows of Q, K and V into L2 in windows and block-sparse (N = 1024 and 8192: no
-// faster, up to 13 % slower in one of three pairs).
+// faster, up to 13 % slower in one of three pairs). The same, and rows of O, on a Xeon with AMX, against
+// dense: swa(w=64) N = 1024 3.4 times faster where 3.7 without, N = 8192 28 to 29 where 25 to 27;
+// block_sparse(32) as without within the noise.
 #include "engines/cpu/fused/softmax/execution.h"
 
 #include <algorithm>
@@ -10,20 +12,29 @@
 #include <limits>
 #include <numbers>
 #include <numeric>
+#include <utility>
 
 #include "core/parallel.h"
+#include "engines/cpu/fused/softmax/feeder.h"
 #include "engines/cpu/fused/softmax/spans.h"
 
 namespace attnbench::cpu::fused {
 namespace {
 
 /// Multiply-adds below which a fork-join costs more than a second thread brings.
-constexpr std::int64_t kSerialWork = std::int64_t{1} << 20;
+constexpr std::int64_t kSerialWork = std::int64_t{3} << 19;
 /// A split block's part has at least this many keys.
 constexpr std::int64_t kPartKeys = 512;
 
 /// Fewest packed keys worth sliding over: at the end of the buffer a block's keys are packed again.
 constexpr std::int64_t kPackedKeys = 1024;
+
+/// Bytes of K and V of a head from which blocks go through them together (SoftmaxPath::blocks_at_once): with
+/// less, they stay in an L2 of 2 MiB from one block to the next. And those of a chunk. Shares of the AMX
+/// ceiling, one core of a Xeon, mha N = 4096, D = 128: a block at a time 30 to 36 %, four 33 to 41 %, eight
+/// 42 to 45 %.
+constexpr std::int64_t kLongHead = std::int64_t{1} << 20;
+constexpr std::int64_t kChunk = std::int64_t{1} << 18;
 
 /// Rows of one batch entry of a view, by byte addresses.
 class Rows {
@@ -46,45 +57,6 @@ class Rows {
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 }  // namespace
-
-/// Collects spans and hands them to the kernel, kTileKeys keys at a time.
-class SoftmaxExecution::Feeder {
- public:
-  Feeder(const BlockKernel& kernel, Block& block) : kernel_(kernel), block_(block) {}
-
-  /// Adds all of the span's keys, or cuts it at multiples of kKeyUnit.
-  void add(KeySpan span) {
-    while (span.keys > 0) {
-      auto keys = std::min(span.keys, kTileKeys - used_);
-      if (keys < span.keys) keys = keys / kKeyUnit * kKeyUnit;
-      if (keys == 0 || count_ == kSpans) {
-        flush();
-        continue;
-      }
-      spans_[count_] = span;
-      spans_[count_++].keys = keys;
-      used_ += keys + keys % 2;
-      span.keys -= keys;
-      span.first_key += keys;
-      span.k += keys * span.k_stride_bytes;
-      const auto row = (span.first_key - keys) / span.keys_per_value_row;
-      span.v += (span.first_key / span.keys_per_value_row - row) * span.v_stride_bytes;
-    }
-  }
-  void flush() {
-    if (count_ > 0) kernel_.attend(block_, {spans_, count_});
-    count_ = 0;
-    used_ = 0;
-  }
-
- private:
-  static constexpr std::size_t kSpans = 4;
-  const BlockKernel& kernel_;
-  Block& block_;
-  KeySpan spans_[kSpans];
-  std::size_t count_ = 0;
-  std::int32_t used_ = 0;
-};
 
 SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device)
     : SoftmaxExecution(path, problem, device, true) {}
@@ -113,22 +85,35 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
     partials_ = workspace_.reserve(most_blocks * parts_ * kLanes * (s.head_dim_v + 2) * 4);
   }
 
-  output_ = ThreadParts(workspace_, threads_, kLanes * s.head_dim_v * 4);
-  queries_ = ThreadParts(workspace_, threads_, kQueriesBytes);
-  weights_ = ThreadParts(workspace_, threads_, kWeightsBytes);
-  scores_ = ThreadParts(workspace_, threads_, kScoresBytes);
+  const auto key_bytes = (s.head_dim_qk + s.head_dim_v) * size_bytes(path_.dtype);
+  const bool windowed = m.kind == MechanismKind::swa || m.kind == MechanismKind::block_sparse;
+  if (parts_ == 1 && !windowed && s.seqlen_kv * key_bytes >= kLongHead) {
+    blocks_at_once_ = path_.blocks_at_once;
+    chunk_keys_ = kChunk / key_bytes / kTileKeys * kTileKeys;
+  }
+
+  const auto running = threads_ * blocks_at_once_;
+  output_ = ThreadParts(workspace_, running, kLanes * s.head_dim_v * 4);
+  queries_ = ThreadParts(workspace_, running, kQueriesBytes);
+  weights_ = ThreadParts(workspace_, running, kWeightsBytes);
+  scores_ = ThreadParts(workspace_, running, kScoresBytes);
   if (path_.pack_values != nullptr) {
     // The local keys of any block of rows that are not global; global rows see all keys.
     const auto widest = m.kind == MechanismKind::swa            ? m.window + 4 * kLanes
                         : m.kind == MechanismKind::block_sparse ? 2 * m.block_size + 4 * kLanes
                                                                 : s.seqlen_kv;
-    const std::int64_t unit = std::max(kKeyUnit, path_.value_keys);
+    const std::int64_t unit = std::max(kKeyUnit, path_.packed_keys);
     const bool dense_rows = m.globals * group_ > path_.few_rows;
     const auto all = round_up(s.seqlen_kv, unit);
     packed_keys_ = dense_rows ? all : std::min(all, std::max(round_up(widest, unit), kPackedKeys));
-    values_ = ThreadParts(workspace_, threads_, packed_keys_ / 2 * s.head_dim_v * 4);
-    const auto globals = round_up(std::min(m.globals, s.seqlen_kv), unit);
-    global_values_ = ThreadParts(workspace_, threads_, globals / 2 * s.head_dim_v * 4);
+    const auto units = packed_keys_ / path_.packed_keys;
+    const auto global_units = round_up(std::min(m.globals, s.seqlen_kv), unit) / path_.packed_keys;
+    values_ = ThreadParts(workspace_, threads_, units * value_unit_bytes());
+    global_values_ = ThreadParts(workspace_, threads_, global_units * value_unit_bytes());
+    if (path_.pack_keys != nullptr) {
+      keys_ = ThreadParts(workspace_, threads_, units * key_unit_bytes());
+      global_keys_ = ThreadParts(workspace_, threads_, global_units * key_unit_bytes());
+    }
   }
   if (!allocate) return;
   workspace_.allocate();
@@ -146,20 +131,28 @@ void SoftmaxExecution::bind_workers() {
   const auto& s = problem_.shape;
   for (int thread = 0; thread < threads_; ++thread) {
     auto& worker = workers_[static_cast<std::size_t>(thread)];
-    auto& block = worker.block;
-    block.head_dim_qk = s.head_dim_qk;
-    block.head_dim_v = s.head_dim_v;
-    block.scale_log2 = static_cast<float>(std::abs(s.softmax_scale) * std::numbers::log2e);
-    block.q_factor = s.softmax_scale > 0 ? 1.0F : s.softmax_scale < 0 ? -1.0F : 0.0F;
-    // Hidden scores are minus infinity, which a factor of 0 would turn into NaN; q is 0 then.
-    if (block.scale_log2 == 0) block.scale_log2 = 1;
-    block.output = output_.at<float>(workspace_, thread);
-    block.queries = queries_.at<std::byte>(workspace_, thread);
-    block.weights = weights_.at<std::byte>(workspace_, thread);
-    block.scores = scores_.at<float>(workspace_, thread);
+    worker.running.resize(static_cast<std::size_t>(blocks_at_once_));
+    for (int n = 0; n < blocks_at_once_; ++n) {
+      auto& block = worker.running[static_cast<std::size_t>(n)].block;
+      const int number = thread * blocks_at_once_ + n;
+      block.head_dim_qk = s.head_dim_qk;
+      block.head_dim_v = s.head_dim_v;
+      block.scale_log2 = static_cast<float>(std::abs(s.softmax_scale) * std::numbers::log2e);
+      block.q_factor = s.softmax_scale > 0 ? 1.0F : s.softmax_scale < 0 ? -1.0F : 0.0F;
+      // Hidden scores are minus infinity, which a factor of 0 would turn into NaN; q is 0 then.
+      if (block.scale_log2 == 0) block.scale_log2 = 1;
+      block.output = output_.at<float>(workspace_, number);
+      block.queries = queries_.at<std::byte>(workspace_, number);
+      block.weights = weights_.at<std::byte>(workspace_, number);
+      block.scores = scores_.at<float>(workspace_, number);
+    }
     if (path_.pack_values != nullptr) {
-      worker.values = values_.at<std::byte>(workspace_, thread);
-      worker.global_values = global_values_.at<std::byte>(workspace_, thread);
+      worker.packed_v = {values_.at<std::byte>(workspace_, thread),
+                         global_values_.at<std::byte>(workspace_, thread)};
+    }
+    if (path_.pack_keys != nullptr) {
+      worker.packed_k = {keys_.at<std::byte>(workspace_, thread),
+                         global_keys_.at<std::byte>(workspace_, thread)};
     }
   }
 }
@@ -237,6 +230,16 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
   };
   for_each_block(tensors, wanted, [&](const HeadGeometry& head, const Item& item) {
     const auto cost = threads_ > 1 ? head.cost(item.begin, item.end) : 0;
+    if (blocks_at_once_ > 1) {
+      if (at >= begin && at < end) {
+        open(tensors, head, item, 0, worker.running[static_cast<std::size_t>(worker.opened++)]);
+      }
+      at += cost;
+      if (worker.opened == blocks_at_once_ || item.end == head.rows() || at >= end) {
+        run_opened(tensors, head, worker);
+      }
+      return;
+    }
     for (int part = 0; part < parts_; ++part, at += cost) {
       if (at >= begin && at < end) run_part(tensors, head, item, part, worker);
     }
@@ -246,35 +249,72 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
 
 void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
                                 Worker& worker) {
-  auto& block = worker.block;
+  auto& running = worker.running.front();
+  open(tensors, head, item, part, running);
+  const auto globals = part == 0 ? head.allowed(item.begin).globals : KeyRange{};
+  feed(tensors, head, running, globals, part_of_keys(head, item.begin, item.end, part, parts_), worker);
+  close(running);
+}
+
+void SoftmaxExecution::run_opened(const Tensors& tensors, const HeadGeometry& head, Worker& worker) {
+  const std::span opened(worker.running.data(), static_cast<std::size_t>(std::exchange(worker.opened, 0)));
+  for (std::int64_t key = 0; key < head.keys() && !opened.empty(); key += chunk_keys_) {
+    for (auto& running : opened) {
+      const auto globals = key == 0 ? head.allowed(running.item.begin).globals : KeyRange{};
+      feed(tensors, head, running, globals, {key, std::min(key + chunk_keys_, head.keys())}, worker);
+    }
+  }
+  for (auto& running : opened) close(running);
+}
+
+void SoftmaxExecution::open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
+                            Running& running) const {
+  auto& block = running.block;
   bind_rows(tensors, head, item, block);
   block.partial = parts_ > 1 ? partial(item, part) : nullptr;
-  const bool few = block.rows <= path_.few_rows;
   const bool with_lse = block.lse[0] != nullptr;
-  const auto& kernel =
-      few ? (with_lse ? path_.few_with_lse : path_.few) : (with_lse ? path_.tile_with_lse : path_.tile);
-  const auto within = part_of_keys(head, item.begin, item.end, part, parts_);
-  const auto globals = part == 0 ? head.allowed(item.begin).globals : KeyRange{};
+  running.item = item;
+  running.few = block.rows <= path_.few_rows;
+  running.has_masks = false;
+  running.kernel = running.few ? (with_lse ? &path_.few_with_lse : &path_.few)
+                               : (with_lse ? &path_.tile_with_lse : &path_.tile);
+  running.kernel->begin(block);
+}
+
+void SoftmaxExecution::feed(const Tensors& tensors, const HeadGeometry& head, Running& running,
+                            KeyRange globals, KeyRange within, Worker& worker) const {
+  auto& block = running.block;
+  const auto& item = running.item;
+  const bool few = running.few;
   const auto pieces =
       few ? whole_piece(head, item.begin, item.end, within) : cut_pieces(head, item.begin, item.end, within);
   const bool packed = !few && path_.pack_values != nullptr;
-  if (!pieces.all_full()) bind_masks(head, item, block);
+  if (!running.has_masks && !pieces.all_full()) {
+    bind_masks(head, item, block);
+    running.has_masks = true;
+  }
   if (packed) pack(tensors, head, item, pieces.keys(), worker);
 
   const Rows k(tensors.k, item.batch);
   const Rows v(tensors.v, item.batch);
-  const auto span_of = [&](const Piece& piece, const std::byte* packed_values, std::int64_t origin) {
+  const auto span_of = [&](const Piece& piece, const std::byte* packed_k, const std::byte* packed_v,
+                           std::int64_t origin) {
     const auto key = piece.keys.begin;
     KeySpan span;
     span.k = k.at(item.kv_head, key);
     span.k_stride_bytes = k.stride();
+    span.v = v.at(item.kv_head, key);
+    span.v_stride_bytes = v.stride();
     if (packed) {
-      span.v_stride_bytes = problem_.shape.head_dim_v * path_.value_keys * size_bytes(path_.dtype);
-      span.v = packed_values + (key - origin) / path_.value_keys * span.v_stride_bytes;
-      span.keys_per_value_row = path_.value_keys;
-    } else {
-      span.v_stride_bytes = v.stride();
-      span.v = v.at(item.kv_head, key);
+      const auto unit = (key - origin) / path_.packed_keys;
+      span.v_stride_bytes = value_unit_bytes();
+      span.v = packed_v + unit * span.v_stride_bytes;
+      span.keys_per_value_row = path_.packed_keys;
+      if (path_.pack_keys != nullptr) {
+        span.k_stride_bytes = key_unit_bytes();
+        span.k = packed_k + unit * span.k_stride_bytes;
+        span.keys_per_key_row = path_.packed_keys;
+      }
     }
     span.first_key = static_cast<std::int32_t>(key);
     span.keys = static_cast<std::int32_t>(piece.keys.size());
@@ -283,17 +323,20 @@ void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head
     span.halves = piece.halves;
     return span;
   };
-  kernel.begin(block);
-  Feeder feeder(kernel, block);
+  Feeder feeder(*running.kernel, block, path_.attend_keys);
   if (globals.size() > 0) {
     const auto halves = block.rows > kHalfLanes ? Halves::both : Halves::low;
-    feeder.add(span_of({globals, globals, halves}, worker.global_values, 0));
+    feeder.add(span_of({globals, globals, halves}, worker.packed_k.globals, worker.packed_v.globals, 0));
   }
   for (const auto& piece : pieces.view()) {
-    feeder.add(span_of(piece, worker.values, worker.packed_keys.begin));
+    feeder.add(span_of(piece, worker.packed_k.local, worker.packed_v.local, worker.packed_keys.begin));
   }
   feeder.flush();
-  if (!block.empty) kernel.finish(block);
+}
+
+void SoftmaxExecution::close(Running& running) const {
+  auto& block = running.block;
+  if (!block.empty) running.kernel->finish(block);
   if (block.partial != nullptr) {
     auto* state = block.partial + kLanes * problem_.shape.head_dim_v;
     std::copy_n(block.maximum, kLanes, state);
@@ -336,15 +379,33 @@ void SoftmaxExecution::bind_masks(const HeadGeometry& head, const Item& item, Bl
   std::fill(block.size + block.rows, block.size + kLanes, 0);
 }
 
+std::int64_t SoftmaxExecution::key_unit_bytes() const {
+  return round_up(problem_.shape.head_dim_qk, path_.key_elements) * path_.packed_keys *
+         size_bytes(path_.dtype);
+}
+
+std::int64_t SoftmaxExecution::value_unit_bytes() const {
+  return problem_.shape.head_dim_v * path_.packed_keys * size_bytes(path_.dtype);
+}
+
 void SoftmaxExecution::pack(const Tensors& tensors, const HeadGeometry& head, const Item& item,
                             KeyRange local, Worker& worker) const {
-  const auto head_dim = problem_.shape.head_dim_v;
+  const auto& s = problem_.shape;
+  const Rows k(tensors.k, item.batch);
   const Rows v(tensors.v, item.batch);
+  const auto pack_rows = [&](KeyRange keys, std::byte* packed_k, std::byte* packed_v, std::int64_t origin) {
+    const auto unit = (keys.begin - origin) / path_.packed_keys;
+    path_.pack_values(v.at(item.kv_head, keys.begin), v.stride(), keys.size(), s.head_dim_v,
+                      packed_v + unit * value_unit_bytes());
+    if (path_.pack_keys == nullptr) return;
+    path_.pack_keys(k.at(item.kv_head, keys.begin), k.stride(), keys.size(), s.head_dim_qk,
+                    packed_k + unit * key_unit_bytes());
+  };
   const bool new_head = worker.packed_batch != item.batch || worker.packed_kv_head != item.kv_head;
   auto& keys = worker.packed_keys;
   if (new_head) {
     const auto globals = std::min(problem_.mechanism.globals, head.keys());
-    path_.pack_values(v.at(item.kv_head, 0), v.stride(), globals, head_dim, worker.global_values);
+    pack_rows({0, globals}, worker.packed_k.globals, worker.packed_v.globals, 0);
     worker.packed_batch = item.batch;
     worker.packed_kv_head = item.kv_head;
   }
@@ -352,14 +413,13 @@ void SoftmaxExecution::pack(const Tensors& tensors, const HeadGeometry& head, co
     if (new_head) keys = {};
     return;
   }
-  const auto begin = local.begin / path_.value_keys * path_.value_keys;
-  const auto end = std::min(round_up(local.end, path_.value_keys), head.keys());
+  const auto begin = local.begin / path_.packed_keys * path_.packed_keys;
+  const auto end = std::min(round_up(local.end, path_.packed_keys), head.keys());
   if (new_head || begin < keys.begin || begin > keys.end || end - keys.begin > packed_keys_) {
     keys = {begin, begin};
   }
   if (end <= keys.end) return;
-  path_.pack_values(v.at(item.kv_head, keys.end), v.stride(), end - keys.end, head_dim,
-                    worker.values + (keys.end - keys.begin) * head_dim * size_bytes(path_.dtype));
+  pack_rows({keys.end, end}, worker.packed_k.local, worker.packed_v.local, keys.begin);
   keys.end = end;
 }
 
@@ -413,10 +473,10 @@ double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
       const auto globals = head.allowed(row).globals.size();
       const KeyRange all{0, keys};
       const auto lanes_used = few ? end - row : end - row > kHalfLanes ? kLanes : kHalfLanes;
-      if (!few && path.value_keys > kKeyUnit) {  // units of keys are multiplied whole
+      if (!few && path.packed_keys > kKeyUnit) {  // units of keys are multiplied whole
         const auto local = whole_piece(head, row, end, all).keys();
-        const auto begin = local.begin / path.value_keys * path.value_keys;
-        const auto read = round_up(globals, path.value_keys) + round_up(local.end, path.value_keys) - begin;
+        const auto begin = local.begin / path.packed_keys * path.packed_keys;
+        const auto read = round_up(globals, path.packed_keys) + round_up(local.end, path.packed_keys) - begin;
         scores += static_cast<double>(read * lanes_used);
         row = end;
         continue;

@@ -30,16 +30,29 @@ class SoftmaxExecution final : public Execution {
     std::int64_t end = 0;
     std::int64_t number = 0;  ///< over the whole problem
   };
-  /// A thread's state. Values of V stay packed for the blocks of the same kv head that follow.
-  struct Worker {
+  /// A block between begin() and finish().
+  struct Running {
     Block block;
+    Item item;
+    const BlockKernel* kernel = nullptr;
+    bool few = false;
+    bool has_masks = false;
+  };
+  /// A buffer of packed rows and one of those of the global keys.
+  struct Packed {
+    std::byte* local = nullptr;
+    std::byte* globals = nullptr;
+  };
+  /// A thread's state. K and V stay packed for the blocks of the same kv head that follow.
+  struct Worker {
+    std::vector<Running> running;  ///< SoftmaxPath::blocks_at_once
+    int opened = 0;
     std::int64_t packed_batch = -1;
     std::int64_t packed_kv_head = -1;
     KeyRange packed_keys;
-    std::byte* values = nullptr;
-    std::byte* global_values = nullptr;
+    Packed packed_k;
+    Packed packed_v;
   };
-  class Feeder;
 
   SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device, bool allocate);
   void bind_workers();
@@ -48,9 +61,20 @@ class SoftmaxExecution final : public Execution {
   template <typename Wanted, typename Visit>
   void for_each_block(const Tensors& tensors, Wanted&& wanted, Visit&& visit) const;
   void clear_rows_without_keys(const Tensors& tensors) const;
+  /// Of a packed unit.
+  std::int64_t key_unit_bytes() const;
+  std::int64_t value_unit_bytes() const;
   /// Items whose cost begins in [begin, end) of the running sum.
   void run_share(const Tensors& tensors, std::int64_t begin, std::int64_t end, Worker& worker);
   void run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Worker& worker);
+  /// Takes the worker's opened blocks through all keys of their head, chunk by chunk.
+  void run_opened(const Tensors& tensors, const HeadGeometry& head, Worker& worker);
+  void open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
+            Running& running) const;
+  /// The keys of `globals`, then local ones within `within`.
+  void feed(const Tensors& tensors, const HeadGeometry& head, Running& running, KeyRange globals,
+            KeyRange within, Worker& worker) const;
+  void close(Running& running) const;
   void bind_rows(const Tensors& tensors, const HeadGeometry& head, const Item& item, Block& block) const;
   static void bind_masks(const HeadGeometry& head, const Item& item, Block& block);
   void pack(const Tensors& tensors, const HeadGeometry& head, const Item& item, KeyRange local,
@@ -64,11 +88,14 @@ class SoftmaxExecution final : public Execution {
   std::int64_t group_;
   int threads_ = 1;
   int parts_ = 1;                         ///< of each block's keys
-  std::int64_t packed_keys_ = 0;          ///< capacity of a thread's packed values
+  int blocks_at_once_ = 1;                ///< of a thread, between begin() and finish()
+  std::int64_t chunk_keys_ = 0;           ///< of blocks that run together
+  std::int64_t packed_keys_ = 0;          ///< capacity of a thread's packed K and V
   std::vector<std::int64_t> head_costs_;  ///< of the running call, by batch entry
   std::vector<Worker> workers_;
   Workspace workspace_;
-  ThreadParts output_, queries_, weights_, scores_, values_, global_values_;
+  ThreadParts output_, queries_, weights_, scores_;
+  ThreadParts keys_, global_keys_, values_, global_values_;
   std::int64_t partials_ = 0;
 };
 

@@ -1,0 +1,157 @@
+#pragma once
+
+// The tile products of the AMX kernel: 2 x 2 tiles of sums in tiles 0 to 3 [half of the rows][column], left
+// operands (Q or weights) in 4 and 5, right ones (K or V) in 6 and 7. K and V come from L2 and are not kept
+// in L1, where they would push out scores, weights and output: with plain loads of them mha N = 1024, D = 64
+// took 425 us a head, as it was 376 (Xeon with AMX, one core).
+#include "engines/cpu/fused/avx512.h"
+#include "engines/cpu/fused/softmax/amx_unit.h"
+#include "engines/cpu/fused/softmax/block.h"
+
+namespace attnbench::cpu::fused {
+namespace {
+
+/// A tile of bf16 ones: weights times it are their row sums.
+struct alignas(64) TileOfOnes {
+  std::uint32_t pairs[kTileRows * 16];
+  constexpr TileOfOnes() : pairs() {
+    for (auto& pair : pairs) pair = 0x3f803f80U;
+  }
+};
+inline constexpr TileOfOnes kTileOfOnes;
+
+template <typename Tiles, bool WithLse>
+class Products {
+ public:
+  /// Scores of a unit, S = Q K^T.
+  ATTNBENCH_SIMD_INLINE static void scores(const Block& block, const Unit& unit, std::byte* to) {
+    const auto* q = block.queries;
+    const auto* k = unit.k;
+    const int depths = depths_of(block);
+    Tiles::template zero<0>();
+    Tiles::template zero<1>();
+    Tiles::template zero<2>();
+    Tiles::template zero<3>();
+    if (unit.tiles == 15) [[likely]] {
+      for (int n = 0; n < depths; ++n, q += 2 * kTileBytes, k += 2 * kTileBytes) {
+        multiply_all(q, k, k + kTileBytes);
+      }
+      store_all(to, to + kTileBytes, 2 * kTileBytes);
+      return;
+    }
+    for (int n = 0; n < depths; ++n, q += 2 * kTileBytes, k += 2 * kTileBytes) {
+      multiply_some(unit.tiles, q, k, k + kTileBytes);
+    }
+    store_some(unit.tiles, to, to + kTileBytes, 2 * kTileBytes);
+  }
+
+  /// Output and, where nobody asks for the log-sum-exp, sums of weights: O += P V over the units.
+  ATTNBENCH_SIMD_INLINE static void values(Block& block, const Unit* units, int count) {
+    auto& state = state_of(block);
+    int used = 0;
+    bool all = true;
+    for (int u = 0; u < count; ++u) {
+      used |= (units[u].reads(0) ? 3 : 0) | (units[u].reads(1) ? 12 : 0);
+      all &= units[u].reads(0) && units[u].reads(1);
+    }
+    const int adds = (state.started[0] ? 3 : 0) | (state.started[1] ? 12 : 0);
+    const int tiles = value_tiles_of(block) + (WithLse ? 0 : 1);
+    for (int tile = 0; tile < tiles; tile += 2) {
+      const bool pair = tile + 1 < tiles;
+      auto* first = output_tile(block, tile);
+      auto* second = pair ? output_tile(block, tile + 1) : first;
+      if (all && pair && (adds == 15 || adds == 0)) [[likely]] {
+        begin_all(adds != 0, first, second);
+        for (int u = 0; u < count; ++u) {
+          multiply_all(weights_of(block, u), values_tile(block, units[u], tile),
+                       values_tile(block, units[u], tile + 1));
+        }
+        store_all(first, second, kTileBytes);
+        continue;
+      }
+      const int columns = pair ? 15 : 5;
+      begin_some(used & columns, adds, first, second);
+      for (int u = 0; u < count; ++u) {
+        const int halves = (units[u].reads(0) ? 3 : 0) | (units[u].reads(1) ? 12 : 0);
+        multiply_some(halves & columns, weights_of(block, u), values_tile(block, units[u], tile),
+                      pair ? values_tile(block, units[u], tile + 1) : nullptr);
+      }
+      store_some(used & columns, first, second, kTileBytes);
+    }
+    state.started[0] |= (used & 3) != 0;
+    state.started[1] |= (used & 12) != 0;
+  }
+
+ private:
+  /// Tiles of the two halves follow each other; those behind head_dim_v are the sums.
+  static std::byte* output_tile(Block& block, int tile) {
+    if (tile == value_tiles_of(block)) return sums_of(block);
+    return reinterpret_cast<std::byte*>(block.output) + tile * 2 * kTileBytes;
+  }
+  static const std::byte* values_tile(const Block& block, const Unit& unit, int tile) {
+    if (tile == value_tiles_of(block)) return reinterpret_cast<const std::byte*>(&kTileOfOnes);
+    return unit.v + tile * kTileBytes;
+  }
+
+  ATTNBENCH_SIMD_INLINE static void multiply_all(const std::byte* left, const std::byte* first,
+                                                 const std::byte* second) {
+    Tiles::template load<4>(left, kTileRowBytes);
+    Tiles::template load_once<6>(first, kTileRowBytes);
+    Tiles::template load_once<7>(second, kTileRowBytes);
+    Tiles::template load<5>(left + kTileBytes, kTileRowBytes);
+    Tiles::template dot<0, 4, 6>();
+    Tiles::template dot<1, 4, 7>();
+    Tiles::template dot<2, 5, 6>();
+    Tiles::template dot<3, 5, 7>();
+  }
+  /// Into those sums that are bits of `tiles`.
+  ATTNBENCH_SIMD_INLINE static void multiply_some(int tiles, const std::byte* left, const std::byte* first,
+                                                  const std::byte* second) {
+    if ((tiles & 3) != 0) Tiles::template load<4>(left, kTileRowBytes);
+    if ((tiles & 12) != 0) Tiles::template load<5>(left + kTileBytes, kTileRowBytes);
+    if ((tiles & 5) != 0) Tiles::template load_once<6>(first, kTileRowBytes);
+    if ((tiles & 10) != 0) Tiles::template load_once<7>(second, kTileRowBytes);
+    if ((tiles & 1) != 0) Tiles::template dot<0, 4, 6>();
+    if ((tiles & 2) != 0) Tiles::template dot<1, 4, 7>();
+    if ((tiles & 4) != 0) Tiles::template dot<2, 5, 6>();
+    if ((tiles & 8) != 0) Tiles::template dot<3, 5, 7>();
+  }
+
+  ATTNBENCH_SIMD_INLINE static void begin_all(bool adds, const std::byte* first, const std::byte* second) {
+    begin_some(15, adds ? 15 : 0, first, second);
+  }
+  ATTNBENCH_SIMD_INLINE static void begin_some(int tiles, int adds, const std::byte* first,
+                                               const std::byte* second) {
+    begin_one<0>(tiles, adds, first);
+    begin_one<1>(tiles, adds, second);
+    begin_one<2>(tiles, adds, first + kTileBytes);
+    begin_one<3>(tiles, adds, second + kTileBytes);
+  }
+  template <int Tile>
+  ATTNBENCH_SIMD_INLINE static void begin_one(int tiles, int adds, const std::byte* from) {
+    if ((tiles >> Tile & 1) == 0) return;
+    if ((adds >> Tile & 1) != 0) {
+      Tiles::template load<Tile>(from, kTileRowBytes);
+    } else {
+      Tiles::template zero<Tile>();
+    }
+  }
+
+  /// The second half lies `half` bytes behind the first.
+  ATTNBENCH_SIMD_INLINE static void store_all(std::byte* first, std::byte* second, std::int64_t half) {
+    Tiles::template store<0>(first, kTileRowBytes);
+    Tiles::template store<1>(second, kTileRowBytes);
+    Tiles::template store<2>(first + half, kTileRowBytes);
+    Tiles::template store<3>(second + half, kTileRowBytes);
+  }
+  ATTNBENCH_SIMD_INLINE static void store_some(int tiles, std::byte* first, std::byte* second,
+                                               std::int64_t half) {
+    if ((tiles & 1) != 0) Tiles::template store<0>(first, kTileRowBytes);
+    if ((tiles & 2) != 0) Tiles::template store<1>(second, kTileRowBytes);
+    if ((tiles & 4) != 0) Tiles::template store<2>(first + half, kTileRowBytes);
+    if ((tiles & 8) != 0) Tiles::template store<3>(second + half, kTileRowBytes);
+  }
+};
+
+}  // namespace
+}  // namespace attnbench::cpu::fused

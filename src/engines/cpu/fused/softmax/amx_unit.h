@@ -1,0 +1,92 @@
+#pragma once
+
+// What the AMX tile kernel works on. Keys are handled in units of 32 at multiples of 32: a unit is one tile
+// of weights in depth. All tiles are 1 KiB in one piece, 16 rows of 64 bytes.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "engines/cpu/fused/softmax/block.h"
+
+namespace attnbench::cpu::fused {
+namespace {
+
+inline constexpr int kTileRows = 16;
+inline constexpr int kTileRowBytes = 64;
+inline constexpr int kTileBytes = kTileRows * kTileRowBytes;
+inline constexpr int kUnitKeys = 32;
+/// head_dim_qk covered by one tile of Q or K.
+inline constexpr int kDepth = 32;
+/// Units whose values are multiplied together, so that the output is loaded and stored once in 256 keys.
+inline constexpr int kGroupUnits = 8;
+inline constexpr int kGroupKeys = kGroupUnits * kUnitKeys;
+
+/// 32 keys, of which each half of the rows reads [begin, end).
+struct Unit {
+  const std::byte* k = nullptr;  ///< packed by pack_keys()
+  const std::byte* v = nullptr;  ///< packed by pack_values()
+  std::int32_t first_key = 0;
+  std::int32_t begin[2] = {};
+  std::int32_t end[2] = {};
+  bool masked[2] = {};  ///< Block::begin and size decide
+  int tiles = 0;        ///< of scores: bit 2 * (half of the rows) + (half of the keys)
+
+  bool reads(int half) const { return (tiles >> 2 * half & 3) != 0; }
+  /// All rows of the half see all keys.
+  bool whole(int half) const { return begin[half] == 0 && end[half] == kUnitKeys && !masked[half]; }
+
+  /// Adds keys [first, last) for the halves.
+  void add(std::int32_t first, std::int32_t last, Halves halves, bool needs_mask) {
+    for (int half = 0; half < 2; ++half) {
+      if ((static_cast<int>(halves) >> half & 1) == 0) continue;
+      if (begin[half] == end[half]) {
+        begin[half] = first;
+        end[half] = last;
+        masked[half] = needs_mask;
+      } else {
+        masked[half] |= needs_mask || first > end[half] || last < begin[half];
+        begin[half] = std::min(begin[half], first);
+        end[half] = std::max(end[half], last);
+      }
+      if (begin[half] < kTileRows) tiles |= 1 << 2 * half;
+      if (end[half] > kTileRows) tiles |= 2 << 2 * half;
+    }
+  }
+};
+
+/// What the kernel keeps of a block between attend() calls, beside the maxima.
+struct AmxState {
+  alignas(64) float offset[kLanes];  ///< of a row's weights, see Weights
+  bool has_maximum;
+  bool started[2];  ///< the half has output and sums
+};
+static_assert(std::is_trivially_destructible_v<AmxState>);
+
+/// Where the parts lie in a Block's memory: scores of two units, weights of a group, a tile of sums for each
+/// half (row sums in every column, or summed over the columns), output [head_dim_v / 16][half]. All of it
+/// stays well under 48 KiB of L1.
+inline constexpr std::int64_t kUnitScoresBytes = 4 * kTileBytes;
+inline constexpr std::int64_t kUnitWeightsBytes = 2 * kTileBytes;
+static_assert(kGroupUnits * kUnitWeightsBytes <= kWeightsBytes);
+static_assert(2 * kUnitScoresBytes + 2 * kTileBytes + std::int64_t{sizeof(AmxState)} <= kScoresBytes);
+
+/// [half of the rows][half of the keys] tiles of f32.
+inline std::byte* scores_of(Block& block, int unit) {
+  return reinterpret_cast<std::byte*>(block.scores) + (unit & 1) * kUnitScoresBytes;
+}
+/// [row][32 keys] of bf16, in the order of pack_values().
+inline std::byte* weights_of(Block& block, int unit) { return block.weights + unit * kUnitWeightsBytes; }
+inline std::byte* sums_of(Block& block) {
+  return reinterpret_cast<std::byte*>(block.scores) + 2 * kUnitScoresBytes;
+}
+inline AmxState& state_of(Block& block) {
+  return *reinterpret_cast<AmxState*>(sums_of(block) + 2 * kTileBytes);
+}
+inline int depths_of(const Block& block) {
+  return static_cast<int>((block.head_dim_qk + kDepth - 1) / kDepth);
+}
+inline int value_tiles_of(const Block& block) { return static_cast<int>(block.head_dim_v / kTileRows); }
+
+}  // namespace
+}  // namespace attnbench::cpu::fused
