@@ -51,6 +51,10 @@ clang: setup-all
 	cmake --preset clang
 	cmake --build build/clang --parallel $(jobs)
 	$(ctest) --test-dir build/clang --label-regex 'unit|property'
+	cmake --preset dev
+	cmake --build build/dev --parallel $(jobs) --target kernel_outputs
+	build/dev/tests/kernel_outputs write build/clang/gcc_outputs.json
+	build/clang/tests/kernel_outputs compare build/clang/gcc_outputs.json
 
 # The sanitizers build the tests alone.
 asan-ubsan: setup-all

@@ -45,8 +45,8 @@ Timed read_ceiling(std::int64_t bytes, int threads);
 struct Pair {
   std::vector<double> subject, reference;
 };
-/// Times both in turn, in batches of at least 0.3 ms or one call. One thread: CPU time of that thread, so
-/// that time lent to a neighbour does not count; else wall time.
+/// Times both in turn, in batches of at least 0.3 ms or one call, each after an untimed one. One thread: CPU
+/// time of that thread, so that time lent to a neighbour does not count; else wall time.
 Pair measure_in_turn(const Timed& subject, const Timed& reference, int rounds, bool cpu_time);
 
 /// Seconds a call, one value a round, in the same batches.

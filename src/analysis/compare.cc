@@ -107,7 +107,7 @@ std::vector<double> paired_logs(const KernelAnalysis& before, const KernelAnalys
 
 void finish(Comparison& comparison, std::span<const stats::LogRatio> log_ratios,
             const std::vector<std::size_t>& judged) {
-  const auto judgements = stats::judge_family(log_ratios);
+  const auto judgements = stats::judge_log_ratios(log_ratios);
   std::size_t fewest = stats::kFewestProcesses;
   for (std::size_t i = 0; i < judged.size(); ++i) {
     auto& row = comparison.rows[judged[i]];

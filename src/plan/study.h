@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -67,10 +68,13 @@ struct Profile {
   int unbatched_calls = 0;     ///< single calls a kernel and process, for p95 and within-process CV
   double warmup_limit_seconds = 2;
   int warmup_limit_calls = 50;
+  double reruns = 1;  ///< most processes that take the place of rejected ones, per planned process
   bool default_path_only = false;
   bool stops_on_width = false;  ///< publish: A/A half-width <= 1 %, each ratio's <= 2 % at a look
 
   int max_processes() const { return processes.back(); }
+  /// Of `planned` processes with their re-runs.
+  int most_tries(int planned) const { return planned + static_cast<int>(std::ceil(reruns * planned)); }
   bool operator==(const Profile&) const = default;
 };
 /// quick, spec, publish; throws InputError otherwise.

@@ -29,6 +29,7 @@ json to_json(const Profile& p) {
           {"unbatched_calls", p.unbatched_calls},
           {"warmup_limit_seconds", p.warmup_limit_seconds},
           {"warmup_limit_calls", p.warmup_limit_calls},
+          {"reruns", p.reruns},
           {"default_path_only", p.default_path_only},
           {"stops_on_width", p.stops_on_width}};
 }
@@ -65,6 +66,7 @@ Profile profile_from_json(const json& in) {
   profile.unbatched_calls = read_field<int>(in, "unbatched_calls");
   profile.warmup_limit_seconds = read_field<double>(in, "warmup_limit_seconds");
   profile.warmup_limit_calls = read_field<int>(in, "warmup_limit_calls");
+  profile.reruns = read_field<double>(in, "reruns");
   profile.default_path_only = read_field<bool>(in, "default_path_only");
   profile.stops_on_width = read_field<bool>(in, "stops_on_width");
   return profile;

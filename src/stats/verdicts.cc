@@ -44,10 +44,10 @@ std::vector<Judgement> judge_family(std::span<const std::vector<double>> process
   std::vector<LogRatio> log_ratios;
   for (const auto& logs : process_log_ratios)
     log_ratios.push_back({estimate(sample_mean(logs)), logs.size()});
-  return judge_family(log_ratios);
+  return judge_log_ratios(log_ratios);
 }
 
-std::vector<Judgement> judge_family(std::span<const LogRatio> log_ratios) {
+std::vector<Judgement> judge_log_ratios(std::span<const LogRatio> log_ratios) {
   std::vector<Judgement> judgements;
   std::vector<double> difference;
   std::vector<double> equivalence;

@@ -49,6 +49,6 @@ struct LogRatio {
   std::size_t processes = 0;  ///< behind it; of two samples, those of the smaller
 };
 /// The same verdicts, of such log-ratios.
-std::vector<Judgement> judge_family(std::span<const LogRatio> log_ratios);
+std::vector<Judgement> judge_log_ratios(std::span<const LogRatio> log_ratios);
 
 }  // namespace attnbench::stats

@@ -31,7 +31,8 @@ using Committed = std::set<std::pair<std::string, int>>;
 /// (cell, process) of every committed process; empty while the store has no run yet.
 Committed committed(const std::string& out) {
   Committed found;
-  if (!std::filesystem::exists(out)) return found;
+  std::error_code none_yet;
+  if (std::filesystem::file_size(out, none_yet) == 0 || none_yet) return found;
   const auto store = Store::open(out, Store::Mode::read);
   for (const auto& [run, record] : store.runs()) {
     for (const auto& cell : store.cells(run)) {

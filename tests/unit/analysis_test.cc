@@ -76,6 +76,20 @@ TEST(Analyze, AbsoluteTimesByHand) {
   EXPECT_FALSE(analysis.groups[0].cells[0].find("mha/unfused@cpu")->unbatched);
 }
 
+// Blocks of 1, 1 and 4 ms: their mean is 2 ms, their median 1 ms.
+TEST(Analyze, AProcessIsTheMeanOfItsBlocks) {
+  SyntheticRun run;
+  run.add_process(run.add_cell(128, {kFour[0]}), 0, 3,
+                  [](std::size_t, int block) { return block == 2 ? 4e-3 : 1e-3; });
+  const auto analysis = analyzed(run);
+  const auto& mha = analysis.groups[0].cells[0].kernels[0];
+  EXPECT_DOUBLE_EQ(mha.seconds->estimate, 2e-3);
+  EXPECT_DOUBLE_EQ(mha.by_process[0].seconds, 2e-3);
+  EXPECT_EQ(mha.by_process[0].blocks, (std::vector<double>{1e-3, 1e-3, 4e-3}));
+  EXPECT_EQ(mha.median->interval.estimate, 1e-3);
+  EXPECT_FALSE(mha.seconds->is_bounded()) << "one process says nothing of the spread";
+}
+
 // mha, 8 heads, N = 128, D = 64: 2 (64 + 64) 8 128^2 = 33554432 FLOPs; q, k, v, o of 262144 bytes each.
 TEST(Analyze, WorkAndShareOfTheCeilings) {
   auto run = one_cell();

@@ -103,6 +103,19 @@ TEST(Noise, SharesAreOfTheirOwnTotals) {
   EXPECT_DOUBLE_EQ(noise["involuntary_switches_per_second"].get<double>(), 50);
 }
 
+// Two workers with 6 and 2 s of CPU time: 0.4 s of steal are 5 % of what both used, and of the other 5 s on
+// the CPUs 2 are the neighbour's.
+TEST(Noise, WorkersThatTookTurnsShareTheCpus) {
+  nlohmann::json first = {{"cpu_seconds", 6}, {"steal_seconds", 0.4}, {"others_cpu_seconds", 5}};
+  nlohmann::json second = {
+      {"cpu_seconds", 2}, {"steal_seconds", "not readable"}, {"others_cpu_seconds", 6.5}};
+  share_turns(std::vector{&first, &second});
+  EXPECT_NEAR(first["steal_share"].get<double>(), 0.05, 1e-12);
+  EXPECT_NEAR(first["others_cpu_seconds"].get<double>(), 3, 1e-12);
+  EXPECT_NEAR(second["others_cpu_seconds"].get<double>(), 0.5, 1e-12);
+  EXPECT_FALSE(second.contains("steal_share"));
+}
+
 TEST(Noise, WhatCannotBeReadSaysSoAndRejectsNothing) {
   const auto noise = difference(probe_at(1, 1), probe_at(2, 2));
   for (const auto* field : {"steal_share", "pressure_share", "throttled_periods", "clock_mhz_start"})

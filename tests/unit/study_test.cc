@@ -248,13 +248,15 @@ TEST(Profiles, AreTheThreeDesigns) {
   EXPECT_EQ(quick.processes, std::vector<int>{3});
   EXPECT_EQ(quick.blocks, 10);
   EXPECT_EQ(quick.unbatched_calls, 5);
-  EXPECT_EQ(quick.warmup_limit_seconds, 0.5);
+  EXPECT_EQ(quick.warmup_limit_seconds, 0.25);
+  EXPECT_EQ(quick.most_tries(3), 4);
   EXPECT_EQ(quick.warmup_limit_calls, 50);
   EXPECT_TRUE(quick.default_path_only);
   const auto spec = parse_profile("spec");
   EXPECT_EQ(spec.processes, std::vector<int>{5});
   EXPECT_EQ(spec.blocks, 20);
   EXPECT_EQ(spec.warmup_limit_seconds, 2);
+  EXPECT_EQ(spec.most_tries(5), 10);
   EXPECT_FALSE(spec.default_path_only || spec.stops_on_width);
   const auto publish = parse_profile("publish");
   EXPECT_THAT(publish.processes, ElementsAre(10, 15, 20, 30));

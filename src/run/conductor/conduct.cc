@@ -22,9 +22,6 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-/// Processes a cell may use up, rejected ones included, as a multiple of those planned.
-constexpr int kMostTries = 2;
-
 /// For estimates only; measured on the two-core machines this was written on.
 constexpr Overheads kOverheads{.process_start_seconds = 0.3,
                                .sentinel_seconds = 1e-3,
@@ -217,7 +214,7 @@ class Conductor {
       tried = std::max(tried, build.cells[c].tried_processes);
     }
     const int valid = valid_processes(c);
-    if (tried >= kMostTries * target_ || valid >= target_) return true;
+    if (valid >= target_ || tried >= options_.profile.most_tries(target_)) return true;
     if (!options_.profile.stops_on_width) return false;
     const auto& looks = options_.profile.processes;
     const bool is_look = std::find(looks.begin(), looks.end(), valid) != looks.end();

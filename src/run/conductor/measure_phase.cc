@@ -153,8 +153,6 @@ class ProcessMeasurement {
       worker_->send({{"type", messages::kStop}});
       const auto last = worker_->receive(patience_);
       process_.noise = read_field<json>(last, "noise");
-      if (const auto reason = reject_reason(process_.noise); reason && !cell_.options.accept_noise)
-        reject(*reason);
       const auto rechecks = read_field<json>(last, "kernels");
       for (const auto& [name, recheck] : rechecks.items()) {
         process_.kernels[name]["recheck"] = recheck;
@@ -164,6 +162,14 @@ class ProcessMeasurement {
       cell_.state.startup_failures = 0;
     });
     worker_.reset();
+  }
+
+  /// Null where the worker was lost before it told.
+  json* noise() { return process_.noise.is_null() ? nullptr : &process_.noise; }
+
+  void judge_noise() {
+    if (lost_ || cell_.options.accept_noise) return;
+    if (const auto reason = reject_reason(process_.noise)) reject(*reason);
   }
 
   void interrupt() {
@@ -259,6 +265,12 @@ bool measure_together(std::span<CellRun> runs, Store& store, Progress& progress,
     }
     in_turn(all, number + blocks, [](auto& process) { process.run_block(-1); });
     in_turn(all, number, [](auto& process) { process.stop(); });
+    std::vector<json*> noises;
+    for (auto& process : all) {
+      if (auto* noise = process.noise()) noises.push_back(noise);
+    }
+    share_turns(noises);
+    for (auto& process : all) process.judge_noise();
   } catch (const Interrupted&) {
     for (auto& process : all) process.interrupt();
     was_interrupted = true;

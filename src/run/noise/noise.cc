@@ -153,4 +153,16 @@ std::optional<std::string> reject_reason(const json& noise) {
   return fmt::format("{}", fmt::join(reasons, "; "));
 }
 
+void share_turns(std::span<json* const> noises) {
+  double all = 0;
+  for (const auto* noise : noises) all += noise->at("cpu_seconds").get<double>();
+  for (auto* noise : noises) {
+    const double own = noise->at("cpu_seconds").get<double>();
+    if (const auto& steal = noise->at("steal_seconds"); steal.is_number() && all > 0)
+      (*noise)["steal_share"] = steal.get<double>() / all;
+    if (const auto& others = noise->at("others_cpu_seconds"); others.is_number())
+      (*noise)["others_cpu_seconds"] = std::max(0.0, others.get<double>() - (all - own));
+  }
+}
+
 }  // namespace attnbench

@@ -42,4 +42,9 @@ std::optional<double> sentinel_drift(std::span<const double> seconds);
 /// switches and clock changes.
 std::optional<std::string> reject_reason(const nlohmann::json& noise);
 
+/// Workers that took turns on the same CPUs, each with the difference() of its own lifetime: steal time is
+/// set against the CPU time of all, and what one of them used is no disturbance to another. One alone stays
+/// as it is.
+void share_turns(std::span<nlohmann::json* const> noises);
+
 }  // namespace attnbench

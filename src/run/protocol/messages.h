@@ -13,7 +13,7 @@ namespace attnbench {
 /// The slot messages: JSON lines, each with a "type". The conductor asks, the worker answers with the same
 /// type; a worker that cannot go on answers "error" and exits.
 ///   hello      protocol, probe?         -> protocol, build_id, machine_key, boot_id, cpus, environment?
-///   verify     cell, kernels, ceilings? -> one {kernel_id, record} a kernel, then {done}
+///   verify     cell, kernels, ceilings? -> one {outcome} a kernel, known here or not, then {done}
 ///   prepare    cell, kernels, orders .. -> {kernels: {id: prepare_seconds, warm-up ..}}
 ///   slot       block (-1: unbatched)    -> {starting: id} before each slot, then {block, samples}
 ///   stop                                -> {noise, kernels}; then the worker exits
