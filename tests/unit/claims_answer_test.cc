@@ -35,6 +35,25 @@ TEST(ClaimRatio, HoldsWithTheIntervalOfPairedLogRatios) {
   EXPECT_NEAR(value.high, 1.2 * std::exp(kHalfWidth), 1e-6);
 }
 
+// Blocks 0, 2 and 3 have both: ratios 2, 4 and 5, their median 4. Two kernels that are not the baseline.
+TEST(ClaimRatio, PairsBlocksByTheirNumbers) {
+  ClaimRun run;
+  run.add(kMha, 128, five(0)).add(kGqa, 128, five(0)).add(kLinear, 128, five(0));
+  for (auto& process : run.cell(128).kernels[1].by_process) {
+    process.blocks = {1, 2, 10};
+    process.block_numbers = {0, 2, 3};
+  }
+  for (auto& process : run.cell(128).kernels[2].by_process) {
+    process.blocks = {2, 99, 8, 50};
+    process.block_numbers = {0, 1, 2, 3};
+  }
+  const auto answer = answer_of(
+      "[[parts]]\nrelation = \"ratio\"\nkernel = \"gqa\"\nagainst = \"linear\"\nseqlen = 128\n"
+      "expect = \"faster\"\n",
+      run);
+  EXPECT_DOUBLE_EQ(answer.parts[0].value->estimate, 4);
+}
+
 TEST(ClaimRatio, OppositeSmallDifferenceAndNoDifference) {
   EXPECT_EQ(ratio_answer(-0.1, "").direction, Direction::reversed);
   EXPECT_EQ(ratio_answer(-0.1, "", "slower").direction, Direction::holds);

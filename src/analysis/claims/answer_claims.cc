@@ -96,6 +96,11 @@ Direction direction_of(const std::vector<ClaimPart>& parts) {
   return all_hold ? Direction::holds : Direction::unresolved;
 }
 
+/// Whether the publication measured in such cells.
+bool is_published_setting(const Claim& claim, const GroupAnalysis& group) {
+  return group.dtype == claim.published_dtype && group.first().scope == claim.published_scope;
+}
+
 ClaimAnswer answer_in(const Claim& claim, const RunAnalysis& run, const GroupAnalysis& group, Form form) {
   const Operands operands(claim, group, form);
   std::vector<Evidence> all;
@@ -106,7 +111,7 @@ ClaimAnswer answer_in(const Claim& claim, const RunAnalysis& run, const GroupAna
   result.heading = group.heading;
   result.dtype = group.dtype;
   result.scope = group.first().scope;
-  result.as_published = result.dtype == claim.published_dtype && result.scope == claim.published_scope;
+  result.as_published = is_published_setting(claim, group);
   result.form = form;
   result.parts = judge(std::move(all), run, group);
   result.direction = direction_of(result.parts);
@@ -120,9 +125,8 @@ std::vector<ClaimAnswer> answer(const Claim& claim, const RunAnalysis& run) {
   std::vector<ClaimAnswer> answers;
   for (const bool as_published : {true, false}) {
     for (const auto& group : run.groups) {
-      if (!is_about(claim, group.first())) continue;
+      if (!is_about(claim, group.first()) || is_published_setting(claim, group) != as_published) continue;
       auto of_published = answer_in(claim, run, group, Form::published);
-      if (of_published.as_published != as_published) continue;
       of_published.sentence = sentence(of_published, nullptr);
       if (claim.best.empty() || run.published) {
         answers.push_back(std::move(of_published));
