@@ -7,6 +7,7 @@ NAME heads the machine's column. NOTES, in Markdown, is put between the machines
 """
 import argparse
 import json
+import re
 import sys
 
 KEY = ("kernel", "asked_path", "dtype", "threads", "seqlen", "head_dim", "is_share")
@@ -25,14 +26,16 @@ def text(row):
 
 
 def against(row):
-    """The compared kernel, or what a share is of; its rate differs by machine and is left out."""
-    return row["against"].rsplit(" ", 2)[0] if row["is_share"] else row["against"].rsplit(":", 1)[0]
+    """The compared kernel without its path, or the ceiling; both differ by machine."""
+    if row["is_share"]:
+        return "read bandwidth" if row["against"].startswith("read ") else "arithmetic ceiling"
+    return re.sub(r":[a-z0-9]+", "", row["against"])
 
 
 def print_machine(name, machine):
     print(f"- **{name}**: {machine['cpu']} ({machine['features']}), {machine['physical_cores']} physical cores, "
           f"load before {machine['load_before']}, {machine['rounds']} rounds. Ceilings of one core: "
-          + ", ".join(f"{c['unit']} {c['flops_per_second'] * 1e-9:.4g} GFLOP/s" for c in machine["ceilings"]) + ".")
+          + ", ".join(f"{c['unit']} ({c['path']}) {c['flops_per_second'] * 1e-9:.4g} GFLOP/s" for c in machine["ceilings"]) + ".")
 
 
 def print_table(index, files):
@@ -69,9 +72,10 @@ def main():
         sys.exit(f"performance.py: the files hold different tables: {titles}")
 
     print("# Performance of the fused CPU kernels\n")
-    print("Made by `bench/kernels/performance.py` from `bench_kernels --json`; nothing here is typed. A kernel and what it\n"
-          "is compared with take turns, round by round; each batch follows an untimed one. Shown are the median over\n"
-          "rounds, the 10th and 90th percentile, the bar where there is one, and ns a query and head.\n")
+    print("Made by `bench/kernels/performance.py` from `bench_kernels --json`; only the notes are written by hand. A kernel\n"
+          "and what it is compared with take turns, round by round; each batch follows an untimed one. Shown are the median\n"
+          "over rounds, the 10th and 90th percentile, the bar where there is one, and ns a query and head. `bench_kernels`\n"
+          "is built with `-DATTNBENCH_BENCH=ON`; the files of these machines are in `docs/performance/`.\n")
     for name, document in files.items():
         print_machine(name, document["machine"])
     if arguments.notes:
