@@ -10,7 +10,7 @@ trap 'rm -rf "$dir"' EXIT
 cat > "$dir/probe.cc" <<'PROBE'
 #include <immintrin.h>
 
-#include "engines/cpu/fused/softmax/tiles.h"
+#include "engines/cpu/fused/tiles.h"
 #ifdef INTRINSICS
 #define LOAD _tile_loadd(0, buffer, 64)
 #else

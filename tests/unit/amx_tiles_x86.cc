@@ -10,8 +10,8 @@
 
 #include "attnbench/device.h"
 #include "engines/cpu/fused/avx512.h"
-#include "engines/cpu/fused/softmax/tiles.h"
-#include "engines/cpu/fused/softmax/tiles_emulated.h"
+#include "engines/cpu/fused/tiles.h"
+#include "engines/cpu/fused/tiles_emulated.h"
 
 namespace attnbench::cpu::fused {
 namespace {

@@ -3,7 +3,7 @@
 #include "emulated_amx.h"
 #include "engines/cpu/fused/softmax/amx_path.h"
 #include "engines/cpu/fused/softmax/softmax_kernel.h"
-#include "engines/cpu/fused/softmax/tiles_emulated.h"
+#include "engines/cpu/fused/tiles_emulated.h"
 
 namespace attnbench {
 namespace {

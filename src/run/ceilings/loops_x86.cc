@@ -1,5 +1,6 @@
 #include <array>
 
+#include "core/tile_config.h"
 #include "run/ceilings/loops.h"
 
 // Loops are written in assembly: a compiler that spills, splits or drops one instruction would make the
@@ -81,16 +82,6 @@ __attribute__((target("avx512f,avx512bf16"))) void vdpbf16ps_avx512(std::int64_t
       : [ones] "m"(kBf16Ones)
       : "cc", CLOBBER_32);
 }
-
-/// Operand of ldtilecfg: eight tiles of 16 rows of 64 bytes.
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1;
-  std::uint8_t start_row = 0;
-  std::array<std::uint8_t, 14> reserved{};
-  std::array<std::uint16_t, 16> row_bytes{64, 64, 64, 64, 64, 64, 64, 64};
-  std::array<std::uint8_t, 16> rows{16, 16, 16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(TileConfig) == 64);
 
 /// 32 x 32 outputs in tiles 0-3 from two left tiles (4, 5) and two right tiles (6, 7).
 __attribute__((target("amx-tile,amx-bf16"))) void tdpbf16ps_amx(std::int64_t n) {

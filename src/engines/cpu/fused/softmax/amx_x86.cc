@@ -5,7 +5,7 @@
 #include "core/register_kernel.h"
 #include "engines/cpu/fused/softmax/amx_path.h"
 #include "engines/cpu/fused/softmax/softmax_kernel.h"
-#include "engines/cpu/fused/softmax/tiles.h"
+#include "engines/cpu/fused/tiles.h"
 
 namespace attnbench::cpu::fused {
 namespace {

@@ -8,24 +8,15 @@
 // loaded stale. Here every access to memory is also a barrier to the compiler;
 // tests/rules/tile_barrier_test.sh fails without it. Tile numbers are literals of the instruction, hence
 // template parameters.
-#include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include "core/tile_config.h"
 
 namespace attnbench::cpu::fused {
 namespace {
 
 #define ATTNBENCH_TILE __attribute__((target("amx-tile,amx-bf16"), always_inline)) static inline
-
-/// Operand of ldtilecfg: eight tiles of 16 rows of 64 bytes.
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1;
-  std::uint8_t start_row = 0;
-  std::array<std::uint8_t, 14> reserved{};
-  std::array<std::uint16_t, 16> row_bytes{64, 64, 64, 64, 64, 64, 64, 64};
-  std::array<std::uint8_t, 16> rows{16, 16, 16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(TileConfig) == 64);
 
 struct AmxTiles {
   /// Before the first operation of a call on this thread: oneDNN configures and releases tiles between calls.
