@@ -11,25 +11,25 @@ namespace attnbench {
 nlohmann::json to_json(const Shape& shape);
 nlohmann::json to_json(const Mechanism& mechanism);
 nlohmann::json to_json(const Problem& problem);
-Shape shape_from_json(const nlohmann::json& json);
-Mechanism mechanism_from_json(const nlohmann::json& json);
-Problem problem_from_json(const nlohmann::json& json);
+Shape shape_from_json(const nlohmann::json& in);
+Mechanism mechanism_from_json(const nlohmann::json& in);
+Problem problem_from_json(const nlohmann::json& in);
 
-/// json.at(field) converted; throws InputError(field, ...) when absent or of another type.
+/// in.at(field) converted; throws InputError(field, ...) when absent or of another type.
 template <typename T>
-T read_field(const nlohmann::json& json, const char* field);
+T read_field(const nlohmann::json& in, const char* field);
 
 }  // namespace attnbench
 
 #include "attnbench/error.h"
 
 template <typename T>
-T attnbench::read_field(const nlohmann::json& json, const char* field) {
-  if (!json.is_object() || !json.contains(field))
+T attnbench::read_field(const nlohmann::json& in, const char* field) {
+  if (!in.is_object() || !in.contains(field))
     throw InputError(field, "nothing", "is where a value is needed");
   try {
-    return json.at(field).get<T>();
+    return in.at(field).get<T>();
   } catch (const nlohmann::json::exception&) {
-    throw InputError(field, json.at(field).dump(), "has the wrong type");
+    throw InputError(field, in.at(field).dump(), "has the wrong type");
   }
 }

@@ -14,9 +14,9 @@ namespace attnbench {
 nlohmann::json to_json(const Cell& cell);
 nlohmann::json to_json(const Study& study);
 nlohmann::json to_json(const Profile& profile);
-Cell cell_from_json(const nlohmann::json& json);
-Study study_from_json(const nlohmann::json& json);
-Profile profile_from_json(const nlohmann::json& json);
+Cell cell_from_json(const nlohmann::json& in);
+Study study_from_json(const nlohmann::json& in);
+Profile profile_from_json(const nlohmann::json& in);
 
 /// 32 hex digits over what is to be measured: the cells, the profile and the seed. The study's name and
 /// description take no part, nor does what measuring itself decides (batch sizes).

@@ -17,7 +17,7 @@ struct Row {
   const KernelAnalysis& kernel;
 };
 
-struct Column {
+struct CsvColumn {
   const char* name;
   std::function<std::string(const Row&)> text;
 };
@@ -35,9 +35,9 @@ std::string bound_text(const std::optional<stats::Interval>& interval, Bound bou
   return fmt::format("{}", (*interval).*bound);
 }
 
-const std::vector<Column>& columns() {
+const std::vector<CsvColumn>& columns() {
   using I = stats::Interval;
-  static const std::vector<Column> list = {
+  static const std::vector<CsvColumn> list = {
       {"machine", [](const Row& r) { return r.run.machine; }},
       {"study", [](const Row& r) { return r.run.run.study; }},
       {"profile", [](const Row& r) { return r.run.run.profile; }},

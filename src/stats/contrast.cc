@@ -4,15 +4,13 @@
 
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
-#include <limits>
 
 #include "attnbench/error.h"
 #include "stats/checks.h"
+#include "stats/constants.h"
 
 namespace attnbench::stats {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// P(T > t).
 double upper_tail(double t, double df) {

@@ -2,17 +2,16 @@
 
 #include <array>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "stats/checks.h"
+#include "stats/constants.h"
 #include "stats/contrast.h"
 
 namespace attnbench::stats {
 
 Interval FiellerSet::interval() const {
   if (kind == Kind::kInterval) return {estimate, low, high};
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   return {estimate, -kInfinity, kInfinity};
 }
 

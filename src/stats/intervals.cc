@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "stats/checks.h"
+#include "stats/constants.h"
 
 namespace attnbench::stats {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 

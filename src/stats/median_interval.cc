@@ -3,16 +3,15 @@
 #include <algorithm>
 #include <boost/math/distributions/binomial.hpp>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "stats/checks.h"
+#include "stats/constants.h"
 
 namespace attnbench::stats {
 
 MedianInterval median_interval(std::span<const double> values) {
   require_finite("value", values);
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const double centre = median(values);
   MedianInterval result{{centre, -kInfinity, kInfinity}, 0};
 

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 using testing_support::attnbench;
 using testing_support::TemporaryDirectory;
 
-const std::string kPublished = std::string(ATTNBENCH_SOURCE_DIR) + "/data/m4_mlx_published.csv";
+const std::string kM4Means = std::string(ATTNBENCH_SOURCE_DIR) + "/data/m4_mlx_published.csv";
 
 constexpr const char* kClaim = R"(number = 77
 title = "GQA beats MHA"
@@ -38,7 +38,7 @@ expect = "faster"
 
 // One line a finding; of bare means all but the exact one is not tested, and no interval is made up.
 TEST(ClaimsCommand, FifteenRowsFromPublishedMeans) {
-  const auto result = attnbench({"claims", kPublished});
+  const auto result = attnbench({"claims", kM4Means});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   const std::regex row("( {2}[1-9]| 1[0-5])  .*(NOT TESTED|HOLDS).*");
   std::istringstream lines(result.out);
@@ -50,7 +50,7 @@ TEST(ClaimsCommand, FifteenRowsFromPublishedMeans) {
 }
 
 TEST(ClaimsCommand, JsonOfPublishedMeansHasEstimatesWithoutBounds) {
-  const auto result = attnbench({"claims", kPublished, "--json"});
+  const auto result = attnbench({"claims", kM4Means, "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const auto document = nlohmann::json::parse(result.out);
   ASSERT_EQ(document["claims"].size(), 15u);
@@ -77,7 +77,7 @@ TEST(ClaimsCommand, JsonOfPublishedMeansHasEstimatesWithoutBounds) {
 TEST(ClaimsCommand, AnswersANewClaimFile) {
   const TemporaryDirectory directory;
   std::ofstream(directory.file("mine.toml")) << kClaim;
-  const auto result = attnbench({"claims", kPublished, "--claims", directory.path(), "--explain"});
+  const auto result = attnbench({"claims", kM4Means, "--claims", directory.path(), "--explain"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("77  GQA beats MHA"));
   EXPECT_THAT(result.out,
@@ -93,9 +93,9 @@ TEST(ClaimsCommand, BadInputExitsWithTwoAndNamesIt) {
     EXPECT_EQ(result.exit_code, 2) << result.out;
     return result.err;
   };
-  EXPECT_THAT(error({"claims", kPublished, "--claims", directory.path()}),
+  EXPECT_THAT(error({"claims", kM4Means, "--claims", directory.path()}),
               HasSubstr("bad.toml:16: key: 'expct' is not known here (did you mean 'expect'"));
-  EXPECT_THAT(error({"claims", kPublished, "--claims", directory.file("none")}), HasSubstr("cannot be read"));
+  EXPECT_THAT(error({"claims", kM4Means, "--claims", directory.file("none")}), HasSubstr("cannot be read"));
   EXPECT_THAT(error({"claims", directory.file("none.db")}), HasSubstr("none.db"));
   EXPECT_THAT(error({"claims", directory.file("bad.toml")}), HasSubstr("bad.toml"));
   EXPECT_THAT(error({"claims"}), HasSubstr("STORE"));

@@ -20,7 +20,7 @@ using testing::HasSubstr;
 using testing_support::TemporaryDirectory;
 
 /// A study of two small cells.
-std::vector<std::string> small_run(const std::string& out) {
+std::vector<std::string> two_kernels_run(const std::string& out) {
   return {
       "run",      "smoke", "--accept-noise", "--scope", "core", "--mechanism", "mha,linear", "--threads", "1",
       "--seqlen", "64",    "--out",          out};
@@ -56,13 +56,13 @@ TEST(Resume, TwentyHardKillsLoseAndRepeatNothing) {
   std::uniform_real_distribution<double> delay(0.05, 4);
   Committed before;
   for (int kill_number = 0; kill_number < 20; ++kill_number) {
-    stop_hard(testing_support::start_attnbench(small_run(out)), delay(random));
+    stop_hard(testing_support::start_attnbench(two_kernels_run(out)), delay(random));
     const auto now = committed(out);
     EXPECT_TRUE(std::includes(now.begin(), now.end(), before.begin(), before.end()))
         << "after kill " << kill_number;
     before = now;
   }
-  const auto last = testing_support::attnbench(small_run(out));
+  const auto last = testing_support::attnbench(two_kernels_run(out));
   EXPECT_EQ(last.exit_code, 0) << last.err;
 
   const auto store = Store::open(out, Store::Mode::read);
@@ -86,17 +86,17 @@ TEST(Resume, TwentyHardKillsLoseAndRepeatNothing) {
 TEST(Resume, AFinishedRunMeasuresNothingMore) {
   const TemporaryDirectory directory;
   const auto out = directory.file("s.db");
-  ASSERT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
+  ASSERT_EQ(testing_support::attnbench(two_kernels_run(out)).exit_code, 0);
   const auto before = committed(out);
-  EXPECT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
+  EXPECT_EQ(testing_support::attnbench(two_kernels_run(out)).exit_code, 0);
   EXPECT_EQ(committed(out), before);
 }
 
 TEST(Resume, AnotherPlanIsRefusedNamingTheDifference) {
   const TemporaryDirectory directory;
   const auto out = directory.file("s.db");
-  ASSERT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
-  auto other = small_run(out);
+  ASSERT_EQ(testing_support::attnbench(two_kernels_run(out)).exit_code, 0);
+  auto other = two_kernels_run(out);
   other.insert(other.end(), {"--seed", "7"});
   const auto result = testing_support::attnbench(other);
   EXPECT_EQ(result.exit_code, 2);
@@ -106,7 +106,7 @@ TEST(Resume, AnotherPlanIsRefusedNamingTheDifference) {
 TEST(Resume, CtrlCKeepsWhatWasMeasuredAndSaysHowToGoOn) {
   const TemporaryDirectory directory;
   const auto out = directory.file("s.db");
-  const pid_t pid = testing_support::start_attnbench(small_run(out));
+  const pid_t pid = testing_support::start_attnbench(two_kernels_run(out));
   while (committed(out).empty()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
   kill(pid, SIGINT);
   int status = 0;
@@ -114,7 +114,7 @@ TEST(Resume, CtrlCKeepsWhatWasMeasuredAndSaysHowToGoOn) {
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 130);
   EXPECT_FALSE(committed(out).empty());
-  EXPECT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
+  EXPECT_EQ(testing_support::attnbench(two_kernels_run(out)).exit_code, 0);
 }
 
 }  // namespace

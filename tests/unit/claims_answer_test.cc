@@ -9,10 +9,6 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::string kGqa = "gqa(kv=4)/unfused@cpu";
-const std::string kLinear = "linear/two_gemm@cpu";
-const std::string kMha = "mha/unfused@cpu";
-
 std::string ratio_part(const std::string& more, const std::string& expect = "faster", int seqlen = 128) {
   return "[[parts]]\nrelation = \"ratio\"\nkernel = \"gqa\"\nagainst = \"mha\"\nseqlen = " +
          std::to_string(seqlen) + "\nexpect = \"" + expect + "\"\n" + more + "\n";

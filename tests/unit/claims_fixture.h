@@ -23,6 +23,10 @@ inline std::vector<double> five(double centre, double spread = 0.01) {
 }
 constexpr double kHalfWidth = 2.776445 * 0.70710678 * 0.01;
 
+inline const std::string kMha = "mha/unfused@cpu";
+inline const std::string kGqa = "gqa(kv=4)/unfused@cpu";
+inline const std::string kLinear = "linear/two_gemm@cpu";
+
 /// A run of one group, from log seconds by process.
 class ClaimRun {
  public:

@@ -9,10 +9,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const std::string kGqa = "gqa(kv=4)/unfused@cpu";
-const std::string kLinear = "linear/two_gemm@cpu";
-const std::string kMha = "mha/unfused@cpu";
-
 std::string part(const std::string& relation, const std::string& more) {
   return "[[parts]]\nrelation = \"" + relation + "\"\n" + more + "\n";
 }

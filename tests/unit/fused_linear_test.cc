@@ -6,6 +6,7 @@
 #include <string>
 
 #include "attnbench/registry.h"
+#include "output_element.h"
 #include "reference/inputs.h"
 #include "reference/oracle.h"
 
@@ -50,11 +51,6 @@ Problem problem_of(const Path& path, const Case& c) {
   p.mechanism.eps = c.eps;
   p.phase = c.seqlen_q == c.seqlen_kv ? Phase::prefill : Phase::decode;
   return p;
-}
-
-double element(const TensorView& view, const reference::Row& row, std::int64_t d) {
-  if (view.dtype == DType::f32) return view.row<float>(row.batch, row.head, row.query)[d];
-  return bf16_to_float(view.row<bf16_bits>(row.batch, row.head, row.query)[d]);
 }
 
 class FusedLinear : public testing::TestWithParam<Path> {

@@ -11,6 +11,7 @@
 #include "attnbench/registry.h"
 #include "emulated_amx.h"
 #include "engines/cpu/fused/softmax/portable.h"
+#include "output_element.h"
 #include "reference/inputs.h"
 #include "reference/oracle.h"
 
@@ -58,11 +59,6 @@ Problem make_problem(const ShapeCase& c, DType dtype) {
   problem.mechanism = bind_kv_heads(parse_mechanism(c.mechanism), c.q_heads, c.kv_heads);
   if (c.seqlen_q != c.seqlen_kv) problem.phase = Phase::decode;
   return problem;
-}
-
-double element(const TensorView& view, const reference::Row& row, std::int64_t column) {
-  if (view.dtype == DType::f32) return view.row<float>(row.batch, row.head, row.query)[column];
-  return bf16_to_float(view.row<bf16_bits>(row.batch, row.head, row.query)[column]);
 }
 
 /// error <= 2 x (error of the plain form) + 4 ulp max|o|, and the log-sum-exp to its own rounding.

@@ -7,36 +7,36 @@
 namespace attnbench {
 
 nlohmann::json to_json(const KernelChoice& choice) {
-  auto json = to_json(choice.mechanism);
-  json["kernel"] = choice.kernel->kernel();
-  json["engine"] = choice.kernel->engine();
-  json["path"] = choice.kernel->path();
-  json["batch_calls"] = choice.batch_calls;
-  json["limit_seconds"] = choice.limit_seconds;
-  return json;
+  auto out = to_json(choice.mechanism);
+  out["kernel"] = choice.kernel->kernel();
+  out["engine"] = choice.kernel->engine();
+  out["path"] = choice.kernel->path();
+  out["batch_calls"] = choice.batch_calls;
+  out["limit_seconds"] = choice.limit_seconds;
+  return out;
 }
 
 namespace {
 
-KernelId id_from_json(const nlohmann::json& json) {
-  return {mechanism_from_json(json), read_field<std::string>(json, "kernel"),
-          read_field<std::string>(json, "engine"), read_field<std::string>(json, "path")};
+KernelId id_from_json(const nlohmann::json& in) {
+  return {mechanism_from_json(in), read_field<std::string>(in, "kernel"),
+          read_field<std::string>(in, "engine"), read_field<std::string>(in, "path")};
 }
 
 }  // namespace
 
-KernelChoice kernel_choice_from_json(const nlohmann::json& json) {
-  const auto id = id_from_json(json);
+KernelChoice kernel_choice_from_json(const nlohmann::json& in) {
+  const auto id = id_from_json(in);
   const auto* kernel = find_kernel(id);
-  if (kernel == nullptr) throw InputError("kernel", json.dump(), "is not registered in this build");
-  return {id.mechanism, kernel, read_field<std::int64_t>(json, "batch_calls"),
-          read_field<double>(json, "limit_seconds")};
+  if (kernel == nullptr) throw InputError("kernel", in.dump(), "is not registered in this build");
+  return {id.mechanism, kernel, read_field<std::int64_t>(in, "batch_calls"),
+          read_field<double>(in, "limit_seconds")};
 }
 
-bool is_registered(const nlohmann::json& json) { return find_kernel(id_from_json(json)) != nullptr; }
+bool is_registered(const nlohmann::json& in) { return find_kernel(id_from_json(in)) != nullptr; }
 
-std::string kernel_id_from_json(const nlohmann::json& json) {
-  const auto id = id_from_json(json);
+std::string kernel_id_from_json(const nlohmann::json& in) {
+  const auto id = id_from_json(in);
   return fmt::format("{}/{}@{}{}{}", to_string(id.mechanism), id.kernel, id.engine,
                      id.path.empty() ? "" : ":", id.path);
 }

@@ -48,11 +48,11 @@ struct KernelChoice {
 
 nlohmann::json to_json(const KernelChoice& choice);
 /// Throws InputError if this build does not register the kernel.
-KernelChoice kernel_choice_from_json(const nlohmann::json& json);
+KernelChoice kernel_choice_from_json(const nlohmann::json& in);
 /// Whether this build has the kernel; another build may ask for more.
-bool is_registered(const nlohmann::json& json);
+bool is_registered(const nlohmann::json& in);
 /// "mechanism/kernel@engine[:path]", registered or not.
-std::string kernel_id_from_json(const nlohmann::json& json);
+std::string kernel_id_from_json(const nlohmann::json& in);
 
 /// The name of the baseline's second instance in orders and samples.
 inline constexpr std::string_view kAlias = "alias";

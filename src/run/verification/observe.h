@@ -28,6 +28,6 @@ void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Devi
 /// VerificationRecord as sent by observe_kernel() (without cell and kernel id); numbers that are not finite
 /// travel as null and arrive as infinity.
 nlohmann::json to_json(const VerificationRecord& record);
-VerificationRecord verification_record_from_json(const nlohmann::json& json);
+VerificationRecord verification_record_from_json(const nlohmann::json& in);
 
 }  // namespace attnbench

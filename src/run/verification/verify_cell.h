@@ -29,7 +29,7 @@ struct VerificationOutcome {
 };
 
 nlohmann::json to_json(const VerificationOutcome& outcome);
-VerificationOutcome outcome_from_json(const nlohmann::json& json);
+VerificationOutcome outcome_from_json(const nlohmann::json& in);
 
 /// Verifies each kernel in a forked process of its own, one after another, `on_outcome` after each. Targets
 /// that are neighbours and have the same problem share one run of the oracle. Inputs: N(0,1) and every hard

@@ -29,7 +29,7 @@ struct MeasurementPlan {
   std::uint64_t data_seed = 0;
 };
 nlohmann::json to_json(const MeasurementPlan& plan);
-MeasurementPlan measurement_plan_from_json(const nlohmann::json& json);
+MeasurementPlan measurement_plan_from_json(const nlohmann::json& in);
 
 /// Measures one cell in this process: all its kernels, the alias, the sentinel, in the planned order.
 class CellMeasurement {
