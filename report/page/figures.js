@@ -72,7 +72,8 @@ async function drawAll(queue, theme) {
   for (const [chart, spec, name] of queue) {
     const fitted = {...spec, width: "container", autosize: {type: "fit-x", contains: "padding"}};
     await window.vegaEmbed(chart, fitted, {mode: "vega-lite", renderer: "svg", config: theme,
-      logLevel: 1,  // errors: published means have no intervals, and an empty layer is not worth a warning downloadFileName: name,
+      logLevel: 1,  // errors: published means have no intervals, and an empty layer is not worth a warning
+      downloadFileName: name,
       tooltip: {theme: "custom"}, actions: {export: true, source: false, compiled: false, editor: false}});
     await new Promise((resolve) => setTimeout(resolve));
   }
