@@ -163,7 +163,8 @@ int main(int argc, char** argv) {
   if (argc > 1 && std::string(argv[1]) == "worker") return run_as_slowed_worker(argv);
   CLI::App app{"How often `attnbench compare` sees a kernel that became slower. Exit code 1: too seldom"};
   Arguments arguments;
-  app.add_option("--out", arguments.out, "Folder of the stores; one that is unfinished is resumed")
+  app.add_option("--out", arguments.out,
+                 "Folder of the stores, one for each setting of the options; an unfinished one is resumed")
       ->capture_default_str();
   app.add_option("--repeats", arguments.repeats)->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--processes", arguments.processes)->check(CLI::Range(2, 1000))->capture_default_str();
@@ -181,6 +182,7 @@ int main(int argc, char** argv) {
       throw InputError("program", arguments.program, "is not there: build attnbench_cli too");
     setenv(kProgramVariable, arguments.program.c_str(), 1);
     setenv("ATTNBENCH_POWER_OF_SLOWED", fmt::format("{}", arguments.slowdown).c_str(), 1);
+    unsetenv(kSlowdownVariable);  // the old build is never slowed
     load_plugin(arguments.plugin);
     std::filesystem::create_directories(arguments.out);
     return repeat_and_print(arguments) ? 0 : 1;
