@@ -77,5 +77,6 @@ def selected_beside(row, meta):
 def bind(spec, tables, title, mark):
     bound = copy.deepcopy(spec)
     bound["datasets"] = tables
-    bound["title"] = {"text": title, "subtitle": mark}
+    # As much of the mark as a panel has room for; the paper says it in full.
+    bound["title"] = {"text": title, "subtitle": mark if len(mark) <= 60 else mark[:59] + "…"}
     return bound

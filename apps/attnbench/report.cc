@@ -27,6 +27,7 @@ struct Options {
 
 std::string contents_of(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
+  if (!stream) throw InputError("STORE", file, "cannot be read");
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 

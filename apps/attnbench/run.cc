@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <filesystem>
 #include <memory>
@@ -55,6 +56,11 @@ std::string default_store(const RunArguments& arguments, const Study& study) {
                      fmt::gmtime(std::time(nullptr)));
 }
 
+std::string quoted(const std::string& word) {
+  const bool plain = word.find_first_of(" ()'\"*&|;<>$\\") == std::string::npos && !word.empty();
+  return plain ? word : fmt::format("'{}'", word);
+}
+
 /// The command line again, with the store named, as it would be typed to go on.
 std::string resume_command(char** argv, const std::string& store) {
   std::string command;
@@ -62,14 +68,42 @@ std::string resume_command(char** argv, const std::string& store) {
   for (char** word = argv; *word != nullptr; ++word) {
     const std::string text = *word;
     has_out = has_out || text == "--out" || text.starts_with("--out=");
-    const bool plain = text.find_first_of(" ()'\"*&|;<>$\\") == std::string::npos && !text.empty();
-    command += plain ? text + " " : fmt::format("'{}' ", text);
+    command += quoted(text) + " ";
   }
   return has_out ? command : fmt::format("{}--out {}", command, store);
 }
 
-RunOptions to_options(const RunArguments& arguments) {
+/// What is stored with the plan: the command line without what decides nothing about the measurement or names
+/// places of one machine. Of programs and files the name alone is kept.
+std::string portable_command(char** argv) {
+  constexpr std::array kLeftOut{"--out", "--launcher", "--worker-program"};
+  constexpr std::array kFlagsLeftOut{"--quiet", "--json"};
+  const auto is_in = [](const auto& list, const std::string& name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+  };
+  std::string command = "attnbench";
+  std::error_code ignored;  // a value that can be no path is no file
+  for (char** word = argv + 1; *word != nullptr; ++word) {
+    const std::string text = *word;
+    const auto equals = text.starts_with("--") ? text.find('=') : std::string::npos;
+    const auto name = text.substr(0, equals);
+    if (is_in(kFlagsLeftOut, name)) continue;
+    if (is_in(kLeftOut, name)) {
+      if (equals == std::string::npos && word[1] != nullptr) ++word;
+      continue;
+    }
+    auto value = equals == std::string::npos ? text : text.substr(equals + 1);
+    // No other value has a slash, but filters of kernels (mha/unfused), which are no files.
+    if (std::filesystem::is_regular_file(value, ignored))
+      value = std::filesystem::path(value).filename().string();
+    command += " " + quoted(equals == std::string::npos ? value : name + "=" + value);
+  }
+  return command;
+}
+
+RunOptions to_options(const RunArguments& arguments, char** argv) {
   RunOptions options;
+  options.command = portable_command(argv);
   options.study = find_study(arguments.study, *arguments.overrides);
   options.profile = parse_profile(arguments.profile);
   options.seed = arguments.seed;
@@ -118,7 +152,7 @@ int exit_code_of(const RunOutcome& outcome, const Analysis& analysis) {
 }
 
 int run(const RunArguments& arguments, char** argv) {
-  auto options = to_options(arguments);
+  auto options = to_options(arguments, argv);
   if (arguments.dry_run) {
     fmt::print("{}", arguments.json ? dry_run_json(options).dump(2) + "\n" : dry_run_text(options));
     return kDone;

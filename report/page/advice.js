@@ -13,22 +13,24 @@ function showMachines(summary) {
 }
 
 function adviceTable(rows) {
-  return table([["N", "n"], ["use", ""], ["ratio to the baseline (95 % CI)", "nowrap"], ["in words", "wide"]],
+  const standing = (row) => (row.best_set.length === 0 ? row.sentence
+    : row.best_set.length === 1 ? "shown to be faster than all others" : `none of the ${row.best_set.length} is shown to be the fastest`);
+  return table([["N", "n"], ["use", ""], ["ratio to the baseline (95 % CI)", "nowrap"], ["standing", "wide"]],
     rows.map((row) => [String(row.seqlen),
-      row.best_set.length === 0 ? h("span", {class: "soft nowrap"}, "no verdict")
-        : [row.best_set.length > 1 ? h("div", {class: "soft"}, `tied, ${row.best_set.length} kernels`) : null,
-          ...row.best_set.map((kernel) => h("div", {}, id(kernel)))],
-      intervalText(row.ratio), row.sentence]), () => null, "stacked");
+      row.best_set.length === 0 ? h("span", {class: "soft nowrap"}, "no verdict") : row.best_set.map((kernel) => h("div", {}, id(kernel))),
+      intervalText(row.ratio), standing(row)]), () => null, "stacked");
 }
 
 function showUse(summary, section) {
-  section.append(h("p", {class: "soft"}, "Of kernels that are tied none is shown to be the fastest; the first has the highest "
-    + "ratio. A mechanism other than the one a model was trained with is a choice for training, not a drop-in."));
+  section.append(h("p", {class: "soft"}, "Where several kernels stand at an N, none of them is shown to be the fastest; the "
+    + "first has the highest ratio, which is the one given. A mechanism other than the one a model was trained with is a choice for training, not a drop-in."));
   for (const run of summary.runs.filter((r) => !r.published)) {
     section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "");
     for (const group of run.groups) {
       const isOverall = (row) => !row.mechanism;
-      section.append(h("h4", {}, group.heading), adviceTable(group.recommendation.filter(isOverall)));
+      const baselines = [...new Set(group.cells.map((cell) => cell.baseline).filter((baseline) => baseline))];
+      section.append(h("h4", {}, group.heading, h("span", {class: "soft"}, " · baseline ", baselines.map(id))),
+        adviceTable(group.recommendation.filter(isOverall)));
       const others = [...new Set(group.recommendation.filter((r) => !isOverall(r)).map((row) => row.mechanism))];
       if (others.length > 0) {
         section.append(fold(`${group.heading}: the best kernel of each mechanism`, () => others.map((mechanism) =>
@@ -40,10 +42,10 @@ function showUse(summary, section) {
 
 function layerTable(rows) {
   return table([["N", "n"], ["kernel", ""], ["attention's share of the layer", "nowrap"], ["gain in core scope", "nowrap"],
-    ["gain in layer scope", "nowrap"], ["verdict core / layer", ""]],
+    ["gain in layer scope", "nowrap"], ["verdict core / layer", "nowrap"]],
   rows.map((row) => [String(row.seqlen), id(row.kernel), intervalText(row.share, percentText), intervalText(row.core_gain),
     intervalText(row.layer_gain), [badge(row.core_verdict) || "–", " / ", badge(row.layer_verdict) || "–",
-      row.differs ? h("div", {class: "warn"}, "⚠ the two verdicts differ") : null].filter(known)]));
+      row.differs ? h("div", {class: "warn"}, "⚠ the two verdicts differ") : null].filter(known)]), () => null, "stacked");
 }
 
 function showLayer(summary, section) {

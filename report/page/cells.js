@@ -36,7 +36,7 @@ function kernelRow(k) {
   const name = h("div", {}, id(k.id), k.is_baseline ? h("div", {class: "soft"}, "baseline") : "",
     k.impossible ? h("div", {class: "warn"}, `IMPOSSIBLE: ${k.impossible}`) : "");
   return [name, k.by_process && k.by_process.length > 0 ? samplesButton(k) : "", intervalText(k.seconds, timeText), intervalText(k.ratio), badge(k.verdict) || "–", pText(k.p_difference_adjusted),
-    pText(k.welch_p), digits(k.smallest_detectable_ratio), k.median ? timeText(k.median.estimate) : "–",
+    pText(k.welch_p), digits(k.smallest_detectable_ratio, 4), k.median ? timeText(k.median.estimate) : "–",
     known(k.min) ? `${timeText(k.min)} – ${timeText(k.max)}` : "–", `${percentText(k.cv_within)} / ${percentText(k.cv_between)}`,
     k.unbatched ? timeText(k.unbatched.p95) : "–", `${digits(k.percent_of_compute)} / ${digits(k.percent_of_bandwidth)}`,
     k.accuracy ? `${digits(k.accuracy.max_error, 2)} / ${digits(k.accuracy.tolerance, 2)}` : "–", bytesText(k.peak_bytes)];
@@ -75,7 +75,9 @@ function samples(k) {
   const plot = s("svg", {class: "dots", viewBox: `0 0 ${left + width + 10} ${height}`, role: "img",
     "aria-label": `Times of ${k.id} by process, from ${timeText(low)} to ${timeText(high)}`}, ...rows,
   s("text", {x: left, y: height - 6}, timeText(low)), s("text", {x: left + width, y: height - 6, "text-anchor": "end"}, timeText(high)));
-  return h("div", {}, plot, fold("as numbers", () => table([["process", "n"], ["mean", "nowrap"], ["ratio to the baseline", "n"], ["blocks", "wide"]],
+  const hasBlocks = k.by_process.some((process) => blocksOf(process).length > 0);
+  return h("div", {}, plot, hasBlocks ? "" : h("p", {class: "soft"}, "Lines are the means of processes. Their blocks are left out to keep this page "
+    + "small: ", h("code", {}, "attnbench export STORE"), " gives every sample."), fold("as numbers", () => table([["process", "n"], ["mean", "nowrap"], ["ratio to the baseline", "n"], ["blocks", "wide"]],
     k.by_process.map((process) => [String(process.process), timeText(process.seconds),
-      known(process.log_ratio) ? digits(Math.exp(process.log_ratio)) : "–", blocksOf(process).map((b) => timeText(b)).join(", ") || "left out of this page to keep it small"]))));
+      known(process.log_ratio) ? digits(Math.exp(process.log_ratio)) : "–", blocksOf(process).map((b) => timeText(b)).join(", ") || "left out"]))));
 }

@@ -52,11 +52,12 @@ const pText = (p) => (!known(p) ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3));
 const badge = (word) => (word ? h("span", {class: `badge ${word.split(" ")[0]}`}, word) : null);
 const id = (text) => h("span", {class: "id"}, text);
 
-/// columns: [heading, class]; rows: arrays of cells (text or element). A stacked table becomes a list on a phone.
+/// columns: [heading, class]; rows: arrays of cells (text or element). A stacked table becomes a list on a phone, where each
+/// cell has its heading beside it.
 function table(columns, rows, rowClass = () => null, style = "") {
   const head = h("tr", {}, columns.map(([heading, style]) => h("th", {class: style, scope: "col"}, heading)));
   const body = rows.map((row, i) =>
-    h("tr", {class: rowClass(i)}, row.map((cell, k) => h("td", {class: columns[k][1]}, cell))));
+    h("tr", {class: rowClass(i)}, row.map((cell, k) => h("td", {class: columns[k][1], "data-label": columns[k][0]}, cell))));
   return h("div", {class: `scroll ${style}`, tabindex: "0"}, h("table", {}, h("thead", {}, head), h("tbody", {}, body)));
 }
 

@@ -6,6 +6,9 @@ function markOf(run) {
   return marks.join(". ");
 }
 
+/// As much of a mark as a panel has room for; it stands in full beside the machine's name.
+const shortMark = (mark) => (mark.length > 60 ? `${mark.slice(0, 59)}…` : mark);
+
 function isSelected(row, meta, needs) {
   const chosen = Object.entries(meta.select).every(([column, values]) => values.includes(row[column]));
   return (chosen || (meta.with_baseline && row.is_baseline)) && needs.every((column) => known(row[column]));
@@ -37,7 +40,7 @@ function panelsOf(summary, spec) {
         for (const [name, rows] of Object.entries(tables)) datasets[name] = rows.filter(isOfPart);
         if (datasets[meta.table].length === 0) continue;
         const title = [group.heading, ...part.map((value) => `${value} forms`)].join(", ");
-        panels.push({run, group, spec: {...spec, datasets, title: {text: [title, run.machine], subtitle: markOf(run)}}});
+        panels.push({run, group, spec: {...spec, datasets, title: {text: [title, run.machine], subtitle: shortMark(markOf(run))}}});
       }
     }
   }
@@ -57,7 +60,7 @@ function showFigures(summary, section) {
     if (panels.length === 0) continue;
     const grid = h("div", {class: "panels"}, panels.map((panel) => {
       const chart = h("div", {class: "chart", role: "img", "data-run": panel.run.id, "data-group": panel.group.heading,
-        "data-figure": spec.usermeta.figure, "aria-label": `${spec.description} ${panel.spec.title.text.join(", ")}. ${panel.spec.title.subtitle}`});
+        "data-figure": spec.usermeta.figure, "aria-label": `${spec.description} ${panel.spec.title.text.join(", ")}. ${markOf(panel.run)}`});
       queue.push([chart, panel.spec, name]);
       return chart;
     }));
@@ -72,7 +75,8 @@ async function drawAll(queue, theme) {
   for (const [chart, spec, name] of queue) {
     const fitted = {...spec, width: "container", autosize: {type: "fit-x", contains: "padding"}};
     await window.vegaEmbed(chart, fitted, {mode: "vega-lite", renderer: "svg", config: theme,
-      logLevel: 1,  // errors: published means have no intervals, and an empty layer is not worth a warning downloadFileName: name,
+      logLevel: 1,  // errors: published means have no intervals, and an empty layer is not worth a warning
+      downloadFileName: name,
       tooltip: {theme: "custom"}, actions: {export: true, source: false, compiled: false, editor: false}});
     await new Promise((resolve) => setTimeout(resolve));
   }

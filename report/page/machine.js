@@ -25,7 +25,7 @@ function noise(run) {
   const columns = [["cell", ""], ["process", "n"], ["steal", "n"], ["pressure", "n"], ["switches / s", "n"], ["throttled", "n"], ["sentinel drift", "n"], ["rejected for", "wide"]];
   return h("div", {}, h("h4", {}, "Noise"), h("p", {}, `${n.rejected} of ${n.processes} processes were rejected and measured again. `
     + "A rejected process is kept with its reason and enters no result."),
-  n.reasons.length > 0 ? table([["reason", "wide"], ["processes", "n"]], n.reasons.map((r) => [r.reason, String(r.count)])) : "",
+  n.reasons.length > 0 ? table([["reason, of the first such process", "wide"], ["processes", "n"]], n.reasons.map((r) => [r.reason, String(r.count)])) : "",
   fold("noise of every process", () => table(columns, n.by_process.map((p) => [id(p.cell_id), String(p.process), percentText(p.steal_share),
     percentText(p.pressure_share), digits(p.involuntary_switches_per_second), known(p.throttled_periods) ? String(p.throttled_periods) : "–",
     percentText(p.sentinel_drift), p.valid ? "" : h("span", {class: "warn"}, p.reason)]))));
@@ -42,6 +42,7 @@ function showReproduce(summary, section) {
   for (const run of summary.runs.filter((r) => !r.published)) {
     const command = run.command || `attnbench run ${run.study.name} --profile ${run.study.profile} --seed ${run.study.seed}`;
     section.append(h("h3", {}, run.machine), h("pre", {}, `${command} --out again.db\nattnbench report again.db`),
+      run.command ? "" : h("p", {class: "soft"}, "Options that changed the study are not known: the store does not hold the command."),
       facts([["seed", String(run.study.seed)], ["plan", id(run.study.plan_hash)], ["build", id(run.study.build_id)], ["machine key", id(run.study.machine_key)],
         ["version", path(run.environment, "build", "version")], ["measured", run.measured_from ? `${run.measured_from} to ${run.measured_to}` : null]]));
   }

@@ -27,9 +27,11 @@ std::string advice(const CellAnalysis& cell, const Kernels& kernels, const std::
                        cell.withheld);
   }
   if (best_set.size() == 1)
-    return fmt::format("use {}, shown to be faster than all others: {}.", best.id(), speed);
-  return fmt::format("none of {} is shown to be the fastest; {}: {}.", fmt::join(best_set, ", "), best.id(),
-                     speed);
+    return fmt::format("use {}: {}. It is shown to be faster than all others.", best.id(), speed);
+  constexpr std::size_t kNamed = 3;
+  const auto tied = best_set.size() <= kNamed ? fmt::format("{}", fmt::join(best_set, ", "))
+                                              : fmt::format("{} tied kernels", best_set.size());
+  return fmt::format("none of {} is shown to be the fastest. {}: {}.", tied, best.id(), speed);
 }
 
 void add(std::vector<Recommendation>& list, const CellAnalysis& cell, const std::string& mechanism,

@@ -219,6 +219,11 @@ json ceiling_json(const CeilingRow& c) {
           {"bytes", value_json(c.bytes)}, {"unit", c.unit}};
 }
 
+json command_json(const RunRecord& run) {
+  const auto command = run.plan.is_object() ? run.plan.find("command") : run.plan.end();
+  return command != run.plan.end() && command->is_string() ? *command : json();
+}
+
 json run_json(const RunAnalysis& r) {
   return {{"id", r.id},
           {"machine", r.machine},
@@ -230,6 +235,7 @@ json run_json(const RunAnalysis& r) {
             {"plan_hash", r.run.plan_hash},
             {"build_id", r.run.build_id},
             {"machine_key", r.run.machine_key}}},
+          {"command", command_json(r.run)},
           {"environment", r.run.environment},
           {"standing", r.standing},
           {"publishable", value_json(r.publishable)},

@@ -33,6 +33,9 @@ void require_summary(const json& summary) {
   if (summary.value("version", 0) != 1)
     throw InputError("version", summary.contains("version") ? summary["version"].dump() : "",
                      "of the summary is not known here; this program reads version 1");
+  if (!summary.contains("runs") || !summary["runs"].is_array() || summary["runs"].empty())
+    throw InputError("runs", summary.contains("runs") ? summary["runs"].dump().substr(0, 40) : "",
+                     "is no list of runs: the summary is not whole");
 }
 
 /// Seven significant digits: more than any table shows.

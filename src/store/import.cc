@@ -56,6 +56,7 @@ bool identical(const RunContents& a, const RunContents& b) {
 
 std::vector<RunContents> read_runs(const std::string& file) {
   const auto text = read_text(file);
+  if (text.empty()) throw InputError("file", file, "is empty: nothing was stored in it");
   if (text.starts_with("SQLite format 3")) return all_contents(Store::open(file, Store::Mode::read));
   const auto rows = read_csv(text, file);
   if (is_published_table(rows)) return {published_run(rows, file)};

@@ -18,8 +18,8 @@ struct RunRecord {
   std::string plan_hash;    ///< hex, over study, profile, seed; of the older of two builds "-old" is added
   std::string build_id;     ///< hex, of the measuring program
   std::string machine_key;  ///< hex; stable, no host name
-  /// Study and profile as run, for resume and dry reading. Where two builds were measured together: "pair"
-  /// with role (new, old) and both build ids.
+  /// Study and profile as run, for resume and dry reading; "command" that asks for the same, where known. Of
+  /// two builds measured together: "pair" with role (new, old) and both build ids.
   nlohmann::json plan;
   nlohmann::json environment;  ///< probe of the measuring machine, libraries, ceilings, noise thresholds
 

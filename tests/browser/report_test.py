@@ -67,6 +67,28 @@ class Report(unittest.TestCase):
         kernel = self.summary["runs"][0]["groups"][0]["cells"][0]["kernels"][0]
         self.assertEqual(processes, [len(kernel["by_process"]), sum(len(p["blocks"]) for p in kernel["by_process"])])
 
+    def test_says_so_where_blocks_are_left_out(self):
+        summary = copy.deepcopy(self.summary)
+        for kernel in (k for g in summary["runs"][0]["groups"] for c in g["cells"] for k in c["kernels"]):
+            for process in kernel["by_process"]:
+                process["blocks"] = []
+        self.browser.open(self.page_of(summary, "means"), 1280)
+        self.browser.value(CELLS)
+        shown = self.browser.value(
+            "(() => { document.querySelector('#cells td button').click(); const plot = document.querySelector('.dots');"
+            " return [plot.querySelectorAll('.mean').length > 0, plot.querySelectorAll('.block').length, plot.parentElement.textContent]; })()")
+        self.assertEqual(shown[:2], [True, 0])
+        self.assertIn("Their blocks are left out", shown[2])
+
+    def test_names_the_command_or_that_it_is_not_known(self):
+        summary = copy.deepcopy(self.summary)
+        for command, note in (("attnbench run paper --heads 4", False), (None, True)):
+            summary["runs"][0]["command"] = command
+            self.browser.open(self.page_of(summary, "command"), 1280)
+            text = self.browser.value("document.getElementById('reproduce').innerText")
+            self.assertIn(f"{command or 'attnbench run ' + summary['runs'][0]['study']['name']} ", text)
+            self.assertEqual("Options that changed the study are not known" in text, note)
+
     def test_shows_the_figures_of_one_machine_alone(self):
         self.browser.open(self.page, 1280)
         shown = self.browser.value(
@@ -81,6 +103,12 @@ class Report(unittest.TestCase):
         marks = self.browser.value("[...document.querySelectorAll('.chart[data-run=r0] .role-title-subtitle')].map((e) => e.textContent)")
         self.assertGreater(len(marks), 9)
         self.assertEqual(set(marks), {"NOT PUBLISHABLE: a reason"})
+        summary["runs"][0]["marks"] = ["a reason of many words", "another reason of many words"]
+        self.browser.open(self.page_of(summary, "long"), 1280)
+        whole = "NOT PUBLISHABLE: a reason of many words; another reason of many words"
+        self.assertIn(whole, self.browser.value("document.querySelector('.machine .mark').textContent"))
+        marks = self.browser.value("[...document.querySelectorAll('.chart[data-run=r0] .role-title-subtitle')].map((e) => e.textContent)")
+        self.assertEqual(set(marks), {whole[:59] + "…"})
 
     def test_a_changed_number_changes_its_cell_and_no_other(self):
         self.browser.open(self.page, 1280)

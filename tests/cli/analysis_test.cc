@@ -55,6 +55,10 @@ TEST(AnalyzeCommand, WritesTablesSummaryCsvAndLatex) {
   EXPECT_THAT(text_of(directory.file("s.csv")), HasSubstr("machine,study,profile,cell_id"));
   EXPECT_THAT(text_of(directory.file("s.tex")), HasSubstr("\\begin{tabular}"));
   const auto summary = json::parse(text_of(directory.file("s.json")));
+  EXPECT_EQ(
+      summary["runs"][0]["command"],
+      "attnbench run smoke --accept-noise --scope core --dtype f32 --kernel unfused,two_gemm --seqlen 32,64 "
+      "--threads 1 --mechanism mha,linear");
   const auto& group = summary["runs"][0]["groups"][0];
   EXPECT_EQ(group["seqlens"], json({32, 64}));
   EXPECT_EQ(group["cells"][0]["withheld"], "too few processes: 3, verdicts need 5");
@@ -136,6 +140,8 @@ TEST(Against, TwoBuildsTakeTurnsAndAreComparedInPairs) {
     ASSERT_EQ(runs.size(), 2U);
     EXPECT_EQ(runs[0].run.plan["pair"]["role"], "new");
     EXPECT_EQ(runs[1].run.plan["pair"]["role"], "old");
+    EXPECT_THAT(runs[0].run.plan["command"].get<std::string>(), testing::EndsWith(" --against attnbench-old"))
+        << "no path of this machine";
     for (const auto& cell : store.cells(runs[0].id)) {
       const auto now = store.processes(runs[0].id, cell.cell_id);
       const auto before = store.processes(runs[1].id, cell.cell_id);

@@ -71,6 +71,26 @@ TEST(ClaimRatio, SlowerThanPublishedIsALargerSlowdown) {
   EXPECT_EQ(ratio_answer(std::log(0.9), "printed = 0.8", "slower").magnitude, Magnitude::smaller);
 }
 
+TEST(ClaimSentence, ARatioBelowOneIsToldAsAnEffect) {
+  EXPECT_THAT(
+      ratio_answer(std::log(0.5), "printed = 0.8", "slower").sentence,
+      HasSubstr(": HOLDS. At N = 128 the speed of gqa(kv=4)/unfused@cpu relative to mha/unfused@cpu is 0.50x "
+                "[0.49, 0.51] (confirmed; a larger effect than the published 0.8x)."));
+}
+
+// Means that round to the printed value say nothing more.
+TEST(ClaimSentence, MeansAreToldWhereTheyAreNotThePrintedValue) {
+  const auto remark = [](const std::string& means) {
+    const auto sentence = ratio_answer(std::log(1.2), "printed = 1.15\nfrom_means = " + means).sentence;
+    return sentence.substr(sentence.rfind('('));
+  };
+  EXPECT_EQ(remark("1.1457"), "(confirmed; a larger effect than the published 1.15x).");
+  EXPECT_EQ(remark("1.1"), "(confirmed; a larger effect than the published 1.15x, 1.10x by its means).");
+  EXPECT_EQ(remark("1.25"),
+            "(confirmed; a larger effect than the published 1.15x; a smaller effect than the published "
+            "means' 1.25x).");
+}
+
 TEST(ClaimRatio, TimeTurnsTheRatioRound) {
   const auto answer = ratio_answer(std::log(0.5), "measure = \"time\"\nprinted = 1.5", "slower");
   EXPECT_NEAR(answer.parts[0].value->estimate, 2.0, 1e-12);

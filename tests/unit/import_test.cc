@@ -102,7 +102,8 @@ TEST_F(ImportTest, MissingRowsAndDamagedCompanionAreNamed) {
   write_text(path("a.env.json"), "{\"attnbench_export\": 1, \"runs\": [{}]}");
   EXPECT_THAT(error_of([&] { read_runs(path("a.csv")); }), HasSubstr("a.env.json: machine"));
   write_text(path("empty.csv"), "");
-  EXPECT_THAT(error_of([&] { read_runs(path("empty.csv")); }), HasSubstr("field 1 is 'nothing'"));
+  EXPECT_THAT(error_of([&] { read_runs(path("empty.csv")); }),
+              HasSubstr("is empty: nothing was stored in it"));
   EXPECT_THAT(error_of([&] { read_runs(path("absent.csv")); }), HasSubstr("absent.csv"));
   EXPECT_THAT(error_of([&] { read_runs(directory_.string()); }), HasSubstr("Is a directory"));
 }

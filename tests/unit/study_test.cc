@@ -318,7 +318,7 @@ INSTANTIATE_TEST_SUITE_P(
         // 4 lengths x 2 scopes x 2 types
         Expected{"paper", 16, 10, "layer-prefill-hot-bf16-bhsd-b1-h8-q1024-kv1024-d64-m512-t0"},
         // 3 lengths x 2 thread counts
-        Expected{"aa", 6, 1, "core-prefill-hot-f32-bhsd-b1-h8-q256-kv256-d64-t1"},
+        Expected{"aa", 4, 1, "core-prefill-hot-f32-bhsd-b1-h4-q256-kv256-d64-t1"},
         Expected{"smoke", 4, 7, "core-prefill-hot-f32-bhsd-b1-h4-q64-kv64-d32-t0"},
         // 1024, 2048, 4096, 8192, 16384 x 2 types
         Expected{"long", 10, 8, "core-prefill-hot-f32-bhsd-b1-h8-q16384-kv16384-d64-t0"},

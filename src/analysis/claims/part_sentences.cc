@@ -31,20 +31,44 @@ std::string with_interval(const PartSpec& spec, const stats::Interval& value) {
   return fmt::format("{} [{}, {}]", text, bound(value.low), bound(value.high));
 }
 
-std::string size_words(Magnitude magnitude) {
+/// Of a ratio below 1 the larger effect is the smaller number.
+bool is_told_as_effect(Relation relation) {
+  return relation == Relation::ratio || relation == Relation::equivalence || relation == Relation::trend ||
+         relation == Relation::step;
+}
+
+/// "a smaller effect than the published 5.7x".
+std::string against_published(Relation relation, Magnitude magnitude, const std::string& published) {
+  const auto other = [&](const char* size) {
+    return is_told_as_effect(relation) ? fmt::format("a {} effect than the {}", size, published)
+                                       : fmt::format("{} than the {}", size, published);
+  };
   switch (magnitude) {
     case Magnitude::agrees:
-      return ", which agrees";
+      return "agrees with the " + published;
     case Magnitude::smaller:
-      return ", here smaller";
+      return other("smaller");
     case Magnitude::larger:
-      return ", here larger";
+      return other("larger");
     case Magnitude::mixed:
-      return ", here both smaller and larger";
+      return other("smaller and a larger");
     case Magnitude::none:
       break;
   }
-  return {};
+  return published;
+}
+
+bool rounds_to(double value, double printed) {
+  const auto digits = fmt::format("{:g}", printed);
+  const auto point = digits.find('.');
+  const auto decimals = point == std::string::npos ? 0 : static_cast<int>(digits.size() - point - 1);
+  return std::abs(value - printed) <= 0.5000001 * std::pow(10, -decimals);
+}
+
+/// Whether the value from means is the printed one, but for rounding: then it is not told again.
+bool says_the_same(double from_means, const PublishedValue& printed) {
+  return (printed.low <= from_means && from_means <= printed.high) || rounds_to(from_means, printed.low) ||
+         rounds_to(from_means, printed.high);
 }
 
 std::string direction_words(const ClaimPart& part) {
@@ -58,43 +82,49 @@ std::string direction_words(const ClaimPart& part) {
     case Direction::not_tested:
       break;
   }
-  return "not tested: " + part.reason;
+  return part.reason.empty() ? "" : "not tested: " + part.reason;
 }
 
-/// " (confirmed; published 5.7x, here smaller; its means give 5.80x, here smaller)".
+/// " (confirmed; a smaller effect than the published 5.7x, 5.80x by its means)".
 std::string remark(const ClaimPart& part) {
   const auto& spec = part.spec;
   std::vector<std::string> words;
   if (!spec.shown_only) words.push_back(direction_words(part));
-  const auto printed = printed_text(spec);
-  if (!printed.empty()) words.push_back(fmt::format("published {}{}", printed, size_words(part.magnitude)));
-  if (spec.from_means) {
-    words.push_back(fmt::format("{} {}{}", printed.empty() ? "the published means give" : "its means give",
-                                value_text(spec, *spec.from_means), size_words(part.magnitude_from_means)));
-  }
+  auto printed = printed_text(spec);
+  const bool has_means = spec.from_means && !(spec.printed && says_the_same(*spec.from_means, *spec.printed));
+  const auto means = has_means ? value_text(spec, *spec.from_means) : "";
+  const bool in_one = !printed.empty() && has_means && part.magnitude == part.magnitude_from_means;
+  if (in_one) printed += fmt::format(", {} by its means", means);
+  if (!printed.empty())
+    words.push_back(against_published(spec.relation, part.magnitude, "published " + printed));
+  if (has_means && !in_one)
+    words.push_back(against_published(spec.relation, part.magnitude_from_means, "published means' " + means));
+  std::erase(words, "");
   return words.empty() ? "" : fmt::format(" ({})", fmt::join(words, "; "));
 }
 
-std::string values_of(const Parts& parts) {
-  std::vector<std::string> values;
-  for (const auto* part : parts) {
-    values.push_back(fmt::format("{} at N = {}{}", with_interval(part->spec, *part->value), part->spec.seqlen,
-                                 remark(*part)));
-  }
-  return listed(values);
+/// One sentence a part; `text` says the first in full, `again` the others of the same kernels.
+std::string one_each(const Parts& parts, std::string (*text)(const ClaimPart&, bool is_first)) {
+  std::vector<std::string> all;
+  for (const auto* part : parts) all.push_back(text(*part, part == parts[0]));
+  return fmt::format("{}", fmt::join(all, " "));
 }
 
 const char* quantity(const PartSpec& spec) { return spec.measure == Measure::speed ? "speed" : "time"; }
 
-std::string ratio_sentence(const Parts& parts) {
-  return fmt::format("The {} of {} relative to {} is {}.", quantity(parts[0]->spec), parts[0]->kernel,
-                     parts[0]->against, values_of(parts));
+/// "At N = 128 the speed of A relative to B is 1.45x [1.40, 1.50] (confirmed). At N = 256 it is .."
+std::string ratio_sentence(const ClaimPart& part, bool is_first) {
+  const auto& spec = part.spec;
+  const auto value = with_interval(spec, *part.value);
+  if (!is_first) return fmt::format("At N = {} it is {}{}.", spec.seqlen, value, remark(part));
+  return fmt::format("At N = {} the {} of {} relative to {} is {}{}.", spec.seqlen, quantity(spec),
+                     part.kernel, part.against, value, remark(part));
 }
 
 std::string trend_sentence(const ClaimPart& part) {
   const auto& spec = part.spec;
   return fmt::format(
-      "With each doubling of N from {} to {} the {} of {} relative to {} changes by a factor of {}{}.",
+      "Each doubling of N from {} to {} changes the {} of {} relative to {} by a factor of {}{}.",
       spec.seqlens.front(), spec.seqlens.back(), quantity(spec), part.kernel, part.against,
       with_interval(spec, *part.value), remark(part));
 }
@@ -135,10 +165,12 @@ std::string slope_sentence(const ClaimPart& part) {
                      other, remark(part));
 }
 
-std::string cv_sentence(const Parts& parts) {
-  return fmt::format(
-      "The coefficient of variation of the time of {} between processes, to be below {}, is {}.",
-      parts[0]->kernel, value_text(parts[0]->spec, *parts[0]->spec.bound), values_of(parts));
+std::string cv_sentence(const ClaimPart& part, bool is_first) {
+  const auto& spec = part.spec;
+  const auto value = with_interval(spec, *part.value);
+  if (!is_first) return fmt::format("At N = {} it is {}{}.", spec.seqlen, value, remark(part));
+  return fmt::format("At N = {} the CV of {} between processes is {}; the bound is {}{}.", spec.seqlen,
+                     part.kernel, value, value_text(spec, *spec.bound), remark(part));
 }
 
 std::string memory_sentence(const ClaimPart& part) {
@@ -146,28 +178,42 @@ std::string memory_sentence(const ClaimPart& part) {
                      with_interval(part.spec, *part.value), part.against, remark(part));
 }
 
-/// Who is the fastest at which N, then who was published to be.
-std::string best_sentence(const Parts& parts) {
-  std::string text;
-  std::vector<std::string> published;
+/// "a or b"; of many the first few and how many more.
+std::string tied_text(const std::vector<std::string>& kernels) {
+  constexpr std::size_t kShown = 3;
+  if (kernels.size() <= kShown + 1) return listed(kernels, "or");
+  const std::vector<std::string> first(kernels.begin(), kernels.begin() + kShown);
+  return fmt::format("{} or one of {} more", fmt::join(first, ", "), kernels.size() - kShown);
+}
+
+/// "At N = 128 the fastest is a or b. At N = 256 it is c. Published at N = 128: b (reversed; among these)." A
+/// part that is about all N lists the fastest of each, and the others need not.
+std::string best_sentences(const Parts& parts) {
+  std::vector<std::string> sentences;
+  const auto add_fastest = [&](const ClaimPart& part) {
+    for (const auto& best : part.best)
+      sentences.push_back(fmt::format("At N = {} {} is {}.", best.seqlen,
+                                      sentences.empty() ? "the fastest" : "it", tied_text(best.kernels)));
+  };
+  const auto whole =
+      std::find_if(parts.begin(), parts.end(), [](const auto* part) { return part->spec.kernel.empty(); });
+  if (whole != parts.end()) {
+    add_fastest(**whole);
+    sentences.push_back(
+        fmt::format("The finding is that none is the fastest at every N{}.", remark(**whole)));
+  } else {
+    for (const auto* part : parts) add_fastest(*part);
+  }
   for (const auto* part : parts) {
-    std::vector<std::string> fastest;
-    for (const auto& best : part->best)
-      fastest.push_back(fmt::format("at N = {} {}", best.seqlen, listed(best.kernels, "or")));
-    if (part->spec.kernel.empty()) {
-      text += fmt::format("{}The fastest: {}{}.", text.empty() ? "" : " ", fmt::join(fastest, "; "),
-                          remark(*part));
-      continue;
-    }
+    if (part->spec.kernel.empty()) continue;
     const auto& kernels = part->best[0].kernels;
     const bool among = std::find(kernels.begin(), kernels.end(), part->kernel) != kernels.end();
-    published.push_back(fmt::format("at N = {} {} ({}{}among the fastest here)", part->spec.seqlen,
-                                    part->kernel, part->spec.shown_only ? "" : direction_words(*part) + "; ",
+    const auto direction = part->spec.shown_only ? "" : direction_words(*part);
+    sentences.push_back(fmt::format("Published at N = {}: {} ({}{}{}among these).", part->spec.seqlen,
+                                    part->kernel, direction, direction.empty() ? "" : "; ",
                                     among ? "" : "not "));
   }
-  if (!published.empty())
-    text += fmt::format("{}Published as the fastest: {}.", text.empty() ? "" : " ", listed(published));
-  return text;
+  return fmt::format("{}", fmt::join(sentences, " "));
 }
 
 }  // namespace
@@ -190,7 +236,7 @@ std::string describe(const Parts& parts) {
   switch (parts[0]->spec.relation) {
     case Relation::ratio:
     case Relation::equivalence:
-      return ratio_sentence(parts);
+      return one_each(parts, ratio_sentence);
     case Relation::trend:
       return each(trend_sentence);
     case Relation::crossover:
@@ -200,13 +246,13 @@ std::string describe(const Parts& parts) {
     case Relation::slope:
       return each(slope_sentence);
     case Relation::cv_bound:
-      return cv_sentence(parts);
+      return one_each(parts, cv_sentence);
     case Relation::memory:
       return each(memory_sentence);
     case Relation::best_set:
       break;
   }
-  return best_sentence(parts);
+  return best_sentences(parts);
 }
 
 std::string summed_up(const Parts& parts) {
@@ -222,12 +268,14 @@ std::string summed_up(const Parts& parts) {
     return fmt::format("{} ({}{} at N = {})", with_interval(part.spec, *part.value), part.kernel, against,
                        part.spec.seqlen);
   };
-  auto counts = fmt::format("{} are confirmed, {} reversed and {} not resolved", count(Direction::holds),
-                            count(Direction::reversed), count(Direction::unresolved));
-  if (const auto untested = count(Direction::not_tested); untested > 0)
-    counts = fmt::format("{} are not tested ({})",
-                         untested == std::ssize(parts) ? "all" : std::to_string(untested), parts[0]->reason);
-  return fmt::format("Of {} comparisons ({}) {}; the values go from {} to {}.", parts.size(),
+  const auto untested = count(Direction::not_tested);
+  const auto reason = parts[0]->reason.empty() ? "" : fmt::format(" ({})", parts[0]->reason);
+  const auto counts = untested == 0 ? fmt::format("{} are confirmed, {} reversed and {} not resolved",
+                                                  count(Direction::holds), count(Direction::reversed),
+                                                  count(Direction::unresolved))
+                      : untested == std::ssize(parts) ? fmt::format("none is tested{}", reason)
+                                                      : fmt::format("{} are not tested{}", untested, reason);
+  return fmt::format("Of {} comparisons ({}) {}. The smallest value is {}. The largest is {}.", parts.size(),
                      measure_text(parts[0]->spec), counts, at(**least), at(**most));
 }
 

@@ -14,7 +14,7 @@ constexpr std::size_t kManyParts = 7;
 
 using Parts = std::vector<const ClaimPart*>;
 
-/// ": of its 4 parts 2 are confirmed and 1 reversed".
+/// " Of its 4 parts 2 are confirmed and 1 is reversed."
 std::string parts_text(const ClaimAnswer& answer) {
   int all = 0;
   int confirmed = 0;
@@ -26,30 +26,30 @@ std::string parts_text(const ClaimAnswer& answer) {
     reversed += part.direction == Direction::reversed;
   }
   if (all == 1) return {};
-  const auto number = [](int count) { return count == 0 ? std::string("none") : std::to_string(count); };
-  return fmt::format(": of its {} parts {} {} confirmed and {} reversed", all, number(confirmed),
-                     confirmed == 1 ? "is" : "are", number(reversed));
+  const auto number = [](int count) {
+    return fmt::format("{} {}", count == 0 ? "none" : std::to_string(count), count > 1 ? "are" : "is");
+  };
+  return fmt::format(" Of its {} parts {} confirmed and {} reversed.", all, number(confirmed),
+                     number(reversed));
 }
 
+/// Why nothing was tested, where that is one reason for all parts.
+std::string shared_reason(const ClaimAnswer& answer) {
+  if (answer.direction != Direction::not_tested || answer.parts.empty()) return {};
+  const auto& reason = answer.parts[0].reason;
+  const bool is_shared = std::all_of(answer.parts.begin(), answer.parts.end(), [&](const auto& part) {
+    return part.reason == reason && part.direction == Direction::not_tested;
+  });
+  return is_shared ? reason : "";
+}
+
+/// "Kernels as published (layer f32): REVERSED." The kernels of the answer are those that compute as the
+/// published ones do, or the fastest of each mechanism.
 std::string lead(const ClaimAnswer& answer) {
-  const auto with = answer.form == Form::best ? "With the fastest kernel of each mechanism"
-                                              : "With kernels that compute as the published ones do";
-  std::string verdict;
-  switch (answer.direction) {
-    case Direction::holds:
-      verdict = "the finding holds";
-      break;
-    case Direction::reversed:
-      verdict = "the finding is reversed" + parts_text(answer);
-      break;
-    case Direction::unresolved:
-      verdict = "the finding is neither confirmed nor reversed" + parts_text(answer);
-      break;
-    case Direction::not_tested:
-      verdict = "the finding was not tested";
-      break;
-  }
-  return fmt::format("{} ({}), {}.", with, answer.heading, verdict);
+  const auto* with = answer.form == Form::best ? "Fastest kernels" : "Kernels as published";
+  const auto reason = shared_reason(answer);
+  return fmt::format("{} ({}): {}{}{}.", with, answer.heading, to_string(answer.direction),
+                     reason.empty() ? "" : ", ", reason);
 }
 
 /// What the published kernels and the fastest ones say together.
@@ -57,13 +57,12 @@ std::string conclusion(Direction published, Direction best) {
   const auto is_resolved = [](Direction d) { return d == Direction::holds || d == Direction::reversed; };
   if (!is_resolved(published) || !is_resolved(best)) return {};
   if (published == best) {
-    return published == Direction::holds
-               ? " So it holds of the mechanisms, not only of the published kernels."
-               : " So it is reversed for the mechanisms too.";
+    return published == Direction::holds ? " It holds of the mechanisms, not only of the published kernels."
+                                         : " It is reversed for the mechanisms too.";
   }
   return published == Direction::holds
-             ? " So the finding is about the published kernels, not about the mechanisms."
-             : " So it fails with the published kernels alone: of the mechanisms' fastest kernels it holds.";
+             ? " The finding is about the published kernels, not about the mechanisms."
+             : " It fails with the published kernels alone; of the fastest kernels it holds.";
 }
 
 bool same_kernels(const ClaimAnswer& a, const ClaimAnswer& b) {
@@ -103,10 +102,11 @@ std::vector<Parts> grouped(const std::vector<ClaimPart>& all) {
   return groups;
 }
 
-std::string untested(const ClaimAnswer& answer) {
+std::string untested(const std::vector<ClaimPart>& parts) {
   std::vector<std::string> reasons;
-  for (const auto& part : answer.parts) {
-    if (!has_data(part) && std::find(reasons.begin(), reasons.end(), part.reason) == reasons.end())
+  for (const auto& part : parts) {
+    if (!has_data(part) && !part.reason.empty() &&
+        std::find(reasons.begin(), reasons.end(), part.reason) == reasons.end())
       reasons.push_back(part.reason);
   }
   return reasons.empty() ? "" : fmt::format(" Not tested: {}.", fmt::join(reasons, "; "));
@@ -116,13 +116,21 @@ std::string untested(const ClaimAnswer& answer) {
 
 std::string sentence(const ClaimAnswer& answer, const ClaimAnswer* of_published) {
   auto text = lead(answer);
+  auto parts = answer.parts;
+  if (!shared_reason(answer).empty()) {
+    for (auto& part : parts) part.reason.clear();  // it stands in the lead
+  }
+  const auto groups = grouped(parts);
+  const bool all_summed_up = groups.size() == 1 && groups[0].size() >= kManyParts;
+  if (answer.direction != Direction::holds && answer.direction != Direction::not_tested && !all_summed_up)
+    text += parts_text(answer);
   if (of_published != nullptr && answer.direction != Direction::not_tested &&
       same_kernels(answer, *of_published)) {
     return text + " These are the same kernels; the tests allow for their having been chosen.";
   }
-  for (const auto& parts : grouped(answer.parts))
-    text += " " + (parts.size() >= kManyParts ? summed_up(parts) : describe(parts));
-  text += untested(answer);
+  for (const auto& group : groups)
+    text += " " + (group.size() >= kManyParts ? summed_up(group) : describe(group));
+  text += untested(parts);
   if (of_published != nullptr) text += conclusion(of_published->direction, answer.direction);
   return text;
 }

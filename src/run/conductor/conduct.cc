@@ -61,6 +61,7 @@ Probe probe_machine(const RunOptions& options) {
   probe.run.seed = options.seed;
   probe.run.plan_hash = plan_hash(options.study, options.profile, options.seed);
   probe.run.plan = {{"study", to_json(options.study)}, {"profile", to_json(options.profile)}};
+  if (!options.command.empty()) probe.run.plan["command"] = options.command;
   return probe;
 }
 

@@ -20,6 +20,7 @@ struct RunOptions {
   double kernel_limit_seconds = 60;  ///< a kernel that gives no result for so long is a hang
   bool accept_noise = false;         ///< noise is recorded but invalidates nothing; the results say so
   bool quiet = false;
+  std::string command;  ///< that asks for this run, to be stored with the plan; empty: not known
 };
 
 /// How a run ended, for the exit code.
