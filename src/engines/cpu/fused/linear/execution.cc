@@ -30,6 +30,7 @@ class Linear final : public Driver {
 
   void enqueue(const Tensors& t, Queue&) override {
     parallel_for(threads_, parts_ * heads(), [&](std::int64_t begin, std::int64_t end, int thread) {
+      const Entered entered(ops_);
       const auto w = scratch(thread);
       for (auto item = begin; item < end; ++item) {
         const auto kv = head(item % heads());
@@ -41,6 +42,7 @@ class Linear final : public Driver {
     const auto blocks = (s_.seqlen_q + kBlock - 1) / kBlock;
     const auto blocks_per_state = blocks * group();
     parallel_for(threads_, heads() * blocks_per_state, [&](std::int64_t begin, std::int64_t end, int thread) {
+      const Entered entered(ops_);
       std::int64_t ready = -1;
       for (auto item = begin; item < end; ++item) {
         const auto state_index = item / blocks_per_state;
@@ -89,6 +91,7 @@ class CausalLinear final : public Driver {
 
   void enqueue(const Tensors& t, Queue&) override {
     parallel_for(threads_, whole_, [&](std::int64_t begin, std::int64_t end, int thread) {
+      const Entered entered(ops_);
       for (auto item = begin; item < end; ++item) {
         const auto kv = head(item);
         const auto state = local_state(thread);
@@ -103,6 +106,7 @@ class CausalLinear final : public Driver {
     sum_parts(t, 0, segments_);
     sum_parts(t, segments_, parts());
     parallel_for(threads_, cut * segments_, [&](std::int64_t begin, std::int64_t end, int thread) {
+      const Entered entered(ops_);
       for (auto item = begin; item < end; ++item) {
         const auto kv = head(whole_ + item % cut);
         const auto segment = item / cut;
@@ -131,6 +135,7 @@ class CausalLinear final : public Driver {
   void sum_parts(const Tensors& t, std::int64_t first, std::int64_t last) {
     const auto cut = heads() - whole_;
     parallel_for(threads_, (last - first) * cut, [&](std::int64_t begin, std::int64_t end, int thread) {
+      const Entered entered(ops_);
       for (auto item = begin; item < end; ++item) {
         const auto part = first + item / cut;
         const auto kv = head(whole_ + item % cut);
