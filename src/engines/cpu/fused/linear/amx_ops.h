@@ -141,6 +141,19 @@ struct Amx {
   }
 
   ATTNBENCH_SIMD static void attend(const Geometry& g, float eps, const OutputRows& o, const Scratch& w) {
+    attend_rows<false>(g, eps, {}, o, w);
+  }
+  ATTNBENCH_SIMD static void pack_and_attend(const Geometry& g, float eps, const InputRows& q,
+                                             const OutputRows& o, const Scratch& w) {
+    pack_query_rows(g, q, 0, std::min(kTileRows, q.count), w);
+    attend_rows<true>(g, eps, q, o, w);
+  }
+
+ private:
+  /// Where `Packs`, each 16 rows of q are packed while the products of those before them run.
+  template <bool Packs>
+  ATTNBENCH_SIMD static void attend_rows(const Geometry& g, float eps, const InputRows& q,
+                                         const OutputRows& o, const Scratch& w) {
     const auto stride = g.row_cells * 4;
     const auto wide = g.columns / 16 * kTileCells;
     const auto states = g.features / 32;
@@ -171,6 +184,7 @@ struct Amx {
           if (e == 0) multiply<4, 5, 6>(depth < states ? w.normaliser + depth * kTileCells : kEvenOnes.cells);
         }
         if (e == 0) {
+          if (Packs) pack_query_rows(g, q, i + kTileRows, std::min(i + 2 * kTileRows, q.count), w);
           Tiles::template store<4>(divisors, kTileRowBytes);
           for (int r = 0; r < 16; ++r) factors[r] = 1.0F / (divisors[r * 16] + divisors[r * 16 + 1] + eps);
         }
@@ -195,7 +209,6 @@ struct Amx {
     }
   }
 
- private:
   template <int Sum, int A, int B>
   ATTNBENCH_SIMD_INLINE static void multiply(const Cell* right) {
     Tiles::template load<B>(right, kTileRowBytes);
@@ -230,7 +243,8 @@ inline constexpr Ops kAmxOps = {.per_cell = 2,
                                 .emit_state = Amx<Tiles>::emit_state,
                                 .pack_queries = pack_queries,
                                 .score = Amx<Tiles>::score,
-                                .attend = Amx<Tiles>::attend};
+                                .attend = Amx<Tiles>::attend,
+                                .pack_and_attend = Amx<Tiles>::pack_and_attend};
 
 }  // namespace
 }  // namespace attnbench::cpu::linear

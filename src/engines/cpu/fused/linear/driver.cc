@@ -44,7 +44,7 @@ Driver::Driver(const Problem& problem, const Device& device, const Ops& ops, std
   values_ = cells(ops.key_block / ops.per_cell * g_.columns);
   operand_ = cells((g_.features + chunk) / ops.per_cell * g_.columns);
   normaliser_ = cells(std::max(2 * g_.row_cells, g_.features * ops.normaliser_floats / ops.per_cell));
-  rows_ = cells(kBlock * g_.row_cells);
+  rows_ = cells(std::max(kBlock, chunk) * g_.row_cells);
   local_ = ThreadParts(workspace_, threads_, state_bytes());
 }
 
