@@ -58,6 +58,7 @@ class Linear final : public Driver {
 
  private:
   void emit_sum(std::int64_t head_item, int thread) const {
+    if (parts_ == 1) return ops_.emit_state(g_, partial_state(head_item), scratch(thread));
     const auto state = local_state(thread);
     clear(state);
     for (std::int64_t part = 0; part < parts_; ++part) add(partial_state(part * heads() + head_item), state);

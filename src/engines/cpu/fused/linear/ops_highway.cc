@@ -8,6 +8,9 @@
 #include <hwy/cache_control.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
 #include <type_traits>
 
 #include "attnbench/dtype.h"
@@ -34,6 +37,18 @@ constexpr std::int64_t kChunk = 32;
 constexpr int kRows = 8;
 #else
 constexpr int kRows = 4;
+#endif
+
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+inline std::array<std::int32_t, 16> exp2_table() {
+  std::array<std::int32_t, 16> table{};
+  for (std::int32_t h = 0; h < 16; ++h) {
+    table[static_cast<std::size_t>(h)] =
+        std::bit_cast<std::int32_t>(std::exp2(static_cast<float>(h) / 16.0f)) - (h << 19);
+  }
+  return table;
+}
+alignas(64) inline const std::array<std::int32_t, 16> kExp2Table = exp2_table();
 #endif
 
 /// ln 2 in two parts: a small integer times the first is exact, with or without fused multiply-add.
@@ -93,6 +108,27 @@ HWY_INLINE Vector exp(Vector x) {
   return hn::IfThenElseZero(hn::Gt(x, hn::Set(d, -87.0f)), power);
 }
 
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+/// The same by a table of 2^(h/16), less h << 19, and a cubic: six operations on the FMA units instead of
+/// ten.
+HWY_INLINE Vector exp_by_table(Vector x) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const auto low = hn::Max(hn::Set(d, -0x1.601e68p+6f), x);
+  const auto magic = hn::Set(d, 0x1.8p23f);
+  const auto shifted = hn::MulAdd(low, hn::Set(d, 0x1.715476p+4f), magic);
+  const auto r = hn::NegMulAdd(hn::Sub(shifted, magic), hn::Set(d, 0x1.62e43p-5f), low);
+  const auto n = hn::BitCast(di, shifted);
+  const auto table = hn::Load(di, kExp2Table.data());
+  const auto power =
+      hn::BitCast(d, hn::Add(hn::TableLookupLanes(table, hn::IndicesFromVec(di, hn::And(n, hn::Set(di, 15)))),
+                             hn::ShiftLeft<19>(n)));
+  auto p = hn::MulAdd(r, hn::Set(d, 1.0f / 6), hn::Set(d, 0.5f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+  return hn::MulAdd(power, hn::Mul(p, r), power);
+}
+#endif
+
 /// max(x, 0), NaN where x is NaN: x86 returns the second operand then, NEON the number.
 HWY_INLINE Vector positive_part(Vector x) {
   const auto zero = hn::Zero(D());
@@ -104,14 +140,20 @@ HWY_INLINE Vector positive_part(Vector x) {
 }
 
 /// elu(x) + 1. NaN stays NaN.
-HWY_INLINE Vector phi(Vector x) { return hn::Add(positive_part(x), exp(hn::Min(x, hn::Zero(D())))); }
+HWY_INLINE Vector phi(Vector x) {
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  return hn::IfThenElse(hn::Gt(x, hn::Zero(D())), hn::Add(x, hn::Set(D(), 1.0f)), exp_by_table(x));
+#else
+  return hn::Add(positive_part(x), exp(hn::Min(x, hn::Zero(D()))));
+#endif
+}
 
 /// Rows come in bursts between products, too far apart for the hardware to fetch them in time.
 constexpr std::int64_t kRowsAhead = 64;
 template <typename T>
 HWY_INLINE void prefetch_row(const T* row, std::int64_t stride, std::int64_t width) {
   constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
-  for (std::int64_t c = 0; c < width; c += kLine) hwy::Prefetch(row + kRowsAhead * stride + c);
+  for (std::int64_t c = 0; c < width; c += kLine) __builtin_prefetch(row + kRowsAhead * stride + c, 0, 2);
 }
 
 /// phi of rows, as f32, zero up to g.features.
