@@ -13,6 +13,7 @@ namespace {
 inline constexpr std::int64_t kTileRowBytes = 64;
 inline constexpr std::int64_t kAmxChunk = 64;
 inline constexpr std::int64_t kKeyBlock = 128;
+inline constexpr std::int64_t kMostRows = 64;  ///< of output at a time
 
 /// Pairs of bf16 ones in all columns, or in the even ones.
 struct alignas(64) TileOfOnes {
@@ -141,30 +142,29 @@ struct Amx {
   }
 
   ATTNBENCH_SIMD static void attend(const Geometry& g, float eps, const OutputRows& o, const Scratch& w) {
-    attend_rows<false>(g, eps, {}, o, w);
-  }
-  ATTNBENCH_SIMD static void pack_and_attend(const Geometry& g, float eps, const InputRows& q,
-                                             const OutputRows& o, const Scratch& w) {
-    pack_query_rows(g, q, 0, std::min(kTileRows, q.count), w);
-    attend_rows<true>(g, eps, q, o, w);
+    for (std::int64_t first = 0; first < o.count; first += kMostRows) {
+      const auto last = std::min(first + kMostRows, o.count);
+      if (g.chunk == 0 && g.features <= 64) {
+        attend_by_columns(g, eps, o, first, last, w);
+      } else {
+        attend_by_rows(g, eps, o, first, last, w);
+      }
+    }
   }
 
  private:
-  /// Where `Packs`, each 16 rows of q are packed while the products of those before them run.
-  template <bool Packs>
-  ATTNBENCH_SIMD static void attend_rows(const Geometry& g, float eps, const InputRows& q,
-                                         const OutputRows& o, const Scratch& w) {
+  /// 16 rows after each other: their operand is loaded again for each.
+  ATTNBENCH_SIMD static void attend_by_rows(const Geometry& g, float eps, const OutputRows& o,
+                                            std::int64_t first, std::int64_t last, const Scratch& w) {
     const auto stride = g.row_cells * 4;
     const auto wide = g.columns / 16 * kTileCells;
     const auto states = g.features / 32;
-    for (std::int64_t i = 0; i < o.count; i += kTileRows) {
+    for (auto i = first; i < last; i += kTileRows) {
       const Cell* rows = w.rows + i * g.row_cells;
-      const auto count = std::min(kTileRows, o.count - i);
       // Rows of this tile see no key beyond its last row.
       const auto depths = states + (g.chunk == 0 ? 0 : i / kUnitKeys + 1);
       alignas(64) float sums[4][kTileCells];
-      alignas(64) float divisors[kTileCells];
-      alignas(64) float factors[kTileRows];
+      float factors[kTileRows];
       for (std::int64_t e = 0; e < g.columns / 16; e += 4) {
         const bool four = g.columns / 16 - e >= 4;
         const Cell* operand = w.operand + e * kTileCells;
@@ -183,29 +183,87 @@ struct Amx {
           }
           if (e == 0) multiply<4, 5, 6>(depth < states ? w.normaliser + depth * kTileCells : kEvenOnes.cells);
         }
-        if (e == 0) {
-          if (Packs) pack_query_rows(g, q, i + kTileRows, std::min(i + 2 * kTileRows, q.count), w);
-          Tiles::template store<4>(divisors, kTileRowBytes);
-          for (int r = 0; r < 16; ++r) factors[r] = 1.0F / (divisors[r * 16] + divisors[r * 16 + 1] + eps);
+        if (e == 0) store_factors<4>(eps, factors);
+        Tiles::template store<0>(sums[0], kTileRowBytes);
+        Tiles::template store<1>(sums[1], kTileRowBytes);
+        write_columns(g, o, i, last, e, sums, factors);
+        if (!four) continue;
+        Tiles::template store<2>(sums[2], kTileRowBytes);
+        Tiles::template store<3>(sums[3], kTileRowBytes);
+        write_columns(g, o, i, last, e + 2, sums + 2, factors);
+      }
+    }
+  }
+
+  /// The state's tiles of two columns stay for all rows, in tiles 4 to 7: what loads cost hardly hides behind
+  /// products (softmax/amx_tile.h).
+  ATTNBENCH_SIMD static void attend_by_columns(const Geometry& g, float eps, const OutputRows& o,
+                                               std::int64_t first, std::int64_t last, const Scratch& w) {
+    const auto stride = g.row_cells * 4;
+    const auto wide = g.columns / 16 * kTileCells;
+    const bool deep = g.features > 32;
+    float factors[kMostRows];
+    Tiles::template load<4>(w.normaliser, kTileRowBytes);
+    if (deep) Tiles::template load<6>(w.normaliser + kTileCells, kTileRowBytes);
+    for (auto i = first; i < last; i += kTileRows) {
+      const Cell* rows = w.rows + i * g.row_cells;
+      Tiles::template zero<0>();
+      Tiles::template load<2>(rows, stride);
+      Tiles::template dot<0, 2, 4>();
+      if (deep) {
+        Tiles::template load<3>(rows + 16, stride);
+        Tiles::template dot<0, 3, 6>();
+      }
+      store_factors<0>(eps, factors + i - first);
+    }
+    for (std::int64_t e = 0; e < g.columns / 16; e += 2) {
+      const Cell* operand = w.operand + e * kTileCells;
+      Tiles::template load<4>(operand, kTileRowBytes);
+      Tiles::template load<5>(operand + kTileCells, kTileRowBytes);
+      if (deep) {
+        Tiles::template load<6>(operand + wide, kTileRowBytes);
+        Tiles::template load<7>(operand + wide + kTileCells, kTileRowBytes);
+      }
+      for (auto i = first; i < last; i += kTileRows) {
+        const Cell* rows = w.rows + i * g.row_cells;
+        alignas(64) float sums[2][kTileCells];
+        Tiles::template zero<0>();
+        Tiles::template zero<1>();
+        Tiles::template load<2>(rows, stride);
+        Tiles::template dot<0, 2, 4>();
+        Tiles::template dot<1, 2, 5>();
+        if (deep) {
+          Tiles::template load<3>(rows + 16, stride);
+          Tiles::template dot<0, 3, 6>();
+          Tiles::template dot<1, 3, 7>();
         }
         Tiles::template store<0>(sums[0], kTileRowBytes);
         Tiles::template store<1>(sums[1], kTileRowBytes);
-        if (four) {
-          Tiles::template store<2>(sums[2], kTileRowBytes);
-          Tiles::template store<3>(sums[3], kTileRowBytes);
-        }
-        for (int tile = 0; tile < (four ? 4 : 2); tile += 2) {
-          const auto column = (e + tile) * 16;
-          const __mmask32 inside = first_words(g.head_dim_v - column);
-          auto* out = static_cast<std::uint16_t*>(o.data) + i * o.stride + column;
-          for (std::int64_t r = 0; r < count; ++r, out += o.stride) {
-            const __m512 factor = _mm512_set1_ps(factors[r]);
-            const __m512i words = _mm512_packus_epi32(rounded_bits(sums[tile] + r * 16, factor),
-                                                      rounded_bits(sums[tile + 1] + r * 16, factor));
-            _mm512_mask_storeu_epi16(out, inside, words);
-          }
-        }
+        write_columns(g, o, i, last, e, sums, factors + i - first);
       }
+    }
+  }
+
+  /// 1 / (divisor + eps) of 16 rows, whose divisors are a tile's first two columns added.
+  template <int Tile>
+  ATTNBENCH_SIMD_INLINE static void store_factors(float eps, float* factors) {
+    alignas(64) float divisors[kTileCells];
+    Tiles::template store<Tile>(divisors, kTileRowBytes);
+    for (int r = 0; r < 16; ++r) factors[r] = 1.0F / (divisors[r * 16] + divisors[r * 16 + 1] + eps);
+  }
+
+  /// Two tiles of sums times factors, from row i and column tile e on.
+  ATTNBENCH_SIMD_INLINE static void write_columns(const Geometry& g, const OutputRows& o, std::int64_t i,
+                                                  std::int64_t last, std::int64_t e,
+                                                  const float (*sums)[kTileCells], const float* factors) {
+    const auto rows = std::min(kTileRows, last - i);
+    const __mmask32 inside = first_words(g.head_dim_v - e * 16);
+    auto* out = static_cast<std::uint16_t*>(o.data) + i * o.stride + e * 16;
+    for (std::int64_t r = 0; r < rows; ++r, out += o.stride) {
+      const __m512 factor = _mm512_set1_ps(factors[r]);
+      const __m512i words =
+          _mm512_packus_epi32(rounded_bits(sums[0] + r * 16, factor), rounded_bits(sums[1] + r * 16, factor));
+      _mm512_mask_storeu_epi16(out, inside, words);
     }
   }
 
@@ -243,8 +301,7 @@ inline constexpr Ops kAmxOps = {.per_cell = 2,
                                 .emit_state = Amx<Tiles>::emit_state,
                                 .pack_queries = pack_queries,
                                 .score = Amx<Tiles>::score,
-                                .attend = Amx<Tiles>::attend,
-                                .pack_and_attend = Amx<Tiles>::pack_and_attend};
+                                .attend = Amx<Tiles>::attend};
 
 }  // namespace
 }  // namespace attnbench::cpu::linear

@@ -175,10 +175,8 @@ ATTNBENCH_SIMD void pack_values(const Geometry& g, const InputRows& v, Cell* to)
   }
 }
 
-/// Rows [begin, end) of q.
-ATTNBENCH_SIMD_INLINE void pack_query_rows(const Geometry& g, const InputRows& q, std::int64_t begin,
-                                           std::int64_t end, const Scratch& w) {
-  for (auto i = begin; i < end; ++i) {
+ATTNBENCH_SIMD void pack_queries(const Geometry& g, const InputRows& q, const Scratch& w) {
+  for (std::int64_t i = 0; i < q.count; ++i) {
     const auto* row = static_cast<const std::uint16_t*>(q.data) + i * q.stride;
     Cell* to = w.rows + i * g.row_cells;
     for (std::int64_t d = 0; d < g.features; d += kWords, to += kTileRows) {
@@ -187,10 +185,6 @@ ATTNBENCH_SIMD_INLINE void pack_query_rows(const Geometry& g, const InputRows& q
       _mm512_store_si512(to, upper_halves(phi_of_first(words), phi_of_second(words)));
     }
   }
-}
-
-ATTNBENCH_SIMD void pack_queries(const Geometry& g, const InputRows& q, const Scratch& w) {
-  pack_query_rows(g, q, 0, q.count, w);
 }
 
 }  // namespace

@@ -71,11 +71,8 @@ class Linear final : public Driver {
     write_zeros(t, batch, q_head, {queries.begin, blind});
     if (blind == queries.end) return;
     const Span seeing{blind, queries.end};
-    const auto q = rows(t.q, batch, q_head, seeing);
-    const auto o = output(t, batch, q_head, seeing);
-    if (ops_.pack_and_attend != nullptr) return ops_.pack_and_attend(g_, eps_, q, o, w);
-    ops_.pack_queries(g_, q, w);
-    ops_.attend(g_, eps_, o, w);
+    ops_.pack_queries(g_, rows(t.q, batch, q_head, seeing), w);
+    ops_.attend(g_, eps_, output(t, batch, q_head, seeing), w);
   }
 
   const std::int64_t parts_;  ///< of each head's keys

@@ -76,9 +76,6 @@ struct Ops {
   void (*score)(const Geometry&, std::int64_t count, const Scratch&);
   /// o = rows x operand / (rows x normaliser + eps).
   void (*attend)(const Geometry&, float eps, const OutputRows& o, const Scratch&);
-  /// pack_queries() and attend() without a chunk, where a path gains by mixing them.
-  void (*pack_and_attend)(const Geometry&, float eps, const InputRows& q, const OutputRows& o,
-                          const Scratch&) = nullptr;
 };
 
 /// bf16 with vdpbf16ps; x86 builds only.
