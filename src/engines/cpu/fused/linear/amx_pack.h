@@ -9,11 +9,9 @@
 // Of 32 columns the first tile has those whose number modulo 8 is below 4 and the second the others, as
 // unpacking leaves them and packing restores them.
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cmath>
 
 #include "engines/cpu/fused/avx512.h"
+#include "engines/cpu/fused/linear/exp2_table.h"
 #include "engines/cpu/fused/linear/ops.h"
 
 namespace attnbench::cpu::linear {
@@ -26,19 +24,6 @@ inline constexpr std::int64_t kTileCells = 256;
 inline constexpr std::int64_t kWords = 32;
 
 inline std::int64_t units_of(std::int64_t keys) { return (keys + kUnitKeys - 1) / kUnitKeys; }
-
-/// Bits of 2^(h/16) less h << 19: adding (16 n + h) << 19 gives 2^(n + h/16).
-inline std::array<std::uint32_t, 16> exp2_table() {
-  std::array<std::uint32_t, 16> table{};
-  for (std::uint32_t h = 0; h < 16; ++h) {
-    table[h] = std::bit_cast<std::uint32_t>(std::exp2(static_cast<float>(h) / 16.0F)) - (h << 19);
-  }
-  return table;
-}
-alignas(64) inline const std::array<std::uint32_t, 16> kExp2Table = exp2_table();
-
-/// -127 ln 2: here the table's sum has exponent 0 and is zero, as all below has to be.
-inline constexpr float kUnderflow = -0x1.601e68p+6F;
 
 /// Bits of elu(x) + 1, with half a bf16 ulp added: its upper half is the rounded bf16. NaN stays NaN.
 ATTNBENCH_SIMD_INLINE __m512i phi(__m512 x) {
