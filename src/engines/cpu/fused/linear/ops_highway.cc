@@ -173,11 +173,20 @@ void pack_queries(const Geometry& g, const InputRows& q, const Scratch& w) {
 void update_state(const Geometry& g, std::int64_t count, const Cell* values, const State& state, bool emit,
                   const Scratch& w) {
   const D d;
-  for (std::int64_t c = 0; c < g.features; c += kLanes) {
-    auto sum = hn::LoadU(d, state.z + c);
-    for (std::int64_t j = 0; j < count; ++j) sum = hn::Add(sum, load(w.key_rows + j * g.row_cells + c));
-    hn::StoreU(sum, d, state.z + c);
-  }
+  for_tiles(g.features, [&](auto vectors, std::int64_t c) {
+    constexpr int V = decltype(vectors)::value;
+    Vector sum[V];
+    HWY_UNROLL(3)
+    for (int v = 0; v < V; ++v) sum[v] = hn::LoadU(d, state.z + c + kLanes * v);
+    for (std::int64_t j = 0; j < count; ++j) {
+      HWY_UNROLL(3)
+      for (int v = 0; v < V; ++v) {
+        sum[v] = hn::Add(sum[v], load(w.key_rows + j * g.row_cells + c + kLanes * v));
+      }
+    }
+    HWY_UNROLL(3)
+    for (int v = 0; v < V; ++v) hn::StoreU(sum[v], d, state.z + c + kLanes * v);
+  });
   for_tiles(g.columns, [&](auto vectors, std::int64_t column) {
     constexpr int V = decltype(vectors)::value;
     for (std::int64_t c = 0; c < g.features; c += kRows) {
