@@ -139,7 +139,8 @@ ATTNBENCH_SIMD void pack_keys(const Geometry& g, const InputRows& k, const Scrat
   }
 }
 
-ATTNBENCH_SIMD void pack_values(const Geometry& g, const InputRows& v, Cell* to) {
+ATTNBENCH_SIMD Values pack_values(const Geometry& g, const InputRows& v, bool /*may_stay*/, Cell* to) {
+  const Values packed{to, g.columns};
   const auto units = units_of(v.count);
   for (std::int64_t unit = 0; unit < units; ++unit) {
     const auto* row = static_cast<const std::uint16_t*>(v.data) + unit * kUnitKeys * v.stride;
@@ -158,6 +159,7 @@ ATTNBENCH_SIMD void pack_values(const Geometry& g, const InputRows& v, Cell* to)
       }
     }
   }
+  return packed;
 }
 
 ATTNBENCH_SIMD void pack_queries(const Geometry& g, const InputRows& q, const Scratch& w) {

@@ -38,7 +38,7 @@ Driver::Driver(const Problem& problem, const Device& device, const Ops& ops, std
   const auto cells = [&](std::int64_t count) {
     return ThreadParts(workspace_, threads_, count * static_cast<std::int64_t>(sizeof(Cell)));
   };
-  key_rows_ = cells(ops.key_block * g_.row_cells);
+  key_rows_ = cells(ops.key_rows * g_.row_cells);
   keys_ = cells(ops.key_block / ops.per_cell * g_.features);
   transposed_ = cells(round_up(g_.features / ops.per_cell, 16) * chunk);
   values_ = cells(ops.key_block / ops.per_cell * g_.columns);
@@ -99,8 +99,8 @@ void Driver::sum_keys(const Tensors& t, const Head& head, Span positions, const 
   for (auto j = positions.begin; j < positions.end; j += ops_.key_block) {
     const Span block{j, std::min(j + ops_.key_block, positions.end)};
     ops_.pack_keys(unmasked, rows(t.k, head.batch, head.kv, block), w);
-    ops_.pack_values(unmasked, rows(t.v, head.batch, head.kv, block), w.values);
-    ops_.update_state(unmasked, block.end - block.begin, w.values, state, false, w);
+    const auto values = ops_.pack_values(unmasked, rows(t.v, head.batch, head.kv, block), true, w.values);
+    ops_.update_state(unmasked, block.end - block.begin, values, state, false, w);
   }
 }
 

@@ -167,14 +167,14 @@ class CausalLinear final : public Driver {
       const Span chunk{p, std::min(p + g_.chunk, positions.end)};
       const auto count = chunk.end - chunk.begin;
       ops_.pack_keys(g_, rows(t.k, kv.batch, kv.kv, chunk), w);
-      ops_.pack_values(g_, rows(t.v, kv.batch, kv.kv, chunk), chunk_values);
+      const auto values = ops_.pack_values(g_, rows(t.v, kv.batch, kv.kv, chunk), false, chunk_values);
       const Span queries{chunk.begin - offset, chunk.end - offset};
       for (auto q_head = kv.kv * group(); q_head < (kv.kv + 1) * group(); ++q_head) {
         ops_.pack_queries(g_, rows(t.q, kv.batch, q_head, queries), w);
         ops_.score(g_, count, w);
         ops_.attend(g_, eps_, output(t, kv.batch, q_head, queries), w);
       }
-      if (chunk.end < positions.end) ops_.update_state(g_, count, chunk_values, state, true, w);
+      if (chunk.end < positions.end) ops_.update_state(g_, count, values, state, true, w);
     }
   }
 

@@ -39,6 +39,12 @@ struct State {
   float* z = nullptr;
 };
 
+/// v as right operand: rows of cells, `stride` cells apart. Tiles have an order of their own.
+struct Values {
+  const Cell* cells = nullptr;
+  std::int64_t stride = 0;
+};
+
 /// One thread's packed operands; path amx has its own order of them (amx_pack.h).
 struct Scratch {
   Cell* key_rows = nullptr;    ///< [keys][row_cells]: phi(k)
@@ -55,6 +61,7 @@ struct Ops {
   std::int64_t element_bytes;  ///< of q, k, v and o
   std::int64_t causal_chunk;
   std::int64_t key_block = 64;         ///< keys summed at a time
+  std::int64_t key_rows = 64;          ///< of Scratch::key_rows
   std::int64_t multiple = 16;          ///< of features and columns
   std::int64_t normaliser_floats = 1;  ///< of z for each feature
   /// Around all other operations on a thread, where the path asks for it.
@@ -63,10 +70,11 @@ struct Ops {
 
   /// phi(k) into `keys` (and `transposed`, where the geometry has a chunk).
   void (*pack_keys)(const Geometry&, const InputRows& k, const Scratch&);
-  /// v into `to`, one row of cells per per_cell keys; a missing last key counts as zero.
-  void (*pack_values)(const Geometry&, const InputRows& v, Cell* to);
+  /// v into `to`, one row of cells per per_cell keys; a missing last key counts as zero. Where v `may_stay`
+  /// and its rows are rows of cells already, they are used as they lie.
+  Values (*pack_values)(const Geometry&, const InputRows& v, bool may_stay, Cell* to);
   /// state += packed keys x `values`. With `emit`, also into `operand` and `normaliser`.
-  void (*update_state)(const Geometry&, std::int64_t count, const Cell* values, const State&, bool emit,
+  void (*update_state)(const Geometry&, std::int64_t count, const Values& values, const State&, bool emit,
                        const Scratch&);
   /// The state into `operand` and `normaliser`.
   void (*emit_state)(const Geometry&, const State&, const Scratch&);

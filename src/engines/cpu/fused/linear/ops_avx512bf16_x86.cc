@@ -265,15 +265,16 @@ BF16_TARGET void pack_keys(const Geometry& g, const InputRows& k, const Scratch&
   }
 }
 
-BF16_TARGET void pack_values(const Geometry& g, const InputRows& v, Cell* to) {
+BF16_TARGET Values pack_values(const Geometry& g, const InputRows& v, bool /*may_stay*/, Cell* to) {
   interleave_rows(v, true, g.head_dim_v, g.columns, to);
+  return {to, g.columns};
 }
 
 BF16_TARGET void pack_queries(const Geometry& g, const InputRows& q, const Scratch& w) {
   map_rows(q, g.head_dim_qk, g.row_cells, w.rows);
 }
 
-BF16_TARGET void update_state(const Geometry& g, std::int64_t count, const Cell* values, const State& state,
+BF16_TARGET void update_state(const Geometry& g, std::int64_t count, const Values& values, const State& state,
                               bool emit, const Scratch& w) {
   const auto steps = (count + 1) / 2;
   const __m512bh ones = as_bf16(_mm512_set1_epi32(0x3f803f80));
@@ -289,9 +290,9 @@ BF16_TARGET void update_state(const Geometry& g, std::int64_t count, const Cell*
     for (std::int64_t d = 0; d < g.features; d += kRows) {
       float* s = state.s + d * g.columns + e;
       Cell* emitted = emit ? w.operand + d / 2 * g.columns + e : nullptr;
-      if (vectors == 1) update_tile<1>(g, steps, w.keys + d, values + e, s, emitted);
-      if (vectors == 2) update_tile<2>(g, steps, w.keys + d, values + e, s, emitted);
-      if (vectors == 3) update_tile<3>(g, steps, w.keys + d, values + e, s, emitted);
+      if (vectors == 1) update_tile<1>(g, steps, w.keys + d, values.cells + e, s, emitted);
+      if (vectors == 2) update_tile<2>(g, steps, w.keys + d, values.cells + e, s, emitted);
+      if (vectors == 3) update_tile<3>(g, steps, w.keys + d, values.cells + e, s, emitted);
     }
     e += 16 * vectors;
   }

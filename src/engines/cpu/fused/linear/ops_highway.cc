@@ -2,11 +2,11 @@
 /// written. A cell is one f32, so keys serve as left operands just as they lie.
 /// Tiles of 8 x 3 registers at most where there are 32 registers, 4 x 3 where there are 16.
 /// On one Zen 4 core, f32, D = 64: 512 cycles of products a token and head are 143 ns at the clock they run
-/// at; state and output take 150 of the 187 to 197 ns of linear (N = 128 to 512), phi and packing of k 11, of
-/// q 11, of v 6. Fetching rows ahead brought linear there from 270 to 225 once; into the second level instead
-/// of the first N = 1024 takes 205 instead of 217 to 234. What did not help: phi of the next rows between
-/// products (99 ns a key where apart 97), fetching rows of o ahead, and, each within 5 ns, blocks of 32 keys
-/// instead of 64, v read in place, and rows a line longer so that they spread over the cache's sets.
+/// at; state and output take 148 of the 177 to 184 ns of linear (N = 128 to 1024), phi of k 11, of q 11.
+/// Copying v took 5 more. Fetching rows ahead brought linear there from 270 to 225 once; into the second
+/// level instead of the first N = 1024 took 205 instead of 217 to 234. What did not help: phi of the next
+/// rows between products (99 ns a key where apart 97), fetching rows of o ahead, and, each within 5 ns,
+/// blocks of 32 keys instead of 64 and rows a line longer so that they spread over the cache's sets.
 #include <algorithm>
 #include <type_traits>
 
@@ -154,7 +154,14 @@ void pack_keys(const Geometry& g, const InputRows& k, const Scratch& w) {
 }
 
 template <typename T>
-void pack_values(const Geometry& g, const InputRows& v, Cell* to) {
+Values pack_values(const Geometry& g, const InputRows& v, bool may_stay, Cell* to) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (may_stay && g.head_dim_v == g.columns) {
+      const auto* rows = static_cast<const float*>(v.data);
+      for (std::int64_t i = 0; i < v.count; ++i) prefetch_row(rows + i * v.stride, v.stride, g.head_dim_v);
+      return {reinterpret_cast<const Cell*>(rows), v.stride};
+    }
+  }
   for (std::int64_t i = 0; i < v.count; ++i) {
     const auto* row = static_cast<const T*>(v.data) + i * v.stride;
     prefetch_row(row, v.stride, g.head_dim_v);
@@ -163,6 +170,7 @@ void pack_values(const Geometry& g, const InputRows& v, Cell* to) {
       store(load_first(row + std::min(c, g.head_dim_v), left), to + i * g.columns + c);
     }
   }
+  return {to, g.columns};
 }
 
 template <typename T>
@@ -170,7 +178,7 @@ void pack_queries(const Geometry& g, const InputRows& q, const Scratch& w) {
   map_rows<T>(g, q, w.rows);
 }
 
-void update_state(const Geometry& g, std::int64_t count, const Cell* values, const State& state, bool emit,
+void update_state(const Geometry& g, std::int64_t count, const Values& values, const State& state, bool emit,
                   const Scratch& w) {
   const D d;
   for_tiles(g.features, [&](auto vectors, std::int64_t c) {
@@ -197,7 +205,7 @@ void update_state(const Geometry& g, std::int64_t count, const Cell* values, con
         HWY_UNROLL(3)
         for (int v = 0; v < V; ++v) tile.sum[r][v] = hn::LoadU(d, s + r * g.columns + kLanes * v);
       }
-      tile.multiply(w.key_rows + c, 1, g.row_cells, values + column, g.columns, count);
+      tile.multiply(w.key_rows + c, 1, g.row_cells, values.cells + column, values.stride, count);
       Cell* operand = w.operand + c * g.columns + column;
       HWY_UNROLL(8)
       for (int r = 0; r < kRows; ++r) {
