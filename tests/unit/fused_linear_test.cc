@@ -6,6 +6,7 @@
 #include <string>
 
 #include "attnbench/registry.h"
+#include "emulated_amx.h"
 #include "output_element.h"
 #include "reference/inputs.h"
 #include "reference/oracle.h"
@@ -57,6 +58,7 @@ class FusedLinear : public testing::TestWithParam<Path> {
  protected:
   const KernelInfo& kernel() const {
     const auto& path = GetParam();
+    if (path.path == "amx_emulated") return *emulated_amx_kernel(parse_mechanism(path.mechanism).kind);
     const auto* found = find_kernel({parse_mechanism(path.mechanism), path.kernel, "cpu", path.path});
     if (found == nullptr) throw std::runtime_error(path.path + " is not registered");
     return *found;
@@ -274,7 +276,11 @@ INSTANTIATE_TEST_SUITE_P(Paths, FusedLinear,
                          test_name);
 #if defined(__x86_64__)
 INSTANTIATE_TEST_SUITE_P(X86, FusedLinear,
-                         testing::Values(Path{"linear", "fused", "avx512bf16", DType::bf16},
+                         testing::Values(Path{"linear", "fused", "amx", DType::bf16},
+                                         Path{"causal_linear", "chunked", "amx", DType::bf16},
+                                         Path{"linear", "fused", "amx_emulated", DType::bf16},
+                                         Path{"causal_linear", "chunked", "amx_emulated", DType::bf16},
+                                         Path{"linear", "fused", "avx512bf16", DType::bf16},
                                          Path{"causal_linear", "chunked", "avx512bf16", DType::bf16},
                                          Path{"linear", "fused", "avx512", DType::f32},
                                          Path{"causal_linear", "chunked", "avx512", DType::f32}),

@@ -10,11 +10,11 @@ std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
 }
 
 Geometry geometry(const Shape& s, const Ops& ops, std::int64_t chunk) {
-  const auto features = round_up(s.head_dim_qk, 16);
+  const auto features = round_up(s.head_dim_qk, ops.multiple);
   return {.head_dim_qk = s.head_dim_qk,
           .head_dim_v = s.head_dim_v,
           .features = features,
-          .columns = round_up(s.head_dim_v, 16),
+          .columns = round_up(s.head_dim_v, ops.multiple),
           .chunk = chunk,
           .row_cells = round_up((features + chunk) / ops.per_cell, 16)};
 }
@@ -38,13 +38,13 @@ Driver::Driver(const Problem& problem, const Device& device, const Ops& ops, std
   const auto cells = [&](std::int64_t count) {
     return ThreadParts(workspace_, threads_, count * static_cast<std::int64_t>(sizeof(Cell)));
   };
-  key_rows_ = cells(kBlock * g_.row_cells);
-  keys_ = cells(kBlock / ops.per_cell * g_.features);
+  key_rows_ = cells(ops.key_rows * g_.row_cells);
+  keys_ = cells(ops.key_block / ops.per_cell * g_.features);
   transposed_ = cells(round_up(g_.features / ops.per_cell, 16) * chunk);
-  values_ = cells(kBlock / ops.per_cell * g_.columns);
+  values_ = cells(ops.key_block / ops.per_cell * g_.columns);
   operand_ = cells((g_.features + chunk) / ops.per_cell * g_.columns);
-  normaliser_ = cells(2 * g_.row_cells);
-  rows_ = cells(kBlock * g_.row_cells);
+  normaliser_ = cells(std::max(2 * g_.row_cells, g_.features * ops.normaliser_floats / ops.per_cell));
+  rows_ = cells(std::max(kBlock, chunk) * g_.row_cells);
   local_ = ThreadParts(workspace_, threads_, state_bytes());
 }
 
@@ -84,23 +84,23 @@ Scratch Driver::scratch(int thread) const {
 
 void Driver::clear(const State& state) const {
   std::fill(state.s, state.s + g_.features * g_.columns, 0.0f);
-  std::fill(state.z, state.z + g_.features, 0.0f);
+  std::fill(state.z, state.z + g_.features * ops_.normaliser_floats, 0.0f);
 }
 
 void Driver::add(const State& from, const State& to) const {
   for (std::int64_t n = 0; n < g_.features * g_.columns; ++n) to.s[n] += from.s[n];
-  for (std::int64_t n = 0; n < g_.features; ++n) to.z[n] += from.z[n];
+  for (std::int64_t n = 0; n < g_.features * ops_.normaliser_floats; ++n) to.z[n] += from.z[n];
 }
 
 void Driver::sum_keys(const Tensors& t, const Head& head, Span positions, const State& state,
                       const Scratch& w) const {
   auto unmasked = g_;
   unmasked.chunk = 0;
-  for (auto j = positions.begin; j < positions.end; j += kBlock) {
-    const Span block{j, std::min(j + kBlock, positions.end)};
+  for (auto j = positions.begin; j < positions.end; j += ops_.key_block) {
+    const Span block{j, std::min(j + ops_.key_block, positions.end)};
     ops_.pack_keys(unmasked, rows(t.k, head.batch, head.kv, block), w);
-    ops_.pack_values(unmasked, rows(t.v, head.batch, head.kv, block), w.values);
-    ops_.update_state(unmasked, block.end - block.begin, w.values, state, false, w);
+    const auto values = ops_.pack_values(unmasked, rows(t.v, head.batch, head.kv, block), true, w.values);
+    ops_.update_state(unmasked, block.end - block.begin, values, state, false, w);
   }
 }
 

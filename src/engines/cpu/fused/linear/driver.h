@@ -9,8 +9,8 @@
 
 namespace attnbench::cpu::linear {
 
-/// Keys summed, or query rows attended, at a time: with D = 64 in bf16 the packed chunk (16 KB) and the state
-/// (16 KB) share the first-level cache.
+/// Query rows attended at a time, and what work is cut into: with D = 64 in bf16 the packed chunk (16 KB) and
+/// the state (16 KB) share the first-level cache.
 inline constexpr std::int64_t kBlock = 64;
 
 /// Part `index` of `parts` nearly equal parts of [begin, end), cut at multiples of kBlock from `begin`.
@@ -23,6 +23,22 @@ struct Span {
     const auto cut = [&](std::int64_t i) { return std::min(end, begin + i * blocks / parts * kBlock); };
     return {cut(index), cut(index + 1)};
   }
+};
+
+/// The thread computes on `ops` while this lives.
+class Entered {
+ public:
+  explicit Entered(const Ops& ops) : ops_(ops) {
+    if (ops_.enter != nullptr) ops_.enter();
+  }
+  ~Entered() {
+    if (ops_.leave != nullptr) ops_.leave();
+  }
+  Entered(const Entered&) = delete;
+  Entered& operator=(const Entered&) = delete;
+
+ private:
+  const Ops& ops_;
 };
 
 /// What the causal and the non-causal form share: sizes, buffers, and the steps on one head.
@@ -70,7 +86,7 @@ class Driver : public Execution {
 
  private:
   std::int64_t state_bytes() const {
-    return (g_.features * g_.columns + g_.features) * static_cast<std::int64_t>(sizeof(float));
+    return g_.features * (g_.columns + ops_.normaliser_floats) * static_cast<std::int64_t>(sizeof(float));
   }
   State state_at(float* data) const { return {data, data + g_.features * g_.columns}; }
 

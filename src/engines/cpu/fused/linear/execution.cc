@@ -30,6 +30,7 @@ class Linear final : public Driver {
 
   void enqueue(const Tensors& t, Queue&) override {
     parallel_for(threads_, parts_ * heads(), [&](std::int64_t begin, std::int64_t end, int thread) {
+      const Entered entered(ops_);
       const auto w = scratch(thread);
       for (auto item = begin; item < end; ++item) {
         const auto kv = head(item % heads());
@@ -41,6 +42,7 @@ class Linear final : public Driver {
     const auto blocks = (s_.seqlen_q + kBlock - 1) / kBlock;
     const auto blocks_per_state = blocks * group();
     parallel_for(threads_, heads() * blocks_per_state, [&](std::int64_t begin, std::int64_t end, int thread) {
+      const Entered entered(ops_);
       std::int64_t ready = -1;
       for (auto item = begin; item < end; ++item) {
         const auto state_index = item / blocks_per_state;
@@ -56,6 +58,7 @@ class Linear final : public Driver {
 
  private:
   void emit_sum(std::int64_t head_item, int thread) const {
+    if (parts_ == 1) return ops_.emit_state(g_, partial_state(head_item), scratch(thread));
     const auto state = local_state(thread);
     clear(state);
     for (std::int64_t part = 0; part < parts_; ++part) add(partial_state(part * heads() + head_item), state);
@@ -89,6 +92,7 @@ class CausalLinear final : public Driver {
 
   void enqueue(const Tensors& t, Queue&) override {
     parallel_for(threads_, whole_, [&](std::int64_t begin, std::int64_t end, int thread) {
+      const Entered entered(ops_);
       for (auto item = begin; item < end; ++item) {
         const auto kv = head(item);
         const auto state = local_state(thread);
@@ -103,6 +107,7 @@ class CausalLinear final : public Driver {
     sum_parts(t, 0, segments_);
     sum_parts(t, segments_, parts());
     parallel_for(threads_, cut * segments_, [&](std::int64_t begin, std::int64_t end, int thread) {
+      const Entered entered(ops_);
       for (auto item = begin; item < end; ++item) {
         const auto kv = head(whole_ + item % cut);
         const auto segment = item / cut;
@@ -131,6 +136,7 @@ class CausalLinear final : public Driver {
   void sum_parts(const Tensors& t, std::int64_t first, std::int64_t last) {
     const auto cut = heads() - whole_;
     parallel_for(threads_, (last - first) * cut, [&](std::int64_t begin, std::int64_t end, int thread) {
+      const Entered entered(ops_);
       for (auto item = begin; item < end; ++item) {
         const auto part = first + item / cut;
         const auto kv = head(whole_ + item % cut);
@@ -161,14 +167,14 @@ class CausalLinear final : public Driver {
       const Span chunk{p, std::min(p + g_.chunk, positions.end)};
       const auto count = chunk.end - chunk.begin;
       ops_.pack_keys(g_, rows(t.k, kv.batch, kv.kv, chunk), w);
-      ops_.pack_values(g_, rows(t.v, kv.batch, kv.kv, chunk), chunk_values);
+      const auto values = ops_.pack_values(g_, rows(t.v, kv.batch, kv.kv, chunk), false, chunk_values);
       const Span queries{chunk.begin - offset, chunk.end - offset};
       for (auto q_head = kv.kv * group(); q_head < (kv.kv + 1) * group(); ++q_head) {
         ops_.pack_queries(g_, rows(t.q, kv.batch, q_head, queries), w);
         ops_.score(g_, count, w);
         ops_.attend(g_, eps_, output(t, kv.batch, q_head, queries), w);
       }
-      if (chunk.end < positions.end) ops_.update_state(g_, count, chunk_values, state, true, w);
+      if (chunk.end < positions.end) ops_.update_state(g_, count, values, state, true, w);
     }
   }
 

@@ -18,10 +18,9 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <cmath>
 #include <cstring>
 
+#include "engines/cpu/fused/linear/exp2_table.h"
 #include "engines/cpu/fused/linear/ops.h"
 
 #define BF16_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
@@ -32,16 +31,6 @@ namespace {
 
 constexpr std::int64_t kChunk = 32;  // one register of bf16 weights a row
 constexpr int kRows = 8;
-
-/// Bits of 2^(h/16) less h << 19: adding (16 n + h) << 19 gives 2^(n + h/16).
-std::array<std::uint32_t, 16> exp2_table() {
-  std::array<std::uint32_t, 16> table{};
-  for (std::uint32_t h = 0; h < 16; ++h) {
-    table[h] = std::bit_cast<std::uint32_t>(std::exp2(static_cast<float>(h) / 16.0f)) - (h << 19);
-  }
-  return table;
-}
-alignas(64) const std::array<std::uint32_t, 16> kExp2Table = exp2_table();
 
 /// The words of two registers' worth of pairs: word 2 i from i, word 2 i + 1 from i + `other`.
 constexpr std::array<std::uint16_t, 32> interleaved(std::uint16_t first, std::uint16_t other) {
@@ -63,9 +52,6 @@ BF16_INLINE __m512bh as_bf16(__m512i cells) { return (__m512bh)cells; }
 BF16_INLINE __m512i pair(__m512 lo, __m512 hi) {
   return _mm512_permutexvar_epi16(load(kHalves.data()), (__m512i)_mm512_cvtne2ps_pbh(hi, lo));
 }
-
-/// -127 ln 2: here the table's sum has exponent 0 and is zero, as all below has to be.
-constexpr float kUnderflow = -0x1.601e68p+6f;
 
 /// elu(x) + 1 = max(x, 0) + exp(min(x, 0)). NaN stays NaN.
 BF16_INLINE __m512 phi(__m512 x) {
@@ -279,15 +265,16 @@ BF16_TARGET void pack_keys(const Geometry& g, const InputRows& k, const Scratch&
   }
 }
 
-BF16_TARGET void pack_values(const Geometry& g, const InputRows& v, Cell* to) {
+BF16_TARGET Values pack_values(const Geometry& g, const InputRows& v, bool /*may_stay*/, Cell* to) {
   interleave_rows(v, true, g.head_dim_v, g.columns, to);
+  return {to, g.columns};
 }
 
 BF16_TARGET void pack_queries(const Geometry& g, const InputRows& q, const Scratch& w) {
   map_rows(q, g.head_dim_qk, g.row_cells, w.rows);
 }
 
-BF16_TARGET void update_state(const Geometry& g, std::int64_t count, const Cell* values, const State& state,
+BF16_TARGET void update_state(const Geometry& g, std::int64_t count, const Values& values, const State& state,
                               bool emit, const Scratch& w) {
   const auto steps = (count + 1) / 2;
   const __m512bh ones = as_bf16(_mm512_set1_epi32(0x3f803f80));
@@ -303,9 +290,9 @@ BF16_TARGET void update_state(const Geometry& g, std::int64_t count, const Cell*
     for (std::int64_t d = 0; d < g.features; d += kRows) {
       float* s = state.s + d * g.columns + e;
       Cell* emitted = emit ? w.operand + d / 2 * g.columns + e : nullptr;
-      if (vectors == 1) update_tile<1>(g, steps, w.keys + d, values + e, s, emitted);
-      if (vectors == 2) update_tile<2>(g, steps, w.keys + d, values + e, s, emitted);
-      if (vectors == 3) update_tile<3>(g, steps, w.keys + d, values + e, s, emitted);
+      if (vectors == 1) update_tile<1>(g, steps, w.keys + d, values.cells + e, s, emitted);
+      if (vectors == 2) update_tile<2>(g, steps, w.keys + d, values.cells + e, s, emitted);
+      if (vectors == 3) update_tile<3>(g, steps, w.keys + d, values.cells + e, s, emitted);
     }
     e += 16 * vectors;
   }

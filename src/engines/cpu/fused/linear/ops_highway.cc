@@ -1,12 +1,12 @@
 /// f32 arithmetic for any vector width; bf16 elements are widened as they are read and rounded as o is
 /// written. A cell is one f32, so keys serve as left operands just as they lie.
 /// Tiles of 8 x 3 registers at most where there are 32 registers, 4 x 3 where there are 16.
-/// On one Zen 4 core, f32, D = 64: 512 cycles of products a token and head are 139 ns; linear takes 225-235.
-/// Fetching rows ahead brought it there from 270. What did not help, each within 5 ns: blocks of 32 keys
-/// instead of 64, v read in place, rows a line longer so that they spread over the cache's sets, and an exp
-/// by table (a third fewer operations).
-#include <hwy/cache_control.h>
-
+/// On one Zen 4 core, f32, D = 64: 512 cycles of products a token and head are 143 ns at the clock they run
+/// at; state and output take 148 of the 177 to 184 ns of linear (N = 128 to 1024), phi of k 11, of q 11.
+/// Copying v took 5 more. Fetching rows ahead brought linear there from 270 to 225 once; into the second
+/// level instead of the first N = 1024 took 205 instead of 217 to 234. What did not help: phi of the next
+/// rows between products (99 ns a key where apart 97), fetching rows of o ahead, and, each within 5 ns,
+/// blocks of 32 keys instead of 64 and rows a line longer so that they spread over the cache's sets.
 #include <algorithm>
 #include <type_traits>
 
@@ -20,14 +20,11 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "engines/cpu/fused/linear/highway_phi.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace attnbench::cpu::linear::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::CappedTag<float, 16>;
-using Vector = hn::Vec<D>;
-using Halves = hn::Rebind<std::uint16_t, D>;
-constexpr std::int64_t kLanes = hn::MaxLanes(D());
 
 constexpr std::int64_t kChunk = 32;
 #if HWY_ARCH_ARM_A64 || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3)
@@ -36,82 +33,12 @@ constexpr int kRows = 8;
 constexpr int kRows = 4;
 #endif
 
-/// ln 2 in two parts: a small integer times the first is exact, with or without fused multiply-add.
-constexpr float kLn2High = 0.693359375f;
-constexpr float kLn2Low = -2.12194440e-4f;
-
-HWY_INLINE Vector load(const Cell* from) { return hn::LoadU(D(), reinterpret_cast<const float*>(from)); }
-HWY_INLINE void store(Vector x, Cell* to) { hn::StoreU(x, D(), reinterpret_cast<float*>(to)); }
-
-HWY_INLINE Vector load_elements(const float* from) { return hn::LoadU(D(), from); }
-HWY_INLINE Vector load_elements(const bf16_bits* from) {
-  const hn::RebindToUnsigned<D> du;
-  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(Halves(), from))));
-}
-/// The first `count` elements, zero beyond.
-template <typename T>
-HWY_INLINE Vector load_first(const T* from, std::int64_t count) {
-  if (count >= kLanes) return load_elements(from);
-  T padded[16] = {};
-  std::copy_n(from, std::max<std::int64_t>(count, 0), padded);
-  return load_elements(padded);
-}
-
-HWY_INLINE void store_elements(Vector x, float* to) { hn::StoreU(x, D(), to); }
-HWY_INLINE void store_elements(Vector x, bf16_bits* to) {
-  const hn::RebindToUnsigned<D> du;
-  const hn::RebindToSigned<D> di;
-  const auto bits = hn::BitCast(du, x);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fff))));
-  hn::StoreU(hn::DemoteTo(Halves(), hn::BitCast(di, rounded)), Halves(), to);
-}
-template <typename T>
-HWY_INLINE void store_first(Vector x, T* to, std::int64_t count) {
-  if (count >= kLanes) return store_elements(x, to);
-  T padded[16];
-  store_elements(x, padded);
-  std::copy_n(padded, std::max<std::int64_t>(count, 0), to);
-}
-
-/// exp for x <= 0, zero below -87: Cephes' polynomial on [-ln2/2, ln2/2] (relative error 1e-7).
-HWY_INLINE Vector exp(Vector x) {
-  const D d;
-  const hn::RebindToSigned<D> di;
-  const auto magic = hn::Set(d, 0x1.8p23f);
-  const auto shifted = hn::MulAdd(x, hn::Set(d, 1.44269504f), magic);
-  const auto n = hn::Sub(shifted, magic);
-  const auto r = hn::NegMulAdd(n, hn::Set(d, kLn2Low), hn::NegMulAdd(n, hn::Set(d, kLn2High), x));
-  auto p = hn::Set(d, 1.9875691500e-4f);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.3981999507e-3f));
-  p = hn::MulAdd(p, r, hn::Set(d, 8.3334519073e-3f));
-  p = hn::MulAdd(p, r, hn::Set(d, 4.1665795894e-2f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459e-1f));
-  p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201e-1f));
-  p = hn::Add(hn::MulAdd(hn::Mul(r, r), p, r), hn::Set(d, 1.0f));
-  const auto power = hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
-  return hn::IfThenElseZero(hn::Gt(x, hn::Set(d, -87.0f)), power);
-}
-
-/// max(x, 0), NaN where x is NaN: x86 returns the second operand then, NEON the number.
-HWY_INLINE Vector positive_part(Vector x) {
-  const auto zero = hn::Zero(D());
-#if HWY_ARCH_X86
-  return hn::Max(zero, x);
-#else
-  return hn::IfThenElse(hn::Lt(x, zero), zero, x);
-#endif
-}
-
-/// elu(x) + 1. NaN stays NaN.
-HWY_INLINE Vector phi(Vector x) { return hn::Add(positive_part(x), exp(hn::Min(x, hn::Zero(D())))); }
-
 /// Rows come in bursts between products, too far apart for the hardware to fetch them in time.
 constexpr std::int64_t kRowsAhead = 64;
 template <typename T>
 HWY_INLINE void prefetch_row(const T* row, std::int64_t stride, std::int64_t width) {
   constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
-  for (std::int64_t c = 0; c < width; c += kLine) hwy::Prefetch(row + kRowsAhead * stride + c);
+  for (std::int64_t c = 0; c < width; c += kLine) __builtin_prefetch(row + kRowsAhead * stride + c, 0, 2);
 }
 
 /// phi of rows, as f32, zero up to g.features.
@@ -227,7 +154,14 @@ void pack_keys(const Geometry& g, const InputRows& k, const Scratch& w) {
 }
 
 template <typename T>
-void pack_values(const Geometry& g, const InputRows& v, Cell* to) {
+Values pack_values(const Geometry& g, const InputRows& v, bool may_stay, Cell* to) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (may_stay && g.head_dim_v == g.columns) {
+      const auto* rows = static_cast<const float*>(v.data);
+      for (std::int64_t i = 0; i < v.count; ++i) prefetch_row(rows + i * v.stride, v.stride, g.head_dim_v);
+      return {reinterpret_cast<const Cell*>(rows), v.stride};
+    }
+  }
   for (std::int64_t i = 0; i < v.count; ++i) {
     const auto* row = static_cast<const T*>(v.data) + i * v.stride;
     prefetch_row(row, v.stride, g.head_dim_v);
@@ -236,6 +170,7 @@ void pack_values(const Geometry& g, const InputRows& v, Cell* to) {
       store(load_first(row + std::min(c, g.head_dim_v), left), to + i * g.columns + c);
     }
   }
+  return {to, g.columns};
 }
 
 template <typename T>
@@ -243,14 +178,23 @@ void pack_queries(const Geometry& g, const InputRows& q, const Scratch& w) {
   map_rows<T>(g, q, w.rows);
 }
 
-void update_state(const Geometry& g, std::int64_t count, const Cell* values, const State& state, bool emit,
+void update_state(const Geometry& g, std::int64_t count, const Values& values, const State& state, bool emit,
                   const Scratch& w) {
   const D d;
-  for (std::int64_t c = 0; c < g.features; c += kLanes) {
-    auto sum = hn::LoadU(d, state.z + c);
-    for (std::int64_t j = 0; j < count; ++j) sum = hn::Add(sum, load(w.key_rows + j * g.row_cells + c));
-    hn::StoreU(sum, d, state.z + c);
-  }
+  for_tiles(g.features, [&](auto vectors, std::int64_t c) {
+    constexpr int V = decltype(vectors)::value;
+    Vector sum[V];
+    HWY_UNROLL(3)
+    for (int v = 0; v < V; ++v) sum[v] = hn::LoadU(d, state.z + c + kLanes * v);
+    for (std::int64_t j = 0; j < count; ++j) {
+      HWY_UNROLL(3)
+      for (int v = 0; v < V; ++v) {
+        sum[v] = hn::Add(sum[v], load(w.key_rows + j * g.row_cells + c + kLanes * v));
+      }
+    }
+    HWY_UNROLL(3)
+    for (int v = 0; v < V; ++v) hn::StoreU(sum[v], d, state.z + c + kLanes * v);
+  });
   for_tiles(g.columns, [&](auto vectors, std::int64_t column) {
     constexpr int V = decltype(vectors)::value;
     for (std::int64_t c = 0; c < g.features; c += kRows) {
@@ -261,7 +205,7 @@ void update_state(const Geometry& g, std::int64_t count, const Cell* values, con
         HWY_UNROLL(3)
         for (int v = 0; v < V; ++v) tile.sum[r][v] = hn::LoadU(d, s + r * g.columns + kLanes * v);
       }
-      tile.multiply(w.key_rows + c, 1, g.row_cells, values + column, g.columns, count);
+      tile.multiply(w.key_rows + c, 1, g.row_cells, values.cells + column, values.stride, count);
       Cell* operand = w.operand + c * g.columns + column;
       HWY_UNROLL(8)
       for (int r = 0; r < kRows; ++r) {
