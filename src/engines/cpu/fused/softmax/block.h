@@ -56,6 +56,7 @@ struct Block {
   float scale_log2 = 0;  ///< |softmax_scale| log2(e): scores are kept in powers of two
   float q_factor = 1;    ///< sign of softmax_scale, 0 where the scale is 0
   const std::byte* q[kLanes];
+  std::int64_t q_stride_bytes = 0;  ///< between rows that are evenly spaced, else 0
   std::byte* o[kLanes];
   float* lse[kLanes];  ///< null: not wanted
   /// Where not null, finish() writes unnormalised f32 rows here ([rows][head_dim_v]) and leaves o and lse.

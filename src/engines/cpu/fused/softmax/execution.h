@@ -76,7 +76,7 @@ class SoftmaxExecution final : public Execution {
             KeyRange within, Worker& worker) const;
   void close(Running& running) const;
   void bind_rows(const Tensors& tensors, const HeadGeometry& head, const Item& item, Block& block) const;
-  static void bind_masks(const HeadGeometry& head, const Item& item, Block& block);
+  void bind_masks(const HeadGeometry& head, const Item& item, Block& block) const;
   void pack(const Tensors& tensors, const HeadGeometry& head, const Item& item, KeyRange local,
             Worker& worker) const;
   /// f32 rows [rows][head_dim_v], then kLanes maxima, then kLanes sums.
