@@ -8,9 +8,8 @@
 namespace attnbench::cpu::fused {
 namespace {
 
-/// Pairs multiplied as two f32: on a Xeon with AMX (one core) vdpbf16ps takes 4.6 cycles, an FMA half a one.
-/// Shares of the read ceiling in decode, GQA 32/8, D = 128, 16 threads: 63-66 % (8192 keys) and 82 % (65536)
-/// so, 42-56 % and 74-80 % with vdpbf16ps.
+/// Pairs multiplied as two f32: on a Xeon with AMX the ceiling of vdpbf16ps is below that of f32 multiply-add
+/// (bench_kernels prints both), and decode was slower with it.
 template <typename Pairs>
 struct Widened : Pairs {
   ATTNBENCH_SIMD_INLINE static __m512 dot(__m512 sum, __m512i a, __m512i b) {

@@ -469,7 +469,7 @@ void SoftmaxExecution::pack(const Tensors& tensors, const HeadGeometry& head, co
   }
   const auto begin = local.begin / path_.packed_keys * path_.packed_keys;
   const auto end = std::min(round_up(local.end, path_.packed_keys), head.keys());
-  if (new_head || begin < keys.begin || begin > keys.end || end - keys.begin > packed_keys_) {
+  if (new_head || begin < keys.begin || begin >= keys.end || end - keys.begin > packed_keys_) {
     keys = {begin, begin};
   }
   if (end <= keys.end) return;
