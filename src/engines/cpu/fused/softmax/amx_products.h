@@ -4,6 +4,7 @@
 // operands (Q or weights) in 4 and 5, right ones (K or V) in 6 and 7. K and V come from L2 and are not kept
 // in L1, where they would push out scores, weights and output: plain loads of them were slower.
 #include "engines/cpu/fused/avx512.h"
+#include "engines/cpu/fused/softmax/amx_ahead.h"
 #include "engines/cpu/fused/softmax/amx_unit.h"
 #include "engines/cpu/fused/softmax/block.h"
 
@@ -102,7 +103,12 @@ class Products {
     }
     const int adds = (state.started[0] ? 3 : 0) | (state.started[1] ? 12 : 0);
     const int tiles = value_tiles_of(block) + (WithLse ? 0 : 1);
+#ifndef PF
+#define PF 1
+#endif
+    const bool ahead = PF == 1 && (block.ahead_keys > 0 || block.ahead_q != 0);
     for (int tile = 0; tile < tiles; tile += 2) {
+      if (ahead) prefetch_next(block, tile / 2, (tiles + 1) / 2);
       const bool pair = tile + 1 < tiles;
       auto* first = output_tile(block, tile);
       auto* second = pair ? output_tile(block, tile + 1) : first;

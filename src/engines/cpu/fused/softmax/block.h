@@ -48,6 +48,12 @@ struct KeySpan {
   Halves halves = Halves::both;
 };
 
+/// Rows of K or V as they stand in the tensor.
+struct KeyRows {
+  const std::byte* first = nullptr;
+  std::int64_t stride_bytes = 0;
+};
+
 /// Up to 32 rows that read the same kv head, and the running state of their softmax.
 struct Block {
   int rows = 0;
@@ -61,6 +67,13 @@ struct Block {
   float* lse[kLanes];  ///< null: not wanted
   /// Where not null, finish() writes unnormalised f32 rows here ([rows][head_dim_v]) and leaves o and lse.
   float* partial = nullptr;
+
+  /// What the next block reads and writes, for tile kernels that bring it into L2 beside their products:
+  /// `ahead_q` and `ahead_o` bytes behind q[l] and o[l] (0: nothing), ahead_keys rows of K and V.
+  std::int64_t ahead_q = 0;
+  std::int64_t ahead_o = 0;
+  KeyRows ahead_k, ahead_v;
+  int ahead_keys = 0;
 
   /// Lane l may see key j where 0 <= j - begin[l] < size[l]; 0 for lanes without a row.
   alignas(64) std::int32_t begin[kLanes];

@@ -1,9 +1,10 @@
 // K and V are packed by the thread that needs them, ahead of its blocks and once a kv head: no barrier,
-// and a window's packed rows stay in cache. Measured and rejected (Zen 4, one core, bf16, D = 64):
-// prefetching the next block's rows of Q, K and V into L2 in windows and block-sparse (N = 1024 and 8192: no
-// faster, up to 13 % slower in one of three pairs). The same, and rows of O, on a Xeon with AMX, against
-// dense: swa(w=64) N = 1024 3.4 times faster where 3.7 without, N = 8192 28 to 29 where 25 to 27;
-// block_sparse(32) as without within the noise.
+// and a window's packed rows stay in cache. In windows and block-sparse each block brings the rows of Q, K, V
+// and O of the next one into L2, a share beside every eighth of its products with V. Against dense, Zen 4,
+// one core, bf16, D = 64, N = 1024 / 8192: swa(w=64) 8.1 to 9.3 / 57 to 59 times faster without, 9.9 to 10.0
+// / 76 to 78 with; block_sparse(32, 1) 16 to 17 / 90 to 100 without, 19 to 20 / 122 to 130 with. All at once
+// ahead of the block it gained nothing there, nor on the AMX path of a Xeon (N = 1024: swa(w=64) 3.4 times
+// faster where 3.7 without; N = 8192: 28 to 29 where 25 to 27).
 #include "engines/cpu/fused/softmax/execution.h"
 
 #include <algorithm>
@@ -86,8 +87,8 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
   }
 
   const auto key_bytes = (s.head_dim_qk + s.head_dim_v) * size_bytes(path_.dtype);
-  const bool windowed = m.kind == MechanismKind::swa || m.kind == MechanismKind::block_sparse;
-  if (parts_ == 1 && !windowed && s.seqlen_kv * key_bytes >= kLongHead) {
+  windowed_ = m.kind == MechanismKind::swa || m.kind == MechanismKind::block_sparse;
+  if (parts_ == 1 && !windowed_ && s.seqlen_kv * key_bytes >= kLongHead) {
     blocks_at_once_ = path_.blocks_at_once;
     chunk_keys_ = kChunk / key_bytes / kTileKeys * kTileKeys;
   }
@@ -282,6 +283,28 @@ void SoftmaxExecution::open(const Tensors& tensors, const HeadGeometry& head, co
   running.kernel = running.few ? (with_lse ? &path_.few_with_lse : &path_.few)
                                : (with_lse ? &path_.tile_with_lse : &path_.tile);
   running.kernel->begin(block);
+  look_ahead(tensors, head, item, block);
+}
+
+void SoftmaxExecution::look_ahead(const Tensors& tensors, const HeadGeometry& head, const Item& item,
+                                  Block& block) const {
+  block.ahead_keys = 0;
+  block.ahead_q = 0;
+  if (!windowed_ || item.end >= head.rows()) return;
+  const auto next_end = head.block_end(item.end);
+  const auto begin = head.allowed(item.end - 1).local.end;
+  const auto end = head.allowed(next_end - 1).local.end;
+  if (end > begin) {
+    const Rows k(tensors.k, item.batch);
+    const Rows v(tensors.v, item.batch);
+    block.ahead_keys = static_cast<int>(end - begin);
+    block.ahead_k = {k.at(item.kv_head, begin), k.stride()};
+    block.ahead_v = {v.at(item.kv_head, begin), v.stride()};
+  }
+  const bool same_lanes = kLanes % group_ == 0 && next_end - item.end == block.rows;
+  const auto queries = block.rows / group_;
+  block.ahead_q = same_lanes ? queries * Rows(tensors.q, item.batch).stride() : 0;
+  block.ahead_o = queries * Rows(tensors.o, item.batch).stride();
 }
 
 void SoftmaxExecution::feed(const Tensors& tensors, const HeadGeometry& head, Running& running,
@@ -363,14 +386,13 @@ void SoftmaxExecution::bind_rows(const Tensors& tensors, const HeadGeometry& hea
   const Rows o(tensors.o, item.batch);
   block.rows = static_cast<int>(item.end - item.begin);
   block.q_stride_bytes = group_ == 1 ? q.stride() : 0;
-  if (group_ == 1) {
-    const auto* from = q.at(item.kv_head, item.begin);
-    auto* to = o.at(item.kv_head, item.begin);
-    for (int lane = 0; lane < block.rows; ++lane, from += q.stride(), to += o.stride()) {
-      block.q[lane] = from;
-      block.o[lane] = to;
-      block.lse[lane] =
-          tensors.lse ? tensors.lse.row<float>(item.batch, item.kv_head, item.begin + lane) : nullptr;
+  if (group_ == 1 && !tensors.lse) {
+    const auto* first_q = q.at(item.kv_head, item.begin);
+    auto* first_o = o.at(item.kv_head, item.begin);
+    for (int lane = 0; lane < block.rows; ++lane) {
+      block.q[lane] = first_q + lane * q.stride();
+      block.o[lane] = first_o + lane * o.stride();
+      block.lse[lane] = nullptr;
     }
     return;
   }

@@ -71,6 +71,8 @@ class SoftmaxExecution final : public Execution {
   void run_opened(const Tensors& tensors, const HeadGeometry& head, Worker& worker);
   void open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
             Running& running) const;
+  /// Tells the block's kernel what the next block of the head will need.
+  void look_ahead(const Tensors& tensors, const HeadGeometry& head, const Item& item, Block& block) const;
   /// The keys of `globals`, then local ones within `within`.
   void feed(const Tensors& tensors, const HeadGeometry& head, Running& running, KeyRange globals,
             KeyRange within, Worker& worker) const;
@@ -86,6 +88,7 @@ class SoftmaxExecution final : public Execution {
   const SoftmaxPath& path_;
   Problem problem_;
   std::int64_t group_;
+  bool windowed_ = false;
   int threads_ = 1;
   int parts_ = 1;                         ///< of each block's keys
   int blocks_at_once_ = 1;                ///< of a thread, between begin() and finish()
