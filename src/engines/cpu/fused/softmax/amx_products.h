@@ -122,6 +122,13 @@ class Products {
         store_all(first, second, kTileBytes);
         continue;
       }
+#ifndef SUMS
+#define SUMS 1
+#endif
+      if (SUMS && all && !pair && tile == value_tiles_of(block) && (adds == 15 || adds == 0)) [[likely]] {
+        add_sums(block, adds != 0, begin, end);
+        continue;
+      }
       const int columns = pair ? 15 : 5;
       begin_some(used & columns, adds, first, second);
       for (int u = begin; u < end; ++u) {
@@ -146,6 +153,23 @@ class Products {
   static const std::byte* values_tile(const Block& block, const Unit& unit, int tile) {
     if (tile == value_tiles_of(block)) return reinterpret_cast<const std::byte*>(&kTileOfOnes);
     return unit.v + tile * kTileBytes;
+  }
+
+  /// Sums of weights alone: the ones stay in a tile.
+  ATTNBENCH_SIMD_INLINE static void add_sums(Block& block, bool adds, int begin, int end) {
+    auto* sums = sums_of(block);
+    Tiles::template load<6>(&kTileOfOnes, kTileRowBytes);
+    begin_one<0>(1, adds ? 1 : 0, sums);
+    begin_one<2>(4, adds ? 4 : 0, sums + kTileBytes);
+    for (int u = begin; u < end; ++u) {
+      const auto* weights = weights_of(block, u);
+      Tiles::template load<4>(weights, kTileRowBytes);
+      Tiles::template load<5>(weights + kTileBytes, kTileRowBytes);
+      Tiles::template dot<0, 4, 6>();
+      Tiles::template dot<2, 5, 6>();
+    }
+    Tiles::template store<0>(sums, kTileRowBytes);
+    Tiles::template store<2>(sums + kTileBytes, kTileRowBytes);
   }
 
   ATTNBENCH_SIMD_INLINE static void multiply_all(const std::byte* low, const std::byte* high,

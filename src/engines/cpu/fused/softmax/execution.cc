@@ -27,6 +27,9 @@ constexpr std::int64_t kSerialWork = std::int64_t{3} << 19;
 /// A split block's part has at least this many keys.
 constexpr std::int64_t kPartKeys = 512;
 
+/// Keys that global rows go through at a time, ahead of the local blocks that find them packed.
+constexpr std::int64_t kGlobalKeys = 256;
+
 /// Fewest packed keys worth sliding over: at the end of the buffer a block's keys are packed again.
 constexpr std::int64_t kPackedKeys = 1024;
 
@@ -56,6 +59,14 @@ class Rows {
 };
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+/// Global rows so few that keys would not be packed for them alone use those packed for the local blocks: the
+/// tile kernel takes half the time of the kernel for few rows, whose every key costs its own loads.
+bool runs_globals_along(const SoftmaxPath& path, const Problem& problem) {
+  const auto& m = problem.mechanism;
+  const auto rows = m.globals * (problem.shape.num_q_heads / m.num_kv_heads);
+  return path.pack_keys != nullptr && rows > 0 && rows <= path.few_rows;
+}
 
 }  // namespace
 
@@ -93,7 +104,7 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
     chunk_keys_ = kChunk / key_bytes / kTileKeys * kTileKeys;
   }
 
-  const auto running = threads_ * blocks_at_once_;
+  const auto running = threads_ * running_blocks();
   output_ = ThreadParts(workspace_, running, kLanes * s.head_dim_v * 4);
   queries_ = ThreadParts(workspace_, running, kQueriesBytes);
   weights_ = ThreadParts(workspace_, running, kWeightsBytes);
@@ -123,6 +134,10 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
   bind_workers();
 }
 
+int SoftmaxExecution::running_blocks() const {
+  return blocks_at_once_ + (runs_globals_along(path_, problem_) ? 1 : 0);
+}
+
 std::int64_t SoftmaxExecution::planned_bytes(const SoftmaxPath& path, const Problem& problem,
                                              const Device& device) {
   return SoftmaxExecution(path, problem, device, false).workspace_bytes();
@@ -132,10 +147,10 @@ void SoftmaxExecution::bind_workers() {
   const auto& s = problem_.shape;
   for (int thread = 0; thread < threads_; ++thread) {
     auto& worker = workers_[static_cast<std::size_t>(thread)];
-    worker.running.resize(static_cast<std::size_t>(blocks_at_once_));
-    for (int n = 0; n < blocks_at_once_; ++n) {
+    worker.running.resize(static_cast<std::size_t>(running_blocks()));
+    for (int n = 0; n < running_blocks(); ++n) {
       auto& block = worker.running[static_cast<std::size_t>(n)].block;
-      const int number = thread * blocks_at_once_ + n;
+      const int number = thread * running_blocks() + n;
       block.head_dim_qk = s.head_dim_qk;
       block.head_dim_v = s.head_dim_v;
       block.scale_log2 = static_cast<float>(std::abs(s.softmax_scale) * std::numbers::log2e);
@@ -222,6 +237,11 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
                                  Worker& worker) {
   worker.packed_batch = -1;  // V may have changed since the last call
   if (path_.enter != nullptr) path_.enter();
+#ifndef ALONG
+#define ALONG 1
+#endif
+  const bool along = ALONG && parts_ == 1 && !tensors.lse && runs_globals_along(path_, problem_);
+  worker.global_keys = -1;
   std::int64_t at = 0;
   const auto wanted = [&](std::int64_t batch) {
     const auto head_cost = head_costs_[static_cast<std::size_t>(batch)];
@@ -241,17 +261,50 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
       }
       return;
     }
-    for (int part = 0; part < parts_; ++part, at += cost) {
-      if (at >= begin && at < end) run_part(tensors, head, item, part, worker);
+    const bool global = along && head.is_global(item.begin);
+    if (global && at >= begin && at < end) {
+      close_globals(tensors, head, worker);
+      open(tensors, head, item, 0, worker.running.back(), true);
+      worker.global_keys = 0;
     }
+    for (int part = 0; part < parts_; ++part, at += cost) {
+      if (global || at < begin || at >= end) continue;
+      run_globals(tensors, head, head.allowed(item.end - 1).local.end, worker);
+      run_part(tensors, head, item, part, worker);
+    }
+    if (item.end == head.rows() || at >= end) close_globals(tensors, head, worker);
   });
   if (path_.leave != nullptr) path_.leave();
+}
+
+void SoftmaxExecution::run_globals(const Tensors& tensors, const HeadGeometry& head, std::int64_t end,
+                                   Worker& worker) const {
+  while (worker.global_keys >= 0 && worker.global_keys < end) {
+    const auto next = std::min(worker.global_keys + kGlobalKeys, head.keys());
+    feed(tensors, head, worker.running.back(), {}, {worker.global_keys, next}, worker);
+    worker.global_keys = next;
+  }
+}
+
+void SoftmaxExecution::close_globals(const Tensors& tensors, const HeadGeometry& head, Worker& worker) const {
+  if (worker.global_keys < 0) return;
+  run_globals(tensors, head, head.keys(), worker);
+  close(worker.running.back());
+  worker.global_keys = -1;
 }
 
 void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
                                 Worker& worker) {
   auto& running = worker.running.front();
   open(tensors, head, item, part, running);
+  if (worker.global_keys >= 0) {
+    // Keys are read a chunk ahead of their blocks, by the global rows.
+    auto& block = running.block;
+    const auto end = head.allowed(item.end - 1).local.end + block.ahead_keys;
+    if (end + kGlobalKeys > head.keys()) block.ahead_keys = 0;
+    block.ahead_k.first += block.ahead_keys > 0 ? kGlobalKeys * block.ahead_k.stride_bytes : 0;
+    block.ahead_v.first += block.ahead_keys > 0 ? kGlobalKeys * block.ahead_v.stride_bytes : 0;
+  }
   const bool has_globals = part == 0 && problem_.mechanism.globals > 0;
   const auto globals = has_globals ? head.allowed(item.begin).globals : KeyRange{};
   const auto within =
@@ -272,13 +325,13 @@ void SoftmaxExecution::run_opened(const Tensors& tensors, const HeadGeometry& he
 }
 
 void SoftmaxExecution::open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
-                            Running& running) const {
+                            Running& running, bool packed) const {
   auto& block = running.block;
   bind_rows(tensors, head, item, block);
   block.partial = parts_ > 1 ? partial(item, part) : nullptr;
   const bool with_lse = block.lse[0] != nullptr;
   running.item = item;
-  running.few = block.rows <= path_.few_rows;
+  running.few = !packed && block.rows <= path_.few_rows;
   running.has_masks = false;
   running.kernel = running.few ? (with_lse ? &path_.few_with_lse : &path_.few)
                                : (with_lse ? &path_.tile_with_lse : &path_.tile);
@@ -545,7 +598,8 @@ double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
     const HeadGeometry head(m, group, s.seqlen_q, keys);
     for (auto row = head.first_row(); row < head.rows();) {
       const auto end = head.block_end(row);
-      const bool few = end - row <= path.few_rows;
+      const bool along = head.is_global(row) && runs_globals_along(path, problem);
+      const bool few = end - row <= path.few_rows && !along;
       const auto globals = head.allowed(row).globals.size();
       const KeyRange all{0, keys};
       const auto lanes_used = few ? end - row : end - row > kHalfLanes ? kLanes : kHalfLanes;
