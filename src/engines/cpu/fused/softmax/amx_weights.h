@@ -80,12 +80,13 @@ class Weights {
                                                                      std::byte* weights) {
     const __m512 scale = _mm512_set1_ps(block.scale_log2);
     const __m512i upper_to_lower = _mm512_set4_epi32(0x0f0e0f0e, 0x0b0a0b0a, 0x07060706, 0x03020302);
+    const Seen halves[] = {{block, unit, 0}, {block, unit, 1}};
     for (int row = 0; row < kLanes; ++row) {
       const int half = row / kTileRows;
       if (!unit.reads(half)) continue;
       const __m512 maximum = _mm512_set1_ps(block.maximum[row]);
       __m512 s[2];
-      load_visible(block, unit, scores, row, s);
+      load_visible(halves[half], scores, row, s);
       for (auto& x : s) x = power_of_two(_mm512_fmsub_ps(x, scale, maximum));
       if constexpr (WithLse) {
         float* sum = reinterpret_cast<float*>(sums_of(block)) + row * kTileRows;
@@ -100,17 +101,22 @@ class Weights {
     }
   }
 
+  /// Keys of a unit that the rows of a half may see.
+  struct Seen {
+    ATTNBENCH_SIMD_INLINE Seen(const Block& block, const Unit& unit, int half) : whole(unit.whole(half)) {
+      if (!whole) _mm512_store_si512(rows, keys_seen(block, unit, half));
+    }
+    alignas(64) std::uint32_t rows[kTileRows];
+    bool whole;
+  };
   /// A row's scores of a unit, minus infinity where it may not see the key.
-  ATTNBENCH_SIMD_INLINE static void load_visible(const Block& block, const Unit& unit,
-                                                 const std::byte* scores, int row, __m512 (&s)[2]) {
-    const int half = row / kTileRows;
-    const auto* tile = scores + half * 2 * kTileBytes + row % kTileRows * kTileRowBytes;
+  ATTNBENCH_SIMD_INLINE static void load_visible(const Seen& seen, const std::byte* scores, int row,
+                                                 __m512 (&s)[2]) {
+    const auto* tile = scores + row / kTileRows * 2 * kTileBytes + row % kTileRows * kTileRowBytes;
     s[0] = _mm512_load_ps(tile);
     s[1] = _mm512_load_ps(tile + kTileBytes);
-    if (unit.whole(half)) return;
-    alignas(64) std::uint32_t seen[kTileRows];
-    _mm512_store_si512(seen, keys_seen(block, unit, half));
-    const auto keys = seen[row % kTileRows];
+    if (seen.whole) return;
+    const auto keys = seen.rows[row % kTileRows];
     const __m512 hidden = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
     s[0] = _mm512_mask_mov_ps(hidden, static_cast<__mmask16>(keys), s[0]);
     s[1] = _mm512_mask_mov_ps(hidden, static_cast<__mmask16>(keys >> 16), s[1]);
