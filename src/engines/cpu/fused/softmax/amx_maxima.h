@@ -13,7 +13,7 @@
 namespace attnbench::cpu::fused {
 namespace {
 
-/// Of 16 rows whose 16 columns are alike.
+/// Of a tile of f32, a row a lane.
 ATTNBENCH_SIMD_INLINE __m512 first_column(const float* tile) {
   const __m512i rows =
       _mm512_slli_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), 4);

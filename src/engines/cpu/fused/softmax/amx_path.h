@@ -28,6 +28,10 @@ struct Widened : Pairs {
 
 /// See execution.cc.
 inline constexpr int kBlocksAtOnce = 8;
+/// Prefetching the next block's rows beside the values was slower in windows and block-sparse; beside the
+/// weights it helped windows of many keys only, and slowed block_sparse(32, 1), whose one unit a block leaves
+/// it no room.
+inline constexpr bool kLooksAhead = false;
 
 template <typename Tiles>
 ATTNBENCH_SIMD void enter_tiles() {
@@ -59,7 +63,8 @@ constexpr SoftmaxPath amx_path(std::string_view name, std::string_view (*missing
           kGroupKeys,
           kBlocksAtOnce,
           enter_tiles<Tiles>,
-          leave_tiles<Tiles>};
+          leave_tiles<Tiles>,
+          kLooksAhead};
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 // operands (Q or weights) in 4 and 5, right ones (K or V) in 6 and 7. K and V come from L2 and are not kept
 // in L1, where they would push out scores, weights and output: plain loads of them were slower.
 #include "engines/cpu/fused/avx512.h"
-#include "engines/cpu/fused/softmax/amx_ahead.h"
 #include "engines/cpu/fused/softmax/amx_unit.h"
 #include "engines/cpu/fused/softmax/block.h"
 
@@ -23,13 +22,11 @@ inline constexpr TileOfOnes kTileOfOnes;
 template <typename Tiles, bool WithLse>
 class Products {
  public:
-#ifndef HOLD_Q
-#define HOLD_Q 1
-#endif
-  static constexpr bool kHoldQueries = HOLD_Q;
-  /// Q of at most two tiles of depth stays in tiles 4 to 7 for all scores() of a group.
-  ATTNBENCH_SIMD_INLINE static bool holds_queries(const Block& block) {
-    return kHoldQueries && block.head_dim_qk == 2 * kDepth;
+  /// Q of two tiles of depth stays in tiles 4 to 7 for all scores() of a full group: four loads in eight
+  /// units instead of four a unit. With fewer units or halves, scores() with four sums under way is faster.
+  ATTNBENCH_SIMD_INLINE static bool holds_queries(const Block& block, const Unit* units, int count) {
+    if (block.head_dim_qk != 2 * kDepth || count < kGroupUnits) return false;
+    return std::all_of(units, units + count, [](const Unit& unit) { return unit.tiles == 15; });
   }
   ATTNBENCH_SIMD_INLINE static void hold_queries(Block& block) {
     const auto& s = state_of(block);
@@ -41,26 +38,16 @@ class Products {
   ATTNBENCH_SIMD_INLINE static void held_scores(const Unit& unit, std::byte* to) {
     ATTNBENCH_UNROLL
     for (int keys = 0; keys < 2; ++keys) {
-      const int tiles = unit.tiles >> keys & 5;
-      if (tiles == 0) continue;
       Tiles::template load_once<2>(unit.k + keys * kTileBytes, kTileRowBytes);
       Tiles::template load_once<3>(unit.k + (2 + keys) * kTileBytes, kTileRowBytes);
-      if ((tiles & 1) != 0) {
-        Tiles::template zero<0>();
-        Tiles::template dot<0, 4, 2>();
-      }
-      if ((tiles & 4) != 0) {
-        Tiles::template zero<1>();
-        Tiles::template dot<1, 6, 2>();
-      }
-      if ((tiles & 1) != 0) {
-        Tiles::template dot<0, 5, 3>();
-        Tiles::template store<0>(to + keys * kTileBytes, kTileRowBytes);
-      }
-      if ((tiles & 4) != 0) {
-        Tiles::template dot<1, 7, 3>();
-        Tiles::template store<1>(to + (2 + keys) * kTileBytes, kTileRowBytes);
-      }
+      Tiles::template zero<0>();
+      Tiles::template dot<0, 4, 2>();
+      Tiles::template zero<1>();
+      Tiles::template dot<1, 6, 2>();
+      Tiles::template dot<0, 5, 3>();
+      Tiles::template store<0>(to + keys * kTileBytes, kTileRowBytes);
+      Tiles::template dot<1, 7, 3>();
+      Tiles::template store<1>(to + (2 + keys) * kTileBytes, kTileRowBytes);
     }
   }
 
@@ -103,12 +90,7 @@ class Products {
     }
     const int adds = (state.started[0] ? 3 : 0) | (state.started[1] ? 12 : 0);
     const int tiles = value_tiles_of(block) + (WithLse ? 0 : 1);
-#ifndef PF
-#define PF 1
-#endif
-    const bool ahead = PF == 1 && (block.ahead_keys > 0 || block.ahead_q != 0);
     for (int tile = 0; tile < tiles; tile += 2) {
-      if (ahead) prefetch_next(block, tile / 2, (tiles + 1) / 2);
       const bool pair = tile + 1 < tiles;
       auto* first = output_tile(block, tile);
       auto* second = pair ? output_tile(block, tile + 1) : first;
@@ -122,10 +104,7 @@ class Products {
         store_all(first, second, kTileBytes);
         continue;
       }
-#ifndef SUMS
-#define SUMS 1
-#endif
-      if (SUMS && all && !pair && tile == value_tiles_of(block) && (adds == 15 || adds == 0)) [[likely]] {
+      if (all && !pair && tile == value_tiles_of(block) && (adds == 15 || adds == 0)) [[likely]] {
         add_sums(block, adds != 0, begin, end);
         continue;
       }

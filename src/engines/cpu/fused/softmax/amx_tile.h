@@ -10,7 +10,6 @@
 // between scores and weights, 64 rows a pass so that K and V are loaded from L2 once, loads of a step between
 // its products.
 #include "engines/cpu/fused/avx512.h"
-#include "engines/cpu/fused/softmax/amx_ahead.h"
 #include "engines/cpu/fused/softmax/amx_maxima.h"
 #include "engines/cpu/fused/softmax/amx_output.h"
 #include "engines/cpu/fused/softmax/amx_products.h"
@@ -70,8 +69,6 @@ class AmxTile {
       }
     }
     attend_units(block, units, count);
-    block.ahead_keys = 0;
-    block.ahead_q = 0;
     block.empty = false;
   }
 
@@ -188,7 +185,7 @@ class AmxTile {
   ATTNBENCH_SIMD_INLINE static void attend_group(Block& block, const Unit* units, int count,
                                                  bool single = false) {
     using P = Products<Tiles, WithLse>;
-    const bool hold = P::holds_queries(block);
+    const bool hold = P::holds_queries(block, units, count);
     if (hold) P::hold_queries(block);
     const auto score = [&](int u) ATTNBENCH_SIMD {
       if (hold) {
@@ -204,15 +201,9 @@ class AmxTile {
     }
     for (int u = single; u < count; ++u) {
       if (u + 1 < count) score(u + 1);
-#if PF == 2
-      if (block.ahead_keys > 0 || block.ahead_q != 0) prefetch_next(block, u - single, count - single);
-#endif
       weigh(block, units, u);
     }
     P::values(block, units, single, count);
-#if PF == 3
-    if (block.ahead_keys > 0 || block.ahead_q != 0) prefetch_next(block, 0, 1);
-#endif
   }
 
   ATTNBENCH_SIMD_INLINE static void weigh(Block& block, const Unit* units, int u) {

@@ -145,6 +145,8 @@ struct SoftmaxPath {
   /// Called by a thread before and after its blocks of a call. May be null.
   void (*enter)() = nullptr;
   void (*leave)() = nullptr;
+  /// The tile kernel reads Block::ahead_keys and its neighbours.
+  bool looks_ahead = true;
 };
 
 }  // namespace attnbench::cpu::fused

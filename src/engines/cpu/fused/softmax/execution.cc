@@ -60,8 +60,8 @@ class Rows {
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-/// Global rows so few that keys would not be packed for them alone use those packed for the local blocks: the
-/// tile kernel takes half the time of the kernel for few rows, whose every key costs its own loads.
+/// Global rows so few that keys would not be packed for them alone go through those packed for the local
+/// blocks, a chunk ahead of them: K and V are read once, and by the tile kernel.
 bool runs_globals_along(const SoftmaxPath& path, const Problem& problem) {
   const auto& m = problem.mechanism;
   const auto rows = m.globals * (problem.shape.num_q_heads / m.num_kv_heads);
@@ -237,10 +237,7 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
                                  Worker& worker) {
   worker.packed_batch = -1;  // V may have changed since the last call
   if (path_.enter != nullptr) path_.enter();
-#ifndef ALONG
-#define ALONG 1
-#endif
-  const bool along = ALONG && parts_ == 1 && !tensors.lse && runs_globals_along(path_, problem_);
+  const bool along = parts_ == 1 && !tensors.lse && runs_globals_along(path_, problem_);
   worker.global_keys = -1;
   std::int64_t at = 0;
   const auto wanted = [&](std::int64_t batch) {
@@ -297,14 +294,6 @@ void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head
                                 Worker& worker) {
   auto& running = worker.running.front();
   open(tensors, head, item, part, running);
-  if (worker.global_keys >= 0) {
-    // Keys are read a chunk ahead of their blocks, by the global rows.
-    auto& block = running.block;
-    const auto end = head.allowed(item.end - 1).local.end + block.ahead_keys;
-    if (end + kGlobalKeys > head.keys()) block.ahead_keys = 0;
-    block.ahead_k.first += block.ahead_keys > 0 ? kGlobalKeys * block.ahead_k.stride_bytes : 0;
-    block.ahead_v.first += block.ahead_keys > 0 ? kGlobalKeys * block.ahead_v.stride_bytes : 0;
-  }
   const bool has_globals = part == 0 && problem_.mechanism.globals > 0;
   const auto globals = has_globals ? head.allowed(item.begin).globals : KeyRange{};
   const auto within =
@@ -343,7 +332,7 @@ void SoftmaxExecution::look_ahead(const Tensors& tensors, const HeadGeometry& he
                                   Block& block) const {
   block.ahead_keys = 0;
   block.ahead_q = 0;
-  if (!windowed_ || item.end >= head.rows()) return;
+  if (!path_.looks_ahead || !windowed_ || item.end >= head.rows()) return;
   const auto next_end = head.block_end(item.end);
   const auto begin = head.allowed(item.end - 1).local.end;
   const auto end = head.allowed(next_end - 1).local.end;
@@ -469,8 +458,8 @@ void SoftmaxExecution::bind_masks(const HeadGeometry& head, const Item& item, Bl
   const auto last = head.allowed(item.end - 1).local;
   const auto steps = head.query(item.end - 1) - first_query;
   // A bound that is the same at both ends of the block stays; but for blocks of keys, none moves by more than
-  // one key a query, so that it moves evenly where it does so in all. Half the time of a window's block went
-  // into asking for each row (Zen 4, one core, without the products).
+  // one key a query, so that it moves evenly where it does so in all. Asking for each row took a good part of
+  // a window's block.
   const auto even = [&](std::int64_t from, std::int64_t to) {
     return to == from || (to - from == steps && problem_.mechanism.kind != MechanismKind::block_sparse);
   };

@@ -73,8 +73,8 @@ class SoftmaxExecution final : public Execution {
   void run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Worker& worker);
   /// Takes the worker's opened blocks through all keys of their head, chunk by chunk.
   void run_opened(const Tensors& tensors, const HeadGeometry& head, Worker& worker);
-  void open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
-            Running& running, bool packed = false) const;
+  void open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Running& running,
+            bool packed = false) const;
   /// Takes the global rows' block through its keys up to `end` at least.
   void run_globals(const Tensors& tensors, const HeadGeometry& head, std::int64_t end, Worker& worker) const;
   void close_globals(const Tensors& tensors, const HeadGeometry& head, Worker& worker) const;
