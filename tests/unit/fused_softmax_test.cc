@@ -43,6 +43,10 @@ const std::vector<ShapeCase> kShapes = {
     {"block_sparse(bs=32,globals=1)", 1, 2, 0, 777, 777, 64, 64},
     {"block_sparse(bs=7,globals=40)", 1, 3, 1, 129, 129, 64, 48},
     {"block_sparse(bs=64,globals=1,causal)", 1, 2, 0, 127, 127, 128, 64},
+    // Global rows beside local ones and alone, in one block and in two; a jump of 31 keys within a block.
+    {"block_sparse(bs=31,globals=2)", 1, 6, 2, 301, 301, 64, 48},
+    {"block_sparse(bs=32,globals=1)", 2, 2, 0, 300, 70, 96, 64},
+    {"block_sparse(bs=16,globals=4)", 1, 2, 0, 33, 3, 64, 64},
 };
 
 Problem make_problem(const ShapeCase& c, DType dtype) {
@@ -190,6 +194,31 @@ TEST_P(FusedSoftmax, ReadsAnyRowStrideAndWritesOnlyItsRows) {
     const auto* gap =
         reinterpret_cast<const unsigned char*>(tensors.o.data) + (i * 4 * (80 + kGap) + 80) * bytes;
     EXPECT_TRUE(std::all_of(gap, gap + kGap * bytes, [](unsigned char byte) { return byte == 0xff; }));
+  }
+}
+
+/// A global key's scores far above and far below those of the block's own keys, of either sign by row.
+TEST_P(FusedSoftmax, GlobalKeyStandsOut) {
+  for (const double factor : {30.0, 0.0}) {
+    for (const double others : {1.0, 30.0}) {
+      SCOPED_TRACE(std::to_string(factor) + " " + std::to_string(others));
+      const auto problem =
+          make_problem({"block_sparse(bs=32,globals=1)", 1, 1, 0, 160, 160, 64, 64}, dtype());
+      const auto data = reference::make_data(problem, reference::InputKind::normal, 9, false);
+      for (std::int64_t key = 0; key < 160; ++key) {
+        for (std::int64_t d = 0; d < 64; ++d) {
+          const double by = key == 0 ? factor : others;
+          if (dtype() == DType::f32) {
+            data.tensors.k.row<float>(0, 0, key)[d] *= static_cast<float>(by);
+          } else {
+            auto& element = data.tensors.k.row<bf16_bits>(0, 0, key)[d];
+            element = bf16_from_float(static_cast<float>(bf16_to_float(element) * by));
+          }
+        }
+      }
+      run(problem, data.tensors, 1);
+      expect_correct(problem, data.tensors);
+    }
   }
 }
 

@@ -8,9 +8,8 @@
 namespace attnbench::cpu::fused {
 namespace {
 
-/// Pairs multiplied as two f32: on a Xeon with AMX (one core) vdpbf16ps takes 4.6 cycles, an FMA half a one.
-/// Shares of the read ceiling in decode, GQA 32/8, D = 128, 16 threads: 63-66 % (8192 keys) and 82 % (65536)
-/// so, 42-56 % and 74-80 % with vdpbf16ps.
+/// Pairs multiplied as two f32: on a Xeon with AMX the ceiling of vdpbf16ps is below that of f32 multiply-add
+/// (bench_kernels prints both), and decode was slower with it.
 template <typename Pairs>
 struct Widened : Pairs {
   ATTNBENCH_SIMD_INLINE static __m512 dot(__m512 sum, __m512i a, __m512i b) {
@@ -29,6 +28,10 @@ struct Widened : Pairs {
 
 /// See execution.cc.
 inline constexpr int kBlocksAtOnce = 8;
+/// Prefetching the next block's rows beside the values was slower in windows and block-sparse; beside the
+/// weights it helped windows of many keys only, and slowed block_sparse(32, 1), whose one unit a block leaves
+/// it no room.
+inline constexpr bool kLooksAhead = false;
 
 template <typename Tiles>
 ATTNBENCH_SIMD void enter_tiles() {
@@ -60,7 +63,8 @@ constexpr SoftmaxPath amx_path(std::string_view name, std::string_view (*missing
           kGroupKeys,
           kBlocksAtOnce,
           enter_tiles<Tiles>,
-          leave_tiles<Tiles>};
+          leave_tiles<Tiles>,
+          kLooksAhead};
 }
 
 }  // namespace

@@ -36,6 +36,9 @@ struct Unit {
   /// All rows of the half see all keys.
   bool whole(int half) const { return begin[half] == 0 && end[half] == kUnitKeys && !masked[half]; }
 
+  /// Nothing but the first key, for all rows: a global one.
+  bool single() const { return tiles == 5 && end[0] == 1 && end[1] == 1 && !masked[0] && !masked[1]; }
+
   /// Adds keys [first, last) for the halves.
   void add(std::int32_t first, std::int32_t last, Halves halves, bool needs_mask) {
     for (int half = 0; half < 2; ++half) {
@@ -58,8 +61,14 @@ struct Unit {
 /// What the kernel keeps of a block between attend() calls, beside the maxima.
 struct AmxState {
   alignas(64) float offset[kLanes];  ///< of a row's weights, see Weights
+  alignas(64) float single_weight[kLanes];
+  const std::byte* single_v;  ///< of a key kept out of the products, packed; null: there is none
+  bool guessed;               ///< the maxima are 0 for want of a look at the scores
   bool has_maximum;
   bool started[2];  ///< the half has output and sums
+  /// Left operands: tile (depth n, half) begins at q[half] + n * q_depth_bytes.
+  const std::byte* q[2];
+  std::int64_t q_depth_bytes, q_row_bytes;
 };
 static_assert(std::is_trivially_destructible_v<AmxState>);
 

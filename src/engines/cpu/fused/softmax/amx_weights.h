@@ -3,16 +3,13 @@
 // Softmax weights of the AMX tile kernel: scores of a unit in f32 become bf16, [row][keys j and 16 + j in
 // pairs]. Two ways, both under the running maximum; no pass looks for it.
 //  * In fixed point, where nobody asks for the log-sum-exp: one FMA leaves 128 (score - maximum) as an
-//  integer
-//    in the low half of a float, which is a bf16 number's exponent and mantissa but for the difference
-//    between 2^f and 1 + f: a table of 64 bytes holds that, at most 11 units in the last place. Errors of a
-//    weight: 0.23 % rms and 0.72 % at most, where rounding to bf16 alone has 0.17 and 0.39 %; both average
-//    out over keys, and the sums are those of the weights as they are. 8 operations for 32 weights, of which
-//    6 integer: beside tile products an Intel core runs FMAs on one port only (384 FMAs beside 16 products:
-//    395 cycles, alone 201) but integer operations on the other one too (256 of each: 278), so that 2^x by
-//    reduce, three FMAs and scalef, 14 operations of which 12 wait for that port, took a sixth longer in all
-//    (D = 64: 736 cycles a unit where 641). Eight bits of fraction instead of seven, an operation more: 0 to
-//    10 % longer.
+//    integer in the low half of a float, which is a bf16 number's exponent and mantissa but for the
+//    difference between 2^f and 1 + f: a table of 64 bytes holds that, at most 11 units in the last place.
+//    Errors of a weight: 0.23 % rms and 0.72 % at most, where rounding to bf16 alone has 0.17 and 0.39 %;
+//    both average out over keys, and the sums are those of the weights as they are. 8 operations for 32
+//    weights, of which 6 integer: beside tile products an Intel core runs FMAs on one port only but integer
+//    operations on the other one too, so that 2^x by reduce, three FMAs and scalef, 14 operations of which 12
+//    wait for that port, was slower. So were eight bits of fraction instead of seven, an operation more.
 //  * By a polynomial, where the log-sum-exp is wanted or a score is out of fixed point's range: more than 8
 //    above the maximum, which is then raised, or more than 504 below, or not a number.
 #include <limits>
@@ -62,12 +59,14 @@ class Weights {
           store_row(c, fixed(c, s, r, row), fixed(c, s + kTileBytes, r, row), strays, w + r * kTileRowBytes);
         }
       } else {
+        // Hidden scores may be out of range too: no more than a false alarm.
+        alignas(64) std::uint32_t seen[kTileRows];
+        _mm512_store_si512(seen, pairwise(keys_seen(block, unit, half)));
+        ATTNBENCH_UNROLL
         for (int r = 0; r < kTileRows; ++r) {
           const __m512 row = _mm512_set1_ps(offset[r]);
-          const Seen seen = seen_by(block, unit, half, r);
-          store_row(c, _mm512_mask_mov_epi32(c.range, seen.first, fixed(c, s, r, row)),
-                    _mm512_mask_mov_epi32(c.range, seen.second, fixed(c, s + kTileBytes, r, row)), strays,
-                    w + r * kTileRowBytes);
+          store_row(c, fixed(c, s, r, row), fixed(c, s + kTileBytes, r, row), strays, w + r * kTileRowBytes,
+                    seen[r]);
         }
       }
     }
@@ -81,12 +80,13 @@ class Weights {
                                                                      std::byte* weights) {
     const __m512 scale = _mm512_set1_ps(block.scale_log2);
     const __m512i upper_to_lower = _mm512_set4_epi32(0x0f0e0f0e, 0x0b0a0b0a, 0x07060706, 0x03020302);
+    const Seen halves[] = {{block, unit, 0}, {block, unit, 1}};
     for (int row = 0; row < kLanes; ++row) {
       const int half = row / kTileRows;
       if (!unit.reads(half)) continue;
       const __m512 maximum = _mm512_set1_ps(block.maximum[row]);
       __m512 s[2];
-      load_visible(block, unit, scores, row, s);
+      load_visible(halves[half], scores, row, s);
       for (auto& x : s) x = power_of_two(_mm512_fmsub_ps(x, scale, maximum));
       if constexpr (WithLse) {
         float* sum = reinterpret_cast<float*>(sums_of(block)) + row * kTileRows;
@@ -101,18 +101,31 @@ class Weights {
     }
   }
 
+  /// Keys of a unit that the rows of a half may see.
+  struct Seen {
+    ATTNBENCH_SIMD_INLINE Seen(const Block& block, const Unit& unit, int half) : whole(unit.whole(half)) {
+      if (!whole) _mm512_store_si512(rows, keys_seen(block, unit, half));
+    }
+    alignas(64) std::uint32_t rows[kTileRows];
+    bool whole;
+  };
   /// A row's scores of a unit, minus infinity where it may not see the key.
-  ATTNBENCH_SIMD_INLINE static void load_visible(const Block& block, const Unit& unit,
-                                                 const std::byte* scores, int row, __m512 (&s)[2]) {
-    const int half = row / kTileRows;
-    const auto* tile = scores + half * 2 * kTileBytes + row % kTileRows * kTileRowBytes;
+  ATTNBENCH_SIMD_INLINE static void load_visible(const Seen& seen, const std::byte* scores, int row,
+                                                 __m512 (&s)[2]) {
+    const auto* tile = scores + row / kTileRows * 2 * kTileBytes + row % kTileRows * kTileRowBytes;
     s[0] = _mm512_load_ps(tile);
     s[1] = _mm512_load_ps(tile + kTileBytes);
-    if (unit.whole(half)) return;
-    const Seen seen = seen_by(block, unit, half, row % kTileRows);
+    if (seen.whole) return;
+    const auto keys = seen.rows[row % kTileRows];
     const __m512 hidden = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
-    s[0] = _mm512_mask_mov_ps(hidden, seen.first, s[0]);
-    s[1] = _mm512_mask_mov_ps(hidden, seen.second, s[1]);
+    s[0] = _mm512_mask_mov_ps(hidden, static_cast<__mmask16>(keys), s[0]);
+    s[1] = _mm512_mask_mov_ps(hidden, static_cast<__mmask16>(keys >> 16), s[1]);
+  }
+
+  /// Of 16 rows under a maximum of 0.
+  ATTNBENCH_SIMD_INLINE static __m512 of_rows(const Block& block, __m512 scores) {
+    const __m512 x = _mm512_mul_ps(scores, _mm512_set1_ps(block.scale_log2));
+    return power_of_two<5>(x);
   }
 
   /// AmxState::offset for a row's maximum.
@@ -141,22 +154,36 @@ class Weights {
     __m512i range, excess, table, lower_to_upper;
   };
 
-  struct Seen {
-    __mmask16 first, second;  ///< of keys 0 to 15 and 16 to 31
-  };
-  ATTNBENCH_SIMD_INLINE static Seen seen_by(const Block& block, const Unit& unit, int half, int row) {
+  /// A row a lane: bit j stands for key j.
+  ATTNBENCH_SIMD_INLINE static __m512i keys_seen(const Block& block, const Unit& unit, int half) {
+    const __m512i all = _mm512_set1_epi32(-1);
     const auto upto = [](int key) { return key >= kUnitKeys ? 0xffffffffU : (1U << key) - 1; };
-    std::uint32_t keys = upto(unit.end[half]) & ~upto(unit.begin[half]);
-    Seen seen{static_cast<__mmask16>(keys), static_cast<__mmask16>(keys >> 16)};
-    if (!unit.masked[half]) return seen;
-    const int lane = half * kTileRows + row;
-    const __m512i numbers = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    const __m512i from = _mm512_add_epi32(numbers, _mm512_set1_epi32(unit.first_key - block.begin[lane]));
-    const __m512i size = _mm512_set1_epi32(block.size[lane]);
-    seen.first = _mm512_mask_cmplt_epu32_mask(seen.first, from, size);
-    seen.second =
-        _mm512_mask_cmplt_epu32_mask(seen.second, _mm512_add_epi32(from, _mm512_set1_epi32(16)), size);
-    return seen;
+    const auto range = upto(unit.end[half]) & ~upto(unit.begin[half]);
+    const __m512i keys = _mm512_set1_epi32(static_cast<int>(range));
+    if (!unit.masked[half]) return keys;
+    const int lane = half * kTileRows;
+    const __m512i begin =
+        _mm512_sub_epi32(_mm512_load_si512(block.begin + lane), _mm512_set1_epi32(unit.first_key));
+    const __m512i end = _mm512_add_epi32(begin, _mm512_load_si512(block.size + lane));
+    const __m512i zero = _mm512_setzero_si512();
+    // Shifts by 32 and more leave nothing.
+    const __m512i from = _mm512_sllv_epi32(all, _mm512_max_epi32(begin, zero));
+    const __m512i behind = _mm512_sllv_epi32(all, _mm512_max_epi32(end, zero));
+    return _mm512_and_si512(keys, _mm512_andnot_si512(behind, from));
+  }
+  /// Bits j and 16 + j side by side.
+  ATTNBENCH_SIMD_INLINE static __m512i pairwise(__m512i bits) {
+    bits = exchange<8>(bits, 0x0000ff00);
+    bits = exchange<4>(bits, 0x00f000f0);
+    bits = exchange<2>(bits, 0x0c0c0c0c);
+    return exchange<1>(bits, 0x22222222);
+  }
+  /// Exchanges the bits of `mask` with those `Shift` above.
+  template <int Shift>
+  ATTNBENCH_SIMD_INLINE static __m512i exchange(__m512i bits, int mask) {
+    const __m512i difference =
+        _mm512_and_si512(_mm512_xor_si512(bits, _mm512_srli_epi32(bits, Shift)), _mm512_set1_epi32(mask));
+    return _mm512_xor_si512(bits, _mm512_xor_si512(difference, _mm512_slli_epi32(difference, Shift)));
   }
 
   ATTNBENCH_SIMD_INLINE static __m512i fixed(const Constants& c, const std::byte* tile, int row,
@@ -165,14 +192,14 @@ class Weights {
   }
   /// Two vectors of fixed-point numbers as bf16 pairs; differences from the range gather in `strays`.
   ATTNBENCH_SIMD_INLINE static void store_row(const Constants& c, __m512i first, __m512i second,
-                                              __m512i& strays, std::byte* to) {
+                                              __m512i& strays, std::byte* to, __mmask32 seen = 0xffffffffU) {
     constexpr int kOrDifference = 0xf6;  // a | (b ^ c)
     strays = _mm512_ternarylogic_epi32(strays, first, c.range, kOrDifference);
     strays = _mm512_ternarylogic_epi32(strays, second, c.range, kOrDifference);
     const __m512i y = _mm512_mask_shuffle_epi8(first, 0xccccccccccccccccU, second, c.lower_to_upper);
     const __m512i excess =
         _mm512_mask_permutexvar_epi8(c.excess, 0x5555555555555555U, _mm512_srli_epi16(y, 1), c.table);
-    _mm512_store_si512(to, _mm512_subs_epu16(y, excess));
+    _mm512_store_si512(to, _mm512_maskz_subs_epu16(seen, y, excess));
   }
 
   /// Coefficients of 2^f on [0, 1), lowest first: minimax in relative error with the first one held at 1.
@@ -184,15 +211,15 @@ class Weights {
   static constexpr float kHalfUlp = 1.0F / 256;
 
   /// 2^x; of minus infinity 0.
+  template <int Degree = WithLse ? 5 : 3>
   ATTNBENCH_SIMD_INLINE static __m512 power_of_two(__m512 x) {
     constexpr int kFractionAboveFloor = 0x09;  // round down, no exceptions
     const __m512 f = _mm512_reduce_ps(x, kFractionAboveFloor);
-    constexpr int kDegree = WithLse ? 5 : 3;
-    constexpr auto* c = WithLse ? kFifth : kThird;
-    __m512 p = _mm512_set1_ps(c[kDegree]);
+    constexpr auto* c = Degree == 5 ? kFifth : kThird;
+    __m512 p = _mm512_set1_ps(c[Degree]);
     ATTNBENCH_UNROLL
-    for (int k = kDegree - 1; k > 0; --k) p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c[k]));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c[0] + (WithLse ? 0.0F : kHalfUlp)));
+    for (int k = Degree - 1; k > 0; --k) p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c[k]));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c[0] + (Degree == 5 ? 0.0F : kHalfUlp)));
     return _mm512_scalef_ps(p, x);
   }
 };

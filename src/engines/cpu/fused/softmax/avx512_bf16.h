@@ -43,6 +43,13 @@ struct Bf16 {
   ATTNBENCH_SIMD_INLINE static __m512i negated(__m512i x) {
     return _mm512_xor_si512(x, _mm512_set1_epi32(static_cast<int>(0x80008000U)));
   }
+  /// Pairs of two columns of the output, rounded to nearest even.
+  ATTNBENCH_SIMD_INLINE static __m512i rounded_pair(__m512 first, __m512 second) {
+    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i index =
+        _mm512_or_si512(lanes, _mm512_slli_epi32(_mm512_add_epi32(lanes, _mm512_set1_epi32(16)), 16));
+    return _mm512_permutexvar_epi16(index, (__m512i)_mm512_cvtne2ps_pbh(second, first));
+  }
   ATTNBENCH_SIMD_INLINE static void store(std::byte* row, std::int64_t column, __m512 values) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(row + column * 2), (__m256i)_mm512_cvtneps_pbh(values));
   }

@@ -137,6 +137,17 @@ class Rows {
     for (; column + kMostColumns <= whole; column += kMostColumns) {
       add_values<Count, kMostColumns>(block, v, span.v_stride_bytes, keys, row, column, 0xffff);
     }
+    // A column alone is one chain of sums, or two: each step waits for the one before.
+    if constexpr (kMostColumns > 4) {
+      for (; column + 4 <= whole; column += 4) {
+        add_values<Count, 4>(block, v, span.v_stride_bytes, keys, row, column, 0xffff);
+      }
+    }
+    if constexpr (kMostColumns > 2) {
+      for (; column + 2 <= whole; column += 2) {
+        add_values<Count, 2>(block, v, span.v_stride_bytes, keys, row, column, 0xffff);
+      }
+    }
     for (; column < vectors_of(block.head_dim_v); ++column) {
       add_values<Count, 1>(block, v, span.v_stride_bytes, keys, row, column,
                            mask_of(block.head_dim_v / Path::kPack - column * 16));

@@ -76,6 +76,8 @@ class Tile {
     }
     tile.drain();
     add_values(block, spans, first_weights);
+    block.ahead_keys = 0;
+    block.ahead_q = 0;
     block.empty = false;
   }
 
@@ -86,7 +88,27 @@ class Tile {
       const __m512 factor = block.partial != nullptr
                                 ? _mm512_set1_ps(1.0F)
                                 : _mm512_div_ps(_mm512_set1_ps(1.0F), _mm512_load_ps(block.sum + first));
-      for (std::int64_t d = 0; d < block.head_dim_v; d += 16) {
+      std::int64_t d = 0;
+      if constexpr (Path::kPack == 2) {
+        if (block.partial == nullptr) {
+          for (; d + 32 <= block.head_dim_v; d += 32) {
+            __m512i t[16];
+            ATTNBENCH_UNROLL
+            for (int c = 0; c < 16; ++c) {
+              const float* column = block.output + (d + 2 * c) * kLanes + first;
+              t[c] = Path::rounded_pair(_mm512_mul_ps(factor, _mm512_load_ps(column)),
+                                        _mm512_mul_ps(factor, _mm512_load_ps(column + kLanes)));
+            }
+            transpose_16x16(t);
+            ATTNBENCH_UNROLL
+            for (int r = 0; r < 16; ++r) {
+              if (r >= rows) continue;  // clang unrolls no loop that ends early
+              _mm512_storeu_si512(block.o[first + r] + d * 2, t[r]);
+            }
+          }
+        }
+      }
+      for (; d < block.head_dim_v; d += 16) {
         __m512i t[16];
         ATTNBENCH_UNROLL
         for (int c = 0; c < 16; ++c) {
@@ -171,6 +193,10 @@ class Tile {
   template <int Keys, int First, int Count>
   ATTNBENCH_SIMD_INLINE static void multiply(const float* q, const std::byte* k, std::int64_t stride,
                                              std::int64_t words, __m512 (&s)[Keys][Count]) {
+    if constexpr (Keys == 1 && Path::kRunWords == 0) {
+      multiply_one<First, Count>(q, k, words, s[0]);
+      return;
+    }
     for (std::int64_t word = 0; word < words; ++word) {
       __m512i lanes[Count];
       ATTNBENCH_UNROLL
@@ -182,6 +208,34 @@ class Tile {
         ATTNBENCH_UNROLL
         for (int h = 0; h < Count; ++h) s[j][h] = Path::dot(s[j][h], lanes[h], element);
       }
+    }
+  }
+
+  /// multiply() of one key: four chains of sums, or every step waits for the one before. head_dim_qk is a
+  /// multiple of 16, so words are one of 4.
+  template <int First, int Count>
+  ATTNBENCH_SIMD_INLINE static void multiply_one(const float* q, const std::byte* k, std::int64_t words,
+                                                 __m512 (&s)[Count]) {
+    __m512 chain[4][Count];
+    ATTNBENCH_UNROLL
+    for (auto& sums : chain) {
+      ATTNBENCH_UNROLL
+      for (auto& sum : sums) sum = _mm512_setzero_ps();
+    }
+    for (std::int64_t word = 0; word < words; word += 4, q += 4 * kLanes, k += 16) {
+      ATTNBENCH_UNROLL
+      for (int c = 0; c < 4; ++c) {
+        const __m512i element = broadcast_word(k + c * 4);
+        ATTNBENCH_UNROLL
+        for (int h = 0; h < Count; ++h) {
+          const __m512i lanes = _mm512_load_si512(q + c * kLanes + (First + h) * kHalfLanes);
+          chain[c][h] = Path::dot(chain[c][h], lanes, element);
+        }
+      }
+    }
+    ATTNBENCH_UNROLL
+    for (int h = 0; h < Count; ++h) {
+      s[h] = _mm512_add_ps(_mm512_add_ps(chain[0][h], chain[1][h]), _mm512_add_ps(chain[2][h], chain[3][h]));
     }
   }
 
@@ -353,7 +407,9 @@ class Tile {
   /// output += V^T P^T over all spans, 8 columns of V at a time.
   ATTNBENCH_SIMD_INLINE static void add_values(Block& block, std::span<const KeySpan> spans,
                                                const std::uint32_t* weights) {
+    const bool ahead = block.ahead_keys > 0 || block.ahead_q != 0;
     for (std::int64_t d = 0; d < block.head_dim_v; d += kValueColumns) {
+      if (ahead) prefetch_next(block, d);
       float* output = block.output + d * kLanes;
       __m512 o[kValueColumns][2];
       ATTNBENCH_UNROLL
@@ -399,6 +455,33 @@ class Tile {
         ATTNBENCH_UNROLL
         for (int h = 0; h < 2; ++h) _mm512_store_ps(output + c * kLanes + h * kHalfLanes, o[c][h]);
       }
+    }
+  }
+
+  /// A share of what the next block needs, beside the products of columns d .. d + 7.
+  ATTNBENCH_SIMD_INLINE static void prefetch_next(const Block& block, std::int64_t d) {
+    const auto steps = static_cast<int>(block.head_dim_v) / kValueColumns;
+    const auto step = static_cast<int>(d) / kValueColumns;
+    const auto qk_bytes = block.head_dim_qk * 4 / Path::kPack;
+    const auto v_bytes = block.head_dim_v * 4 / Path::kPack;
+    const std::byte* k = block.ahead_k.first + step * block.ahead_k.stride_bytes;
+    const std::byte* v = block.ahead_v.first + step * block.ahead_v.stride_bytes;
+    for (int key = step; key < block.ahead_keys; key += steps) {
+      prefetch_row(k, qk_bytes);
+      prefetch_row(v, v_bytes);
+      k += steps * block.ahead_k.stride_bytes;
+      v += steps * block.ahead_v.stride_bytes;
+    }
+    if (block.ahead_q == 0) return;
+    for (int lane = step; lane < block.rows; lane += steps) {
+      prefetch_row(block.q[lane] + block.ahead_q, qk_bytes);
+      prefetch_row(block.o[lane] + block.ahead_o, v_bytes);
+    }
+  }
+
+  ATTNBENCH_SIMD_INLINE static void prefetch_row(const std::byte* row, std::int64_t row_bytes) {
+    for (std::int64_t b = 0; b < row_bytes; b += 64) {
+      _mm_prefetch(reinterpret_cast<const char*>(row + b), _MM_HINT_T1);
     }
   }
 

@@ -48,6 +48,12 @@ struct KeySpan {
   Halves halves = Halves::both;
 };
 
+/// Rows of K or V as they stand in the tensor.
+struct KeyRows {
+  const std::byte* first = nullptr;
+  std::int64_t stride_bytes = 0;
+};
+
 /// Up to 32 rows that read the same kv head, and the running state of their softmax.
 struct Block {
   int rows = 0;
@@ -56,10 +62,18 @@ struct Block {
   float scale_log2 = 0;  ///< |softmax_scale| log2(e): scores are kept in powers of two
   float q_factor = 1;    ///< sign of softmax_scale, 0 where the scale is 0
   const std::byte* q[kLanes];
+  std::int64_t q_stride_bytes = 0;  ///< between rows that are evenly spaced, else 0
   std::byte* o[kLanes];
   float* lse[kLanes];  ///< null: not wanted
   /// Where not null, finish() writes unnormalised f32 rows here ([rows][head_dim_v]) and leaves o and lse.
   float* partial = nullptr;
+
+  /// What the next block reads and writes, for tile kernels that bring it into L2 beside their products:
+  /// `ahead_q` and `ahead_o` bytes behind q[l] and o[l] (0: nothing), ahead_keys rows of K and V.
+  std::int64_t ahead_q = 0;
+  std::int64_t ahead_o = 0;
+  KeyRows ahead_k, ahead_v;
+  int ahead_keys = 0;
 
   /// Lane l may see key j where 0 <= j - begin[l] < size[l]; 0 for lanes without a row.
   alignas(64) std::int32_t begin[kLanes];
@@ -131,6 +145,8 @@ struct SoftmaxPath {
   /// Called by a thread before and after its blocks of a call. May be null.
   void (*enter)() = nullptr;
   void (*leave)() = nullptr;
+  /// The tile kernel reads Block::ahead_keys and its neighbours.
+  bool looks_ahead = true;
 };
 
 }  // namespace attnbench::cpu::fused

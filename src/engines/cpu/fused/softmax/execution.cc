@@ -1,9 +1,10 @@
 // K and V are packed by the thread that needs them, ahead of its blocks and once a kv head: no barrier,
-// and a window's packed rows stay in cache. Measured and rejected (Zen 4, one core, bf16, D = 64):
-// prefetching the next block's rows of Q, K and V into L2 in windows and block-sparse (N = 1024 and 8192: no
-// faster, up to 13 % slower in one of three pairs). The same, and rows of O, on a Xeon with AMX, against
-// dense: swa(w=64) N = 1024 3.4 times faster where 3.7 without, N = 8192 28 to 29 where 25 to 27;
-// block_sparse(32) as without within the noise.
+// and a window's packed rows stay in cache. In windows and block-sparse each block brings the rows of Q, K, V
+// and O of the next one into L2, a share beside every eighth of its products with V. Against dense, Zen 4,
+// one core, bf16, D = 64, N = 1024 / 8192: swa(w=64) 8.1 to 9.3 / 57 to 59 times faster without, 9.9 to 10.0
+// / 76 to 78 with; block_sparse(32, 1) 16 to 17 / 90 to 100 without, 19 to 20 / 122 to 130 with. All at once
+// ahead of the block it gained nothing there, nor on the AMX path of a Xeon (N = 1024: swa(w=64) 3.4 times
+// faster where 3.7 without; N = 8192: 28 to 29 where 25 to 27).
 #include "engines/cpu/fused/softmax/execution.h"
 
 #include <algorithm>
@@ -25,6 +26,9 @@ namespace {
 constexpr std::int64_t kSerialWork = std::int64_t{3} << 19;
 /// A split block's part has at least this many keys.
 constexpr std::int64_t kPartKeys = 512;
+
+/// Keys that global rows go through at a time, ahead of the local blocks that find them packed.
+constexpr std::int64_t kGlobalKeys = 256;
 
 /// Fewest packed keys worth sliding over: at the end of the buffer a block's keys are packed again.
 constexpr std::int64_t kPackedKeys = 1024;
@@ -56,6 +60,14 @@ class Rows {
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
+/// Global rows so few that keys would not be packed for them alone go through those packed for the local
+/// blocks, a chunk ahead of them: K and V are read once, and by the tile kernel.
+bool runs_globals_along(const SoftmaxPath& path, const Problem& problem) {
+  const auto& m = problem.mechanism;
+  const auto rows = m.globals * (problem.shape.num_q_heads / m.num_kv_heads);
+  return path.pack_keys != nullptr && rows > 0 && rows <= path.few_rows;
+}
+
 }  // namespace
 
 SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device)
@@ -86,13 +98,13 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
   }
 
   const auto key_bytes = (s.head_dim_qk + s.head_dim_v) * size_bytes(path_.dtype);
-  const bool windowed = m.kind == MechanismKind::swa || m.kind == MechanismKind::block_sparse;
-  if (parts_ == 1 && !windowed && s.seqlen_kv * key_bytes >= kLongHead) {
+  windowed_ = m.kind == MechanismKind::swa || m.kind == MechanismKind::block_sparse;
+  if (parts_ == 1 && !windowed_ && s.seqlen_kv * key_bytes >= kLongHead) {
     blocks_at_once_ = path_.blocks_at_once;
     chunk_keys_ = kChunk / key_bytes / kTileKeys * kTileKeys;
   }
 
-  const auto running = threads_ * blocks_at_once_;
+  const auto running = threads_ * running_blocks();
   output_ = ThreadParts(workspace_, running, kLanes * s.head_dim_v * 4);
   queries_ = ThreadParts(workspace_, running, kQueriesBytes);
   weights_ = ThreadParts(workspace_, running, kWeightsBytes);
@@ -122,6 +134,10 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
   bind_workers();
 }
 
+int SoftmaxExecution::running_blocks() const {
+  return blocks_at_once_ + (runs_globals_along(path_, problem_) ? 1 : 0);
+}
+
 std::int64_t SoftmaxExecution::planned_bytes(const SoftmaxPath& path, const Problem& problem,
                                              const Device& device) {
   return SoftmaxExecution(path, problem, device, false).workspace_bytes();
@@ -131,10 +147,10 @@ void SoftmaxExecution::bind_workers() {
   const auto& s = problem_.shape;
   for (int thread = 0; thread < threads_; ++thread) {
     auto& worker = workers_[static_cast<std::size_t>(thread)];
-    worker.running.resize(static_cast<std::size_t>(blocks_at_once_));
-    for (int n = 0; n < blocks_at_once_; ++n) {
+    worker.running.resize(static_cast<std::size_t>(running_blocks()));
+    for (int n = 0; n < running_blocks(); ++n) {
       auto& block = worker.running[static_cast<std::size_t>(n)].block;
-      const int number = thread * blocks_at_once_ + n;
+      const int number = thread * running_blocks() + n;
       block.head_dim_qk = s.head_dim_qk;
       block.head_dim_v = s.head_dim_v;
       block.scale_log2 = static_cast<float>(std::abs(s.softmax_scale) * std::numbers::log2e);
@@ -187,7 +203,7 @@ void SoftmaxExecution::enqueue(const Tensors& tensors, Queue&) {
   std::int64_t cost = 0;
   for (std::int64_t b = 0; b < problem_.shape.batch; ++b) {
     auto& head_cost = head_costs_[static_cast<std::size_t>(b)];
-    head_cost = geometry(tensors, b).total_cost() * parts_;
+    head_cost = threads_ == 1 ? 1 : geometry(tensors, b).total_cost() * parts_;
     cost += head_cost * problem_.mechanism.num_kv_heads;
   }
   parallel_for(threads_, threads_, [&](std::int64_t share, std::int64_t, int) {
@@ -221,6 +237,8 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
                                  Worker& worker) {
   worker.packed_batch = -1;  // V may have changed since the last call
   if (path_.enter != nullptr) path_.enter();
+  const bool along = parts_ == 1 && !tensors.lse && runs_globals_along(path_, problem_);
+  worker.global_keys = -1;
   std::int64_t at = 0;
   const auto wanted = [&](std::int64_t batch) {
     const auto head_cost = head_costs_[static_cast<std::size_t>(batch)];
@@ -240,19 +258,47 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
       }
       return;
     }
-    for (int part = 0; part < parts_; ++part, at += cost) {
-      if (at >= begin && at < end) run_part(tensors, head, item, part, worker);
+    const bool global = along && head.is_global(item.begin);
+    if (global && at >= begin && at < end) {
+      close_globals(tensors, head, worker);
+      open(tensors, head, item, 0, worker.running.back(), true);
+      worker.global_keys = 0;
     }
+    for (int part = 0; part < parts_; ++part, at += cost) {
+      if (global || at < begin || at >= end) continue;
+      run_globals(tensors, head, head.allowed(item.end - 1).local.end, worker);
+      run_part(tensors, head, item, part, worker);
+    }
+    if (item.end == head.rows() || at >= end) close_globals(tensors, head, worker);
   });
   if (path_.leave != nullptr) path_.leave();
+}
+
+void SoftmaxExecution::run_globals(const Tensors& tensors, const HeadGeometry& head, std::int64_t end,
+                                   Worker& worker) const {
+  while (worker.global_keys >= 0 && worker.global_keys < end) {
+    const auto next = std::min(worker.global_keys + kGlobalKeys, head.keys());
+    feed(tensors, head, worker.running.back(), {}, {worker.global_keys, next}, worker);
+    worker.global_keys = next;
+  }
+}
+
+void SoftmaxExecution::close_globals(const Tensors& tensors, const HeadGeometry& head, Worker& worker) const {
+  if (worker.global_keys < 0) return;
+  run_globals(tensors, head, head.keys(), worker);
+  close(worker.running.back());
+  worker.global_keys = -1;
 }
 
 void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
                                 Worker& worker) {
   auto& running = worker.running.front();
   open(tensors, head, item, part, running);
-  const auto globals = part == 0 ? head.allowed(item.begin).globals : KeyRange{};
-  feed(tensors, head, running, globals, part_of_keys(head, item.begin, item.end, part, parts_), worker);
+  const bool has_globals = part == 0 && problem_.mechanism.globals > 0;
+  const auto globals = has_globals ? head.allowed(item.begin).globals : KeyRange{};
+  const auto within =
+      parts_ == 1 ? KeyRange{0, head.keys()} : part_of_keys(head, item.begin, item.end, part, parts_);
+  feed(tensors, head, running, globals, within, worker);
   close(running);
 }
 
@@ -268,17 +314,39 @@ void SoftmaxExecution::run_opened(const Tensors& tensors, const HeadGeometry& he
 }
 
 void SoftmaxExecution::open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
-                            Running& running) const {
+                            Running& running, bool packed) const {
   auto& block = running.block;
   bind_rows(tensors, head, item, block);
   block.partial = parts_ > 1 ? partial(item, part) : nullptr;
   const bool with_lse = block.lse[0] != nullptr;
   running.item = item;
-  running.few = block.rows <= path_.few_rows;
+  running.few = !packed && block.rows <= path_.few_rows;
   running.has_masks = false;
   running.kernel = running.few ? (with_lse ? &path_.few_with_lse : &path_.few)
                                : (with_lse ? &path_.tile_with_lse : &path_.tile);
   running.kernel->begin(block);
+  look_ahead(tensors, head, item, block);
+}
+
+void SoftmaxExecution::look_ahead(const Tensors& tensors, const HeadGeometry& head, const Item& item,
+                                  Block& block) const {
+  block.ahead_keys = 0;
+  block.ahead_q = 0;
+  if (!path_.looks_ahead || !windowed_ || item.end >= head.rows()) return;
+  const auto next_end = head.block_end(item.end);
+  const auto begin = head.allowed(item.end - 1).local.end;
+  const auto end = head.allowed(next_end - 1).local.end;
+  if (end > begin) {
+    const Rows k(tensors.k, item.batch);
+    const Rows v(tensors.v, item.batch);
+    block.ahead_keys = static_cast<int>(end - begin);
+    block.ahead_k = {k.at(item.kv_head, begin), k.stride()};
+    block.ahead_v = {v.at(item.kv_head, begin), v.stride()};
+  }
+  const bool same_lanes = kLanes % group_ == 0 && next_end - item.end == block.rows;
+  const auto queries = block.rows / group_;
+  block.ahead_q = same_lanes ? queries * Rows(tensors.q, item.batch).stride() : 0;
+  block.ahead_o = queries * Rows(tensors.o, item.batch).stride();
 }
 
 void SoftmaxExecution::feed(const Tensors& tensors, const HeadGeometry& head, Running& running,
@@ -297,10 +365,10 @@ void SoftmaxExecution::feed(const Tensors& tensors, const HeadGeometry& head, Ru
 
   const Rows k(tensors.k, item.batch);
   const Rows v(tensors.v, item.batch);
-  const auto span_of = [&](const Piece& piece, const std::byte* packed_k, const std::byte* packed_v,
-                           std::int64_t origin) {
+  // Written in place: a copy of fields just written, in wider pieces, waits for them.
+  const auto bind_span = [&](KeySpan& span, const Piece& piece, const std::byte* packed_k,
+                             const std::byte* packed_v, std::int64_t origin) {
     const auto key = piece.keys.begin;
-    KeySpan span;
     span.k = k.at(item.kv_head, key);
     span.k_stride_bytes = k.stride();
     span.v = v.at(item.kv_head, key);
@@ -321,16 +389,26 @@ void SoftmaxExecution::feed(const Tensors& tensors, const HeadGeometry& head, Ru
     span.full_begin = static_cast<std::int32_t>(piece.full.begin);
     span.full_end = static_cast<std::int32_t>(piece.full.end);
     span.halves = piece.halves;
-    return span;
   };
-  Feeder feeder(*running.kernel, block, path_.attend_keys);
+  KeySpan spans[1 + std::tuple_size_v<decltype(pieces.piece)>];
+  std::size_t count = 0;
+  std::int64_t keys = 0;
   if (globals.size() > 0) {
     const auto halves = block.rows > kHalfLanes ? Halves::both : Halves::low;
-    feeder.add(span_of({globals, globals, halves}, worker.packed_k.globals, worker.packed_v.globals, 0));
+    bind_span(spans[count++], {globals, globals, halves}, worker.packed_k.globals, worker.packed_v.globals,
+              0);
+    keys = round_up(globals.size(), 2);
   }
   for (const auto& piece : pieces.view()) {
-    feeder.add(span_of(piece, worker.packed_k.local, worker.packed_v.local, worker.packed_keys.begin));
+    bind_span(spans[count++], piece, worker.packed_k.local, worker.packed_v.local, worker.packed_keys.begin);
+    keys += round_up(piece.keys.size(), 2);
   }
+  if (keys <= path_.attend_keys) {
+    if (count > 0) running.kernel->attend(block, {spans, count});
+    return;
+  }
+  Feeder feeder(*running.kernel, block, path_.attend_keys);
+  for (const auto& span : std::span(spans, count)) feeder.add(span);
   feeder.flush();
 }
 
@@ -349,6 +427,17 @@ void SoftmaxExecution::bind_rows(const Tensors& tensors, const HeadGeometry& hea
   const Rows q(tensors.q, item.batch);
   const Rows o(tensors.o, item.batch);
   block.rows = static_cast<int>(item.end - item.begin);
+  block.q_stride_bytes = group_ == 1 ? q.stride() : 0;
+  if (group_ == 1 && !tensors.lse) {
+    const auto* first_q = q.at(item.kv_head, item.begin);
+    auto* first_o = o.at(item.kv_head, item.begin);
+    for (int lane = 0; lane < block.rows; ++lane) {
+      block.q[lane] = first_q + lane * q.stride();
+      block.o[lane] = first_o + lane * o.stride();
+      block.lse[lane] = nullptr;
+    }
+    return;
+  }
   auto query = head.query(item.begin);
   auto in_group = item.begin - query * group_;
   for (int lane = 0; lane < block.rows; ++lane) {
@@ -363,17 +452,46 @@ void SoftmaxExecution::bind_rows(const Tensors& tensors, const HeadGeometry& hea
   }
 }
 
-void SoftmaxExecution::bind_masks(const HeadGeometry& head, const Item& item, Block& block) {
-  std::int64_t query = -1;
-  KeyRange local;
-  for (int lane = 0; lane < block.rows; ++lane) {
-    const auto row = item.begin + lane;
-    if (head.query(row) != query) {
-      query = head.query(row);
-      local = head.allowed(row).local;
+void SoftmaxExecution::bind_masks(const HeadGeometry& head, const Item& item, Block& block) const {
+  const auto first_query = head.query(item.begin);
+  const auto first = head.allowed(item.begin).local;
+  const auto last = head.allowed(item.end - 1).local;
+  const auto steps = head.query(item.end - 1) - first_query;
+  // A bound that is the same at both ends of the block stays; but for blocks of keys, none moves by more than
+  // one key a query, so that it moves evenly where it does so in all. Asking for each row took a good part of
+  // a window's block.
+  const auto even = [&](std::int64_t from, std::int64_t to) {
+    return to == from || (to - from == steps && problem_.mechanism.kind != MechanismKind::block_sparse);
+  };
+  if (even(first.begin, last.begin) && even(first.end, last.end)) {
+    const auto begin_step = static_cast<std::int32_t>(last.begin != first.begin);
+    const auto size_step = static_cast<std::int32_t>(last.end != first.end) - begin_step;
+    const auto begin = static_cast<std::int32_t>(first.begin);
+    const auto size = static_cast<std::int32_t>(first.size());
+    if (group_ == 1) {
+      for (std::int32_t lane = 0; lane < kLanes; ++lane) {
+        block.begin[lane] = begin + lane * begin_step;
+        block.size[lane] = size + lane * size_step;
+      }
+    } else {
+      for (int lane = 0; lane < block.rows; ++lane) {
+        const auto step = static_cast<std::int32_t>(head.query(item.begin + lane) - first_query);
+        block.begin[lane] = begin + step * begin_step;
+        block.size[lane] = size + step * size_step;
+      }
     }
-    block.begin[lane] = static_cast<std::int32_t>(local.begin);
-    block.size[lane] = static_cast<std::int32_t>(local.size());
+  } else {
+    std::int64_t query = -1;
+    KeyRange local;
+    for (int lane = 0; lane < block.rows; ++lane) {
+      const auto row = item.begin + lane;
+      if (head.query(row) != query) {
+        query = head.query(row);
+        local = head.allowed(row).local;
+      }
+      block.begin[lane] = static_cast<std::int32_t>(local.begin);
+      block.size[lane] = static_cast<std::int32_t>(local.size());
+    }
   }
   std::fill(block.begin + block.rows, block.begin + kLanes, 0);
   std::fill(block.size + block.rows, block.size + kLanes, 0);
@@ -415,7 +533,7 @@ void SoftmaxExecution::pack(const Tensors& tensors, const HeadGeometry& head, co
   }
   const auto begin = local.begin / path_.packed_keys * path_.packed_keys;
   const auto end = std::min(round_up(local.end, path_.packed_keys), head.keys());
-  if (new_head || begin < keys.begin || begin > keys.end || end - keys.begin > packed_keys_) {
+  if (new_head || begin < keys.begin || begin >= keys.end || end - keys.begin > packed_keys_) {
     keys = {begin, begin};
   }
   if (end <= keys.end) return;
@@ -469,7 +587,8 @@ double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
     const HeadGeometry head(m, group, s.seqlen_q, keys);
     for (auto row = head.first_row(); row < head.rows();) {
       const auto end = head.block_end(row);
-      const bool few = end - row <= path.few_rows;
+      const bool along = head.is_global(row) && runs_globals_along(path, problem);
+      const bool few = end - row <= path.few_rows && !along;
       const auto globals = head.allowed(row).globals.size();
       const KeyRange all{0, keys};
       const auto lanes_used = few ? end - row : end - row > kHalfLanes ? kLanes : kHalfLanes;

@@ -45,8 +45,10 @@ class SoftmaxExecution final : public Execution {
   };
   /// A thread's state. K and V stay packed for the blocks of the same kv head that follow.
   struct Worker {
-    std::vector<Running> running;  ///< SoftmaxPath::blocks_at_once
+    std::vector<Running> running;  ///< running_blocks()
     int opened = 0;
+    /// Of the global rows' block, the last of `running`, those it has read; -1: none is open.
+    std::int64_t global_keys = -1;
     std::int64_t packed_batch = -1;
     std::int64_t packed_kv_head = -1;
     KeyRange packed_keys;
@@ -55,6 +57,8 @@ class SoftmaxExecution final : public Execution {
   };
 
   SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device, bool allocate);
+  /// Of a thread, with one for global rows where they run along with the others.
+  int running_blocks() const;
   void bind_workers();
   HeadGeometry geometry(const Tensors& tensors, std::int64_t batch) const;
   /// visit(head, item) for all blocks of rows that see a key, in heads where wanted(batch) says so.
@@ -69,14 +73,19 @@ class SoftmaxExecution final : public Execution {
   void run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Worker& worker);
   /// Takes the worker's opened blocks through all keys of their head, chunk by chunk.
   void run_opened(const Tensors& tensors, const HeadGeometry& head, Worker& worker);
-  void open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
-            Running& running) const;
+  void open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Running& running,
+            bool packed = false) const;
+  /// Takes the global rows' block through its keys up to `end` at least.
+  void run_globals(const Tensors& tensors, const HeadGeometry& head, std::int64_t end, Worker& worker) const;
+  void close_globals(const Tensors& tensors, const HeadGeometry& head, Worker& worker) const;
+  /// Tells the block's kernel what the next block of the head will need.
+  void look_ahead(const Tensors& tensors, const HeadGeometry& head, const Item& item, Block& block) const;
   /// The keys of `globals`, then local ones within `within`.
   void feed(const Tensors& tensors, const HeadGeometry& head, Running& running, KeyRange globals,
             KeyRange within, Worker& worker) const;
   void close(Running& running) const;
   void bind_rows(const Tensors& tensors, const HeadGeometry& head, const Item& item, Block& block) const;
-  static void bind_masks(const HeadGeometry& head, const Item& item, Block& block);
+  void bind_masks(const HeadGeometry& head, const Item& item, Block& block) const;
   void pack(const Tensors& tensors, const HeadGeometry& head, const Item& item, KeyRange local,
             Worker& worker) const;
   /// f32 rows [rows][head_dim_v], then kLanes maxima, then kLanes sums.
@@ -86,6 +95,7 @@ class SoftmaxExecution final : public Execution {
   const SoftmaxPath& path_;
   Problem problem_;
   std::int64_t group_;
+  bool windowed_ = false;
   int threads_ = 1;
   int parts_ = 1;                         ///< of each block's keys
   int blocks_at_once_ = 1;                ///< of a thread, between begin() and finish()

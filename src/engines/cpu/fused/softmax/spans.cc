@@ -28,14 +28,23 @@ bool Pieces::all_full() const {
 }
 
 Pieces cut_pieces(const HeadGeometry& head, std::int64_t begin, std::int64_t end, KeyRange within) {
+  // Keys only move forward along the rows: those at the ends of the halves say all.
   const auto middle = std::min(begin + kHalfLanes, end);
-  const auto low = aligned(intersection(head.local_union(begin, middle), within), head.keys());
-  const auto high = aligned(intersection(head.local_union(middle, end), within), head.keys());
+  const auto local = [&](std::int64_t row) { return head.allowed(row).local; };
+  const auto low_first = local(begin);
+  const auto low_last = local(middle - 1);
+  const auto high_first = middle < end ? local(middle) : low_last;
+  const auto high_last = middle < end ? local(end - 1) : low_last;
+  const auto seen = [&](std::int64_t from, std::int64_t to) {
+    return aligned(intersection({from, to}, within), head.keys());
+  };
+  const auto low = seen(low_first.begin, low_last.end);
+  const auto high = middle < end ? seen(high_first.begin, high_last.end) : KeyRange{};
   Pieces pieces;
   const auto add = [&](KeyRange keys, Halves halves) {
     if (keys.size() == 0) return;
-    const auto full = head.local_intersection(halves == Halves::high ? middle : begin,
-                                              halves == Halves::low ? middle : end);
+    const KeyRange full{halves == Halves::low ? low_last.begin : high_last.begin,
+                        halves == Halves::high ? high_first.end : low_first.end};
     pieces.piece[static_cast<std::size_t>(pieces.count++)] = {keys, full, halves};
   };
   if (high.size() == 0 || low.size() == 0 || high.begin >= low.end) {
