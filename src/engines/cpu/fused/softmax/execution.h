@@ -109,6 +109,10 @@ class SoftmaxExecution final : public Execution {
   std::int64_t partials_ = 0;
 };
 
+/// Global rows so few that keys would not be packed for them alone go through those packed for the local
+/// blocks, a chunk ahead of them: K and V are read once, and by the tile kernel.
+bool runs_globals_along(const SoftmaxPath& path, const Problem& problem);
+
 /// FLOPs the path really does: lanes without a row and masked keys of its tiles included.
 double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem);
 
