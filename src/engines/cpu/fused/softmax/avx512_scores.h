@@ -1,0 +1,120 @@
+#pragma once
+
+// S^T = K Q^T of the AVX-512 tile kernel: Q packed as [word][lane], words of K broadcast from memory. First
+// and Count name the 16-lane halves.
+#include <cstring>
+
+#include "engines/cpu/fused/avx512.h"
+#include "engines/cpu/fused/softmax/block.h"
+
+namespace attnbench::cpu::fused {
+namespace {
+
+ATTNBENCH_SIMD_INLINE __m512i broadcast_word(const std::byte* address) {
+  int word;  // rows of bf16 with an odd stride are not aligned to it
+  std::memcpy(&word, address, sizeof word);
+  return _mm512_set1_epi32(word);
+}
+
+/// multiply() of one key: four chains of sums, or every step waits for the one before. head_dim_qk is a
+/// multiple of 16, so words are one of 4.
+template <typename Path, int First, int Count>
+ATTNBENCH_SIMD_INLINE void multiply_one(const float* q, const std::byte* k, std::int64_t words,
+                                        __m512 (&s)[Count]) {
+  __m512 chain[4][Count];
+  ATTNBENCH_UNROLL
+  for (auto& sums : chain) {
+    ATTNBENCH_UNROLL
+    for (auto& sum : sums) sum = _mm512_setzero_ps();
+  }
+  for (std::int64_t word = 0; word < words; word += 4, q += 4 * kLanes, k += 16) {
+    ATTNBENCH_UNROLL
+    for (int c = 0; c < 4; ++c) {
+      const __m512i element = broadcast_word(k + c * 4);
+      ATTNBENCH_UNROLL
+      for (int h = 0; h < Count; ++h) {
+        const __m512i lanes = _mm512_load_si512(q + c * kLanes + (First + h) * kHalfLanes);
+        chain[c][h] = Path::dot(chain[c][h], lanes, element);
+      }
+    }
+  }
+  ATTNBENCH_UNROLL
+  for (int h = 0; h < Count; ++h) {
+    s[h] = _mm512_add_ps(_mm512_add_ps(chain[0][h], chain[1][h]), _mm512_add_ps(chain[2][h], chain[3][h]));
+  }
+}
+
+/// s += K Q^T over all words.
+template <typename Path, int Keys, int First, int Count>
+ATTNBENCH_SIMD_INLINE void multiply(const float* q, const std::byte* k, std::int64_t stride,
+                                    std::int64_t words, __m512 (&s)[Keys][Count]) {
+  if constexpr (Keys == 1 && Path::kRunWords == 0) {
+    multiply_one<Path, First, Count>(q, k, words, s[0]);
+    return;
+  }
+  for (std::int64_t word = 0; word < words; ++word) {
+    __m512i lanes[Count];
+    ATTNBENCH_UNROLL
+    for (int h = 0; h < Count; ++h)
+      lanes[h] = _mm512_load_si512(q + word * kLanes + (First + h) * kHalfLanes);
+    ATTNBENCH_UNROLL
+    for (int j = 0; j < Keys; ++j) {
+      const __m512i element = broadcast_word(k + j * stride + word * 4);
+      ATTNBENCH_UNROLL
+      for (int h = 0; h < Count; ++h) s[j][h] = Path::dot(s[j][h], lanes[h], element);
+    }
+  }
+}
+
+/// multiply() by pairs of runs of up to Path::kRunWords words, each summed on its own: a sum of n equal terms
+/// in one chain has the rounding error of its last and largest steps. Two runs of four keys at once make 16
+/// chains, where two FMA units of four cycles need 8 and lose whatever comes between.
+template <typename Path, int Keys, int First, int Count>
+ATTNBENCH_SIMD_INLINE void multiply_by_runs(const float* q, const std::byte* k, std::int64_t stride,
+                                            std::int64_t words, __m512 (&s)[Keys][Count]) {
+  constexpr int kAtOnce = Keys < 4 ? Keys : 4;
+  ATTNBENCH_UNROLL
+  for (int first = 0; first < Keys; first += kAtOnce) {
+    std::int64_t run = 0;
+    for (std::int64_t word = 0; word < words; word += 2 * run) {
+      run = words - word < 2 * Path::kRunWords ? (words - word) / 2 : Path::kRunWords;
+      __m512 sums[2][kAtOnce][Count];
+      ATTNBENCH_UNROLL
+      for (auto& keys : sums) {
+        ATTNBENCH_UNROLL
+        for (auto& key : keys) {
+          ATTNBENCH_UNROLL
+          for (auto& sum : key) sum = _mm512_setzero_ps();
+        }
+      }
+      const float* lanes = q + word * kLanes + First * kHalfLanes;
+      const std::byte* elements = k + first * stride + word * 4;
+      for (std::int64_t step = 0; step < run; ++step, lanes += kLanes, elements += 4) {
+        ATTNBENCH_UNROLL
+        for (int r = 0; r < 2; ++r) {
+          __m512i queries[Count];
+          ATTNBENCH_UNROLL
+          for (int h = 0; h < Count; ++h)
+            queries[h] = _mm512_load_si512(lanes + r * run * kLanes + h * kHalfLanes);
+          ATTNBENCH_UNROLL
+          for (int j = 0; j < kAtOnce; ++j) {
+            const __m512i element = broadcast_word(elements + j * stride + r * run * 4);
+            ATTNBENCH_UNROLL
+            for (int h = 0; h < Count; ++h) sums[r][j][h] = Path::dot(sums[r][j][h], queries[h], element);
+          }
+        }
+      }
+      ATTNBENCH_UNROLL
+      for (int j = 0; j < kAtOnce; ++j) {
+        ATTNBENCH_UNROLL
+        for (int h = 0; h < Count; ++h) {
+          const __m512 both = _mm512_add_ps(sums[0][j][h], sums[1][j][h]);
+          s[first + j][h] = word == 0 ? both : _mm512_add_ps(s[first + j][h], both);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace attnbench::cpu::fused
