@@ -66,53 +66,35 @@ ATTNBENCH_SIMD_INLINE void multiply(const float* q, const std::byte* k, std::int
   }
 }
 
-/// multiply() by pairs of runs of up to Path::kRunWords words, each summed on its own: a sum of n equal terms
-/// in one chain has the rounding error of its last and largest steps. Two runs of four keys at once make 16
-/// chains, where two FMA units of four cycles need 8 and lose whatever comes between.
+/// multiply() by runs of up to Path::kRunWords words, each summed on its own: a sum of n equal terms in one
+/// chain has the rounding error of its last and largest steps. All keys at a time, 16 chains of a whole
+/// group, where two FMA units of four cycles need 8 and lose whatever comes between; the totals are in
+/// memory.
 template <typename Path, int Keys, int First, int Count>
 ATTNBENCH_SIMD_INLINE void multiply_by_runs(const float* q, const std::byte* k, std::int64_t stride,
                                             std::int64_t words, __m512 (&s)[Keys][Count]) {
-  constexpr int kAtOnce = Keys < 4 ? Keys : 4;
-  ATTNBENCH_UNROLL
-  for (int first = 0; first < Keys; first += kAtOnce) {
-    std::int64_t run = 0;
-    for (std::int64_t word = 0; word < words; word += 2 * run) {
-      run = words - word < 2 * Path::kRunWords ? (words - word) / 2 : Path::kRunWords;
-      __m512 sums[2][kAtOnce][Count];
+  std::int64_t word = words % Path::kRunWords == 0 ? Path::kRunWords : words % Path::kRunWords;
+  multiply<Path, Keys, First, Count>(q, k, stride, word, s);
+  if (word == words) [[likely]]
+    return;
+  alignas(64) float totals[Keys][Count][kHalfLanes];
+  while (true) {
+    ATTNBENCH_UNROLL
+    for (int j = 0; j < Keys; ++j) {
       ATTNBENCH_UNROLL
-      for (auto& keys : sums) {
-        ATTNBENCH_UNROLL
-        for (auto& key : keys) {
-          ATTNBENCH_UNROLL
-          for (auto& sum : key) sum = _mm512_setzero_ps();
-        }
-      }
-      const float* lanes = q + word * kLanes + First * kHalfLanes;
-      const std::byte* elements = k + first * stride + word * 4;
-      for (std::int64_t step = 0; step < run; ++step, lanes += kLanes, elements += 4) {
-        ATTNBENCH_UNROLL
-        for (int r = 0; r < 2; ++r) {
-          __m512i queries[Count];
-          ATTNBENCH_UNROLL
-          for (int h = 0; h < Count; ++h)
-            queries[h] = _mm512_load_si512(lanes + r * run * kLanes + h * kHalfLanes);
-          ATTNBENCH_UNROLL
-          for (int j = 0; j < kAtOnce; ++j) {
-            const __m512i element = broadcast_word(elements + j * stride + r * run * 4);
-            ATTNBENCH_UNROLL
-            for (int h = 0; h < Count; ++h) sums[r][j][h] = Path::dot(sums[r][j][h], queries[h], element);
-          }
-        }
-      }
-      ATTNBENCH_UNROLL
-      for (int j = 0; j < kAtOnce; ++j) {
-        ATTNBENCH_UNROLL
-        for (int h = 0; h < Count; ++h) {
-          const __m512 both = _mm512_add_ps(sums[0][j][h], sums[1][j][h]);
-          s[first + j][h] = word == 0 ? both : _mm512_add_ps(s[first + j][h], both);
-        }
+      for (int h = 0; h < Count; ++h) {
+        _mm512_store_ps(totals[j][h], s[j][h]);
+        s[j][h] = _mm512_setzero_ps();
       }
     }
+    multiply<Path, Keys, First, Count>(q + word * kLanes, k + word * 4, stride, Path::kRunWords, s);
+    ATTNBENCH_UNROLL
+    for (int j = 0; j < Keys; ++j) {
+      ATTNBENCH_UNROLL
+      for (int h = 0; h < Count; ++h) s[j][h] = _mm512_add_ps(s[j][h], _mm512_load_ps(totals[j][h]));
+    }
+    word += Path::kRunWords;
+    if (word == words) return;
   }
 }
 

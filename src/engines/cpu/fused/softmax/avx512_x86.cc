@@ -1,16 +1,15 @@
 // Path avx512: f32 in and out by FMA. V is read in place; exponentials are not interleaved with the products
 // (in f32 that does not pay: the products take twice as long, the exponentials five more FMAs). Medians of
 // the share of the FMA ceiling, the tile kernel alone, one core, a head at a time in turn with the ceiling,
-// mha, Xeon with AMX / Zen 4:
-//   D = 64, N = 1024: 80.5 / 87.5 %. One run of 16 words of four keys at a time (8 chains): 73.7 / 87.7. One
-//   run
-//     of 32 words of eight keys, totals in memory: 81.9 / 85.0. Every second broadcast, or every one, inside
-//     its FMA (fewer instructions, more loads): 79.8 / 89.3, 71.9 / 89.0. Prefetching the next keys: 80.6
-//     / 88.4.
-//   D = 128, N = 1024: 85.6 / 89.7 %; in the same order 77.5 / 89.3, 86.1 / 89.5, 80.4 / 91.1, 72.6 / 90.2,
-//     84.6 / 89.8.
-//   N = 4096, four blocks going through 256 KiB of K and V together, and each block alone: D = 64
-//     77.3 / 87.5 and 70.0 / 88.0 %, D = 128 58.2 / 84.9 and 48.4 / 86.0 %.
+// mha, D = 64, N = 1024, Xeon with AMX / Zen 4:
+//   one run of 64 words of eight keys: 82.7 / 89.4 %;
+//   a run of 16 words of four keys (8 chains): 73.7 / 87.7;
+//   two runs of 32 words of four keys at once: 80.5 / 87.5, with every second broadcast, or every one, inside
+//   its
+//     FMA (fewer instructions, more loads) 79.8 / 89.3 and 71.9 / 89.0, prefetching the next keys 80.6
+//     / 88.4;
+//   N = 4096, four blocks going through 256 KiB of K and V together, and each block alone: 77.3 / 87.5 and
+//     70.0 / 88.0, D = 128 58.2 / 84.9 and 48.4 / 86.0.
 #define ATTNBENCH_TARGET "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd"
 
 #include "core/register_kernel.h"
@@ -25,7 +24,7 @@ struct F32 {
   static constexpr int kPack = 1;  ///< elements in a 32-bit lane
   static constexpr int kExpDegree = 5;
   static constexpr bool kInterleave = false;
-  static constexpr int kRunWords = 2 * kHeadDimUnit;
+  static constexpr int kRunWords = 4 * kHeadDimUnit;
 
   ATTNBENCH_SIMD_INLINE static __m512 dot(__m512 sum, __m512i a, __m512i b) {
     return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
