@@ -4,12 +4,11 @@
 // mha, D = 64, N = 1024, Xeon with AMX / Zen 4:
 //   one run of 64 words of eight keys: 82.7 / 89.4 %;
 //   a run of 16 words of four keys (8 chains): 73.7 / 87.7;
-//   two runs of 32 words of four keys at once: 80.5 / 87.5, with every second broadcast, or every one, inside
-//   its
-//     FMA (fewer instructions, more loads) 79.8 / 89.3 and 71.9 / 89.0, prefetching the next keys 80.6
-//     / 88.4;
-//   N = 4096, four blocks going through 256 KiB of K and V together, and each block alone: 77.3 / 87.5 and
-//     70.0 / 88.0, D = 128 58.2 / 84.9 and 48.4 / 86.0.
+//   two runs of 32 words of four keys at once: 80.5 / 87.5;
+//   these with every second broadcast inside its FMA (fewer instructions, more loads): 79.8 / 89.3;
+//   with every broadcast inside: 71.9 / 89.0; prefetching the next keys: 80.6 / 88.4.
+// The two runs at N = 4096, four blocks going through 256 KiB of K and V together: D = 64 77.3 / 87.5,
+// D = 128 58.2 / 84.9; each block alone: 70.0 / 88.0 and 48.4 / 86.0.
 #define ATTNBENCH_TARGET "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd"
 
 #include "core/register_kernel.h"
