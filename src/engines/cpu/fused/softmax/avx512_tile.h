@@ -5,11 +5,11 @@
 // against two registers, 16 sums in registers. Maxima and sums are vertical. A group of 8 keys goes through
 // softmax at once; its exponentials run inside the products of the next group (Path::kInterleave). A Path
 // supplies the 32-bit lane arithmetic: one f32, or a pair of bf16.
-#include <cstring>
 #include <limits>
 #include <utility>
 
 #include "engines/cpu/fused/avx512.h"
+#include "engines/cpu/fused/softmax/avx512_scores.h"
 #include "engines/cpu/fused/softmax/block.h"
 
 namespace attnbench::cpu::fused {
@@ -17,12 +17,6 @@ namespace {
 
 inline constexpr int kGroupKeys = 8;
 inline constexpr int kValueColumns = 8;
-
-ATTNBENCH_SIMD_INLINE __m512i broadcast_word(const std::byte* address) {
-  int word;  // rows of bf16 with an odd stride are not aligned to it
-  std::memcpy(&word, address, sizeof word);
-  return _mm512_set1_epi32(word);
-}
 
 template <typename Path>
 class Tile {
@@ -164,13 +158,13 @@ class Tile {
       if (pending_ != nullptr) {
         multiply_and_weigh(k, span.k_stride_bytes, s);
       } else {
-        multiply<Keys, First, Count>(queries_, k, span.k_stride_bytes, words_, s);
+        multiply<Path, Keys, First, Count>(queries_, k, span.k_stride_bytes, words_, s);
       }
     } else if constexpr (Path::kRunWords > 0) {
-      multiply_by_runs<Keys, First, Count>(queries_, k, span.k_stride_bytes, words_, s);
+      multiply_by_runs<Path, Keys, First, Count>(queries_, k, span.k_stride_bytes, words_, s);
     } else {
       drain();
-      multiply<Keys, First, Count>(queries_, k, span.k_stride_bytes, words_, s);
+      multiply<Path, Keys, First, Count>(queries_, k, span.k_stride_bytes, words_, s);
     }
     const auto first_key = span.first_key + key;
     if (first_key < span.full_begin || first_key + Keys > span.full_end)
@@ -189,83 +183,6 @@ class Tile {
     weights_ += (Keys + Path::kPack - 1) / Path::kPack * kLanes;
   }
 
-  /// s += K Q^T over all words.
-  template <int Keys, int First, int Count>
-  ATTNBENCH_SIMD_INLINE static void multiply(const float* q, const std::byte* k, std::int64_t stride,
-                                             std::int64_t words, __m512 (&s)[Keys][Count]) {
-    if constexpr (Keys == 1 && Path::kRunWords == 0) {
-      multiply_one<First, Count>(q, k, words, s[0]);
-      return;
-    }
-    for (std::int64_t word = 0; word < words; ++word) {
-      __m512i lanes[Count];
-      ATTNBENCH_UNROLL
-      for (int h = 0; h < Count; ++h)
-        lanes[h] = _mm512_load_si512(q + word * kLanes + (First + h) * kHalfLanes);
-      ATTNBENCH_UNROLL
-      for (int j = 0; j < Keys; ++j) {
-        const __m512i element = broadcast_word(k + j * stride + word * 4);
-        ATTNBENCH_UNROLL
-        for (int h = 0; h < Count; ++h) s[j][h] = Path::dot(s[j][h], lanes[h], element);
-      }
-    }
-  }
-
-  /// multiply() of one key: four chains of sums, or every step waits for the one before. head_dim_qk is a
-  /// multiple of 16, so words are one of 4.
-  template <int First, int Count>
-  ATTNBENCH_SIMD_INLINE static void multiply_one(const float* q, const std::byte* k, std::int64_t words,
-                                                 __m512 (&s)[Count]) {
-    __m512 chain[4][Count];
-    ATTNBENCH_UNROLL
-    for (auto& sums : chain) {
-      ATTNBENCH_UNROLL
-      for (auto& sum : sums) sum = _mm512_setzero_ps();
-    }
-    for (std::int64_t word = 0; word < words; word += 4, q += 4 * kLanes, k += 16) {
-      ATTNBENCH_UNROLL
-      for (int c = 0; c < 4; ++c) {
-        const __m512i element = broadcast_word(k + c * 4);
-        ATTNBENCH_UNROLL
-        for (int h = 0; h < Count; ++h) {
-          const __m512i lanes = _mm512_load_si512(q + c * kLanes + (First + h) * kHalfLanes);
-          chain[c][h] = Path::dot(chain[c][h], lanes, element);
-        }
-      }
-    }
-    ATTNBENCH_UNROLL
-    for (int h = 0; h < Count; ++h) {
-      s[h] = _mm512_add_ps(_mm512_add_ps(chain[0][h], chain[1][h]), _mm512_add_ps(chain[2][h], chain[3][h]));
-    }
-  }
-
-  /// multiply() by runs of Path::kRunWords words that are summed on their own: a sum of n equal terms in one
-  /// chain has the rounding error of its last and largest steps. Four keys at a time, since totals take
-  /// registers too.
-  template <int Keys, int First, int Count>
-  ATTNBENCH_SIMD_INLINE static void multiply_by_runs(const float* q, const std::byte* k, std::int64_t stride,
-                                                     std::int64_t words, __m512 (&s)[Keys][Count]) {
-    constexpr int kAtOnce = Keys < 4 ? Keys : 4;
-    ATTNBENCH_UNROLL
-    for (int first = 0; first < Keys; first += kAtOnce) {
-      for (std::int64_t word = 0; word < words; word += Path::kRunWords) {
-        __m512 run[kAtOnce][Count];
-        ATTNBENCH_UNROLL
-        for (auto& key : run) {
-          ATTNBENCH_UNROLL
-          for (auto& sum : key) sum = _mm512_setzero_ps();
-        }
-        multiply<kAtOnce, First, Count>(q + word * kLanes, k + first * stride + word * 4, stride,
-                                        Path::kRunWords, run);
-        ATTNBENCH_UNROLL
-        for (int j = 0; j < kAtOnce; ++j) {
-          ATTNBENCH_UNROLL
-          for (int h = 0; h < Count; ++h) s[first + j][h] = _mm512_add_ps(s[first + j][h], run[j][h]);
-        }
-      }
-    }
-  }
-
   /// multiply() of a whole group with the weights of the pending group computed in between: head_dim_qk is a
   /// multiple of 16, so one pair of exponentials per 1/8 of the words comes out even.
   ATTNBENCH_SIMD_INLINE void multiply_and_weigh(const std::byte* k, std::int64_t stride,
@@ -279,7 +196,7 @@ class Tile {
     for (int j = 0; j < kGroupKeys; j += 2) {
       ATTNBENCH_UNROLL
       for (int h = 0; h < 2; ++h) {
-        multiply<kGroupKeys, 0, 2>(q, k, stride, step, s);
+        multiply<Path, kGroupKeys, 0, 2>(q, k, stride, step, s);
         q += step * kLanes;
         k += step * 4;
         const __m512 first = weight(_mm512_load_ps(scores + (j * 2 + h) * kHalfLanes), scale, maximum[h]);
