@@ -52,7 +52,7 @@ TEST(Compare, PairedBuildsByProcessAndBlock) {
   }
   const auto comparison = compare_paired(before, analyzed(slower), 0.02);
   EXPECT_EQ(comparison.rows.size(), 3U);
-  const auto& mqa = row(comparison, "mqa/unfused@cpu");
+  const auto mqa = row(comparison, "mqa/unfused@cpu");
   // The processes' ratios are 1 / (1.05 (1 + 1e-4 p)): centre at p = 2.
   EXPECT_NEAR(mqa.judgement->ratio.estimate, 1 / (1.05 * 1.0002), 1e-7);
   EXPECT_EQ(mqa.judgement->verdict, stats::Verdict::kSlower);
