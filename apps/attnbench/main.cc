@@ -24,6 +24,31 @@ void require_known_command(const CLI::App& app, const std::string& word) {
                    fmt::format("is not one of {}{}", fmt::join(names, ", "), suggestion(word, names)));
 }
 
+/// Names the first unknown option with the nearest ones of the command.
+void report_unknown(const CLI::App& app, const CLI::ExtrasError& error) {
+  const CLI::App* command = &app;
+  for (const auto* used : app.get_subcommands()) command = used;
+  for (const auto& word : command->remaining()) {
+    if (!word.starts_with("--")) continue;
+    std::vector<std::string> names;
+    for (const auto* option : command->get_options()) {
+      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+    }
+    const auto name = word.substr(0, word.find('='));
+    fmt::print(stderr, "attnbench: option: '{}' is not one of {}{}\n", name, command->get_name(),
+               suggestion(name, names));
+    return;
+  }
+  fmt::print(stderr, "attnbench: {}\n", error.what());
+}
+
+/// What a full disk behind standard output would otherwise lose in silence.
+bool output_is_written() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
+  fmt::print(stderr, "attnbench: standard output: cannot be written\n");
+  return false;
+}
+
 }  // namespace
 }  // namespace attnbench
 
@@ -47,6 +72,9 @@ int main(int argc, char** argv) {
   try {
     if (argc > 1) require_known_command(app, argv[1]);
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError& error) {
+    report_unknown(app, error);
+    return kBadInput;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kBadInput;
   } catch (const InputError& error) {
@@ -56,8 +84,9 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "attnbench: {}\n", error.what());
     return kBadInput;
   } catch (const std::exception& error) {
+    if (!output_is_written()) return kBadInput;
     fmt::print(stderr, "attnbench: internal error: {}\n", error.what());
     return kKernelFailed;
   }
-  return exit_code;
+  return output_is_written() ? exit_code : kBadInput;
 }

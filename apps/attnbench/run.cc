@@ -5,6 +5,7 @@
 #include <array>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <sstream>
 
@@ -54,6 +55,31 @@ std::string default_store(const RunArguments& arguments, const Study& study) {
   std::filesystem::create_directories("results");
   return fmt::format("results/{}-{}-{:%Y%m%dT%H%M%SZ}.db", study.name, arguments.profile,
                      fmt::gmtime(std::time(nullptr)));
+}
+
+/// Where the samples of a store go. Refused before anything is measured: a file that could not be written,
+/// and one that is not this store's own.
+std::string samples_file(const std::string& store) {
+  const std::filesystem::path path(store);
+  if (path.extension() == ".csv")
+    throw InputError("out", store, "names the samples' file: give the store another ending, as .db");
+  const auto csv = path.extension() == ".db" ? std::filesystem::path(path).replace_extension(".csv").string()
+                                             : store + ".csv";
+  for (const auto& file : {csv, environment_file(csv)}) {
+    if (!std::filesystem::exists(file)) continue;
+    if (!std::filesystem::is_regular_file(file))
+      throw InputError("out", store, fmt::format("cannot have its samples beside it: {} is no file", file));
+    if (!std::filesystem::exists(store))
+      throw InputError("out", store, fmt::format("is a new store, and {} is there: it would be lost", file));
+  }
+  if (std::filesystem::exists(csv)) {
+    std::string header;
+    std::getline(std::ifstream(csv), header);
+    if (header + '\n' != samples_csv({}))
+      throw InputError("out", store,
+                       fmt::format("would replace {}, which does not hold samples of AttnBench", csv));
+  }
+  return csv;
 }
 
 std::string quoted(const std::string& word) {
@@ -158,9 +184,9 @@ int run(const RunArguments& arguments, char** argv) {
     return kDone;
   }
   options.out = arguments.out.empty() ? default_store(arguments, options.study) : arguments.out;
+  const auto csv = samples_file(options.out);
   const auto outcome = conduct(options);
   const auto store = Store::open(options.out, Store::Mode::read);
-  const auto csv = std::filesystem::path(options.out).replace_extension(".csv").string();
   const auto contents = all_contents(store);
   write_text_file(csv, samples_csv(contents));
   write_text_file(environment_file(csv), environment_text(contents));
@@ -184,21 +210,23 @@ int run(const RunArguments& arguments, char** argv) {
 void add_run_command(CLI::App& app, char** argv, int& exit_code) {
   auto* command =
       app.add_subcommand("run", "Measure a study on this machine (default: the paper study, quick)");
-  command->footer(
-      table_legend() +
-      "\nExit codes: 0 done, 2 bad input, 3 measured but not publishable, 4 a kernel failed or was wrong.\n\n"
-      "Examples:\n"
-      "  attnbench run\n"
-      "  attnbench run paper --profile spec --out paper.db\n"
-      "  attnbench run paper --seqlen 128..4096*2 --mechanism mha,swa --dtype bf16 --threads 1\n"
-      "  attnbench run long --budget 20m\n"
-      "  attnbench run paper --profile spec --against ./attnbench-1.0 --out pair.db\n"
-      "  attnbench run decode --launcher 'ssh host' --out host.db");
+  command->footer(table_legend() +
+                  "\nExit codes: 0 done, 2 bad input, 3 measured but not publishable, 4 a kernel failed or "
+                  "was wrong, 130\n"
+                  "ended by Ctrl-C (all finished processes are kept).\n\n"
+                  "Examples:\n"
+                  "  attnbench run\n"
+                  "  attnbench run paper --profile spec --out paper.db\n"
+                  "  attnbench run paper --seqlen 128..4096*2 --mechanism mha,swa --dtype bf16 --threads 1\n"
+                  "  attnbench run long --budget 20m\n"
+                  "  attnbench run paper --profile spec --against ./attnbench-1.0 --out pair.db\n"
+                  "  attnbench run decode --launcher 'ssh host' --out host.db");
   const auto arguments = std::make_shared<RunArguments>();
   command->add_option("study", arguments->study, "Name of a study or path of a TOML file")
       ->capture_default_str();
   command->add_option("--profile", arguments->profile, "quick, spec or publish")->capture_default_str();
-  command->add_option("--out", arguments->out, "Store to write; an unfinished one is resumed");
+  command->add_option("--out", arguments->out, "Store to write; an unfinished one is resumed")
+      ->check([](const std::string& file) { return file.empty() ? "'' names no file" : std::string(); });
   command->add_option("--seed", arguments->seed, "Seed of orders and data")->capture_default_str();
   command->add_option("--budget", arguments->budget, "Lower the number of processes to fit: 90s, 20m, 1h30m");
   command->add_option("--launcher", arguments->launcher, "Words that start workers elsewhere: 'ssh host'");

@@ -187,9 +187,9 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
   command->add_option("--mechanism", arguments->mechanisms, "Only these kinds: 'swa,linear'")->delimiter(',');
   command->add_option("--dtype", arguments->dtypes, "Only these element types: f32, bf16")->delimiter(',');
   command->add_option("--shapes", arguments->shapes, "Only the first N general and the first N hard shapes")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 65535));
   command->add_option("--threads", arguments->threads, "Cases take turns between N threads (default 2) and 1")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 65535));
   command->add_option("--plugin", arguments->plugins, "Load kernels from this shared object")->delimiter(',');
   command->add_flag("--json", arguments->json, "Print JSON");
   command->callback([arguments, argv, &exit_code] { exit_code = verify(*arguments, argv); });

@@ -114,6 +114,8 @@ StudyTables parse_study_tables(std::string_view text, const std::string& source)
                   throw InputError(field, shown(node), "is not [[cells]] tables");
               }}});
   if (study.name.empty()) throw InputError(fmt::format("{}: name: '' is missing", source));
+  if (study.name.find_first_of("/\\") != std::string::npos || study.name.front() == '.')
+    throw InputError(fmt::format("{}: name: '{}' names a path; stores are called by it", source, study.name));
   if (const auto* cells = document["cells"].as_array()) {
     for (const auto& cell : *cells) study.tables.push_back(read_cell_table(*cell.as_table(), source));
   }

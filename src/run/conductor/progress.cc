@@ -35,7 +35,9 @@ void Progress::update(const std::string& line) {
     return;
   }
   const auto now = std::chrono::steady_clock::now();
-  if (now - last_plain_ < std::chrono::seconds(10)) return;
+  const auto phase = line.substr(0, line.find(' '));
+  if (phase == last_phase_ && now - last_plain_ < std::chrono::seconds(10)) return;
+  last_phase_ = phase;
   last_plain_ = now;
   fmt::print(stderr, "{}\n", line);
 }

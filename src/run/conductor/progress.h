@@ -6,13 +6,13 @@
 namespace attnbench {
 
 /// Progress on stderr: one line that rewrites itself on a terminal, plain lines elsewhere (at most one every
-/// ten seconds, and each milestone).
+/// ten seconds of a phase, and each milestone).
 class Progress {
  public:
   explicit Progress(bool quiet);
   ~Progress();
 
-  /// A passing state; may be skipped.
+  /// A passing state, its first word the phase; may be skipped.
   void update(const std::string& line);
   /// Something worth keeping in a log; always printed.
   void milestone(const std::string& line);
@@ -24,6 +24,7 @@ class Progress {
   bool quiet_;
   bool terminal_;
   bool line_open_ = false;
+  std::string last_phase_;
   std::chrono::steady_clock::time_point last_plain_{};
 };
 
