@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "attnbench/error.h"
 #include "plan/budget.h"
 #include "run/conductor/cell_state.h"
 #include "run/conductor/progress.h"
+#include "run/worker/memory_fit.h"
 
 namespace attnbench {
 namespace {
@@ -17,13 +19,19 @@ constexpr Overheads kNominalOverheads{.process_start_seconds = 0.3,
                                       .eviction_seconds = 0.02,
                                       .verification_calls = 20};
 
-CellCost cost_of(const Cell& cell, const Device& device, nlohmann::json& kernels) {
+/// The kernels that are left out by themselves, whatever is prepared beside them, with the reason; the others
+/// with their workspaces, at their cost.
+CellCost cost_of(const Cell& cell, const Device& device, std::int64_t available_bytes,
+                 nlohmann::json& kernels) {
   CellCost cost{cell.id(), cell.baseline, cell.condition, {}, 0};
   for (const auto& choice : candidates(cell, 0)) {
     const auto problem = cell.problem(choice.mechanism);
     nlohmann::json entry = {{"kernel", choice.id()}};
     if (const auto support = choice.kernel->supports(problem, device); !support) {
       entry["unsupported"] = support.reason();
+    } else if (const auto refused = kernels_that_do_not_fit(cell, {&choice, 1}, device, available_bytes);
+               !refused.empty()) {
+      entry["does_not_fit"] = refused.begin()->second;
     } else {
       entry["workspace_bytes"] = choice.kernel->workspace_bytes(problem, device);
       cost.kernels.push_back(
@@ -37,20 +45,64 @@ CellCost cost_of(const Cell& cell, const Device& device, nlohmann::json& kernels
   return cost;
 }
 
+/// Throws InputError, as the run would, where the budget does not suffice even for baselines that take no
+/// time. By nominal rates alone none is refused: they are slower than the machine.
+void require_budget_that_can_suffice(double seconds, std::vector<CellCost> costs, const Profile& profile) {
+  for (auto& cell : costs) {
+    std::erase_if(cell.kernels, [&](const auto& kernel) { return kernel.kernel_id != cell.baseline; });
+    for (auto& kernel : cell.kernels) kernel.call_seconds = 0;
+  }
+  fit_budget(seconds, costs, profile, kNominalOverheads);
+}
+
+/// Adds what the budget leaves by nominal rates: processes a cell, kernels left out, and the time.
+void apply_budget(const RunOptions& options, const std::vector<CellCost>& costs, nlohmann::json& plan) {
+  if (!options.budget_seconds) return;
+  const auto each = *options.budget_seconds / (options.against.empty() ? 1 : 2);
+  require_budget_that_can_suffice(each, costs, options.profile);
+  plan["budget"] = {{"seconds", *options.budget_seconds}};
+  try {
+    const auto fit = fit_budget(each, costs, options.profile, kNominalOverheads);
+    plan["budget"]["processes"] = fit.profile.max_processes();
+    plan["budget"]["kernels_left_out"] = fit.too_slow.size();
+    plan["estimated_seconds"] = fit.seconds;
+  } catch (const InputError& error) {
+    plan["budget"]["by_nominal_rates"] = error.what();
+  }
+}
+
+std::string budget_text(const nlohmann::json& budget) {
+  const auto words = duration_in_words(budget.at("seconds").get<double>());
+  if (budget.contains("by_nominal_rates")) {
+    return fmt::format("budget of {}: may be too short; by nominal rates, {}\n", words,
+                       budget.at("by_nominal_rates").get<std::string>());
+  }
+  return fmt::format("budget of {}: {} processes a cell, {} kernels left out by nominal rates\n", words,
+                     budget.at("processes").get<int>(), budget.at("kernels_left_out").get<std::size_t>());
+}
+
 }  // namespace
 
+std::int64_t known_memory_bytes(const RunOptions& options) {
+  return options.launch.launcher.empty() ? available_memory_bytes() : 0;
+}
+
 nlohmann::json dry_run_json(const RunOptions& options) {
+  const auto available_bytes = known_memory_bytes(options);
+  require_cell_that_fits(options.study, available_bytes);
   std::vector<CellCost> costs;
   auto cells = nlohmann::json::array();
   for (const auto& cell : options.study.cells) {
     auto kernels = nlohmann::json::array();
-    costs.push_back(cost_of(cell, cpu_device(cell.threads), kernels));
+    costs.push_back(cost_of(cell, cpu_device(cell.threads), available_bytes, kernels));
     cells.push_back({{"cell_id", cell.id()}, {"tensor_bytes", memory_bytes(cell)}, {"kernels", kernels}});
   }
-  return {{"study", options.study.name},
-          {"profile", options.profile.name},
-          {"cells", cells},
-          {"estimated_seconds", study_seconds(costs, options.profile, kNominalOverheads)}};
+  nlohmann::json plan = {{"study", options.study.name},
+                         {"profile", options.profile.name},
+                         {"cells", cells},
+                         {"estimated_seconds", study_seconds(costs, options.profile, kNominalOverheads)}};
+  apply_budget(options, costs, plan);
+  return plan;
 }
 
 std::string dry_run_text(const RunOptions& options) {
@@ -61,13 +113,16 @@ std::string dry_run_text(const RunOptions& options) {
     text += fmt::format("{}  {} kernels, {:.1f} MiB of tensors\n", cell.at("cell_id").get<std::string>(),
                         kernels.size(), cell.at("tensor_bytes").get<double>() / (1 << 20));
     for (const auto& kernel : kernels) {
-      if (!kernel.contains("unsupported")) continue;
-      text += fmt::format("    {}: not supported: {}\n", kernel.at("kernel").get<std::string>(),
-                          kernel.at("unsupported").get<std::string>());
+      const auto id = kernel.at("kernel").get<std::string>();
+      if (kernel.contains("unsupported"))
+        text += fmt::format("    {}: not supported: {}\n", id, kernel.at("unsupported").get<std::string>());
+      if (kernel.contains("does_not_fit"))
+        text += fmt::format("    {}: {}\n", id, kernel.at("does_not_fit").get<std::string>());
     }
   }
   if (options.profile.default_path_only)
     text += "of kernels with several paths this profile times the default one alone\n";
+  if (plan.contains("budget")) text += budget_text(plan.at("budget"));
   return text + fmt::format("{} cells, profile {}: at most about {} by nominal rates; nothing was measured\n",
                             plan.at("cells").size(), options.profile.name,
                             duration_in_words(plan.at("estimated_seconds").get<double>()));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -7,8 +8,12 @@
 
 namespace attnbench {
 
-/// What a run would measure: each cell with its kernels, bytes, unsupported kernels with their reasons, and
-/// an estimate of the time from nominal rates (nothing is measured).
+/// Of the machine that will measure; 0 (not known) behind a launcher.
+std::int64_t known_memory_bytes(const RunOptions& options);
+
+/// What a run would measure: each cell with its kernels, bytes, kernels that are unsupported or do not fit in
+/// memory with their reasons, and an estimate of the time from nominal rates (nothing is measured). Throws
+/// InputError where no cell fits in memory and where no machine can keep to the budget.
 nlohmann::json dry_run_json(const RunOptions& options);
 std::string dry_run_text(const RunOptions& options);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +21,7 @@
 #include "report/comparison_table.h"
 #include "report/table.h"
 #include "run/conductor/conduct.h"
+#include "run/worker/memory_fit.h"
 #include "store/export.h"
 #include "study_options.h"
 
@@ -35,7 +37,7 @@ struct RunArguments {
   std::string against;
   std::string budget;
   std::vector<std::string> plugins;
-  std::uint64_t seed = 1;
+  std::string seed = "1";
   double kernel_limit_seconds = 60;
   bool dry_run = false;
   bool json = false;
@@ -127,12 +129,33 @@ std::string portable_command(char** argv) {
   return command;
 }
 
+/// The parser of options takes -1 and what is above 64 bits for the largest number.
+std::uint64_t parse_seed(const std::string& text) {
+  std::uint64_t seed = 0;
+  const auto* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, seed);
+  if (error != std::errc{} || stop != end || text.empty())
+    throw InputError("seed", text, "is not a whole number from 0 to 18446744073709551615");
+  return seed;
+}
+
+double checked_kernel_limit(double seconds) {
+  constexpr double kDay = 24 * 60 * 60;
+  if (!(seconds > 0))
+    throw InputError("kernel-timeout", fmt::format("{:g}", seconds), "is not a positive time");
+  if (seconds > kDay) {
+    throw InputError("kernel-timeout", fmt::format("{:g}", seconds),
+                     fmt::format("is more than a day ({:g} seconds)", kDay));
+  }
+  return seconds;
+}
+
 RunOptions to_options(const RunArguments& arguments, char** argv) {
   RunOptions options;
   options.command = portable_command(argv);
   options.study = find_study(arguments.study, *arguments.overrides);
   options.profile = parse_profile(arguments.profile);
-  options.seed = arguments.seed;
+  options.seed = parse_seed(arguments.seed);
   options.launch.launcher = split_words(arguments.launcher);
   options.launch.program = arguments.program.empty()
                                ? std::filesystem::read_symlink("/proc/self/exe").string()
@@ -149,11 +172,7 @@ RunOptions to_options(const RunArguments& arguments, char** argv) {
   }
   check_kernel_names(options.study);
   if (!arguments.budget.empty()) options.budget_seconds = parse_seconds("budget", arguments.budget);
-  if (!(arguments.kernel_limit_seconds > 0)) {
-    throw InputError("kernel-timeout", fmt::format("{:g}", arguments.kernel_limit_seconds),
-                     "is not a positive time");
-  }
-  options.kernel_limit_seconds = arguments.kernel_limit_seconds;
+  options.kernel_limit_seconds = checked_kernel_limit(arguments.kernel_limit_seconds);
   options.accept_noise = arguments.accept_noise;
   if (options.accept_noise && options.profile.stops_on_width) {
     throw InputError("accept-noise", "publish", "cannot go together: a publication needs the noise guard");
@@ -168,13 +187,19 @@ std::string pair_table(const Analysis& analysis, const std::string& store) {
   return comparison_table(compare_paired(*pair.before, *pair.after, kThreshold));
 }
 
-int exit_code_of(const RunOutcome& outcome, const Analysis& analysis) {
+bool measured_nothing(const std::vector<RunContents>& runs) {
+  return std::all_of(runs.begin(), runs.end(), [](const auto& run) {
+    return std::none_of(run.processes.begin(), run.processes.end(), [](const auto& p) { return p.valid; });
+  });
+}
+
+int exit_code_of(const RunOutcome& outcome, const Analysis& analysis, bool nothing_measured) {
   constexpr int kInterrupted = 130;  // the shell's code for a command ended by Ctrl-C
   if (outcome.interrupted) return kInterrupted;
   if (outcome.kernel_failed) return kKernelFailed;
   const bool unpublishable = std::any_of(analysis.runs.begin(), analysis.runs.end(),
                                          [](const auto& run) { return !run.publishable.value_or(true); });
-  return outcome.cell_without_result || unpublishable ? kNotPublishable : kDone;
+  return nothing_measured || outcome.cell_without_result || unpublishable ? kNotPublishable : kDone;
 }
 
 int run(const RunArguments& arguments, char** argv) {
@@ -183,6 +208,7 @@ int run(const RunArguments& arguments, char** argv) {
     fmt::print("{}", arguments.json ? dry_run_json(options).dump(2) + "\n" : dry_run_text(options));
     return kDone;
   }
+  require_cell_that_fits(options.study, known_memory_bytes(options));
   options.out = arguments.out.empty() ? default_store(arguments, options.study) : arguments.out;
   const auto csv = samples_file(options.out);
   const auto outcome = conduct(options);
@@ -202,7 +228,11 @@ int run(const RunArguments& arguments, char** argv) {
     fmt::print(stderr, "interrupted; all finished processes are kept. To go on:\n  {}\n",
                resume_command(argv, options.out));
   }
-  return exit_code_of(outcome, analysis);
+  const bool nothing = measured_nothing(contents);
+  if (nothing && !outcome.interrupted)
+    fmt::print(stderr,
+               "nothing was measured: no kernel of any cell was timed; the table gives the reasons\n");
+  return exit_code_of(outcome, analysis, nothing);
 }
 
 }  // namespace
@@ -211,9 +241,8 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
   auto* command =
       app.add_subcommand("run", "Measure a study on this machine (default: the paper study, quick)");
   command->footer(table_legend() +
-                  "\nExit codes: 0 done, 2 bad input, 3 measured but not publishable, 4 a kernel failed or "
-                  "was wrong, 130\n"
-                  "ended by Ctrl-C (all finished processes are kept).\n\n"
+                  "\nExit codes: 0 done, 2 bad input, 3 not publishable or nothing measured, 4 a kernel "
+                  "failed or was wrong,\n130 ended by Ctrl-C (all finished processes are kept).\n\n"
                   "Examples:\n"
                   "  attnbench run\n"
                   "  attnbench run paper --profile spec --out paper.db\n"
@@ -227,7 +256,8 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
   command->add_option("--profile", arguments->profile, "quick, spec or publish")->capture_default_str();
   command->add_option("--out", arguments->out, "Store to write; an unfinished one is resumed")
       ->check([](const std::string& file) { return file.empty() ? "'' names no file" : std::string(); });
-  command->add_option("--seed", arguments->seed, "Seed of orders and data")->capture_default_str();
+  command->add_option("--seed", arguments->seed, "Seed of orders and data: 0 to 2^64 - 1")
+      ->capture_default_str();
   command->add_option("--budget", arguments->budget, "Lower the number of processes to fit: 90s, 20m, 1h30m");
   command->add_option("--launcher", arguments->launcher, "Words that start workers elsewhere: 'ssh host'");
   command->add_option("--worker-program", arguments->program, "Path of attnbench where the workers run");

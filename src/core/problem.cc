@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 
+#include "core/allowed_pairs.h"
 #include "core/names.h"
 
 namespace attnbench {
@@ -23,25 +24,22 @@ void require_positive(std::string_view field, std::int64_t value) {
   if (value < 1) throw InputError(field, std::to_string(value), "is not a positive size");
 }
 
-/// Element counts and byte counts of every tensor stay below 2^62.
-void require_addressable(std::string_view field, std::initializer_list<std::int64_t> sizes) {
+void require_below(double limit, std::string_view field, std::initializer_list<std::int64_t> sizes,
+                   std::string_view problem) {
   double product = 8;  // bytes of the widest element
   for (const auto size : sizes) product *= static_cast<double>(size);
-  if (product >= 0x1p62)
-    throw InputError(field, fmt::format("{}", fmt::join(sizes, " x ")), "overflows 64-bit sizes");
+  if (product >= limit) throw InputError(field, fmt::format("{}", fmt::join(sizes, " x ")), problem);
 }
 
-std::int64_t keys_in_use(const Shape& shape, std::int64_t batch) {
-  return shape.seqlens_kv.empty() ? shape.seqlen_kv : shape.seqlens_kv[static_cast<std::size_t>(batch)];
+/// Byte counts stay below 2^62.
+void require_countable(std::string_view field, std::initializer_list<std::int64_t> sizes) {
+  require_below(0x1p62, field, sizes, "overflows 64-bit sizes");
 }
 
-double allowed_pairs(const Problem& problem, std::int64_t seqlen_kv) {
-  double pairs = 0;
-  for (std::int64_t i = 0; i < problem.shape.seqlen_q; ++i) {
-    const auto position = i + seqlen_kv - problem.shape.seqlen_q;
-    pairs += static_cast<double>(allowed_keys(problem.mechanism, position, seqlen_kv).size());
-  }
-  return pairs;
+/// Of every tensor below 2^50, so that sums over the tensors of all mechanisms of a cell stay countable.
+void require_addressable(std::string_view field, std::initializer_list<std::int64_t> sizes) {
+  require_countable(field, sizes);
+  require_below(0x1p50, field, sizes, "is a tensor of more than 2^50 bytes, which no machine holds");
 }
 
 }  // namespace
@@ -67,6 +65,10 @@ void validate(const Problem& problem) {
                       {s.batch, s.num_q_heads, s.seqlen_q, std::max(s.head_dim_qk, s.head_dim_v)});
   require_addressable("batch x num_kv_heads x seqlen_kv x head_dim",
                       {s.batch, m.num_kv_heads, s.seqlen_kv, std::max(s.head_dim_qk, s.head_dim_v)});
+  if (m.is_softmax()) {
+    require_countable("batch x num_q_heads x seqlen_q x seqlen_kv",
+                      {s.batch, s.num_q_heads, s.seqlen_q, s.seqlen_kv});
+  }
   if (s.num_q_heads % m.num_kv_heads != 0) {
     throw InputError("num_kv_heads", std::to_string(m.num_kv_heads),
                      fmt::format("does not divide num_q_heads = {}", s.num_q_heads));
@@ -125,11 +127,13 @@ Work work(const Problem& problem) {
 
   Work result;
   double keys = 0;  // over the batch
-  for (std::int64_t b = 0; b < s.batch; ++b) {
-    const auto used = keys_in_use(s, b);
-    keys += static_cast<double>(used);
-    if (m.is_softmax()) result.useful_flops += 2 * (dqk + dv) * heads * allowed_pairs(problem, used);
-  }
+  const auto add = [&](std::int64_t used, double sequences) {
+    keys += sequences * static_cast<double>(used);
+    if (m.is_softmax())
+      result.useful_flops += sequences * 2 * (dqk + dv) * heads * allowed_pairs(m, s.seqlen_q, used);
+  };
+  if (s.seqlens_kv.empty()) add(s.seqlen_kv, batch);
+  for (const auto used : s.seqlens_kv) add(used, 1);
   if (!m.is_softmax()) {
     // phi(K)^T V over the keys, phi(Q) S over the queries: 2 Dqk Dv each; equal lengths give 4 a token.
     result.useful_flops = 2 * dqk * dv * heads * (keys + batch * nq);

@@ -58,6 +58,8 @@ std::vector<RunContents> read_runs(const std::string& file) {
   const auto text = read_text(file);
   if (text.empty()) throw InputError("file", file, "is empty: nothing was stored in it");
   if (text.starts_with("SQLite format 3")) return all_contents(Store::open(file, Store::Mode::read));
+  if (text.starts_with("\x1f\x8b"))
+    throw InputError("file", file, "is compressed by gzip: unpack it with gunzip first");
   const auto rows = read_csv(text, file);
   if (is_published_table(rows)) return {published_run(rows, file)};
   check_export_header(rows, file);

@@ -41,6 +41,7 @@ baseline = "mha/unfused@cpu"
 )";
   std::ofstream(directory.file("broken.csv"))
       << "name,b,n,dModel,heads,kvHeads,iters,msPerIter\nMHA,1,128,512,8,8,20,fast\n";
+  std::ofstream(directory.file("packed.csv.gz")) << "\x1f\x8b\x08 and the rest, with a \"\"quote\n";
   std::filesystem::create_directory(directory.file("folder"));
 }
 
@@ -76,9 +77,34 @@ const std::vector<BadInput> kCases = {
      {"run", "smoke", "--heads", "4", "--kv-heads", "3"},
      "num_kv_heads: '3' does not divide"},
     {"overflowing_size", {"run", "smoke", "--seqlen", "4611686018427387904"}, "overflows"},
+    {"more_scores_than_64_bits",
+     {"run", "smoke", "--seqlen", "4000000000", "--dry-run"},
+     "seqlen_kv: '1 x 4 x 4000000000 x 4000000000' overflows"},
+    {"larger_tensor_than_any_machine",
+     {"run", "smoke", "--head-dim", "1000000000000", "--dry-run"},
+     "more than 2^50 bytes"},
+    {"batch_beyond_memory",
+     {"run", "smoke", "--batch", "1000000000", "--dry-run"},
+     "does not fit in memory: needs"},
+    {"head_dim_beyond_memory",
+     {"run", "smoke", "--head-dim", "1000000000", "--dry-run"},
+     "does not fit in memory: needs"},
+    {"head_dim_beyond_memory_measured",
+     {"run", "smoke", "--head-dim", "1000000000", "--accept-noise", "--out", "DIR/new.db"},
+     "are available, of which"},
     {"too_many_threads", {"run", "smoke", "--threads", "100000", "--dry-run"}, "threads: '100000'"},
     {"bad_budget", {"run", "smoke", "--budget", "soon"}, "budget: 'soon'"},
+    {"budget_too_short_for_any_machine",
+     {"run", "smoke", "--budget", "1s", "--dry-run"},
+     "budget: '1 s' is too short"},
     {"bad_timeout", {"run", "smoke", "--kernel-timeout", "0"}, "kernel-timeout: '0'"},
+    {"endless_timeout", {"run", "smoke", "--kernel-timeout", "inf"}, "kernel-timeout: 'inf'"},
+    {"timeout_of_years", {"run", "smoke", "--kernel-timeout", "1e300"}, "kernel-timeout: '1e+300'"},
+    {"negative_seed", {"run", "smoke", "--seed", "-1"}, "seed: '-1'"},
+    {"seed_above_64_bits",
+     {"run", "smoke", "--seed", "18446744073709551616"},
+     "seed: '18446744073709551616'"},
+    {"seed_of_words", {"run", "smoke", "--seed", "1x"}, "seed: '1x'"},
     {"guard_off_in_publish", {"run", "smoke", "--profile", "publish", "--accept-noise"}, "noise guard"},
     {"missing_plugin", {"run", "smoke", "--plugin", "DIR/none.so"}, "plugin: "},
     {"corrupt_study", {"run", "DIR/broken.toml"}, "broken.toml:3"},
@@ -91,6 +117,7 @@ const std::vector<BadInput> kCases = {
     {"export_unknown_format", {"export", "DIR/text.db", "--format", "cvs"}, "cvs"},
     {"analyze_missing_store", {"analyze", "DIR/none.db"}, "none.db"},
     {"analyze_foreign_store", {"analyze", "DIR/text.db"}, "text.db"},
+    {"analyze_packed_csv", {"analyze", "DIR/packed.csv.gz"}, "gunzip"},
     {"compare_missing_store", {"compare", "DIR/none.db", "DIR/none.db"}, "none.db"},
     {"against_no_program", {"run", "smoke", "--against", "DIR/none"}, "against: "},
     {"import_corrupt_csv", {"import", "DIR/broken.csv", "--out", "DIR/new.db"}, "line 2, msPerIter"},
@@ -110,8 +137,28 @@ TEST(TooLargeForMemory, IsRefusedWithBytesNeededAndAvailable) {
   const auto result = testing_support::attnbench(
       {"run", "smoke", "--accept-noise", "--scope", "core", "--dtype", "f32", "--mechanism", "mha",
        "--threads", "1", "--seqlen", "1048576", "--kernel", "unfused", "--out", directory.file("s.db")});
+  EXPECT_NE(result.exit_code, 0) << "nothing was measured";
   EXPECT_THAT(result.out, HasSubstr("does not fit in memory: needs"));
   EXPECT_THAT(result.out, HasSubstr("GiB are available"));
+}
+
+TEST(TooLargeForMemory, DryRunListsTheCellThatDoesNotFit) {
+  const auto result = testing_support::attnbench({"run", "smoke", "--scope", "core", "--dtype", "f32",
+                                                  "--mechanism", "mha", "--threads", "1", "--seqlen", "16",
+                                                  "--head-dim", "32,100000000000", "--dry-run"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("mha/unfused@cpu: does not fit in memory: needs 93.13 TiB"));
+}
+
+TEST(TooLargeForMemory, NothingMeasuredIsNoSuccessEvenWhereTheMemoryIsNotKnownBefore) {
+  const TemporaryDirectory directory;
+  const auto result =
+      testing_support::attnbench({"run", "smoke", "--accept-noise", "--scope", "core", "--dtype", "f32",
+                                  "--mechanism", "mha", "--threads", "1", "--seqlen", "16", "--head-dim",
+                                  "100000000000", "--launcher", "env", "--out", directory.file("s.db")});
+  EXPECT_EQ(result.exit_code, 3) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("nothing was measured"));
+  EXPECT_THAT(result.out, HasSubstr("needs 93.13 TiB for this cell's tensors alone"));
 }
 
 TEST(Help, EachCommandHasExamples) {

@@ -113,7 +113,8 @@ TEST_P(BrokenWhileTimed, IsQuarantinedAndTheCellMeasuredWithoutIt) {
 INSTANTIATE_TEST_SUITE_P(Kernels, BrokenWhileTimed,
                          testing::Values(std::pair("crashes_timed", "signal 11"),
                                          std::pair("hangs_timed", "gave no result within"),
-                                         std::pair("wrong_timed", "recheck")),
+                                         std::pair("wrong_timed", "recheck"),
+                                         std::pair("stops_timed", "recheck")),
                          [](const auto& test) { return test.param.first; });
 
 }  // namespace

@@ -51,23 +51,27 @@ using Misbehaviour = void (*)(const Problem&, const Tensors&, long call);
 
 class BadExecution final : public Execution {
  public:
-  BadExecution(Problem problem, Misbehaviour misbehave)
-      : problem_(std::move(problem)), misbehave_(misbehave) {}
+  BadExecution(Problem problem, Misbehaviour misbehave, long last_computed)
+      : problem_(std::move(problem)), misbehave_(misbehave), last_computed_(last_computed) {}
   void enqueue(const Tensors& tensors, Queue&) override {
-    attend(problem_, tensors);
-    misbehave_(problem_, tensors, ++calls_);
+    if (++calls_ <= last_computed_) attend(problem_, tensors);
+    misbehave_(problem_, tensors, calls_);
   }
   std::int64_t workspace_bytes() const override { return 0; }
 
  private:
   Problem problem_;
   Misbehaviour misbehave_;
+  long last_computed_;
   long calls_ = 0;
 };
 
 class BadKernel final : public KernelInfo {
  public:
-  BadKernel(std::string_view name, Misbehaviour misbehave) : name_(name), misbehave_(misbehave) {}
+  /// After call number `last_computed` it leaves its output alone.
+  BadKernel(std::string_view name, Misbehaviour misbehave,
+            long last_computed = std::numeric_limits<long>::max())
+      : name_(name), misbehave_(misbehave), last_computed_(last_computed) {}
   std::string_view kernel() const override { return name_; }
   std::string_view engine() const override { return "test"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::mha}; }
@@ -77,7 +81,7 @@ class BadKernel final : public KernelInfo {
     return plain ? Support::yes() : Support::no("the test kernels compute full mha in f32, core scope");
   }
   std::unique_ptr<Execution> prepare(const Problem& problem, const Device&) const override {
-    return std::make_unique<BadExecution>(problem, misbehave_);
+    return std::make_unique<BadExecution>(problem, misbehave_, last_computed_);
   }
   double executed_flops(const Problem& problem) const override { return work(problem).useful_flops; }
   std::int64_t workspace_bytes(const Problem&, const Device&) const override { return 0; }
@@ -85,6 +89,7 @@ class BadKernel final : public KernelInfo {
  private:
   std::string_view name_;
   Misbehaviour misbehave_;
+  long last_computed_;
 };
 
 void crash(const Problem&, const Tensors&, long) { std::raise(SIGSEGV); }
@@ -133,7 +138,8 @@ const KernelInfo* const* attnbench_plugin_kernels() {
   static const BadKernel crashes_timed("crashes_timed", crash_while_timed);
   static const BadKernel hangs_timed("hangs_timed", hang_while_timed);
   static const BadKernel wrong_timed("wrong_timed", wrong_while_timed);
-  static const KernelInfo* const all[] = {&good,          &crashes,     &hangs,       &nan,   &hog,
-                                          &crashes_timed, &hangs_timed, &wrong_timed, nullptr};
+  static const BadKernel stops_timed("stops_timed", behave, kOnlyWhileTimed);
+  static const KernelInfo* const all[] = {&good,          &crashes,     &hangs,       &nan,         &hog,
+                                          &crashes_timed, &hangs_timed, &wrong_timed, &stops_timed, nullptr};
   return all;
 }

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "attnbench/error.h"
+#include "core/allowed_pairs.h"
 
 namespace attnbench {
 namespace {
@@ -60,6 +63,57 @@ TEST(Mechanism, AllowedKeysOfEachMask) {
   EXPECT_THAT(keys("block_sparse(bs=3,globals=1,causal)", 4, 8), ElementsAre(0, 3, 4));
   EXPECT_THAT(keys("block_sparse(bs=3,globals=2,causal)", 1, 8), ElementsAre(0, 1));
   EXPECT_THAT(keys("causal_linear", 2, 8), ElementsAre(0, 1, 2));
+}
+
+TEST(Mechanism, AllowedPairsAreTheSumOverAllRows) {
+  for (const auto* text : {"mha",
+                           "mha(causal)",
+                           "gqa(kv=2)",
+                           "mqa(causal)",
+                           "swa(w=1)",
+                           "swa(w=2)",
+                           "swa(w=5)",
+                           "swa(w=5,causal)",
+                           "swa(w=4,causal)",
+                           "swa(w=100)",
+                           "swa(w=100,causal)",
+                           "block_sparse(bs=1,globals=0)",
+                           "block_sparse(bs=3,globals=0)",
+                           "block_sparse(bs=3,globals=1)",
+                           "block_sparse(bs=3,globals=1,causal)",
+                           "block_sparse(bs=4,globals=6)",
+                           "block_sparse(bs=4,globals=6,causal)",
+                           "block_sparse(bs=2,globals=0,causal)",
+                           "block_sparse(bs=100,globals=2,causal)",
+                           "block_sparse(bs=5,globals=100)"}) {
+    const auto mechanism = parse_mechanism(text);
+    for (std::int64_t queries = 1; queries <= 24; ++queries) {
+      for (std::int64_t keys = 0; keys <= 24; ++keys) {
+        std::int64_t expected = 0;
+        for (std::int64_t i = 0; i < queries; ++i)
+          expected += allowed_keys(mechanism, i + keys - queries, keys).size();
+        EXPECT_EQ(allowed_pairs(mechanism, queries, keys), static_cast<double>(expected))
+            << text << ", " << queries << " queries, " << keys << " keys";
+      }
+    }
+  }
+}
+
+TEST(Mechanism, AllowedPairsOfSizesThatNoLoopEnds) {
+  constexpr std::int64_t kLong = std::int64_t{1} << 40;
+  constexpr std::int64_t kWidest = std::numeric_limits<std::int64_t>::max();
+  const auto pairs = [](Mechanism mechanism, std::int64_t queries) {
+    return allowed_pairs(mechanism, queries, kLong);
+  };
+  EXPECT_EQ(pairs(parse_mechanism("mha"), kLong), 0x1p80);
+  EXPECT_EQ(pairs(parse_mechanism("swa(w=1)"), kLong), 0x1p40);
+  EXPECT_EQ(pairs(parse_mechanism("block_sparse(bs=1024,globals=0)"), kLong), 0x1p50);
+  auto wide = parse_mechanism("swa(w=1)");
+  wide.window = kWidest;
+  EXPECT_EQ(pairs(wide, 1), 0x1p40);
+  auto one_block = parse_mechanism("block_sparse(bs=1,globals=1)");
+  one_block.block_size = one_block.globals = kWidest;
+  EXPECT_EQ(pairs(one_block, 1), 0x1p40);
 }
 
 }  // namespace

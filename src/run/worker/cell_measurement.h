@@ -44,7 +44,8 @@ class CellMeasurement {
   nlohmann::json prepare();
   /// Samples of one block as an array of SampleRecord objects; block -1 is the unbatched run.
   nlohmann::json run_block(int block);
-  /// Re-checks every kernel's last output against the oracle and its inputs against their hash.
+  /// Re-checks every kernel's last output, and that of one more call into a poisoned output, against the
+  /// oracle; the inputs of that call against their hash.
   /// Returns {kernel id: {passed, reason, ...}}.
   nlohmann::json recheck();
   /// Times of the sentinel so far, in order.

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
+#include "attnbench/error.h"
 #include "plan/budget.h"
 #include "run/environment/parse.h"
 #include "run/environment/system_files.h"
@@ -12,13 +14,43 @@
 namespace attnbench {
 namespace {
 
-double gib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
+/// In the largest unit of which there is at least one.
+std::string in_words(std::int64_t bytes) {
+  constexpr std::array kUnits{"bytes", "KiB", "MiB", "GiB", "TiB"};
+  auto size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; size >= 1024 && unit + 1 < kUnits.size(); ++unit) size /= 1024;
+  return unit == 0 ? fmt::format("{} bytes", bytes) : fmt::format("{:.2f} {}", size, kUnits[unit]);
+}
+
+std::int64_t usable(std::int64_t available_bytes) { return available_bytes / 5 * 4; }
+
+std::string available_in_words(std::int64_t bytes) {
+  return fmt::format("{} are available, of which four fifths are used", in_words(bytes));
+}
 
 }  // namespace
 
 std::int64_t available_memory_bytes() {
   const auto text = SystemFiles().read("/proc/meminfo");
   return text ? parse_meminfo(*text, "MemAvailable").value_or(0) : 0;
+}
+
+std::string why_tensors_do_not_fit(const Cell& cell, std::int64_t available_bytes) {
+  const auto bytes = memory_bytes(cell);
+  if (available_bytes == 0 || bytes <= usable(available_bytes)) return {};
+  return fmt::format("does not fit in memory: needs {} for this cell's tensors alone; {}", in_words(bytes),
+                     available_in_words(available_bytes));
+}
+
+void require_cell_that_fits(const Study& study, std::int64_t available_bytes) {
+  const auto& cells = study.cells;
+  const auto smallest = std::min_element(cells.begin(), cells.end(), [](const auto& a, const auto& b) {
+    return memory_bytes(a) < memory_bytes(b);
+  });
+  if (smallest == cells.end()) return;
+  if (const auto why = why_tensors_do_not_fit(*smallest, available_bytes); !why.empty())
+    throw InputError(cells.size() == 1 ? "cell" : "smallest cell", smallest->id(), why);
 }
 
 std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell,
@@ -32,21 +64,25 @@ std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell,
     std::int64_t bytes;
   };
   std::vector<Demand> demands;
+  const auto no_kernel_fits = why_tensors_do_not_fit(cell, available_bytes);
   for (const auto& choice : kernels) {
     const auto problem = cell.problem(choice.mechanism);
     if (!choice.kernel->supports(problem, device)) continue;
+    if (!no_kernel_fits.empty()) {
+      refused[choice.id()] = no_kernel_fits;
+      continue;
+    }
     demands.push_back({choice.id(), choice.kernel->workspace_bytes(problem, device)});
   }
   std::stable_sort(demands.begin(), demands.end(),
                    [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
-  const std::int64_t limit = available_bytes / 5 * 4;
+  const std::int64_t limit = usable(available_bytes);
   std::int64_t used = memory_bytes(cell);
   for (const auto& [id, bytes] : demands) {
     if (bytes > limit - used) {
       refused[id] = fmt::format(
-          "does not fit in memory: needs {:.2f} GiB beside {:.2f} GiB of this cell's tensors and "
-          "other kernels; {:.2f} GiB are available, of which four fifths are used",
-          gib(bytes), gib(used), gib(available_bytes));
+          "does not fit in memory: needs {} beside {} of this cell's tensors and other kernels; {}",
+          in_words(bytes), in_words(used), available_in_words(available_bytes));
     } else {
       used += bytes;
     }

@@ -156,7 +156,9 @@ class Worker {
     const auto available = available_memory_bytes();
     limits.memory_bytes = available / 5 * 4;
     std::map<std::string, std::string> refused;
-    if (const auto ceilings = read_field<json>(message, "default_path_by"); !ceilings.is_null())
+    const bool tensors_fit = why_tensors_do_not_fit(cell, available).empty();
+    if (const auto ceilings = read_field<json>(message, "default_path_by");
+        !ceilings.is_null() && tensors_fit)
       refused = other_paths(cell, choices, ceilings_from_json(ceilings));
     auto wanted = choices;  // what is left out needs no memory beside the others
     std::erase_if(wanted, [&](const auto& choice) { return refused.contains(choice.id()); });
