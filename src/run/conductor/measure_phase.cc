@@ -218,7 +218,9 @@ class ProcessMeasurement {
       reject(lost.kernel_id.empty() ? lost.what() : fmt::format("{} {}", lost.kernel_id, lost.what()));
       broken_kernel_ = lost.kernel_id;
       broken_stage_ = lost.stage;
-      if (!broken_kernel_.empty()) wrong_[broken_kernel_] = lost.what();
+      // Once may be the machine's or the connection's fault; the same kernel again is the kernel's.
+      const bool excused = lost.may_be_from_outside && ++cell_.state.lost_workers[broken_kernel_] < 2;
+      if (!broken_kernel_.empty() && !excused) wrong_[broken_kernel_] = lost.what();
       worker_.reset();
     }
   }

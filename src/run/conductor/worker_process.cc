@@ -30,13 +30,8 @@ void on_interrupt(int signal) {
   }
 }
 
-std::string end_in_words(int status) {
-  if (WIFSIGNALED(status)) {
-    const int signal = WTERMSIG(status);
-    const auto* hint = signal == SIGKILL ? " (out of memory, or killed from outside)" : "";
-    return fmt::format("the worker was ended by signal {} ({}){}", signal, strsignal(signal), hint);
-  }
-  return fmt::format("the worker ended with exit code {}", WEXITSTATUS(status));
+bool is_crash(int signal) {
+  return signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGFPE || signal == SIGILL;
 }
 
 struct Pipe {
@@ -51,6 +46,17 @@ struct Pipe {
 };
 
 }  // namespace
+
+WorkerEnd worker_end(int status) {
+  if (WIFSIGNALED(status)) {
+    const int signal = WTERMSIG(status);
+    const auto* hint = signal == SIGKILL ? " (out of memory, or killed from outside)" : "";
+    return {fmt::format("the worker was ended by signal {} ({}){}", signal, strsignal(signal), hint),
+            is_crash(signal)};
+  }
+  const int code = WEXITSTATUS(status);
+  return {fmt::format("the worker ended with exit code {}", code), is_crash(code - 128)};
+}
 
 void catch_interrupts() {
   struct sigaction action{};
@@ -116,8 +122,8 @@ void WorkerProcess::close_pipes() {
   to_worker_ = from_worker_ = -1;
 }
 
-std::string WorkerProcess::reap(double patience_seconds) {
-  if (pid_ < 0) return "the worker ended";
+WorkerEnd WorkerProcess::reap(double patience_seconds) {
+  if (pid_ < 0) return {"the worker ended"};
   const auto deadline = Clock::now() + std::chrono::duration<double>(patience_seconds);
   int status = 0;
   while (waitpid(pid_, &status, WNOHANG) == 0) {
@@ -130,7 +136,7 @@ std::string WorkerProcess::reap(double patience_seconds) {
   }
   kill(-pid_, SIGKILL);  // what a launcher may have left in its group
   pid_ = -1;
-  return end_in_words(status);
+  return worker_end(status);
 }
 
 void WorkerProcess::send(const nlohmann::json& message) {
