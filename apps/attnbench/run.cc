@@ -175,6 +175,9 @@ int run(const RunArguments& arguments, char** argv) {
   if (outcome.interrupted) {
     fmt::print(stderr, "interrupted; all finished processes are kept. To go on:\n  {}\n",
                resume_command(argv, options.out));
+  } else if (outcome.cell_incomplete) {
+    fmt::print(stderr, "fewer processes than planned, see above. To go on:\n  {}\n",
+               resume_command(argv, options.out));
   }
   return exit_code_of(outcome, analysis);
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <set>
 #include <thread>
@@ -17,6 +18,7 @@ namespace attnbench {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing_support::TemporaryDirectory;
 
 /// A study of two small cells.
@@ -101,6 +103,37 @@ TEST(Resume, AnotherPlanIsRefusedNamingTheDifference) {
   const auto result = testing_support::attnbench(other);
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("the seed differs: stored 1, now 7"));
+}
+
+/// A launcher whose workers start, but those whose number, from 1, is among `failing`.
+std::string launcher_failing_at(const TemporaryDirectory& directory, const std::string& failing) {
+  auto launcher = directory.file("launch");
+  const auto count = directory.file("count");
+  std::ofstream(launcher) << "#!/bin/sh\nn=$(($(cat " << count << " 2>/dev/null || echo 0) + 1))\necho $n > "
+                          << count << "\ncase $n in " << failing << ") exit 255;; esac\nexec \"$@\"\n";
+  std::filesystem::permissions(launcher, std::filesystem::perms::owner_all);
+  return launcher;
+}
+
+/// A study of one small cell: worker 1 probes, 2 verifies, each further one measures.
+std::vector<std::string> one_cell_run(const std::string& out, const std::string& launcher) {
+  return {"run",     "smoke",      "--accept-noise", "--scope", "core",     "--mechanism", "mha",
+          "--dtype", "f32",        "--threads",      "1",       "--seqlen", "16",          "--out",
+          out,       "--launcher", launcher};
+}
+
+TEST(Resume, TriesUsedUpAreToldAndTheSameCommandGoesOn) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  const auto command = one_cell_run(out, launcher_failing_at(directory, "3|4"));
+  const auto first = testing_support::attnbench(command);
+  EXPECT_THAT(first.err, HasSubstr("2 of 3 processes"));
+  EXPECT_THAT(first.err, HasSubstr("To go on:\n  "));
+  EXPECT_EQ(committed(out).size(), 4u);
+  const auto second = testing_support::attnbench(command);
+  EXPECT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_THAT(second.err, Not(HasSubstr("To go on")));
+  EXPECT_EQ(committed(out).size(), 5u);
 }
 
 TEST(Resume, CtrlCKeepsWhatWasMeasuredAndSaysHowToGoOn) {

@@ -17,8 +17,9 @@ struct CellState {
   std::map<std::string, double> call_seconds;  ///< by kernel id, from verification
   int next_process = 0;
   int valid_processes = 0;
-  int tried_processes = 0;                  ///< by this invocation, since the cell's kernel set last changed
-  int startup_failures = 0;                 ///< in a row
+  int tried_processes = 0;   ///< valid ones, and those that this invocation saw rejected, since the cell's
+                             ///< kernel set last changed
+  int startup_failures = 0;  ///< in a row
   std::map<std::string, int> lost_workers;  ///< busy with the kernel, perhaps ended from outside
   double process_seconds = 0;               ///< of the last process; 0: none yet
 

@@ -128,8 +128,10 @@ class Conductor {
     }
     try {
       for (auto& build : builds_) verify(build);
+      count_tries_anew();
       fit_to_budget();
       measure();
+      tell_incomplete_cells();
     } catch (const Interrupted&) {
       outcome_.interrupted = true;
     }
@@ -208,14 +210,26 @@ class Conductor {
         std::count_if(valid.begin(), valid.end(), [&](const auto& v) { return v.second == builds_.size(); }));
   }
 
+  /// What an earlier invocation rejected is no try of this one: the same command goes on.
+  void count_tries_anew() {
+    for (std::size_t c = 0; c < cell_count(); ++c) {
+      const int valid = valid_processes(c);
+      for (auto& build : builds_) build.cells[c].tried_processes = valid;
+    }
+  }
+
   bool done(std::size_t c) const {
     int tried = 0;
+    for (const auto& build : builds_) tried = std::max(tried, build.cells[c].tried_processes);
+    return complete(c) || tried >= options_.profile.most_tries(target_);
+  }
+
+  bool complete(std::size_t c) const {
     for (const auto& build : builds_) {
       if (build.cells[c].baseline() == nullptr) return true;
-      tried = std::max(tried, build.cells[c].tried_processes);
     }
     const int valid = valid_processes(c);
-    if (valid >= target_ || tried >= options_.profile.most_tries(target_)) return true;
+    if (valid >= target_) return true;
     if (!options_.profile.stops_on_width) return false;
     const auto& looks = options_.profile.processes;
     const bool is_look = std::find(looks.begin(), looks.end(), valid) != looks.end();
@@ -261,6 +275,15 @@ class Conductor {
         any = true;
         measure_cell(c);
       }
+    }
+  }
+
+  void tell_incomplete_cells() {
+    for (std::size_t c = 0; c < cell_count(); ++c) {
+      if (complete(c)) continue;
+      outcome_.cell_incomplete = true;
+      progress_.warning(fmt::format("{}: {} of {} processes; the other tries were rejected",
+                                    cell(c).record.cell_id, valid_processes(c), target_));
     }
   }
 

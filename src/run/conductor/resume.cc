@@ -85,10 +85,6 @@ std::vector<CellState> restore_cells(const Store& store, std::int64_t run, const
     for (const auto& process : store.processes(run, cell.id())) {
       state.next_process = std::max(state.next_process, process.process + 1);
       if (process.valid) ++state.valid_processes;
-      // A process that was cut short or belongs to an earlier kernel set is no try of the present one.
-      const bool counts =
-          process.valid || (process.reason != "interrupted" && !process.reason.starts_with("re-planned"));
-      if (counts) ++state.tried_processes;
     }
     states.push_back(std::move(state));
   }
