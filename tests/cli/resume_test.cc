@@ -136,6 +136,52 @@ TEST(Resume, TriesUsedUpAreToldAndTheSameCommandGoesOn) {
   EXPECT_EQ(committed(out).size(), 5u);
 }
 
+/// The reasons of kernels that the store says are not supported.
+std::set<std::string> left_out_for(const std::string& out) {
+  const auto store = Store::open(out, Store::Mode::read);
+  std::set<std::string> reasons;
+  for (const auto& cell : store.cells(store.runs().front().id)) {
+    for (const auto& kernel : cell.kernels) reasons.insert(kernel.support_reason);
+  }
+  return reasons;
+}
+
+TEST(Resume, ABudgetHidesNothingThatWasMeasured) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  ASSERT_EQ(testing_support::attnbench(one_cell_run(out, "env")).exit_code, 0);
+  const auto before = left_out_for(out);
+  auto command = one_cell_run(out, "env");
+  command.insert(command.end(), {"--budget", "1s"});
+  const auto result = testing_support::attnbench(command);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(left_out_for(out), before);
+}
+
+TEST(Resume, WithoutABudgetWhatItLeftOutOfACellNotYetMeasuredComesBack) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  // Verified, and no worker after that starts.
+  const auto broken = launcher_failing_at(directory, "[3-9]");
+  ASSERT_EQ(testing_support::attnbench(one_cell_run(out, broken)).exit_code, 4);
+  const auto before = left_out_for(out);
+  {
+    auto store = Store::open(out, Store::Mode::write);
+    const auto run = store.runs().front().id;
+    auto cell = store.cells(run).front();
+    const auto other = std::find_if(cell.kernels.begin(), cell.kernels.end(), [](const auto& kernel) {
+      return kernel.support_reason.empty() && !kernel.is_baseline;
+    });
+    ASSERT_NE(other, cell.kernels.end());
+    other->support_reason = "> 0.5 s a call: too slow for the budget";
+    store.put_cell(run, cell);
+  }
+  ASSERT_NE(left_out_for(out), before);
+  const auto result = testing_support::attnbench(one_cell_run(out, "env"));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(left_out_for(out), before);
+}
+
 TEST(Resume, CtrlCKeepsWhatWasMeasuredAndSaysHowToGoOn) {
   const TemporaryDirectory directory;
   const auto out = directory.file("s.db");

@@ -15,6 +15,7 @@ struct CellState {
   Cell cell;
   CellRecord record;
   std::map<std::string, double> call_seconds;  ///< by kernel id, from verification
+  bool verified_before = false;                ///< by an earlier invocation
   int next_process = 0;
   int valid_processes = 0;
   int tried_processes = 0;   ///< valid ones, and those that this invocation saw rejected, since the cell's

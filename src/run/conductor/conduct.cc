@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <string_view>
 
 #include "attnbench/error.h"
 #include "core/json.h"
@@ -27,6 +28,8 @@ constexpr Overheads kOverheads{.process_start_seconds = 0.3,
                                .sentinel_seconds = 1e-3,
                                .eviction_seconds = 0.02,
                                .verification_calls = 20};
+
+constexpr std::string_view kTooSlowForBudget = ": too slow for the budget";
 
 struct Probe {
   RunRecord run;
@@ -158,7 +161,7 @@ class Conductor {
   }
 
   CellCost cost_of(const CellState& state) const {
-    CellCost cost{state.record.cell_id, state.cell.baseline, state.cell.condition, {}, 0};
+    CellCost cost{state.record.cell_id, state.cell.baseline, state.cell.condition, {}};
     for (const auto& choice : state.entrants(options_.kernel_limit_seconds)) {
       cost.kernels.push_back({choice.id(), state.call_seconds.at(choice.id()), 0});
     }
@@ -174,9 +177,14 @@ class Conductor {
 
   void fit_to_budget() {
     target_ = options_.profile.max_processes();
+    lift_earlier_budget();
     if (!options_.budget_seconds) return;
     std::vector<CellCost> costs;
-    for (const auto& state : builds_[0].cells) costs.push_back(cost_of(state));
+    for (std::size_t c = 0; c < cell_count(); ++c) {
+      costs.push_back(cost_of(cell(c)));
+      costs.back().done_processes = valid_processes(c);
+      costs.back().verified = cell(c).verified_before;
+    }
     const auto each = *options_.budget_seconds / static_cast<double>(builds_.size());
     const auto plan = fit_budget(each, costs, options_.profile, kOverheads);
     target_ = plan.profile.max_processes();
@@ -188,12 +196,28 @@ class Conductor {
                                     duration_in_words(plan.seconds * static_cast<double>(builds_.size()))));
   }
 
+  /// What another budget left out of a cell comes back as long as the cell has no process.
+  void lift_earlier_budget() {
+    for (std::size_t c = 0; c < cell_count(); ++c) {
+      if (valid_processes(c) > 0) continue;
+      for (auto& build : builds_) {
+        auto& record = build.cells[c].record;
+        bool lifted = false;
+        for (auto& kernel : record.kernels) {
+          if (!kernel.support_reason.ends_with(kTooSlowForBudget)) continue;
+          kernel.support_reason.clear();
+          lifted = true;
+        }
+        if (lifted) store_.put_cell(build.run, record);
+      }
+    }
+  }
+
   void leave_out(BuildRun& build, const TooSlow& too_slow) {
     for (auto& state : build.cells) {
       auto* kernel = state.record.cell_id == too_slow.cell_id ? state.find(too_slow.kernel_id) : nullptr;
       if (kernel == nullptr) continue;
-      kernel->support_reason =
-          fmt::format("> {:.3g} s a call: too slow for the budget", too_slow.limit_seconds);
+      kernel->support_reason = fmt::format("> {:.3g} s a call{}", too_slow.limit_seconds, kTooSlowForBudget);
       store_.put_cell(build.run, state.record);
     }
   }

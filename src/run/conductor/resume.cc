@@ -72,7 +72,8 @@ std::vector<CellState> restore_cells(const Store& store, std::int64_t run, const
     state.cell = cell;
     const auto record = std::find_if(records.begin(), records.end(),
                                      [&](const auto& candidate) { return candidate.cell_id == cell.id(); });
-    if (record != records.end() && was_verified(*record)) state.record = *record;
+    state.verified_before = record != records.end() && was_verified(*record);
+    if (state.verified_before) state.record = *record;
     for (const auto& verification : verifications) {
       if (verification.cell_id == cell.id() && verification.passed) {
         state.call_seconds[verification.kernel_id] = verification.median_call_seconds;
