@@ -105,6 +105,24 @@ TEST(Resume, AnotherPlanIsRefusedNamingTheDifference) {
   EXPECT_THAT(result.err, HasSubstr("the seed differs: stored 1, now 7"));
 }
 
+TEST(Resume, CtrlCWhileTheMachineIsProbedIsNoError) {
+  const TemporaryDirectory directory;
+  auto command = two_kernels_run(directory.file("s.db"));
+  const auto mark = directory.file("probing");
+  const auto launcher = directory.file("slow");
+  std::ofstream(launcher) << "#!/bin/sh\n: > " << mark << "\nsleep 60\n";
+  std::filesystem::permissions(launcher, std::filesystem::perms::owner_all);
+  command.insert(command.end(), {"--launcher", launcher});
+  const pid_t pid = testing_support::start_attnbench(command);
+  while (!std::filesystem::exists(mark)) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  kill(pid, SIGTERM);
+  int status = 0;
+  waitpid(pid, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_EQ(testing_support::attnbench(two_kernels_run(directory.file("s.db"))).exit_code, 0);
+}
+
 /// A launcher whose workers start, but those whose number, from 1, is among `failing`.
 std::string launcher_failing_at(const TemporaryDirectory& directory, const std::string& failing) {
   auto launcher = directory.file("launch");

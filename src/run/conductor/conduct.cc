@@ -120,7 +120,12 @@ class Conductor {
 
   RunOutcome run() {
     progress_.update("probing the machine and measuring its ceilings");
-    for (auto& build : builds_) build.probe = probe_machine(build.options);
+    try {
+      for (auto& build : builds_) build.probe = probe_machine(build.options);
+    } catch (const Interrupted&) {
+      outcome_.interrupted = true;
+      return outcome_;  // no run is in the store yet
+    }
     if (builds_.size() > 1) mark_pair(builds_);
     std::vector<RunRecord> wanted;
     for (const auto& build : builds_) wanted.push_back(build.probe.run);

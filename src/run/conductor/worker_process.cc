@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,7 +69,8 @@ void catch_interrupts() {
 
 bool interrupted() { return g_interrupts > 0; }
 
-WorkerProcess::WorkerProcess(const LaunchOptions& options, std::uint64_t layout_seed) {
+WorkerProcess::WorkerProcess(const LaunchOptions& options, std::uint64_t layout_seed)
+    : launcher_(options.launcher) {
   auto words = options.launcher;
   words.push_back(options.program);
   for (const auto* word : {"worker", "--threads"}) words.emplace_back(word);
@@ -176,9 +178,24 @@ nlohmann::json WorkerProcess::receive(double silence_seconds) {
 }
 
 nlohmann::json WorkerProcess::hello(bool probe) {
-  constexpr double kPatienceSeconds = 60;
-  send({{"type", messages::kHello}, {"protocol", messages::kProtocol}, {"probe", probe}});
-  auto answer = receive(kPatienceSeconds);
+  const auto bad_launcher = [&](const std::string& problem) {
+    return InputError("launcher", fmt::format("{}", fmt::join(launcher_, " ")), problem);
+  };
+  nlohmann::json answer;
+  try {
+    send({{"type", messages::kHello}, {"protocol", messages::kProtocol}, {"probe", probe}});
+    constexpr double kPatienceSeconds = 60;
+    answer = receive(kPatienceSeconds);
+  } catch (const WorkerLost& lost) {
+    // One that has worked before may fail for a moment.
+    if (launcher_.empty() || !probe) throw;
+    throw bad_launcher(fmt::format("did not start a worker: {}", lost.what()));
+  } catch (const NotAMessage& line) {
+    if (launcher_.empty()) throw;
+    throw bad_launcher(fmt::format("printed what no worker says, {}", line.what()));
+  }
+  if (!launcher_.empty() && !answer.contains("machine_key"))
+    throw bad_launcher(fmt::format("printed what no worker says, '{}'", answer.dump()));
   const auto protocol = answer.value("protocol", 0);
   if (protocol != messages::kProtocol) {
     throw InputError("protocol", std::to_string(protocol),

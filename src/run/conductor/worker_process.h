@@ -62,7 +62,8 @@ class WorkerProcess {
   /// The next message, "starting" notices excepted. Throws WorkerLost if the worker ends, reports an error,
   /// or says nothing for `silence_seconds`; Interrupted on SIGINT or SIGTERM.
   nlohmann::json receive(double silence_seconds);
-  /// Sends hello and returns the answer; with `probe`, the environment and ceilings too.
+  /// Sends hello and returns the answer; with `probe`, the environment and ceilings too. Throws InputError if
+  /// what comes back through a launcher is no worker's answer.
   nlohmann::json hello(bool probe);
 
  private:
@@ -70,6 +71,7 @@ class WorkerProcess {
   /// Waits for the end and says how it ended.
   WorkerEnd reap(double patience_seconds);
 
+  std::vector<std::string> launcher_;
   int pid_ = -1;
   int to_worker_ = -1;
   int from_worker_ = -1;
