@@ -70,10 +70,8 @@ void quarantine(Store& store, std::int64_t run, CellState& state, const std::str
       }
     }
   }
-  store.add_failure(run, {state.record.cell_id, kernel_id, stage, reason});
-  store.put_cell(run, state.record);
-  store.invalidate_processes(run, state.record.cell_id,
-                             fmt::format("re-planned without {}, which failed ({})", kernel_id, reason));
+  store.quarantine(run, state.record, {state.record.cell_id, kernel_id, stage, reason},
+                   fmt::format("re-planned without {}, which failed ({})", kernel_id, reason));
   state.valid_processes = 0;
   state.tried_processes = 0;
   progress.warning(fmt::format("{}: {} {}; measured without it", state.record.cell_id, kernel_id, reason));
