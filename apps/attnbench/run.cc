@@ -101,6 +101,10 @@ std::string resume_command(char** argv, const std::string& store) {
   return has_out ? command : fmt::format("{}--out {}", command, store);
 }
 
+void tell_how_to_go_on(const char* why, char** argv, const std::string& store) {
+  fmt::print(stderr, "{}. To go on:\n  {}\n", why, resume_command(argv, store));
+}
+
 /// What is stored with the plan: the command line without what decides nothing about the measurement or names
 /// places of one machine. Of programs and files the name alone is kept.
 std::string portable_command(char** argv) {
@@ -214,6 +218,10 @@ int run(const RunArguments& arguments, char** argv) {
   const auto outcome = conduct(options);
   const auto store = Store::open(options.out, Store::Mode::read);
   const auto contents = all_contents(store);
+  if (contents.empty()) {  // interrupted before the first run was stored
+    tell_how_to_go_on("interrupted before anything was measured", argv, options.out);
+    return exit_code_of(outcome, {});
+  }
   write_text_file(csv, samples_csv(contents));
   write_text_file(environment_file(csv), environment_text(contents));
   const auto analysis = analyze(contents);
@@ -225,8 +233,9 @@ int run(const RunArguments& arguments, char** argv) {
     fmt::print("\nstore: {}\ncsv:   {}\n", options.out, csv);
   }
   if (outcome.interrupted) {
-    fmt::print(stderr, "interrupted; all finished processes are kept. To go on:\n  {}\n",
-               resume_command(argv, options.out));
+    tell_how_to_go_on("interrupted; all finished processes are kept", argv, options.out);
+  } else if (outcome.cell_incomplete) {
+    tell_how_to_go_on("fewer processes than planned, see above", argv, options.out);
   }
   const bool nothing = measured_nothing(contents);
   if (nothing && !outcome.interrupted)

@@ -27,6 +27,7 @@ double warmup_seconds(double call, const Profile& profile) {
 double slowest_call(const std::vector<CellCost>& cells) {
   double slowest = 0;
   for (const auto& cell : cells) {
+    if (cell.done_processes > 0) continue;
     for (const auto& kernel : cell.kernels) {
       if (kernel.kernel_id != cell.baseline) slowest = std::max(slowest, kernel.call_seconds);
     }
@@ -89,8 +90,9 @@ double verification_seconds(const CellCost& cell, const Overheads& overheads) {
 double study_seconds(const std::vector<CellCost>& cells, const Profile& profile, const Overheads& overheads) {
   double seconds = 0;
   for (const auto& cell : cells) {
-    seconds += verification_seconds(cell, overheads) +
-               profile.max_processes() * process_seconds(cell, profile, overheads);
+    if (!cell.verified) seconds += verification_seconds(cell, overheads);
+    seconds += std::max(0, profile.max_processes() - cell.done_processes) *
+               process_seconds(cell, profile, overheads);
   }
   return seconds;
 }
@@ -108,6 +110,7 @@ BudgetPlan fit_budget(double budget_seconds, std::vector<CellCost> cells, const 
   while (at(processes) > budget_seconds) {
     const double slowest = slowest_call(cells);
     for (auto& cell : cells) {
+      if (cell.done_processes > 0) continue;
       std::erase_if(cell.kernels, [&](const KernelCost& kernel) {
         const bool leaves = kernel.kernel_id != cell.baseline && kernel.call_seconds >= slowest;
         if (leaves) plan.too_slow.push_back({cell.cell_id, kernel.kernel_id, 0});

@@ -30,6 +30,8 @@ struct CellCost {
   Condition condition = Condition::hot;
   std::vector<KernelCost> kernels;
   double oracle_seconds = 0;  ///< once a cell
+  int done_processes = 0;     ///< measured already; with any, no kernel of the cell is left out
+  bool verified = false;      ///< already
 };
 
 /// Costs that are the machine's, not a kernel's.
@@ -44,7 +46,8 @@ struct Overheads {
 double process_seconds(const CellCost& cell, const Profile& profile, const Overheads& overheads);
 /// All verification processes of the cell, one a kernel.
 double verification_seconds(const CellCost& cell, const Overheads& overheads);
-/// Verification and all processes of all cells, without processes that noise makes repeat.
+/// Verification and all processes of all cells that are not done yet, without processes that noise makes
+/// repeat.
 double study_seconds(const std::vector<CellCost>& cells, const Profile& profile, const Overheads& overheads);
 
 /// A kernel left out of one cell; it is reported as "> limit_seconds" a call.
@@ -63,7 +66,8 @@ struct BudgetPlan {
 
 /// Lowers the number of processes, the same for all cells, until the study fits; never below 2. Where 2 do
 /// not fit, kernels are left out, the slowest call of all cells first and equal ones together; baselines
-/// always stay. Looks at expected call times alone, never at which kernel wins. Throws InputError("budget",
+/// always stay, and so do the kernels of cells already begun. Looks at expected call times alone, never at
+/// which kernel wins. Throws InputError("budget",
 /// ...) with the time needed when leaving out all but the baselines does not suffice.
 BudgetPlan fit_budget(double budget_seconds, std::vector<CellCost> cells, const Profile& profile,
                       const Overheads& overheads);

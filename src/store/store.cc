@@ -46,6 +46,15 @@ void Store::invalidate_processes(std::int64_t run, const std::string& cell_id, c
       .run(reason, impl_->cell_row(run, cell_id));
 }
 
+void Store::quarantine(std::int64_t run, const CellRecord& cell, const FailureRecord& failure,
+                       const std::string& reason) {
+  Transaction transaction(impl_->connection());
+  impl_->put_cell(run, cell);
+  invalidate_processes(run, cell.cell_id, reason);
+  impl_->insert_failure(run, failure);
+  transaction.commit();
+}
+
 void Store::add_failure(std::int64_t run, const FailureRecord& failure) {
   impl_->insert_failure(run, failure);
 }

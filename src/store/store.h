@@ -47,6 +47,9 @@ class Store {
   void add_process(std::int64_t run, const ProcessRecord& process);
   /// Marks processes of a cell invalid for a reason (re-planned after a quarantine); samples stay.
   void invalidate_processes(std::int64_t run, const std::string& cell_id, const std::string& reason);
+  /// One transaction: the failure of a kernel, the cell described without it, and invalidate_processes().
+  void quarantine(std::int64_t run, const CellRecord& cell, const FailureRecord& failure,
+                  const std::string& reason);
   std::vector<ProcessRecord> processes(std::int64_t run, const std::string& cell_id) const;
 
   void add_failure(std::int64_t run, const FailureRecord& failure);

@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -15,7 +18,8 @@ using testing_support::TemporaryDirectory;
 
 /// One small cell with the plugin's kernels whose names are given, and the built-in baseline.
 testing_support::CommandResult run_with(const std::string& bad_kernels, const std::string& out,
-                                        const std::string& timeout = "4") {
+                                        const std::string& timeout = "4",
+                                        const std::string& launcher = "env") {
   return testing_support::attnbench({"run",
                                      "smoke",
                                      "--accept-noise",
@@ -35,6 +39,8 @@ testing_support::CommandResult run_with(const std::string& bad_kernels, const st
                                      ATTNBENCH_BAD_KERNELS,
                                      "--kernel-timeout",
                                      timeout,
+                                     "--launcher",
+                                     launcher,
                                      "--out",
                                      out});
 }
@@ -112,10 +118,36 @@ TEST_P(BrokenWhileTimed, IsQuarantinedAndTheCellMeasuredWithoutIt) {
 
 INSTANTIATE_TEST_SUITE_P(Kernels, BrokenWhileTimed,
                          testing::Values(std::pair("crashes_timed", "signal 11"),
+                                         std::pair("ended_timed", "signal 9"),
                                          std::pair("hangs_timed", "gave no result within"),
                                          std::pair("wrong_timed", "recheck"),
                                          std::pair("stops_timed", "recheck")),
                          [](const auto& test) { return test.param.first; });
+
+class EndedFromOutside : public testing::TestWithParam<bool> {};
+
+TEST_P(EndedFromOutside, OnceCostsOneProcessAndBlamesNoKernel) {
+  const TemporaryDirectory directory;
+  setenv("ATTNBENCH_TEST_MARK", directory.file("mark").c_str(), 1);
+  const auto launcher = directory.file("launch");  // ends as ssh does when its connection drops
+  std::ofstream(launcher) << "#!/bin/sh\n\"$@\" || exit 255\n";
+  std::filesystem::permissions(launcher, std::filesystem::perms::owner_all);
+  const auto result =
+      run_with("unfused,ended_once", directory.file("s.db"), "4", GetParam() ? launcher : "env");
+  unsetenv("ATTNBENCH_TEST_MARK");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(std::filesystem::exists(directory.file("mark"))) << "no worker was ended";
+  EXPECT_TRUE(reasons(directory.file("s.db")).empty());
+  EXPECT_EQ(valid_samples(directory.file("s.db")).at("mha/ended_once@test"), kQuickSamples);
+  const auto store = Store::open(directory.file("s.db"), Store::Mode::read);
+  const auto run = store.runs().front().id;
+  const auto processes = store.processes(run, store.cells(run).front().cell_id);
+  ASSERT_EQ(processes.size(), 4u);
+  EXPECT_THAT(processes.front().reason, HasSubstr("mha/ended_once@test the worker"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ends, EndedFromOutside, testing::Bool(),
+                         [](const auto& test) { return test.param ? "code_255" : "signal_9"; });
 
 }  // namespace
 }  // namespace attnbench

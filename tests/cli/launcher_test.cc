@@ -60,6 +60,28 @@ TEST(Launcher, OneThatCannotBeStartedIsNamed) {
   EXPECT_THAT(result.err, HasSubstr("launcher: 'no-such-launcher' cannot be started"));
 }
 
+class BadLauncher : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(BadLauncher, IsNamedWithWhatCameBack) {
+  const auto [script, came_back] = GetParam();
+  const TemporaryDirectory directory;
+  const auto launcher = directory.file("launch");
+  std::ofstream(launcher) << "#!/bin/sh\n" << script << "\n";
+  std::system(("chmod +x " + launcher).c_str());
+  const auto result =
+      testing_support::attnbench(run_through(launcher + " host", directory.file("s.db"), "1"));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("launcher: '" + launcher + " host'"));
+  EXPECT_THAT(result.err, HasSubstr(came_back));
+}
+
+INSTANTIATE_TEST_SUITE_P(Scripts, BadLauncher,
+                         testing::Values(std::pair("exit 1", "exit code 1"),
+                                         std::pair("cat", "no worker says, '{"),
+                                         std::pair("echo Welcome; shift; exec \"$@\"", "'Welcome'"),
+                                         std::pair("echo 42; shift; exec \"$@\"", "'42'")),
+                         [](const auto& test) { return "script_" + std::to_string(test.index); });
+
 /// Starts a run with a distinctive seed, waits for its worker, kills something, and counts the workers 10 s
 /// later.
 class Orphans : public testing::TestWithParam<bool> {};

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <set>
 #include <thread>
@@ -17,6 +18,7 @@ namespace attnbench {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing_support::TemporaryDirectory;
 
 /// A study of two small cells.
@@ -101,6 +103,101 @@ TEST(Resume, AnotherPlanIsRefusedNamingTheDifference) {
   const auto result = testing_support::attnbench(other);
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("the seed differs: stored 1, now 7"));
+}
+
+TEST(Resume, CtrlCWhileTheMachineIsProbedIsNoError) {
+  const TemporaryDirectory directory;
+  auto command = two_kernels_run(directory.file("s.db"));
+  const auto mark = directory.file("probing");
+  const auto launcher = directory.file("slow");
+  std::ofstream(launcher) << "#!/bin/sh\n: > " << mark << "\nsleep 60\n";
+  std::filesystem::permissions(launcher, std::filesystem::perms::owner_all);
+  command.insert(command.end(), {"--launcher", launcher});
+  const pid_t pid = testing_support::start_attnbench(command);
+  while (!std::filesystem::exists(mark)) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  kill(pid, SIGTERM);
+  int status = 0;
+  waitpid(pid, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_EQ(testing_support::attnbench(two_kernels_run(directory.file("s.db"))).exit_code, 0);
+}
+
+/// A launcher whose workers start, but those whose number, from 1, is among `failing`.
+std::string launcher_failing_at(const TemporaryDirectory& directory, const std::string& failing) {
+  auto launcher = directory.file("launch");
+  const auto count = directory.file("count");
+  std::ofstream(launcher) << "#!/bin/sh\nn=$(($(cat " << count << " 2>/dev/null || echo 0) + 1))\necho $n > "
+                          << count << "\ncase $n in " << failing << ") exit 255;; esac\nexec \"$@\"\n";
+  std::filesystem::permissions(launcher, std::filesystem::perms::owner_all);
+  return launcher;
+}
+
+/// A study of one small cell: worker 1 probes, 2 verifies, each further one measures.
+std::vector<std::string> one_cell_run(const std::string& out, const std::string& launcher) {
+  return {"run",     "smoke",      "--accept-noise", "--scope", "core",     "--mechanism", "mha",
+          "--dtype", "f32",        "--threads",      "1",       "--seqlen", "16",          "--out",
+          out,       "--launcher", launcher};
+}
+
+TEST(Resume, TriesUsedUpAreToldAndTheSameCommandGoesOn) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  const auto command = one_cell_run(out, launcher_failing_at(directory, "3|4"));
+  const auto first = testing_support::attnbench(command);
+  EXPECT_THAT(first.err, HasSubstr("2 of 3 processes"));
+  EXPECT_THAT(first.err, HasSubstr("To go on:\n  "));
+  EXPECT_EQ(committed(out).size(), 4u);
+  const auto second = testing_support::attnbench(command);
+  EXPECT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_THAT(second.err, Not(HasSubstr("To go on")));
+  EXPECT_EQ(committed(out).size(), 5u);
+}
+
+/// The reasons of kernels that the store says are not supported.
+std::set<std::string> left_out_for(const std::string& out) {
+  const auto store = Store::open(out, Store::Mode::read);
+  std::set<std::string> reasons;
+  for (const auto& cell : store.cells(store.runs().front().id)) {
+    for (const auto& kernel : cell.kernels) reasons.insert(kernel.support_reason);
+  }
+  return reasons;
+}
+
+TEST(Resume, ABudgetHidesNothingThatWasMeasured) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  ASSERT_EQ(testing_support::attnbench(one_cell_run(out, "env")).exit_code, 0);
+  const auto before = left_out_for(out);
+  auto command = one_cell_run(out, "env");
+  command.insert(command.end(), {"--budget", "1s"});
+  const auto result = testing_support::attnbench(command);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(left_out_for(out), before);
+}
+
+TEST(Resume, WithoutABudgetWhatItLeftOutOfACellNotYetMeasuredComesBack) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  // Verified, and no worker after that starts.
+  const auto broken = launcher_failing_at(directory, "[3-9]");
+  ASSERT_EQ(testing_support::attnbench(one_cell_run(out, broken)).exit_code, 4);
+  const auto before = left_out_for(out);
+  {
+    auto store = Store::open(out, Store::Mode::write);
+    const auto run = store.runs().front().id;
+    auto cell = store.cells(run).front();
+    const auto other = std::find_if(cell.kernels.begin(), cell.kernels.end(), [](const auto& kernel) {
+      return kernel.support_reason.empty() && !kernel.is_baseline;
+    });
+    ASSERT_NE(other, cell.kernels.end());
+    other->support_reason = "> 0.5 s a call: too slow for the budget";
+    store.put_cell(run, cell);
+  }
+  ASSERT_NE(left_out_for(out), before);
+  const auto result = testing_support::attnbench(one_cell_run(out, "env"));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(left_out_for(out), before);
 }
 
 TEST(Resume, CtrlCKeepsWhatWasMeasuredAndSaysHowToGoOn) {

@@ -1,5 +1,6 @@
 // Kernels that misbehave, each in one way, for the tests of isolation. All compute mha in f32, core scope.
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -115,6 +116,20 @@ void crash_while_timed(const Problem&, const Tensors&, long call) {
   if (call > kOnlyWhileTimed) std::raise(SIGSEGV);
 }
 
+void end_while_timed(const Problem&, const Tensors&, long call) {
+  if (call > kOnlyWhileTimed) std::raise(SIGKILL);
+}
+
+// Ends the first worker that gets this far, as an operator or a dropped connection would.
+void end_once_while_timed(const Problem&, const Tensors&, long call) {
+  const char* mark = std::getenv("ATTNBENCH_TEST_MARK");
+  if (call <= kOnlyWhileTimed || mark == nullptr) return;
+  const int file = open(mark, O_CREAT | O_EXCL | O_WRONLY, 0600);
+  if (file < 0) return;
+  close(file);
+  std::raise(SIGKILL);
+}
+
 void hang_while_timed(const Problem& problem, const Tensors& t, long call) {
   if (call > kOnlyWhileTimed) hang(problem, t, call);
 }
@@ -137,9 +152,12 @@ const KernelInfo* const* attnbench_plugin_kernels() {
   static const BadKernel hog("hog", eat_memory);
   static const BadKernel crashes_timed("crashes_timed", crash_while_timed);
   static const BadKernel hangs_timed("hangs_timed", hang_while_timed);
+  static const BadKernel ended_timed("ended_timed", end_while_timed);
+  static const BadKernel ended_once("ended_once", end_once_while_timed);
   static const BadKernel wrong_timed("wrong_timed", wrong_while_timed);
   static const BadKernel stops_timed("stops_timed", behave, kOnlyWhileTimed);
-  static const KernelInfo* const all[] = {&good,          &crashes,     &hangs,       &nan,         &hog,
-                                          &crashes_timed, &hangs_timed, &wrong_timed, &stops_timed, nullptr};
+  static const KernelInfo* const all[] = {&good,        &crashes,       &hangs,       &nan,
+                                          &hog,         &crashes_timed, &hangs_timed, &wrong_timed,
+                                          &stops_timed, &ended_timed,   &ended_once,  nullptr};
   return all;
 }

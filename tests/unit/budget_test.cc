@@ -98,6 +98,28 @@ TEST(FitBudget, LeavesOutTheSlowestCallsWhenTwoProcessesDoNotFit) {
   EXPECT_DOUBLE_EQ(plan.seconds, 2 * (baseline + 3 * kPerCall));
 }
 
+TEST(FitBudget, ChargesOnlyWhatIsLeft) {
+  auto cell = cell_of({{"base", 1}, {"slow", 4}});
+  cell.oracle_seconds = 1000;
+  cell.verified = true;
+  cell.done_processes = 3;
+  const double each = process_seconds(cell, small_profile({5}), {});
+  EXPECT_DOUBLE_EQ(study_seconds({cell}, small_profile({5}), {}), 2 * each);
+  EXPECT_EQ(fit_budget(2 * each, {cell}, small_profile({5}), {}).profile.max_processes(), 5);
+  EXPECT_EQ(fit_budget(1.5 * each, {cell}, small_profile({5}), {}).profile.max_processes(), 4);
+  EXPECT_EQ(study_seconds({cell}, small_profile({2}), {}), 0);
+}
+
+TEST(FitBudget, LeavesNothingOutOfACellAlreadyBegun) {
+  auto begun = cell_of({{"base", 9}, {"slow", 4}, {"fast", 1}});
+  begun.done_processes = 2;
+  begun.verified = true;
+  auto fresh = cell_of({{"slow", 4}, {"medium", 2}});
+  fresh.cell_id = "d";
+  const auto plan = fit_budget(2 * 2 * kPerCall, {begun, fresh}, small_profile({5}), {});
+  EXPECT_THAT(plan.too_slow, ElementsAre(TooSlow{"d", "slow", 2}));
+}
+
 TEST(FitBudget, SaysWhenItCannot) {
   const std::vector<CellCost> cells = {cell_of({{"base", 9}, {"k", 1}})};
   const double needed = 2 * (9 * (kPerCall + 8) + kPerCall);  // 404 s

@@ -90,6 +90,26 @@ TEST_F(StoreTest, InvalidatedProcessesKeepTheirSamples) {
   EXPECT_FALSE(processes[0].samples.empty());
 }
 
+TEST_F(StoreTest, AQuarantineIsWholeOrNotAtAll) {
+  auto store = Store::open(path("a.db"), Store::Mode::write);
+  store.add_contents({sample_contents()});
+  const auto run = store.runs()[0].id;
+  auto cell = store.cells(run)[0];
+  const auto failures = store.failures(run).size();
+  cell.kernels[1].quarantine_reason = "measure: crashed";
+  FailureRecord failure{cell.cell_id, "mha/no_such_kernel@cpu", "measure", "crashed"};
+  EXPECT_THROW(store.quarantine(run, cell, failure, "re-planned"), InputError);
+  EXPECT_EQ(store.cells(run)[0].kernels[1].quarantine_reason,
+            sample_contents().cells[0].kernels[1].quarantine_reason);
+  EXPECT_TRUE(store.processes(run, cell.cell_id)[0].valid);
+
+  failure.kernel_id = cell.kernels[1].id();
+  store.quarantine(run, cell, failure, "re-planned");
+  EXPECT_EQ(store.cells(run)[0].kernels[1].quarantine_reason, "measure: crashed");
+  EXPECT_FALSE(store.processes(run, cell.cell_id)[0].valid);
+  EXPECT_EQ(store.failures(run).size(), failures + 1);
+}
+
 TEST_F(StoreTest, RefusesValuesThatCannotBe) {
   auto store = Store::open(path("a.db"), Store::Mode::write);
   const auto contents = sample_contents();

@@ -15,11 +15,14 @@ struct CellState {
   Cell cell;
   CellRecord record;
   std::map<std::string, double> call_seconds;  ///< by kernel id, from verification
+  bool verified_before = false;                ///< by an earlier invocation
   int next_process = 0;
   int valid_processes = 0;
-  int tried_processes = 0;     ///< since the cell's kernel set last changed
-  int startup_failures = 0;    ///< in a row
-  double process_seconds = 0;  ///< of the last process; 0: none yet
+  int tried_processes = 0;   ///< valid ones, and those that this invocation saw rejected, since the cell's
+                             ///< kernel set last changed
+  int startup_failures = 0;  ///< in a row
+  std::map<std::string, int> lost_workers;  ///< busy with the kernel, perhaps ended from outside
+  double process_seconds = 0;               ///< of the last process; 0: none yet
 
   /// Kernels that may be timed: supported, verified, not quarantined.
   std::vector<KernelChoice> entrants(double limit_seconds) const;

@@ -5,21 +5,18 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <string_view>
 
-#include "attnbench/error.h"
-#include "core/json.h"
 #include "plan/budget.h"
-#include "plan/study_json.h"
 #include "run/conductor/measure_phase.h"
+#include "run/conductor/probe.h"
 #include "run/conductor/resume.h"
 #include "run/conductor/verify_phase.h"
 #include "run/conductor/width.h"
-#include "run/noise/thresholds.h"
 
 namespace attnbench {
 namespace {
 
-using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 /// For estimates only; measured on the two-core machines this was written on.
@@ -28,54 +25,7 @@ constexpr Overheads kOverheads{.process_start_seconds = 0.3,
                                .eviction_seconds = 0.02,
                                .verification_calls = 20};
 
-struct Probe {
-  RunRecord run;
-  std::string device;
-  std::map<int, std::vector<int>> cpus;  ///< by the plan's thread count
-  std::map<int, Ceilings> ceilings;
-};
-
-/// Asks the machine that will measure who it is, once for each thread count of the plan.
-Probe probe_machine(const RunOptions& options) {
-  Probe probe;
-  auto ceilings = json::object();
-  for (const auto& cell : options.study.cells) {
-    if (probe.cpus.contains(cell.threads)) continue;
-    auto launch = options.launch;
-    launch.threads = cell.threads;
-    WorkerProcess worker(launch, options.seed);
-    const auto hello = worker.hello(true);
-    probe.device = read_field<std::string>(hello, "device");
-    probe.cpus[cell.threads] = read_field<std::vector<int>>(hello, "cpus");
-    ceilings[std::to_string(probe.cpus[cell.threads].size())] = read_field<json>(hello, "ceilings");
-    probe.ceilings[cell.threads] = ceilings_from_json(read_field<json>(hello, "ceilings"));
-    probe.run.environment = read_field<json>(hello, "environment");
-    probe.run.build_id = read_field<std::string>(hello, "build_id");
-    probe.run.machine_key = read_field<std::string>(hello, "machine_key");
-  }
-  probe.run.environment["ceilings"] = ceilings;
-  probe.run.environment["noise_thresholds"] = thresholds::to_json();
-  probe.run.environment["noise_guard"] = options.accept_noise ? "off" : "on";
-  probe.run.study = options.study.name;
-  probe.run.profile = options.profile.name;
-  probe.run.seed = options.seed;
-  probe.run.plan_hash = plan_hash(options.study, options.profile, options.seed);
-  probe.run.plan = {{"study", to_json(options.study)}, {"profile", to_json(options.profile)}};
-  if (!options.command.empty()) probe.run.plan["command"] = options.command;
-  return probe;
-}
-
-void describe(CellState& state, const Probe& probe) {
-  const auto& cell = state.cell;
-  state.record.cell_id = cell.id();
-  state.record.device = probe.device;
-  state.record.cpus = probe.cpus.at(cell.threads);
-  state.record.threads = static_cast<int>(state.record.cpus.size());
-  state.record.condition = name(cell.condition);
-  state.record.phase = name(cell.phase);
-  state.record.scope = name(cell.scope);
-  state.record.shape = cell.shape;
-}
+constexpr std::string_view kTooSlowForBudget = ": too slow for the budget";
 
 /// One build's run: its options, its rows in the store, its cells.
 struct BuildRun {
@@ -117,7 +67,12 @@ class Conductor {
 
   RunOutcome run() {
     progress_.update("probing the machine and measuring its ceilings");
-    for (auto& build : builds_) build.probe = probe_machine(build.options);
+    try {
+      for (auto& build : builds_) build.probe = probe_machine(build.options);
+    } catch (const Interrupted&) {
+      outcome_.interrupted = true;
+      return outcome_;  // no run is in the store yet
+    }
     if (builds_.size() > 1) mark_pair(builds_);
     std::vector<RunRecord> wanted;
     for (const auto& build : builds_) wanted.push_back(build.probe.run);
@@ -128,8 +83,10 @@ class Conductor {
     }
     try {
       for (auto& build : builds_) verify(build);
+      count_tries_anew();
       fit_to_budget();
       measure();
+      tell_incomplete_cells();
     } catch (const Interrupted&) {
       outcome_.interrupted = true;
     }
@@ -156,7 +113,7 @@ class Conductor {
   }
 
   CellCost cost_of(const CellState& state) const {
-    CellCost cost{state.record.cell_id, state.cell.baseline, state.cell.condition, {}, 0};
+    CellCost cost{state.record.cell_id, state.cell.baseline, state.cell.condition, {}};
     for (const auto& choice : state.entrants(options_.kernel_limit_seconds)) {
       cost.kernels.push_back({choice.id(), state.call_seconds.at(choice.id()), 0});
     }
@@ -172,9 +129,14 @@ class Conductor {
 
   void fit_to_budget() {
     target_ = options_.profile.max_processes();
+    lift_earlier_budget();
     if (!options_.budget_seconds) return;
     std::vector<CellCost> costs;
-    for (const auto& state : builds_[0].cells) costs.push_back(cost_of(state));
+    for (std::size_t c = 0; c < cell_count(); ++c) {
+      costs.push_back(cost_of(cell(c)));
+      costs.back().done_processes = valid_processes(c);
+      costs.back().verified = cell(c).verified_before;
+    }
     const auto each = *options_.budget_seconds / static_cast<double>(builds_.size());
     const auto plan = fit_budget(each, costs, options_.profile, kOverheads);
     target_ = plan.profile.max_processes();
@@ -186,12 +148,28 @@ class Conductor {
                                     duration_in_words(plan.seconds * static_cast<double>(builds_.size()))));
   }
 
+  /// What another budget left out of a cell comes back as long as the cell has no process.
+  void lift_earlier_budget() {
+    for (std::size_t c = 0; c < cell_count(); ++c) {
+      if (valid_processes(c) > 0) continue;
+      for (auto& build : builds_) {
+        auto& record = build.cells[c].record;
+        bool lifted = false;
+        for (auto& kernel : record.kernels) {
+          if (!kernel.support_reason.ends_with(kTooSlowForBudget)) continue;
+          kernel.support_reason.clear();
+          lifted = true;
+        }
+        if (lifted) store_.put_cell(build.run, record);
+      }
+    }
+  }
+
   void leave_out(BuildRun& build, const TooSlow& too_slow) {
     for (auto& state : build.cells) {
       auto* kernel = state.record.cell_id == too_slow.cell_id ? state.find(too_slow.kernel_id) : nullptr;
       if (kernel == nullptr) continue;
-      kernel->support_reason =
-          fmt::format("> {:.3g} s a call: too slow for the budget", too_slow.limit_seconds);
+      kernel->support_reason = fmt::format("> {:.3g} s a call{}", too_slow.limit_seconds, kTooSlowForBudget);
       store_.put_cell(build.run, state.record);
     }
   }
@@ -208,14 +186,26 @@ class Conductor {
         std::count_if(valid.begin(), valid.end(), [&](const auto& v) { return v.second == builds_.size(); }));
   }
 
+  /// What an earlier invocation rejected is no try of this one: the same command goes on.
+  void count_tries_anew() {
+    for (std::size_t c = 0; c < cell_count(); ++c) {
+      const int valid = valid_processes(c);
+      for (auto& build : builds_) build.cells[c].tried_processes = valid;
+    }
+  }
+
   bool done(std::size_t c) const {
     int tried = 0;
+    for (const auto& build : builds_) tried = std::max(tried, build.cells[c].tried_processes);
+    return complete(c) || tried >= options_.profile.most_tries(target_);
+  }
+
+  bool complete(std::size_t c) const {
     for (const auto& build : builds_) {
       if (build.cells[c].baseline() == nullptr) return true;
-      tried = std::max(tried, build.cells[c].tried_processes);
     }
     const int valid = valid_processes(c);
-    if (valid >= target_ || tried >= options_.profile.most_tries(target_)) return true;
+    if (valid >= target_) return true;
     if (!options_.profile.stops_on_width) return false;
     const auto& looks = options_.profile.processes;
     const bool is_look = std::find(looks.begin(), looks.end(), valid) != looks.end();
@@ -261,6 +251,15 @@ class Conductor {
         any = true;
         measure_cell(c);
       }
+    }
+  }
+
+  void tell_incomplete_cells() {
+    for (std::size_t c = 0; c < cell_count(); ++c) {
+      if (complete(c)) continue;
+      outcome_.cell_incomplete = true;
+      progress_.warning(fmt::format("{}: {} of {} processes; the other tries were rejected",
+                                    cell(c).record.cell_id, valid_processes(c), target_));
     }
   }
 

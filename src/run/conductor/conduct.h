@@ -28,6 +28,7 @@ struct RunOutcome {
   bool interrupted = false;
   bool kernel_failed = false;        ///< a kernel failed, was wrong or impossible
   bool cell_without_result = false;  ///< noise left a cell without a valid process
+  bool cell_incomplete = false;      ///< a cell has fewer valid processes than planned; resumed, it goes on
 };
 
 /// Measures a study into a store: probe, verification, then replicates of all cells until each has its

@@ -70,10 +70,8 @@ void quarantine(Store& store, std::int64_t run, CellState& state, const std::str
       }
     }
   }
-  store.add_failure(run, {state.record.cell_id, kernel_id, stage, reason});
-  store.put_cell(run, state.record);
-  store.invalidate_processes(run, state.record.cell_id,
-                             fmt::format("re-planned without {}, which failed ({})", kernel_id, reason));
+  store.quarantine(run, state.record, {state.record.cell_id, kernel_id, stage, reason},
+                   fmt::format("re-planned without {}, which failed ({})", kernel_id, reason));
   state.valid_processes = 0;
   state.tried_processes = 0;
   progress.warning(fmt::format("{}: {} {}; measured without it", state.record.cell_id, kernel_id, reason));
@@ -218,7 +216,9 @@ class ProcessMeasurement {
       reject(lost.kernel_id.empty() ? lost.what() : fmt::format("{} {}", lost.kernel_id, lost.what()));
       broken_kernel_ = lost.kernel_id;
       broken_stage_ = lost.stage;
-      if (!broken_kernel_.empty()) wrong_[broken_kernel_] = lost.what();
+      // Once may be the machine's or the connection's fault; the same kernel again is the kernel's.
+      const bool excused = lost.may_be_from_outside && ++cell_.state.lost_workers[broken_kernel_] < 2;
+      if (!broken_kernel_.empty() && !excused) wrong_[broken_kernel_] = lost.what();
       worker_.reset();
     }
   }

@@ -72,7 +72,8 @@ std::vector<CellState> restore_cells(const Store& store, std::int64_t run, const
     state.cell = cell;
     const auto record = std::find_if(records.begin(), records.end(),
                                      [&](const auto& candidate) { return candidate.cell_id == cell.id(); });
-    if (record != records.end() && was_verified(*record)) state.record = *record;
+    state.verified_before = record != records.end() && was_verified(*record);
+    if (state.verified_before) state.record = *record;
     for (const auto& verification : verifications) {
       if (verification.cell_id == cell.id() && verification.passed) {
         state.call_seconds[verification.kernel_id] = verification.median_call_seconds;
@@ -85,10 +86,6 @@ std::vector<CellState> restore_cells(const Store& store, std::int64_t run, const
     for (const auto& process : store.processes(run, cell.id())) {
       state.next_process = std::max(state.next_process, process.process + 1);
       if (process.valid) ++state.valid_processes;
-      // A process that was cut short or belongs to an earlier kernel set is no try of the present one.
-      const bool counts =
-          process.valid || (process.reason != "interrupted" && !process.reason.starts_with("re-planned"));
-      if (counts) ++state.tried_processes;
     }
     states.push_back(std::move(state));
   }

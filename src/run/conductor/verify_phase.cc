@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "plan/study_json.h"
 #include "run/verification/verify_cell.h"
 #include "run/worker/slot_timer.h"
@@ -72,6 +74,7 @@ bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t
   store.put_cell(run, state.record);  // verifications refer to it
 
   bool failed = false;
+  std::set<std::string> tried_again;
   while (!waiting.empty()) {
     try {
       WorkerProcess worker(options.launch, options.seed);
@@ -96,6 +99,11 @@ bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t
         throw WorkerLost(waiting.front().id(), "verify", "the worker gave no result for it");
     } catch (const WorkerLost& lost) {
       if (lost.kernel_id.empty()) throw;
+      if (lost.may_be_from_outside && tried_again.insert(lost.kernel_id).second) {
+        progress.warning(
+            fmt::format("{}: {} {}; verified again", state.record.cell_id, lost.kernel_id, lost.what()));
+        continue;
+      }
       VerificationOutcome outcome;
       outcome.record.cell_id = state.record.cell_id;
       outcome.record.kernel_id = lost.kernel_id;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,13 +31,8 @@ void on_interrupt(int signal) {
   }
 }
 
-std::string end_in_words(int status) {
-  if (WIFSIGNALED(status)) {
-    const int signal = WTERMSIG(status);
-    const auto* hint = signal == SIGKILL ? " (out of memory, or killed from outside)" : "";
-    return fmt::format("the worker was ended by signal {} ({}){}", signal, strsignal(signal), hint);
-  }
-  return fmt::format("the worker ended with exit code {}", WEXITSTATUS(status));
+bool is_crash(int signal) {
+  return signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGFPE || signal == SIGILL;
 }
 
 struct Pipe {
@@ -52,6 +48,17 @@ struct Pipe {
 
 }  // namespace
 
+WorkerEnd worker_end(int status) {
+  if (WIFSIGNALED(status)) {
+    const int signal = WTERMSIG(status);
+    const auto* hint = signal == SIGKILL ? " (out of memory, or killed from outside)" : "";
+    return {fmt::format("the worker was ended by signal {} ({}){}", signal, strsignal(signal), hint),
+            is_crash(signal)};
+  }
+  const int code = WEXITSTATUS(status);
+  return {fmt::format("the worker ended with exit code {}", code), is_crash(code - 128)};
+}
+
 void catch_interrupts() {
   struct sigaction action{};
   action.sa_handler = on_interrupt;
@@ -62,7 +69,8 @@ void catch_interrupts() {
 
 bool interrupted() { return g_interrupts > 0; }
 
-WorkerProcess::WorkerProcess(const LaunchOptions& options, std::uint64_t layout_seed) {
+WorkerProcess::WorkerProcess(const LaunchOptions& options, std::uint64_t layout_seed)
+    : launcher_(options.launcher) {
   auto words = options.launcher;
   words.push_back(options.program);
   for (const auto* word : {"worker", "--threads"}) words.emplace_back(word);
@@ -116,8 +124,8 @@ void WorkerProcess::close_pipes() {
   to_worker_ = from_worker_ = -1;
 }
 
-std::string WorkerProcess::reap(double patience_seconds) {
-  if (pid_ < 0) return "the worker ended";
+WorkerEnd WorkerProcess::reap(double patience_seconds) {
+  if (pid_ < 0) return {"the worker ended"};
   const auto deadline = Clock::now() + std::chrono::duration<double>(patience_seconds);
   int status = 0;
   while (waitpid(pid_, &status, WNOHANG) == 0) {
@@ -130,7 +138,7 @@ std::string WorkerProcess::reap(double patience_seconds) {
   }
   kill(-pid_, SIGKILL);  // what a launcher may have left in its group
   pid_ = -1;
-  return end_in_words(status);
+  return worker_end(status);
 }
 
 void WorkerProcess::send(const nlohmann::json& message) {
@@ -170,9 +178,24 @@ nlohmann::json WorkerProcess::receive(double silence_seconds) {
 }
 
 nlohmann::json WorkerProcess::hello(bool probe) {
-  constexpr double kPatienceSeconds = 60;
-  send({{"type", messages::kHello}, {"protocol", messages::kProtocol}, {"probe", probe}});
-  auto answer = receive(kPatienceSeconds);
+  const auto bad_launcher = [&](const std::string& problem) {
+    return InputError("launcher", fmt::format("{}", fmt::join(launcher_, " ")), problem);
+  };
+  nlohmann::json answer;
+  try {
+    send({{"type", messages::kHello}, {"protocol", messages::kProtocol}, {"probe", probe}});
+    constexpr double kPatienceSeconds = 60;
+    answer = receive(kPatienceSeconds);
+  } catch (const WorkerLost& lost) {
+    // One that has worked before may fail for a moment.
+    if (launcher_.empty() || !probe) throw;
+    throw bad_launcher(fmt::format("did not start a worker: {}", lost.what()));
+  } catch (const NotAMessage& line) {
+    if (launcher_.empty()) throw;
+    throw bad_launcher(fmt::format("printed what no worker says, {}", line.what()));
+  }
+  if (!launcher_.empty() && !answer.contains("machine_key"))
+    throw bad_launcher(fmt::format("printed what no worker says, '{}'", answer.dump()));
   const auto protocol = answer.value("protocol", 0);
   if (protocol != messages::kProtocol) {
     throw InputError("protocol", std::to_string(protocol),

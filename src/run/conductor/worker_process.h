@@ -11,13 +11,27 @@
 
 namespace attnbench {
 
+/// How a worker's process ended.
+struct WorkerEnd {
+  std::string words;
+  bool crashed = false;  ///< by a signal that a program brings upon itself; else perhaps from outside
+};
+/// From waitpid()'s status; a launcher's exit code of 128 + signal counts as the signal.
+WorkerEnd worker_end(int status);
+
 /// The worker ended, hung or reported an error. Names the kernel it was busy with, where known.
 class WorkerLost : public std::runtime_error {
  public:
   WorkerLost(std::string kernel, std::string at_stage, const std::string& reason)
       : std::runtime_error(reason), kernel_id(std::move(kernel)), stage(std::move(at_stage)) {}
+  WorkerLost(std::string kernel, std::string at_stage, const WorkerEnd& end)
+      : WorkerLost(std::move(kernel), std::move(at_stage), end.words) {
+    may_be_from_outside = !end.crashed;
+  }
   std::string kernel_id;
   std::string stage;
+  bool may_be_from_outside =
+      false;  ///< killed, or the launcher's connection dropped: no proof of a bad kernel
 };
 
 /// The user asked to stop (SIGINT, SIGTERM).
@@ -48,14 +62,16 @@ class WorkerProcess {
   /// The next message, "starting" notices excepted. Throws WorkerLost if the worker ends, reports an error,
   /// or says nothing for `silence_seconds`; Interrupted on SIGINT or SIGTERM.
   nlohmann::json receive(double silence_seconds);
-  /// Sends hello and returns the answer; with `probe`, the environment and ceilings too.
+  /// Sends hello and returns the answer; with `probe`, the environment and ceilings too. Throws InputError if
+  /// what comes back through a launcher is no worker's answer.
   nlohmann::json hello(bool probe);
 
  private:
   void close_pipes();
-  /// Waits for the end and says how it ended, in words.
-  std::string reap(double patience_seconds);
+  /// Waits for the end and says how it ended.
+  WorkerEnd reap(double patience_seconds);
 
+  std::vector<std::string> launcher_;
   int pid_ = -1;
   int to_worker_ = -1;
   int from_worker_ = -1;

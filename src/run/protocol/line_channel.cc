@@ -4,11 +4,25 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <stdexcept>
 
 namespace attnbench {
+
+namespace {
+
+std::string printable_beginning(const std::string& line) {
+  constexpr std::size_t kMost = 80;
+  auto text = line.substr(0, kMost);
+  std::replace_if(text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return line.size() > kMost ? text + "..." : text;
+}
+
+}  // namespace
+
+NotAMessage::NotAMessage(const std::string& line)
+    : std::runtime_error(fmt::format("not a message: '{}'", printable_beginning(line))) {}
 
 bool LineChannel::send(const nlohmann::json& message) {
   const std::string line = message.dump() + "\n";
@@ -36,7 +50,7 @@ LineChannel::Received LineChannel::receive(std::chrono::milliseconds timeout) {
   while (true) {
     if (const auto line = take_line()) {
       auto message = nlohmann::json::parse(*line, nullptr, false);
-      if (message.is_discarded()) throw std::runtime_error(fmt::format("not a message: '{}'", *line));
+      if (!message.is_object()) throw NotAMessage(*line);
       return {Event::message, std::move(message)};
     }
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();

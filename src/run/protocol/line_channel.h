@@ -3,9 +3,16 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 namespace attnbench {
+
+/// A line that is no JSON object; what() quotes its beginning.
+class NotAMessage : public std::runtime_error {
+ public:
+  explicit NotAMessage(const std::string& line);
+};
 
 /// JSON lines over two file descriptors. Not thread-safe. Does not own the descriptors.
 class LineChannel {
@@ -20,7 +27,7 @@ class LineChannel {
     Event event = Event::timeout;
     nlohmann::json message;
   };
-  /// Waits at most `timeout` for a whole line. A line that is not JSON throws std::runtime_error quoting it.
+  /// Waits at most `timeout` for a whole line. Throws NotAMessage.
   Received receive(std::chrono::milliseconds timeout);
 
  private:

@@ -1,0 +1,53 @@
+#include "run/conductor/probe.h"
+
+#include "core/json.h"
+#include "plan/study_json.h"
+#include "run/conductor/worker_process.h"
+#include "run/noise/thresholds.h"
+
+namespace attnbench {
+
+using nlohmann::json;
+
+Probe probe_machine(const RunOptions& options) {
+  Probe probe;
+  auto ceilings = json::object();
+  for (const auto& cell : options.study.cells) {
+    if (probe.cpus.contains(cell.threads)) continue;
+    auto launch = options.launch;
+    launch.threads = cell.threads;
+    WorkerProcess worker(launch, options.seed);
+    const auto hello = worker.hello(true);
+    probe.device = read_field<std::string>(hello, "device");
+    probe.cpus[cell.threads] = read_field<std::vector<int>>(hello, "cpus");
+    ceilings[std::to_string(probe.cpus[cell.threads].size())] = read_field<json>(hello, "ceilings");
+    probe.ceilings[cell.threads] = ceilings_from_json(read_field<json>(hello, "ceilings"));
+    probe.run.environment = read_field<json>(hello, "environment");
+    probe.run.build_id = read_field<std::string>(hello, "build_id");
+    probe.run.machine_key = read_field<std::string>(hello, "machine_key");
+  }
+  probe.run.environment["ceilings"] = ceilings;
+  probe.run.environment["noise_thresholds"] = thresholds::to_json();
+  probe.run.environment["noise_guard"] = options.accept_noise ? "off" : "on";
+  probe.run.study = options.study.name;
+  probe.run.profile = options.profile.name;
+  probe.run.seed = options.seed;
+  probe.run.plan_hash = plan_hash(options.study, options.profile, options.seed);
+  probe.run.plan = {{"study", to_json(options.study)}, {"profile", to_json(options.profile)}};
+  if (!options.command.empty()) probe.run.plan["command"] = options.command;
+  return probe;
+}
+
+void describe(CellState& state, const Probe& probe) {
+  const auto& cell = state.cell;
+  state.record.cell_id = cell.id();
+  state.record.device = probe.device;
+  state.record.cpus = probe.cpus.at(cell.threads);
+  state.record.threads = static_cast<int>(state.record.cpus.size());
+  state.record.condition = name(cell.condition);
+  state.record.phase = name(cell.phase);
+  state.record.scope = name(cell.scope);
+  state.record.shape = cell.shape;
+}
+
+}  // namespace attnbench
