@@ -220,7 +220,7 @@ int run(const RunArguments& arguments, char** argv) {
   const auto contents = all_contents(store);
   if (contents.empty()) {  // interrupted before the first run was stored
     tell_how_to_go_on("interrupted before anything was measured", argv, options.out);
-    return exit_code_of(outcome, {});
+    return exit_code_of(outcome, {}, true);
   }
   write_text_file(csv, samples_csv(contents));
   write_text_file(environment_file(csv), environment_text(contents));

@@ -20,16 +20,16 @@ double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-double work_at(const std::vector<Progress>& log, double seconds) {
+double work_at(const std::vector<ThreadProgress>& log, double seconds) {
   const auto after = std::lower_bound(log.begin() + 1, log.end() - 1, seconds,
-                                      [](const Progress& p, double t) { return p.seconds < t; });
+                                      [](const ThreadProgress& p, double t) { return p.seconds < t; });
   const auto& [t0, w0] = *(after - 1);
   const auto& [t1, w1] = *after;
   return w0 + (w1 - w0) * (seconds - t0) / (t1 - t0);
 }
 
 /// The best rate over windows inside [begin, end]; the whole log's where none fits.
-double best_rate(const std::vector<Progress>& log, double begin, double end, double window) {
+double best_rate(const std::vector<ThreadProgress>& log, double begin, double end, double window) {
   double most = 0;
   const auto consider = [&](double from) {
     if (from >= begin && from + window <= end)
@@ -43,7 +43,7 @@ double best_rate(const std::vector<Progress>& log, double begin, double end, dou
 
 }  // namespace
 
-double sum_of_best_rates(std::span<const std::vector<Progress>> logs, double window_seconds) {
+double sum_of_best_rates(std::span<const std::vector<ThreadProgress>> logs, double window_seconds) {
   double begin = logs[0].front().seconds;
   double end = logs[0].back().seconds;
   for (const auto& log : logs) {
@@ -57,7 +57,7 @@ double sum_of_best_rates(std::span<const std::vector<Progress>> logs, double win
 
 double measure_thread_rates(int threads, double limit_seconds,
                             const std::function<void(int thread, std::int64_t repeats)>& body) {
-  std::vector<std::vector<Progress>> logs(static_cast<std::size_t>(threads));
+  std::vector<std::vector<ThreadProgress>> logs(static_cast<std::size_t>(threads));
   std::atomic<int> started = 0;
   parallel_for(threads, threads, [&](std::int64_t begin, std::int64_t, int) {
     const auto thread = static_cast<int>(begin);
