@@ -85,7 +85,8 @@ RunOptions options_of(const Arguments& arguments, int repeat) {
   options.profile.blocks = arguments.blocks;
   options.profile.unbatched_calls = 0;
   options.profile.warmup_limit_seconds = 0.25;
-  options.seed = static_cast<std::uint64_t>(repeat);
+  // Processes count up from the seed: each repeat draws memory layouts of its own.
+  options.seed = static_cast<std::uint64_t>(repeat) * 1000;
   options.out = fmt::format("{}/{}.db", arguments.out, repeat);
   options.launch.program = std::filesystem::read_symlink("/proc/self/exe").string();
   options.launch.plugins = {arguments.plugin};
