@@ -99,6 +99,7 @@ nlohmann::json dry_run_json(const RunOptions& options) {
   }
   nlohmann::json plan = {{"study", options.study.name},
                          {"profile", options.profile.name},
+                         {"available_bytes", available_bytes > 0 ? nlohmann::json(available_bytes) : nullptr},
                          {"cells", cells},
                          {"estimated_seconds", study_seconds(costs, options.profile, kNominalOverheads)}};
   apply_budget(options, costs, plan);
@@ -120,6 +121,10 @@ std::string dry_run_text(const RunOptions& options) {
         text += fmt::format("    {}: {}\n", id, kernel.at("does_not_fit").get<std::string>());
     }
   }
+  if (plan.at("available_bytes").is_null())
+    text +=
+        "memory of the machine that will measure is not known here: nothing was checked against it; the run\n"
+        "itself leaves out what does not fit there\n";
   if (options.profile.default_path_only)
     text += "of kernels with several paths this profile times the default one alone\n";
   if (plan.contains("budget")) text += budget_text(plan.at("budget"));

@@ -16,7 +16,6 @@
 #include "attnbench/registry.h"
 #include "commands.h"
 #include "dry_run.h"
-#include "plan/find_study.h"
 #include "plan/ranges.h"
 #include "report/comparison_table.h"
 #include "report/table.h"
@@ -43,7 +42,7 @@ struct RunArguments {
   bool json = false;
   bool accept_noise = false;
   bool quiet = false;
-  std::shared_ptr<const StudyOverrides> overrides;
+  std::shared_ptr<const StudyOptions> changes;
 };
 
 std::vector<std::string> split_words(const std::string& text) {
@@ -157,7 +156,11 @@ double checked_kernel_limit(double seconds) {
 RunOptions to_options(const RunArguments& arguments, char** argv) {
   RunOptions options;
   options.command = portable_command(argv);
-  options.study = find_study(arguments.study, *arguments.overrides);
+  for (const auto& plugin : arguments.plugins) {
+    options.launch.plugins.push_back(std::filesystem::absolute(plugin).string());
+    load_plugin(options.launch.plugins.back());
+  }
+  options.study = find_changed_study(arguments.study, *arguments.changes);
   options.profile = parse_profile(arguments.profile);
   options.seed = parse_seed(arguments.seed);
   options.launch.launcher = split_words(arguments.launcher);
@@ -170,11 +173,6 @@ RunOptions to_options(const RunArguments& arguments, char** argv) {
       throw InputError("against", arguments.against, "is no program: name the attnbench of the other build");
     options.against = local ? std::filesystem::absolute(arguments.against).string() : arguments.against;
   }
-  for (const auto& plugin : arguments.plugins) {
-    options.launch.plugins.push_back(std::filesystem::absolute(plugin).string());
-    load_plugin(options.launch.plugins.back());
-  }
-  check_kernel_names(options.study);
   if (!arguments.budget.empty()) options.budget_seconds = parse_seconds("budget", arguments.budget);
   options.kernel_limit_seconds = checked_kernel_limit(arguments.kernel_limit_seconds);
   options.accept_noise = arguments.accept_noise;
@@ -249,16 +247,19 @@ int run(const RunArguments& arguments, char** argv) {
 void add_run_command(CLI::App& app, char** argv, int& exit_code) {
   auto* command =
       app.add_subcommand("run", "Measure a study on this machine (default: the paper study, quick)");
-  command->footer(table_legend() +
-                  "\nExit codes: 0 done, 2 bad input, 3 not publishable or nothing measured, 4 a kernel "
-                  "failed or was wrong,\n130 ended by Ctrl-C (all finished processes are kept).\n\n"
-                  "Examples:\n"
-                  "  attnbench run\n"
-                  "  attnbench run paper --profile spec --out paper.db\n"
-                  "  attnbench run paper --seqlen 128..4096*2 --mechanism mha,swa --dtype bf16 --threads 1\n"
-                  "  attnbench run long --budget 20m\n"
-                  "  attnbench run paper --profile spec --against ./attnbench-1.0 --out pair.db\n"
-                  "  attnbench run decode --launcher 'ssh host' --out host.db");
+  command->footer(
+      table_legend() +
+      "\nExit codes: 0 done, 2 bad input or workers that do not start, 3 not publishable or nothing "
+      "measured,\n4 a kernel failed or was wrong, 130 ended by Ctrl-C (all finished processes are "
+      "kept).\n\n"
+      "Examples:\n"
+      "  attnbench run\n"
+      "  attnbench run paper --profile spec --out paper.db\n"
+      "  attnbench run paper --seqlen 128..4096*2 --mechanism mha,swa --dtype bf16 --threads 1\n"
+      "  attnbench run paper --kernel linear,gather,'block_sparse(bs=32,globals=1)/fused'\n"
+      "  attnbench run long --budget 20m\n"
+      "  attnbench run paper --profile spec --against ./attnbench-1.0 --out pair.db\n"
+      "  attnbench run decode --launcher 'ssh host' --out host.db");
   const auto arguments = std::make_shared<RunArguments>();
   command->add_option("study", arguments->study, "Name of a study or path of a TOML file")
       ->capture_default_str();
@@ -283,7 +284,7 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       "Record noise but let it invalidate nothing (trials on a busy machine; the table says so)");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->add_flag("--quiet", arguments->quiet, "No progress");
-  arguments->overrides = add_study_options(*command);
+  arguments->changes = add_study_options(*command);
   command->callback([arguments, argv, &exit_code] { exit_code = run(*arguments, argv); });
 }
 

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
+#include "plan/find_study.h"
 #include "plan/ranges.h"
 
 namespace attnbench {
@@ -20,17 +22,23 @@ using Numbers = std::vector<std::int64_t> StudyOverrides::*;
 
 class OptionAdder {
  public:
-  OptionAdder(CLI::App& command, std::shared_ptr<StudyOverrides> overrides)
-      : command_(command), overrides_(std::move(overrides)) {}
+  OptionAdder(CLI::App& command, std::shared_ptr<StudyOptions> given)
+      : command_(command), given_(std::move(given)) {}
 
+  /// `parse` is tried at once, so that a bad value is said before anything else happens.
   void add(const std::string& option, const std::string& value, const std::string& help,
            std::function<void(StudyOverrides&, const std::string&)> parse) {
-    command_
-        .add_option_function<std::string>(
-            option, [parse, overrides = overrides_](const std::string& text) { parse(*overrides, text); },
-            help)
-        ->type_name(value)
-        ->group(kGroup);
+    const auto take = [option, parse, given = given_](const std::string& text) {
+      StudyOption taken{option + ' ' + text, [parse, text](StudyOverrides& o) { parse(o, text); }};
+      StudyOverrides tried;
+      try {
+        taken.apply(tried);
+      } catch (const InputError& error) {
+        throw InputError(fmt::format("{}: {}", taken.words, error.what()));
+      }
+      given->push_back(std::move(taken));
+    };
+    command_.add_option_function<std::string>(option, take, help)->type_name(value)->group(kGroup);
   }
 
   void numbers(const std::string& field, Numbers member, const std::string& help) {
@@ -50,30 +58,75 @@ class OptionAdder {
 
  private:
   CLI::App& command_;
-  std::shared_ptr<StudyOverrides> overrides_;
+  std::shared_ptr<StudyOptions> given_;
 };
 
+/// The mechanism that a filter names with its parameters, if it does.
+std::optional<Mechanism> mechanism_named(std::string_view filter) {
+  if (filter.find('/') != std::string_view::npos) return mechanism_of("kernel", filter);
+  if (filter.find('(') != std::string_view::npos) return parse_mechanism(filter);
+  return std::nullopt;
+}
+
 std::string parse_kernel_filter(std::string_view text) {
-  if (text.find('/') != std::string_view::npos) mechanism_of("kernel", text);
+  mechanism_named(text);
   return std::string(text);
 }
 
 bool matches_a_kernel(const std::string& filter) {
-  const bool names_mechanism = filter.find('/') != std::string::npos;
+  const auto named = mechanism_named(filter);
   for (const auto* kernel : kernels()) {
     for (const auto kind : kernel->mechanisms()) {
-      const auto mechanism = names_mechanism ? mechanism_of("kernel", filter) : Mechanism{.kind = kind};
+      const auto mechanism = named.value_or(Mechanism{.kind = kind});
       if (mechanism.kind == kind && kernel_matches(filter, kernel_id(mechanism, *kernel))) return true;
     }
   }
   return false;
 }
 
+void check_kernel_names(const Study& study) {
+  for (const auto& cell : study.cells) {
+    parse_kernel_id(cell.baseline);
+    for (const auto& filter : cell.kernels) {
+      if (matches_a_kernel(filter)) continue;
+      std::vector<std::string> known;
+      for (const auto* kernel : kernels()) {
+        for (const auto kind : kernel->mechanisms()) known.emplace_back(name(kind));
+        known.emplace_back(kernel->kernel());
+        known.push_back(fmt::format("@{}", kernel->engine()));
+        if (!kernel->path().empty()) known.push_back(fmt::format(":{}", kernel->path()));
+      }
+      std::sort(known.begin(), known.end());
+      known.erase(std::unique(known.begin(), known.end()), known.end());
+      throw InputError("kernel", filter,
+                       fmt::format("matches no registered kernel{}", suggestion(filter, known)));
+    }
+  }
+}
+
+Study checked_study(const std::string& name_or_path, const StudyOptions& options) {
+  StudyOverrides overrides;
+  for (const auto& option : options) option.apply(overrides);
+  auto study = find_study(name_or_path, overrides);
+  check_kernel_names(study);
+  return study;
+}
+
+/// What is wrong; empty where nothing is.
+std::string error_of(const std::string& name_or_path, const StudyOptions& options) {
+  try {
+    checked_study(name_or_path, options);
+    return {};
+  } catch (const InputError& error) {
+    return error.what();
+  }
+}
+
 }  // namespace
 
-std::shared_ptr<const StudyOverrides> add_study_options(CLI::App& command) {
-  const auto overrides = std::make_shared<StudyOverrides>();
-  OptionAdder options(command, overrides);
+std::shared_ptr<const StudyOptions> add_study_options(CLI::App& command) {
+  const auto given = std::make_shared<StudyOptions>();
+  OptionAdder options(command, given);
   options.numbers("seqlen", &StudyOverrides::seqlen,
                   "Sequence lengths (decode: keys in the cache): 128,256 or 128..4096*2 or 64..512+64");
   options.numbers("heads", &StudyOverrides::heads, "Query heads");
@@ -87,7 +140,10 @@ std::shared_ptr<const StudyOverrides> add_study_options(CLI::App& command) {
                 "State of the caches before a call");
   options.names("layout", "bhsd|bshd", parse_layout, &StudyOverrides::layout,
                 "Order of dimensions in memory");
-  command.add_flag("--causal", overrides->causal, "Measure the causal form of every mechanism")
+  command
+      .add_flag_callback(
+          "--causal", [given] { given->push_back({"--causal", [](StudyOverrides& o) { o.causal = true; }}); },
+          "Measure the causal form of every mechanism")
       ->group(kGroup);
   options.names("scope", "core|layer", parse_scope, &StudyOverrides::scope,
                 "Keep cells of this scope: attention alone, or with its projections");
@@ -96,29 +152,28 @@ std::shared_ptr<const StudyOverrides> add_study_options(CLI::App& command) {
       "--mechanism", "LIST",
       "Keep mechanisms: a kind (swa), or a form that replaces the study's (swa(w=256))",
       [](StudyOverrides& o, const std::string& text) { o.mechanisms = parse_mechanism_filters(text); });
-  options.names(
-      "kernel", "LIST", parse_kernel_filter, &StudyOverrides::kernels,
-      "Keep kernels by any part of mechanism/kernel@engine:path: gather, @cpu, :avx512. The baseline stays");
-  return overrides;
+  options.names("kernel", "LIST", parse_kernel_filter, &StudyOverrides::kernels,
+                "Keep kernels by any part of mechanism/kernel@engine:path: linear, swa, swa(w=64), gather,"
+                " swa(w=64)/gather, @cpu, :avx512. The baseline stays");
+  return given;
 }
 
-void check_kernel_names(const Study& study) {
-  for (const auto& cell : study.cells) {
-    parse_kernel_id(cell.baseline);
-    for (const auto& filter : cell.kernels) {
-      if (matches_a_kernel(filter)) continue;
-      std::vector<std::string> known;
-      for (const auto* kernel : kernels()) {
-        known.emplace_back(kernel->kernel());
-        known.push_back(fmt::format("@{}", kernel->engine()));
-        if (!kernel->path().empty()) known.push_back(fmt::format(":{}", kernel->path()));
-      }
-      std::sort(known.begin(), known.end());
-      known.erase(std::unique(known.begin(), known.end()), known.end());
-      throw InputError("kernel", filter,
-                       fmt::format("matches no registered kernel{}", suggestion(filter, known)));
+Study find_changed_study(const std::string& name_or_path, const StudyOptions& options) {
+  if (error_of(name_or_path, options).empty()) return checked_study(name_or_path, options);
+  auto guilty = options;
+  for (std::size_t i = 0; i < guilty.size();) {
+    auto fewer = guilty;
+    fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+    if (error_of(name_or_path, fewer).empty()) {
+      ++i;
+    } else {
+      guilty = std::move(fewer);
     }
   }
+  std::vector<std::string> words;
+  for (const auto& option : guilty) words.push_back(option.words);
+  const auto error = error_of(name_or_path, guilty);
+  throw InputError(words.empty() ? error : fmt::format("{}: {}", fmt::join(words, " "), error));
 }
 
 }  // namespace attnbench

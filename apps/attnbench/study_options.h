@@ -1,18 +1,30 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "plan/overrides.h"
+#include "plan/study.h"
 
 namespace attnbench {
 
-/// Adds the options that change a study (--seqlen, --mechanism, ...) to a subcommand. They are parsed into
-/// the returned overrides before the subcommand's callback runs; bad values throw InputError.
-std::shared_ptr<const StudyOverrides> add_study_options(CLI::App& command);
+/// An option that changes a study, as it was given.
+struct StudyOption {
+  std::string words;  ///< "--seqlen 128,256"
+  std::function<void(StudyOverrides&)> apply;
+};
+using StudyOptions = std::vector<StudyOption>;
 
-/// Throws InputError with the nearest names if a baseline, or any part of a kernel filter, is not registered
-/// (plugins must be loaded before).
-void check_kernel_names(const Study& study);
+/// Adds the options that change a study (--seqlen, --mechanism, ...) to a subcommand. Those given are in the
+/// returned list before the subcommand's callback runs; bad values throw InputError naming option and value.
+std::shared_ptr<const StudyOptions> add_study_options(CLI::App& command);
+
+/// The study, changed. Throws InputError, also where a baseline or a kernel filter names nothing registered
+/// (plugins must be loaded before). The message names the study's file where that is wrong by itself, else
+/// the fewest options that together make it wrong.
+Study find_changed_study(const std::string& name_or_path, const StudyOptions& options);
 
 }  // namespace attnbench

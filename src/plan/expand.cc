@@ -178,6 +178,7 @@ Study expand(const StudyTables& tables) {
         }
       }
     } catch (const InputError& error) {
+      if (tables.source.empty()) throw;
       throw InputError(fmt::format("{}:{}: {}", tables.source, table.line, error.what()));
     }
   }

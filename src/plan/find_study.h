@@ -9,8 +9,8 @@
 
 namespace attnbench {
 
-/// Reads a study from TOML, applies overrides and forms its cells. `source` stands in messages. Throws
-/// InputError as parse_study_tables(), apply_overrides() and expand() do.
+/// Reads a study from TOML, applies overrides and forms its cells. `source` stands in messages about
+/// what it says itself. Throws InputError as parse_study_tables(), apply_overrides() and expand() do.
 Study load_study(std::string_view toml, const std::string& source, const StudyOverrides& overrides = {});
 
 /// Names of the studies built into the program.

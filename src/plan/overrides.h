@@ -14,6 +14,8 @@ namespace attnbench {
 struct MechanismFilter {
   MechanismKind kind = MechanismKind::mha;
   std::optional<Mechanism> form;
+
+  bool operator==(const MechanismFilter&) const = default;
 };
 /// A list such as "mha,swa(w=64)". Throws InputError with the nearest names.
 std::vector<MechanismFilter> parse_mechanism_filters(std::string_view text);
@@ -33,6 +35,8 @@ struct StudyOverrides {
   std::vector<Phase> phase = {};
   std::vector<MechanismFilter> mechanisms = {};
   std::vector<std::string> kernels = {};  ///< as Cell::kernels; replaces the study's
+
+  bool operator==(const StudyOverrides&) const = default;
 };
 
 /// Throws InputError naming the override that leaves nothing to measure.

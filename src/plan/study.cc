@@ -99,6 +99,8 @@ bool Cell::keeps(std::string_view kernel_id) const {
 bool kernel_matches(std::string_view filter, std::string_view kernel_id) {
   const auto wanted = split_id(filter);
   const auto parts = split_id(kernel_id);
+  if (wanted[1] == filter && (filter == parts[0] || filter == parts[0].substr(0, parts[0].find('('))))
+    return true;
   for (std::size_t p = 0; p < parts.size(); ++p) {
     if (!wanted[p].empty() && wanted[p] != parts[p]) return false;
   }

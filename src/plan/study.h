@@ -49,7 +49,8 @@ struct Cell {
 double rsqrt_scale(std::int64_t head_dim_qk);
 
 /// A filter is any part of "mechanism(params)/kernel@engine:path" with its separator: "gather", "@cpu",
-/// ":amx", "fused@cpu", "swa(w=64)/", "swa(w=64)/gather@cpu". Parts left out match everything.
+/// ":amx", "fused@cpu", "swa(w=64)/", "swa(w=64)/gather@cpu". Parts left out match everything. A word alone
+/// may also be a mechanism, with or without its parameters: "linear", "swa", "swa(w=64)".
 bool kernel_matches(std::string_view filter, std::string_view kernel_id);
 /// The mechanism of a kernel id or filter. Throws InputError(field, ...) where it is missing or not
 /// canonical.

@@ -35,7 +35,7 @@ struct CellTable {
 };
 
 struct StudyTables {
-  std::string source;  ///< file or embedded name, for messages
+  std::string source;  ///< file or embedded name, for messages; empty: they name no place
   std::string name;
   std::string description;
   std::vector<CellTable> tables;

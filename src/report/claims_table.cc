@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
+#include <vector>
+
+#include "report/text_width.h"
 
 namespace attnbench {
 namespace {
-
-constexpr std::size_t kTitleWidth = 54;
-constexpr std::size_t kDirectionWidth = 12;
-constexpr std::size_t kMagnitudeWidth = 9;
 
 const ClaimAnswer* find(const ClaimResult& claim, const RunAnalysis& run, Form form, auto&& matches) {
   const auto found = std::find_if(claim.answers.begin(), claim.answers.end(), [&](const auto& answer) {
@@ -43,10 +43,60 @@ std::vector<std::string> other_settings(std::span<const ClaimResult> claims, con
   return settings;
 }
 
-std::string without_spaces_at_end(std::string line) {
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line + '\n';
-}
+/// A claim a line: number and title, then columns, as wide as what stands in them. Columns that do not fit
+/// side by side follow below, with the titles again.
+class Lines {
+ public:
+  explicit Lines(std::span<const ClaimResult> claims) : claims_(claims) {
+    Column numbers{"#"};
+    Column titles{"finding"};
+    for (const auto& claim : claims) {
+      numbers.push_back(std::to_string(claim.claim.number));
+      titles.push_back(claim.claim.title);
+    }
+    const auto width = widest(numbers);
+    for (std::size_t row = 0; row < titles.size(); ++row)
+      titles[row] = fmt::format("{:>{}}  {}", numbers[row], width, titles[row]);
+    columns_.push_back(titles);
+  }
+
+  template <typename TextOf>
+  void add_column(const std::string& heading, TextOf text_of) {
+    Column column{heading};
+    for (const auto& claim : claims_) column.push_back(text_of(claim));
+    columns_.push_back(column);
+  }
+
+  std::string text() const {
+    std::string text;
+    for (std::size_t begin = 1; begin < columns_.size();) {
+      auto lines = columns_[0];
+      auto width = widest(columns_[0]);
+      const auto first = begin;
+      for (; begin < columns_.size(); ++begin) {
+        const auto& column = columns_[begin];
+        if (begin > first && width + 1 + widest(column) > kTextWidth) break;
+        for (std::size_t row = 0; row < lines.size(); ++row)
+          lines[row] += std::string(width + 1 - width_of(lines[row]), ' ') + column[row];
+        width += 1 + widest(column);
+      }
+      for (auto& line : lines) text += line.erase(line.find_last_not_of(' ') + 1) + '\n';
+    }
+    return text;
+  }
+
+ private:
+  using Column = std::vector<std::string>;
+
+  static std::size_t widest(const Column& column) {
+    std::size_t width = 0;
+    for (const auto& text : column) width = std::max(width, width_of(text));
+    return width;
+  }
+
+  std::span<const ClaimResult> claims_;
+  std::vector<Column> columns_;
+};
 
 std::string introduction(const RunAnalysis& run) {
   auto text = fmt::format("Published findings on {}: study {}, profile {}", run.machine, run.run.study,
@@ -73,33 +123,31 @@ std::string counts(std::span<const ClaimResult> claims, const RunAnalysis& run) 
 }  // namespace
 
 std::string claims_table(std::span<const ClaimResult> claims, const RunAnalysis& run) {
-  if (claims.empty()) return introduction(run);
-  const auto settings = other_settings(claims, run);
-  std::size_t width = kDirectionWidth;
-  for (const auto& setting : settings) width = std::max(width, setting.size() + 2);
-  const auto& first = claims[0].claim;
+  if (claims.empty()) return wrapped(introduction(run));
   auto text = introduction(run);
-  auto header = fmt::format("{:>3}  {:<{}}{:<{}}{:<{}}", "#", "finding", kTitleWidth,
-                            first.published_scope + ' ' + first.published_dtype,
-                            kDirectionWidth + kMagnitudeWidth, "fastest", kDirectionWidth);
-  for (const auto& setting : settings) header += fmt::format("{:<{}}", setting, width);
-  text += without_spaces_at_end(header);
-  for (const auto& claim : claims) {
-    const auto* published = as_published(claim, run, Form::published);
-    const auto* best = as_published(claim, run, Form::best);
-    auto line = fmt::format("{:>3}  {:<{}}{:<{}}{:<{}}{:<{}}", claim.claim.number, claim.claim.title,
-                            kTitleWidth, to_string(published ? published->direction : Direction::not_tested),
-                            kDirectionWidth, published ? to_string(published->magnitude) : "",
-                            kMagnitudeWidth, best ? to_string(best->direction) : "-", kDirectionWidth);
-    for (const auto& setting : settings) {
-      const auto* other = find(claim, run, Form::published, [&](const auto& answer) {
-        return !answer.as_published && setting_name(answer, run) == setting;
+  Lines lines(claims);
+  const auto& first = claims[0].claim;
+  lines.add_column(first.published_scope + ' ' + first.published_dtype, [&](const auto& claim) {
+    const auto* answer = as_published(claim, run, Form::published);
+    return std::string(to_string(answer ? answer->direction : Direction::not_tested));
+  });
+  lines.add_column("size", [&](const auto& claim) {
+    const auto* answer = as_published(claim, run, Form::published);
+    return std::string(answer ? to_string(answer->magnitude) : "");
+  });
+  lines.add_column("fastest", [&](const auto& claim) {
+    const auto* answer = as_published(claim, run, Form::best);
+    return std::string(answer ? to_string(answer->direction) : "-");
+  });
+  for (const auto& setting : other_settings(claims, run)) {
+    lines.add_column(setting, [&](const auto& claim) {
+      const auto* answer = find(claim, run, Form::published, [&](const auto& other) {
+        return !other.as_published && setting_name(other, run) == setting;
       });
-      line += fmt::format("{:<{}}", other ? to_string(other->direction) : "-", width);
-    }
-    text += without_spaces_at_end(line);
+      return std::string(answer ? to_string(answer->direction) : "-");
+    });
   }
-  return text + "published setting: " + counts(claims, run);
+  return wrapped(text + lines.text() + "published setting: " + counts(claims, run));
 }
 
 std::string claims_explained(std::span<const ClaimResult> claims, const RunAnalysis& run) {
@@ -111,25 +159,23 @@ std::string claims_explained(std::span<const ClaimResult> claims, const RunAnaly
       if (answer.run == run.id && (answer.as_published || !measured)) text += "   " + answer.sentence + '\n';
     }
   }
-  return text;
+  return wrapped(text);
 }
 
 std::string claims_legend() {
-  return "The first two columns answer in the setting in which the publication measured, with the kernels "
-         "that\n"
-         "compute as the published ones do; 'fastest' takes of each mechanism the fastest kernel measured "
-         "here,\n"
-         "and so tells a finding about mechanisms from one about implementations; the columns after it "
-         "answer\n"
-         "as the first does, in other settings.\n"
-         "  HOLDS       every part of the finding is resolved as published\n"
-         "  REVERSED    a part of it is resolved the opposite way\n"
-         "  UNRESOLVED  measured, and neither\n"
-         "  NOT TESTED  cells, kernels or the variance are missing\n"
-         "  -           no such question\n"
-         "  AGREES, SMALLER, LARGER, MIXED  the published size lies in the 95 % interval, or the effect is\n"
-         "              smaller or larger here (by an interval that excludes the published size)\n"
-         "The parts of a finding are one family of tests (Holm, 5 %).\n";
+  return R"(The first column and 'size' answer in the setting in which the publication measured, with the kernels that
+compute as the published ones do; 'fastest' takes of each mechanism the fastest kernel measured here, and so
+tells a finding about mechanisms from one about implementations; the columns after it answer as the first
+does, in other settings.
+  HOLDS       every part of the finding is resolved as published
+  REVERSED    a part of it is resolved the opposite way
+  UNRESOLVED  measured, and neither
+  NOT TESTED  cells, kernels or the variance are missing
+  -           no such question
+  AGREES, SMALLER, LARGER, MIXED  the published size lies in the 95 % interval, or the effect is
+              smaller or larger here (by an interval that excludes the published size)
+The parts of a finding are one family of tests (Holm, 5 %).
+)";
 }
 
 }  // namespace attnbench

@@ -9,22 +9,16 @@
 
 #include "analysis/format.h"
 #include "report/folded_paths.h"
+#include "report/text_width.h"
 
 namespace attnbench {
 namespace {
 
-constexpr std::size_t kWidth = 150;
 constexpr std::size_t kColumnsSideBySide = 4;
 constexpr std::size_t kParts = 4;
 /// Mean, half-width, ratio and its interval of one kernel at one N.
 using Parts = std::array<std::string, kParts>;
 const Parts kPartNames{"mean", "±%", "ratio", "95 % CI"};
-
-/// Characters, not bytes: every byte but UTF-8's continuation bytes.
-std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
 
 std::string right(std::string_view text, std::size_t width) {
   return std::string(width - std::min(width, width_of(text)), ' ') + std::string(text);
@@ -151,7 +145,8 @@ class Block {
       columns.push_back(make_column(cell));
       widest = std::max(widest, columns.back().width() + kGap);
     }
-    const auto fitting = std::clamp<std::size_t>((kWidth - label_width_) / widest, 1, kColumnsSideBySide);
+    const auto fitting = std::clamp<std::size_t>((kTextWidth - std::min(kTextWidth, label_width_)) / widest,
+                                                 1, kColumnsSideBySide);
     const auto blocks = (columns.size() + fitting - 1) / fitting;
     const auto size = (columns.size() + blocks - 1) / blocks;
     std::string text;
@@ -192,7 +187,7 @@ class Block {
 
   std::string row(const std::string& label, const std::string& id, const std::vector<Column>& columns) {
     if (const auto why = shared_reason(id, columns);
-        !why.empty() && label_width_ + kGap + width_of(why) <= kWidth)
+        !why.empty() && label_width_ + kGap + width_of(why) <= kTextWidth)
       return line(label, {why});
     std::vector<std::string> cells;
     for (const auto& column : columns) cells.push_back(cell_text(id, column));
@@ -276,7 +271,7 @@ std::string run_table(const RunAnalysis& run) {
   for (const auto& group : run.groups) text += Block(group, notes).text();
   const auto ends = notes.lines() + invalid_lines(run);
   if (!ends.empty()) text += "\n" + ends;
-  return text + "\nWhat each column means: attnbench run --help\n";
+  return wrapped(text + "\nWhat each column means: attnbench run --help\n");
 }
 
 std::string table_legend() {

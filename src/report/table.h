@@ -6,7 +6,7 @@
 
 namespace attnbench {
 
-/// The table after a run, from stored data only: at most about 150 characters wide, at most four N side by
+/// The table after a run, from stored data only: at most 120 characters wide, at most four N side by
 /// side, ends with a line end. Says its baseline, its standing and what is invalid, unsupported or failed.
 std::string run_table(const RunAnalysis& run);
 

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "analysis/format.h"
+#include "report/text_width.h"
 
 namespace attnbench {
 namespace {
@@ -38,25 +40,40 @@ std::string verdict_text(const CellAnalysis& cell, const std::string& id) {
 
 constexpr std::size_t kVerdictWidth = 12;
 constexpr std::size_t kExponentWidth = 24;
+constexpr std::size_t kIndent = 2;
 
-/// A kernel a line: its verdict at each N, and how it grows. Only kernels that ran at two N or more.
+std::string as_line(std::string text) {
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text + '\n';
+}
+
+/// A kernel a line: its verdict at each N, as many N side by side as fit; then how it grows. Only kernels
+/// that ran at two N or more.
 std::string series_lines(const GroupAnalysis& group) {
   if (group.series.empty()) return "";
   std::size_t width = 0;
   for (const auto& s : group.series) width = std::max(width, s.kernel_id.size() + 2);
-  auto text = fmt::format("  {:<{}}", "", width);
-  for (const auto& cell : group.cells)
-    text += fmt::format("{:<{}}", fmt::format("N = {}", cell.seqlen()), kVerdictWidth);
-  text += fmt::format("{:<{}}{:<8}{}\n", "exponent, 95 % CI", kExponentWidth, "theory",
-                      "as fast as the baseline at N");
+  const std::span<const CellAnalysis> cells(group.cells);
+  const auto fitting =
+      std::max<std::size_t>(1, (kTextWidth - std::min(kTextWidth, kIndent + width)) / kVerdictWidth);
+  std::string text;
+  for (std::size_t begin = 0; begin < cells.size(); begin += fitting) {
+    const auto part = cells.subspan(begin, std::min(fitting, cells.size() - begin));
+    const auto line = [&](const std::string& label, auto text_of_cell) {
+      auto words = fmt::format("{:{}}{:<{}}", "", kIndent, label, width);
+      for (const auto& cell : part) words += fmt::format("{:<{}}", text_of_cell(cell), kVerdictWidth);
+      return as_line(words);
+    };
+    text += line("", [](const auto& cell) { return fmt::format("N = {}", cell.seqlen()); });
+    for (const auto& s : group.series)
+      text += line(s.kernel_id, [&](const auto& cell) { return verdict_text(cell, s.kernel_id); });
+  }
+  text += fmt::format("{:{}}{:<{}}{:<{}}{:<8}{}\n", "", kIndent, "", width, "exponent, 95 % CI",
+                      kExponentWidth, "theory", "as fast as the baseline at N");
   for (const auto& s : group.series) {
-    auto line = fmt::format("  {:<{}}", s.kernel_id, width);
-    for (const auto& cell : group.cells)
-      line += fmt::format("{:<{}}", verdict_text(cell, s.kernel_id), kVerdictWidth);
-    line += fmt::format("{:<{}}{:<8.0f}{}", exponent_text(s.power_law.exponent), kExponentWidth, s.theory,
-                        crossover_text(s));
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + '\n';
+    text += as_line(fmt::format("{:{}}{:<{}}{:<{}}{:<8.0f}{}", "", kIndent, s.kernel_id, width,
+                                exponent_text(s.power_law.exponent), kExponentWidth, s.theory,
+                                crossover_text(s)));
   }
   return text;
 }
@@ -96,7 +113,7 @@ std::string verdict_table(const RunAnalysis& run) {
                     stats::to_string(*effect.layer_verdict), 100 * effect.share.estimate);
   }
   if (!differing.empty()) text += "\nVerdicts that a whole layer changes\n" + differing;
-  return text;
+  return wrapped(text);
 }
 
 std::string verdict_legend() {

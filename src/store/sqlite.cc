@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <thread>
+
 #include "attnbench/error.h"
 #include "store/error.h"
 
@@ -9,6 +12,14 @@ namespace attnbench::sqlite {
 namespace {
 
 constexpr int kLockWaitMilliseconds = 5000;
+constexpr int kLockPollMilliseconds = 50;
+
+/// SQLite's busy handler: `tries` counts from 0 for each lock; any answer but 0 tries again.
+int wait_and_tell(void* tell, int tries) {
+  if (tries == kLockWaitMilliseconds / kLockPollMilliseconds) (*static_cast<std::function<void()>*>(tell))();
+  std::this_thread::sleep_for(std::chrono::milliseconds(kLockPollMilliseconds));
+  return 1;
+}
 
 }  // namespace
 
@@ -18,6 +29,11 @@ Connection::Connection(const std::string& file, int flags) : file_(file) {
   handle_.reset(handle);  // SQLite returns a handle to close even where opening failed
   if (code != SQLITE_OK) fail(code);
   sqlite3_busy_timeout(handle, kLockWaitMilliseconds);
+}
+
+void Connection::wait_while_locked(std::function<void()> tell) {
+  tell_ = std::make_unique<std::function<void()>>(std::move(tell));
+  sqlite3_busy_handler(handle(), wait_and_tell, tell_.get());
 }
 
 void Connection::execute(const std::string& sql) const {

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -25,12 +26,16 @@ class Connection {
   /// One or several statements without results.
   void execute(const std::string& sql) const;
   [[noreturn]] void fail(int code) const;
+  /// From now on waits for other connections' locks as long as they last, and calls `tell` once for each that
+  /// lasts longer than 5 s.
+  void wait_while_locked(std::function<void()> tell);
 
  private:
   struct Close {
     void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
   };
   std::string file_;
+  std::unique_ptr<std::function<void()>> tell_;  // SQLite keeps its address
   std::unique_ptr<sqlite3, Close> handle_;
 };
 

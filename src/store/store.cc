@@ -19,10 +19,24 @@ Store Store::open(const std::string& file, Mode mode) {
 
 const std::string& Store::file() const { return impl_->connection().file(); }
 
-std::int64_t Store::add_run(const RunRecord& run) { return impl_->insert_run(run); }
+void Store::wait_while_locked(std::function<void()> tell) {
+  impl_->store_file.connection().wait_while_locked(std::move(tell));
+}
+
+// Each change begins a transaction for writing: one that first reads and then writes is refused at once,
+// without waiting, where another program is about to write.
+
+std::int64_t Store::add_run(const RunRecord& run) {
+  Transaction transaction(impl_->connection());
+  const auto id = impl_->insert_run(run);
+  transaction.commit();
+  return id;
+}
 
 void Store::update_environment(std::int64_t run, const json& environment) {
+  Transaction transaction(impl_->connection());
   Statement(impl_->connection(), "UPDATE run SET environment_json = ? WHERE id = ?").run(environment, run);
+  transaction.commit();
 }
 
 void Store::put_cell(std::int64_t run, const CellRecord& cell) {
@@ -32,7 +46,9 @@ void Store::put_cell(std::int64_t run, const CellRecord& cell) {
 }
 
 void Store::put_verification(std::int64_t run, const VerificationRecord& verification) {
+  Transaction transaction(impl_->connection());
   impl_->put_verification(run, verification);
+  transaction.commit();
 }
 
 void Store::add_process(std::int64_t run, const ProcessRecord& process) {
@@ -56,7 +72,9 @@ void Store::quarantine(std::int64_t run, const CellRecord& cell, const FailureRe
 }
 
 void Store::add_failure(std::int64_t run, const FailureRecord& failure) {
+  Transaction transaction(impl_->connection());
   impl_->insert_failure(run, failure);
+  transaction.commit();
 }
 
 void Store::add_contents(const std::vector<RunContents>& runs) {

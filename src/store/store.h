@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,10 @@ class Store {
   ~Store();
 
   const std::string& file() const;
+
+  /// A store that another program has locked for 5 s throws InputError. After this call it waits as long as
+  /// the lock lasts, so that no measured process is lost, and calls `tell` once for each longer than 5 s.
+  void wait_while_locked(std::function<void()> tell);
 
   /// Adds a run and returns its id; a store being measured holds exactly one.
   std::int64_t add_run(const RunRecord& run);

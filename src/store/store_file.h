@@ -26,6 +26,7 @@ class StoreFile {
   /// Opens an existing store, or with `write` also creates one. Throws as Store::open.
   StoreFile(const std::string& file, bool write);
   const sqlite::Connection& connection() const { return connection_; }
+  sqlite::Connection& connection() { return connection_; }
 
  private:
   // Destroyed last: closing any descriptor of a file drops the POSIX locks SQLite holds on it.

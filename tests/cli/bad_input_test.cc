@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
 
 #include "support/command.h"
 
@@ -45,19 +47,21 @@ baseline = "mha/unfused@cpu"
   std::filesystem::create_directory(directory.file("folder"));
 }
 
+std::string in_directory(std::string text, const TemporaryDirectory& directory) {
+  if (const auto at = text.find("DIR"); at != std::string::npos) text.replace(at, 3, directory.path());
+  return text;
+}
+
 class Rejected : public testing::TestWithParam<BadInput> {};
 
 TEST_P(Rejected, NamesFieldAndValueAndExitsWithTwo) {
   const TemporaryDirectory directory;
   fill(directory);
   auto arguments = GetParam().arguments;
-  for (auto& argument : arguments) {
-    if (const auto at = argument.find("DIR"); at != std::string::npos)
-      argument.replace(at, 3, directory.path());
-  }
+  for (auto& argument : arguments) argument = in_directory(argument, directory);
   const auto result = testing_support::attnbench(arguments, 60, directory.path());
   EXPECT_EQ(result.exit_code, 2) << result.err;
-  EXPECT_THAT(result.err, HasSubstr(GetParam().message));
+  EXPECT_THAT(result.err, HasSubstr(in_directory(GetParam().message, directory)));
   std::ifstream survivor(directory.file("text.db"));
   std::string line;
   std::getline(survivor, line);
@@ -68,14 +72,30 @@ const std::vector<BadInput> kCases = {
     {"unknown_study", {"run", "papr"}, "did you mean 'paper'"},
     {"unknown_profile", {"run", "smoke", "--profile", "quik"}, "did you mean 'quick'"},
     {"unknown_mechanism", {"run", "smoke", "--mechanism", "mah"}, "did you mean 'mha'"},
-    {"unknown_kernel", {"run", "smoke", "--kernel", "unfusd"}, "did you mean 'unfused"},
-    {"unknown_dtype", {"run", "smoke", "--dtype", "f23"}, "dtype: 'f23'"},
-    {"window_zero", {"run", "smoke", "--mechanism", "swa(w=0)"}, "w=0"},
-    {"zero_seqlen", {"run", "smoke", "--seqlen", "0"}, "'0' is not a positive size"},
+    {"unknown_kernel",
+     {"run", "smoke", "--kernel", "unfusd"},
+     "attnbench: --kernel unfusd: kernel: 'unfusd' matches no registered"},
+    {"misspelt_kernel", {"run", "smoke", "--kernel", "unfusd"}, "did you mean 'unfused"},
+    {"mechanism_without_its_window",
+     {"run", "smoke", "--kernel", "swa/gather"},
+     "attnbench: --kernel swa/gather: "},
+    {"nothing_left",
+     {"run", "decode", "--scope", "layer"},
+     "attnbench: --scope layer: scope: 'layer' leaves no"},
+    {"study_is_wrong_not_the_option", {"run", "DIR/nan.toml", "--batch", "2"}, "attnbench: DIR/nan.toml:"},
+    {"unknown_dtype", {"run", "smoke", "--dtype", "f23"}, "--dtype f23: dtype: 'f23'"},
+    {"window_zero", {"run", "smoke", "--mechanism", "swa(w=0)"}, "attnbench: --mechanism swa(w=0): "},
+    {"zero_seqlen",
+     {"run", "smoke", "--batch", "2", "--seqlen", "0"},
+     "attnbench: --seqlen 0: seqlen_q: '0' is not a positive size"},
+    {"unknown_cache", {"run", "smoke", "--cache", "warm"}, "attnbench: --cache warm: condition: 'warm'"},
     {"negative_seqlen", {"run", "smoke", "--seqlen", "-5"}, "-5"},
     {"heads_not_divisible",
      {"run", "smoke", "--heads", "4", "--kv-heads", "3"},
-     "num_kv_heads: '3' does not divide"},
+     "attnbench: --kv-heads 3: num_kv_heads: '3' does not divide"},
+    {"heads_not_divisible_by_two_options",
+     {"run", "smoke", "--heads", "6", "--dtype", "f32", "--kv-heads", "4"},
+     "attnbench: --heads 6 --kv-heads 4: num_kv_heads: '4' does not divide"},
     {"overflowing_size", {"run", "smoke", "--seqlen", "4611686018427387904"}, "overflows"},
     {"more_scores_than_64_bits",
      {"run", "smoke", "--seqlen", "4000000000", "--dry-run"},
@@ -92,7 +112,9 @@ const std::vector<BadInput> kCases = {
     {"head_dim_beyond_memory_measured",
      {"run", "smoke", "--head-dim", "1000000000", "--accept-noise", "--out", "DIR/new.db"},
      "are available, of which"},
-    {"too_many_threads", {"run", "smoke", "--threads", "100000", "--dry-run"}, "threads: '100000'"},
+    {"too_many_threads",
+     {"run", "smoke", "--threads", "100000", "--dry-run"},
+     "--threads 100000: threads: '100000'"},
     {"bad_budget", {"run", "smoke", "--budget", "soon"}, "budget: 'soon'"},
     {"budget_too_short_for_any_machine",
      {"run", "smoke", "--budget", "1s", "--dry-run"},
@@ -138,8 +160,8 @@ TEST(TooLargeForMemory, IsRefusedWithBytesNeededAndAvailable) {
       {"run", "smoke", "--accept-noise", "--scope", "core", "--dtype", "f32", "--mechanism", "mha",
        "--threads", "1", "--seqlen", "1048576", "--kernel", "unfused", "--out", directory.file("s.db")});
   EXPECT_NE(result.exit_code, 0) << "nothing was measured";
-  EXPECT_THAT(result.out, HasSubstr("does not fit in memory: needs"));
-  EXPECT_THAT(result.out, HasSubstr("GiB are available"));
+  EXPECT_THAT(testing_support::on_one_line(result.out), HasSubstr("does not fit in memory: needs"));
+  EXPECT_THAT(testing_support::on_one_line(result.out), HasSubstr("GiB are available"));
 }
 
 TEST(TooLargeForMemory, DryRunListsTheCellThatDoesNotFit) {
@@ -150,6 +172,18 @@ TEST(TooLargeForMemory, DryRunListsTheCellThatDoesNotFit) {
   EXPECT_THAT(result.out, HasSubstr("mha/unfused@cpu: does not fit in memory: needs 93.13 TiB"));
 }
 
+TEST(TooLargeForMemory, DryRunSaysThatItDoesNotKnowTheMemoryBehindALauncher) {
+  std::vector<std::string> arguments{"run",       "smoke",      "--head-dim", "100000000000",
+                                     "--dry-run", "--launcher", "env"};
+  const auto result = testing_support::attnbench(arguments);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("memory of the machine that will measure is not known here"));
+  arguments.emplace_back("--json");
+  EXPECT_THAT(testing_support::attnbench(arguments).out, HasSubstr("\"available_bytes\": null"));
+  const auto local = testing_support::attnbench({"run", "smoke", "--dry-run"});
+  EXPECT_THAT(local.out, testing::Not(HasSubstr("not known")));
+}
+
 TEST(TooLargeForMemory, NothingMeasuredIsNoSuccessEvenWhereTheMemoryIsNotKnownBefore) {
   const TemporaryDirectory directory;
   const auto result =
@@ -158,7 +192,21 @@ TEST(TooLargeForMemory, NothingMeasuredIsNoSuccessEvenWhereTheMemoryIsNotKnownBe
                                   "100000000000", "--launcher", "env", "--out", directory.file("s.db")});
   EXPECT_EQ(result.exit_code, 3) << result.err;
   EXPECT_THAT(result.err, HasSubstr("nothing was measured"));
-  EXPECT_THAT(result.out, HasSubstr("needs 93.13 TiB for this cell's tensors alone"));
+  EXPECT_THAT(testing_support::on_one_line(result.out),
+              HasSubstr("needs 93.13 TiB for this cell's tensors alone"));
+}
+
+TEST(KernelOption, AMechanismAloneKeepsItsKernelsAndTheBaseline) {
+  const auto result = testing_support::attnbench(
+      {"run", "smoke", "--scope", "core", "--dtype", "f32", "--kernel", "linear", "--dry-run", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  std::set<std::string> mechanisms;
+  const auto plan = nlohmann::json::parse(result.out);
+  for (const auto& kernel : plan["cells"][0]["kernels"]) {
+    const auto id = kernel["kernel"].get<std::string>();
+    mechanisms.insert(id == "mha/unfused@cpu" ? "baseline" : id.substr(0, id.find('/')));
+  }
+  EXPECT_THAT(mechanisms, testing::ElementsAre("baseline", "linear"));
 }
 
 TEST(Help, EachCommandHasExamples) {

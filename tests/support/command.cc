@@ -61,6 +61,13 @@ CommandResult attnbench(const std::vector<std::string>& arguments, double limit_
   return {exit_code, contents(scratch.file("out")), contents(scratch.file("err"))};
 }
 
+std::string on_one_line(const std::string& text) {
+  std::istringstream in(text);
+  std::string line;
+  for (std::string word; in >> word;) line += (line.empty() ? "" : " ") + word;
+  return line;
+}
+
 pid_t start_attnbench(const std::vector<std::string>& arguments) {
   return start(arguments, "/dev/null", "/dev/null", "");
 }

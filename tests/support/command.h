@@ -20,6 +20,9 @@ std::string program();
 CommandResult attnbench(const std::vector<std::string>& arguments, double limit_seconds = 120,
                         const std::string& directory = "");
 
+/// The same words with single spaces between them, however the lines were broken.
+std::string on_one_line(const std::string& text);
+
 /// Starts it in the background, output discarded; the caller waits for the process.
 pid_t start_attnbench(const std::vector<std::string>& arguments);
 

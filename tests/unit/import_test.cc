@@ -99,6 +99,14 @@ TEST_F(ImportTest, MissingRowsAndDamagedCompanionAreNamed) {
               testing::AllOf(HasSubstr("a.env.json"), HasSubstr("line 2")));
   write_text(path("a.env.json"), "{\"attnbench_export\": 2}");
   EXPECT_THAT(error_of([&] { read_runs(path("a.csv")); }), HasSubstr("attnbench_export: '2'"));
+  for (const auto* version : {"1.9", "true", "4294967297", "\"1\""}) {
+    auto document = nlohmann::json::parse(environment_text({sample_contents()}));
+    document["attnbench_export"] = nlohmann::json::parse(version);
+    write_text(path("a.env.json"), document.dump());
+    EXPECT_THAT(error_of([&] { read_runs(path("a.csv")); }),
+                HasSubstr("a.env.json: attnbench_export: '" + document["attnbench_export"].dump() + "' is"))
+        << version;
+  }
   write_text(path("a.env.json"), "{\"attnbench_export\": 1, \"runs\": [{}]}");
   EXPECT_THAT(error_of([&] { read_runs(path("a.csv")); }), HasSubstr("a.env.json: machine"));
   write_text(path("empty.csv"), "");

@@ -233,14 +233,16 @@ TEST(Cell, KeepsWhatItsFiltersMatchAndTheBaseline) {
 
 TEST(KernelMatches, AnyPartOfAnId) {
   const auto* id = "swa(w=64)/fused@cpu:amx";
-  for (const auto* filter : {"fused", "@cpu", ":amx", "fused@cpu", "fused:amx", "@cpu:amx", "swa(w=64)/",
-                             "swa(w=64)/fused", "swa(w=64)/@cpu", "swa(w=64)/fused@cpu:amx"}) {
+  for (const auto* filter :
+       {"fused", "@cpu", ":amx", "fused@cpu", "fused:amx", "@cpu:amx", "swa(w=64)/", "swa(w=64)/fused",
+        "swa(w=64)/@cpu", "swa(w=64)/fused@cpu:amx", "swa", "swa(w=64)"}) {
     EXPECT_TRUE(kernel_matches(filter, id)) << filter;
   }
   for (const auto* filter :
-       {"gather", "@onednn", ":avx512", "fuse", "swa(w=32)/", "mha/fused", "cpu", "amx"}) {
+       {"gather", "@onednn", ":avx512", "fuse", "swa(w=32)/", "mha/fused", "cpu", "amx", "sw", "swa(w=32)"}) {
     EXPECT_FALSE(kernel_matches(filter, id)) << filter;
   }
+  EXPECT_FALSE(kernel_matches("linear", "causal_linear/cumsum@cpu"));
 }
 
 TEST(Profiles, AreTheThreeDesigns) {

@@ -20,7 +20,7 @@ struct CellState {
   int valid_processes = 0;
   int tried_processes = 0;   ///< valid ones, and those that this invocation saw rejected, since the cell's
                              ///< kernel set last changed
-  int startup_failures = 0;  ///< in a row
+  int startup_failures = 0;  ///< in a row, while measuring
   std::map<std::string, int> lost_workers;  ///< busy with the kernel, perhaps ended from outside
   double process_seconds = 0;               ///< of the last process; 0: none yet
 

@@ -289,8 +289,11 @@ class Conductor {
 
 RunOutcome conduct(const RunOptions& options) {
   catch_interrupts();
-  auto store = Store::open(options.out, Store::Mode::write);
   Progress progress(options.quiet);
+  auto store = Store::open(options.out, Store::Mode::write);
+  store.wait_while_locked([&] {
+    progress.warning(fmt::format("{} is locked by another program; waiting for it to let go", options.out));
+  });
   return Conductor(options, store, progress).run();
 }
 

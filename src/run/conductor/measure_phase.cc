@@ -190,8 +190,8 @@ class ProcessMeasurement {
   /// After commit(): quarantines what broke and says what happened. Returns true if a kernel failed.
   bool settle(Store& store, Progress& progress) {
     auto& state = cell_.state;
-    if (lost_ && broken_kernel_.empty() && ++state.startup_failures >= 3)
-      throw std::runtime_error(fmt::format("three workers in a row did not start: {}", process_.reason));
+    if (lost_ && broken_kernel_.empty() && ++state.startup_failures >= kMostStartupFailures)
+      throw workers_do_not_start(cell_.options.launch, process_.reason, cell_.options.out);
     for (const auto& [kernel_id, reason] : wrong_) {
       const auto stage = kernel_id == broken_kernel_ ? broken_stage_ : "recheck";
       quarantine(store, cell_.run, state, kernel_id, stage, reason, progress);

@@ -73,8 +73,10 @@ bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t
   for (const auto& choice : waiting) state.record.kernels.push_back(record_of(choice, state.cell));
   store.put_cell(run, state.record);  // verifications refer to it
 
-  bool failed = false;
+  // Booked when no worker is left: one whose conductor waits for a locked store would miss its heartbeats.
+  std::vector<VerificationOutcome> outcomes;
   std::set<std::string> tried_again;
+  int startup_failures = 0;
   while (!waiting.empty()) {
     try {
       WorkerProcess worker(options.launch, options.seed);
@@ -91,14 +93,20 @@ bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t
       while (!waiting.empty()) {
         const auto answer = worker.receive(patience);
         if (answer.value("done", false)) break;
-        const auto outcome = outcome_from_json(answer.at("outcome"));
-        std::erase_if(waiting, [&](const auto& choice) { return choice.id() == outcome.record.kernel_id; });
-        failed |= take(outcome, store, run, state);
+        outcomes.push_back(outcome_from_json(answer.at("outcome")));
+        const auto& kernel_id = outcomes.back().record.kernel_id;
+        std::erase_if(waiting, [&](const auto& choice) { return choice.id() == kernel_id; });
       }
       if (!waiting.empty())
         throw WorkerLost(waiting.front().id(), "verify", "the worker gave no result for it");
     } catch (const WorkerLost& lost) {
-      if (lost.kernel_id.empty()) throw;
+      if (lost.kernel_id.empty()) {
+        if (++startup_failures >= kMostStartupFailures)
+          throw workers_do_not_start(options.launch, lost.what(), options.out);
+        progress.warning(fmt::format("{}: {}; started again", state.record.cell_id, lost.what()));
+        continue;
+      }
+      startup_failures = 0;
       if (lost.may_be_from_outside && tried_again.insert(lost.kernel_id).second) {
         progress.warning(
             fmt::format("{}: {} {}; verified again", state.record.cell_id, lost.kernel_id, lost.what()));
@@ -111,9 +119,11 @@ bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t
       const auto before = waiting.size();
       std::erase_if(waiting, [&](const auto& choice) { return choice.id() == lost.kernel_id; });
       if (waiting.size() == before) throw;
-      failed |= take(outcome, store, run, state);
+      outcomes.push_back(outcome);
     }
   }
+  bool failed = false;
+  for (const auto& outcome : outcomes) failed |= take(outcome, store, run, state);
   choose_baseline(state, progress);
   store.put_cell(run, state.record);
   return failed;

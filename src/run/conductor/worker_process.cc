@@ -46,6 +46,12 @@ struct Pipe {
   }
 };
 
+/// Names what starts workers: the launcher, or here the program itself.
+InputError bad_start(const LaunchOptions& options, const std::string& problem) {
+  if (options.launcher.empty()) return {"worker", options.program, problem};
+  return {"launcher", fmt::format("{}", fmt::join(options.launcher, " ")), problem};
+}
+
 }  // namespace
 
 WorkerEnd worker_end(int status) {
@@ -59,6 +65,14 @@ WorkerEnd worker_end(int status) {
   return {fmt::format("the worker ended with exit code {}", code), is_crash(code - 128)};
 }
 
+InputError workers_do_not_start(const LaunchOptions& options, const std::string& reason,
+                                const std::string& store) {
+  return bad_start(options,
+                   fmt::format("lost {} workers in a row before a kernel began: {}; what was measured "
+                               "is kept in {}, name it with --out to go on",
+                               kMostStartupFailures, reason, store));
+}
+
 void catch_interrupts() {
   struct sigaction action{};
   action.sa_handler = on_interrupt;
@@ -69,8 +83,7 @@ void catch_interrupts() {
 
 bool interrupted() { return g_interrupts > 0; }
 
-WorkerProcess::WorkerProcess(const LaunchOptions& options, std::uint64_t layout_seed)
-    : launcher_(options.launcher) {
+WorkerProcess::WorkerProcess(const LaunchOptions& options, std::uint64_t layout_seed) : options_(options) {
   auto words = options.launcher;
   words.push_back(options.program);
   for (const auto* word : {"worker", "--threads"}) words.emplace_back(word);
@@ -178,9 +191,6 @@ nlohmann::json WorkerProcess::receive(double silence_seconds) {
 }
 
 nlohmann::json WorkerProcess::hello(bool probe) {
-  const auto bad_launcher = [&](const std::string& problem) {
-    return InputError("launcher", fmt::format("{}", fmt::join(launcher_, " ")), problem);
-  };
   nlohmann::json answer;
   try {
     send({{"type", messages::kHello}, {"protocol", messages::kProtocol}, {"probe", probe}});
@@ -188,14 +198,14 @@ nlohmann::json WorkerProcess::hello(bool probe) {
     answer = receive(kPatienceSeconds);
   } catch (const WorkerLost& lost) {
     // One that has worked before may fail for a moment.
-    if (launcher_.empty() || !probe) throw;
-    throw bad_launcher(fmt::format("did not start a worker: {}", lost.what()));
+    if (!probe) throw;
+    throw bad_start(options_, fmt::format("did not start a worker: {}", lost.what()));
   } catch (const NotAMessage& line) {
-    if (launcher_.empty()) throw;
-    throw bad_launcher(fmt::format("printed what no worker says, {}", line.what()));
+    if (options_.launcher.empty()) throw;
+    throw bad_start(options_, fmt::format("printed what no worker says, {}", line.what()));
   }
-  if (!launcher_.empty() && !answer.contains("machine_key"))
-    throw bad_launcher(fmt::format("printed what no worker says, '{}'", answer.dump()));
+  if (!options_.launcher.empty() && !answer.contains("machine_key"))
+    throw bad_start(options_, fmt::format("printed what no worker says, '{}'", answer.dump()));
   const auto protocol = answer.value("protocol", 0);
   if (protocol != messages::kProtocol) {
     throw InputError("protocol", std::to_string(protocol),

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "attnbench/error.h"
 #include "run/protocol/line_channel.h"
 
 namespace attnbench {
@@ -48,6 +49,13 @@ struct LaunchOptions {
   std::vector<std::string> plugins;
 };
 
+/// So many workers in a row may end before a kernel begins; a connection may fail for a moment.
+inline constexpr int kMostStartupFailures = 3;
+/// To throw after that: the machine's or the launcher's fault and no kernel's. `store` keeps what was
+/// measured.
+InputError workers_do_not_start(const LaunchOptions& options, const std::string& reason,
+                                const std::string& store);
+
 /// A running worker and the conversation with it. While waiting it sends heartbeats. The destructor leaves no
 /// process behind.
 class WorkerProcess {
@@ -71,7 +79,7 @@ class WorkerProcess {
   /// Waits for the end and says how it ended.
   WorkerEnd reap(double patience_seconds);
 
-  std::vector<std::string> launcher_;
+  LaunchOptions options_;
   int pid_ = -1;
   int to_worker_ = -1;
   int from_worker_ = -1;
