@@ -39,6 +39,7 @@ __attribute__((target(ATTNBENCH_TARGET))) void multiply(TileData& sum, const Til
 float result(const TileData& sum, int m, int n) { return std::bit_cast<float>(sum.word[m][n]); }
 
 TEST(EmulatedTiles, MultipliesRowsByPairsOfRows) {
+  if (!cpu_features().avx512) GTEST_SKIP() << "this CPU lacks avx512, with which this file is compiled";
   TileData sum, a, b;
   sum.word[2][3] = std::bit_cast<std::uint32_t>(0.5F);
   a.word[2][7] = bf16_pair(3, -2);
@@ -52,6 +53,7 @@ TEST(EmulatedTiles, MultipliesRowsByPairsOfRows) {
 }
 
 TEST(EmulatedTiles, SumsEvenAndOddElementsApart) {
+  if (!cpu_features().avx512) GTEST_SKIP() << "this CPU lacks avx512, with which this file is compiled";
   // In one chain 2^24 + 1 would lose the 1.
   TileData sum, a, b;
   a.word[0][0] = bf16_pair(16777216.0F, 1);
@@ -62,6 +64,7 @@ TEST(EmulatedTiles, SumsEvenAndOddElementsApart) {
 }
 
 TEST(EmulatedTiles, FlushesDenormals) {
+  if (!cpu_features().avx512) GTEST_SKIP() << "this CPU lacks avx512, with which this file is compiled";
   TileData sum, a, b;
   sum.word[1][0] = 1;                   // a denormal sum
   a.word[0][0] = bf16_pair(1e-30F, 0);  // a denormal product
@@ -126,7 +129,10 @@ void expect_ordered() {
   for (std::uint32_t i = 0; i < kTiles * 256; ++i) ASSERT_EQ(to[i], i + 1);
 }
 
-TEST(EmulatedTiles, LoadAndStoreInProgramOrder) { expect_ordered<EmulatedTiles>(); }
+TEST(EmulatedTiles, LoadAndStoreInProgramOrder) {
+  if (!cpu_features().avx512) GTEST_SKIP() << "this CPU lacks avx512, with which this file is compiled";
+  expect_ordered<EmulatedTiles>();
+}
 
 TEST(AmxTiles, LoadAndStoreInProgramOrder) {
   if (!cpu_features().amx_bf16) GTEST_SKIP() << "this CPU lacks amx_bf16";
