@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fstream>
+#include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -21,7 +22,7 @@ struct Options {
   int threads = 2;
   int rounds = 21;
   std::string only;
-  bool csv = false;
+  bool peer = false;
   std::string json;
 };
 
@@ -99,19 +100,27 @@ void print_row(const nlohmann::json& row) {
   std::fflush(stdout);
 }
 
-/// library,form,dtype,threads,head_dim,seqlen,seconds of dense attention: what bench/peers/peers.py compares.
-void print_csv(const Options& options, const Ceilings& ceilings) {
-  for (const auto dtype : {DType::f32, DType::bf16}) {
-    for (const std::int64_t head_dim : {64, 128}) {
-      for (const std::int64_t seqlen : {128, 256, 512, 1024, 4096}) {
-        const bench::Entry entry{"mha", "fused", dtype, seqlen, seqlen, head_dim, 8, 1, ""};
-        const auto timed = bench::prepare(entry, ceilings);
-        if (!timed.call) continue;
-        const auto seconds = bench::median(bench::measure(timed, options.rounds, false));
-        fmt::print("attnbench,{},{},1,{},{},{:.9g}\n", kernel_name(entry, timed), name(dtype), head_dim,
-                   seqlen, seconds);
-      }
+/// Answers requests of bench/peers/peers.py, lines "dtype head_dim seqlen": times a batch of dense attention,
+/// after an untimed one, and prints library,form,dtype,threads,head_dim,seqlen,seconds and an empty line.
+void serve_peers(const Ceilings& ceilings) {
+  std::string type;
+  bench::Entry entry{"mha", "fused", DType::f32, 0, 0, 0, 8, 1, ""};
+  bench::Timed timed;
+  std::int64_t head_dim = 0, seqlen = 0;
+  while (std::cin >> type >> head_dim >> seqlen) {
+    const auto dtype = parse_dtype(type);
+    if (dtype != entry.dtype || head_dim != entry.head_dim || seqlen != entry.seqlen_q) {
+      entry.dtype = dtype;
+      entry.head_dim = head_dim;
+      entry.seqlen_q = entry.seqlen_kv = seqlen;
+      timed = bench::prepare(entry, ceilings);
     }
+    if (timed.call) {
+      fmt::print("attnbench,{},{},1,{},{},{:.9g}\n", kernel_name(entry, timed), type, head_dim, seqlen,
+                 bench::measure(timed, 1, false).front());
+    }
+    fmt::print("\n");
+    std::fflush(stdout);
   }
 }
 
@@ -152,13 +161,13 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(5, 1000));
   app.add_option("--only", options.only, "Only tables whose title contains this");
-  app.add_flag("--csv", options.csv, "Times of dense attention alone, as CSV, one thread");
+  app.add_flag("--peer", options.peer, "Answer bench/peers/peers.py on standard input and output");
   app.add_option("--json", options.json, "Also write the rows to this file, for performance.py");
   CLI11_PARSE(app, argc, argv);
 
   const auto ceilings = measure_ceilings(cpu_device(1));
-  if (options.csv) {
-    print_csv(options, ceilings);
+  if (options.peer) {
+    serve_peers(ceilings);
     return 0;
   }
   nlohmann::json document{{"machine", machine(options, ceilings)}, {"tables", nlohmann::json::array()}};

@@ -1,6 +1,6 @@
-// Times oneDNN's fused scaled-dot-product attention (Graph API, oneDNN 3.7 or later) on one thread, for
-// bench/peers/peers.py. Prints a line a shape: library,form,dtype,threads,head_dim,seqlen,seconds.
-//   bench_onednn_sdpa [ROUNDS]
+// Times oneDNN's fused scaled-dot-product attention (Graph API, oneDNN 3.7 or later) on one thread. Answers
+// requests of bench/peers/peers.py, lines "dtype head_dim seqlen": times a batch of calls, after an untimed
+// one, and prints library,form,dtype,threads,head_dim,seqlen,seconds and an empty line.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -8,9 +8,12 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <oneapi/dnnl/dnnl_graph.hpp>
 #include <random>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -37,8 +40,8 @@ std::vector<std::uint32_t> normal_values(std::int64_t count, bool bf16, unsigned
   return words;
 }
 
-/// Median seconds of a call, or nothing where oneDNN does not fuse the four operations into one.
-double measure(bool bf16, std::int64_t seqlen, std::int64_t head_dim, int rounds) {
+/// Seconds of a call; 0 where oneDNN does not fuse the four operations into one.
+double measure(bool bf16, std::int64_t seqlen, std::int64_t head_dim) {
   const auto type = bf16 ? data_type::bf16 : data_type::f32;
   const auto strided = logical_tensor::layout_type::strided;
   const logical_tensor::dims rows{1, kHeads, seqlen, head_dim};
@@ -95,15 +98,13 @@ double measure(bool bf16, std::int64_t seqlen, std::int64_t head_dim, int rounds
   };
   call();
   const int batch = std::max(1, static_cast<int>(3e-4 / seconds_of(1)));
-  std::vector<double> seconds;
-  for (int round = 0; round < rounds; ++round) seconds.push_back(seconds_of(batch));
-  std::sort(seconds.begin(), seconds.end());
-  return seconds[seconds.size() / 2];
+  seconds_of(batch);
+  return seconds_of(batch);
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int, char** argv) {
   // oneDNN's OpenMP read the variable when it was loaded, so the program starts again with it.
   if (const char* threads = std::getenv("OMP_NUM_THREADS");
       threads == nullptr || std::string_view(threads) != "1") {
@@ -111,16 +112,16 @@ int main(int argc, char** argv) {
     execv("/proc/self/exe", argv);
     return 1;
   }
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 11;
   const auto* version = dnnl_version();
-  for (const bool bf16 : {false, true}) {
-    for (const std::int64_t head_dim : {64, 128}) {
-      for (const std::int64_t seqlen : {128, 256, 512, 1024, 4096}) {
-        const auto seconds = measure(bf16, seqlen, head_dim, rounds);
-        if (seconds == 0) continue;  // not fused
-        fmt::print("oneDNN {}.{}.{},graph sdpa,{},1,{},{},{:.9g}\n", version->major, version->minor,
-                   version->patch, bf16 ? "bf16" : "f32", head_dim, seqlen, seconds);
-      }
+  std::string type;
+  std::int64_t head_dim = 0, seqlen = 0;
+  while (std::cin >> type >> head_dim >> seqlen) {
+    const auto seconds = measure(type == "bf16", seqlen, head_dim);
+    if (seconds > 0) {
+      fmt::print("oneDNN {}.{}.{},graph sdpa,{},1,{},{},{:.9g}\n", version->major, version->minor,
+                 version->patch, type, head_dim, seqlen, seconds);
     }
+    fmt::print("\n");
+    std::fflush(stdout);
   }
 }
