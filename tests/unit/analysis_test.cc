@@ -17,8 +17,6 @@ const std::vector<KernelRecord> kFour{
     SyntheticRun::kernel("mha", "unfused"), SyntheticRun::kernel("mqa", "unfused"),
     SyntheticRun::kernel("swa(w=64)", "masked"), SyntheticRun::kernel("linear", "two_gemm")};
 
-RunAnalysis analyzed(const SyntheticRun& run) { return analyze(std::span(&run.contents, 1)).runs[0]; }
-
 /// mqa as fast as the baseline, the window unclear, linear twice as fast.
 SyntheticRun one_cell(const std::string& profile = "spec") {
   SyntheticRun run(profile);

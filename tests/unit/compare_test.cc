@@ -34,8 +34,6 @@ SyntheticRun run_of(double slower, double drift, const std::string& build) {
   return run;
 }
 
-RunAnalysis analyzed(const SyntheticRun& run) { return analyze(std::span(&run.contents, 1)).runs[0]; }
-
 const ComparedKernel& row(const Comparison& comparison, const std::string& kernel_id) {
   for (const auto& row : comparison.rows) {
     if (row.kernel_id == kernel_id) return row;

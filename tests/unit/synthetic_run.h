@@ -2,9 +2,11 @@
 
 #include <cmath>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "analysis/analysis.h"
 #include "store/records.h"
 
 namespace attnbench {
@@ -82,5 +84,7 @@ class SyntheticRun {
 
   RunContents contents;
 };
+
+inline RunAnalysis analyzed(const SyntheticRun& run) { return analyze(std::span(&run.contents, 1)).runs[0]; }
 
 }  // namespace attnbench
