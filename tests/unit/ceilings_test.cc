@@ -100,7 +100,7 @@ TEST(Ceilings, MemoryLoopsOfEveryWidthCopyExactly) {
 TEST(Ceilings, EachThreadsBestWindowCounts) {
   // Thread 0: 10 a second, stalled in [2, 3]. Thread 1: from 1 on, 20 a second, then 40 in [3, 4].
   const std::vector<std::vector<ThreadProgress>> logs = {{{0, 0}, {1, 10}, {2, 20}, {3, 20}, {4, 30}},
-                                                   {{1, 0}, {2, 20}, {3, 40}, {4, 80}}};
+                                                         {{1, 0}, {2, 20}, {3, 40}, {4, 80}}};
   EXPECT_DOUBLE_EQ(sum_of_best_rates(logs, 1), 10 + 40);
   EXPECT_DOUBLE_EQ(sum_of_best_rates(logs, 0.5), 10 + 40);      // interpolates inside a chunk
   EXPECT_DOUBLE_EQ(sum_of_best_rates(logs, 2), 10.0 / 2 + 30);  // [1, 3] or [2, 4]; [2, 4]
@@ -108,7 +108,8 @@ TEST(Ceilings, EachThreadsBestWindowCounts) {
 }
 
 TEST(Ceilings, TimeInWhichAThreadWasAloneDoesNotCount) {
-  const std::vector<std::vector<ThreadProgress>> logs = {{{0, 0}, {1, 100}, {2, 110}}, {{1, 0}, {2, 10}, {3, 110}}};
+  const std::vector<std::vector<ThreadProgress>> logs = {{{0, 0}, {1, 100}, {2, 110}},
+                                                         {{1, 0}, {2, 10}, {3, 110}}};
   EXPECT_DOUBLE_EQ(sum_of_best_rates(logs, 1), 10 + 10);
 }
 
