@@ -48,11 +48,9 @@ struct NoiseModel {
   NoiseModel scaled(double factor) const;
 };
 
-/// tests/simulation/noise.json: scales and shapes of a real store (estimate_noise.cc), 55 processes of
-///   attnbench run paper --seqlen 128 --threads 1 --scope core --dtype f32 --mechanism mha,linear
-///     --kernel unfused,:avx512 --profile publish --out noise.db
-///   estimate_noise noise.db "CPU pressure" > tests/simulation/noise.json
-/// on a virtual machine of two cores whose other core was at work: noisier than what may be published.
+/// tests/simulation/noise.json: scales and shapes of a real store, the publishable run
+/// data/paper-core-f32-zen3:
+///   estimate_noise STORE.db > tests/simulation/noise.json
 NoiseModel measured_noise();
 /// The same scales, all shapes normal.
 NoiseModel normal_noise();
