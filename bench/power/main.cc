@@ -95,13 +95,22 @@ RunOptions options_of(const Arguments& arguments, int repeat) {
   return options;
 }
 
-Comparison measure(const Arguments& arguments, int repeat) {
+struct Repeat {
+  Comparison comparison;
+  int processes = 0;  ///< of both builds that count; fewer than asked for where the noise guard rejects many
+};
+
+Repeat measure(const Arguments& arguments, int repeat) {
   constexpr double kThreshold = 0.02;  // the default of `attnbench compare`
   const auto options = options_of(arguments, repeat);
   if (conduct(options).interrupted) throw std::runtime_error("interrupted; the same command goes on");
   const auto analysis = analyze(read_runs(options.out));
   const auto pair = find_pair(analysis, options.out);
-  return compare_paired(*pair.before, *pair.after, kThreshold);
+  const auto processes_of = [](const RunAnalysis& run) {
+    return run.groups.at(0).cells.at(0).valid_processes;
+  };
+  return {compare_paired(*pair.before, *pair.after, kThreshold),
+          std::min(processes_of(*pair.before), processes_of(*pair.after))};
 }
 
 std::string cell_text(const ComparedKernel& row) {
@@ -123,12 +132,15 @@ std::string share_text(int count, int all) {
 bool repeat_and_print(const Arguments& arguments) {
   fmt::print("{} processes x {} blocks of both builds, `{}` {:g} % slower in the new one.\n\n",
              arguments.processes, arguments.blocks, kSlowedKernel, 100 * arguments.slowdown);
-  fmt::print("| repeat | slowed kernel: old / new time, 95 % CI | unchanged kernels |\n|---|---|---|\n");
-  int seen = 0, false_alarms = 0, repeats_with_false_alarm = 0, contained = 0;
+  fmt::print(
+      "| repeat | processes | slowed kernel: old / new time, 95 % CI | unchanged kernels "
+      "|\n|---|---|---|---|\n");
+  int seen = 0, false_alarms = 0, repeats_with_false_alarm = 0, contained = 0, short_of_processes = 0;
   for (int repeat = 1; repeat <= arguments.repeats; ++repeat) {
     std::string slowed, unchanged;
     int alarms = 0;
-    for (const auto& row : measure(arguments, repeat).rows) {
+    const auto measured = measure(arguments, repeat);
+    for (const auto& row : measured.comparison.rows) {
       const auto verdict = row.judgement->verdict;
       if (row.kernel_id == kSlowedKernel) {
         slowed = cell_text(row);
@@ -142,7 +154,9 @@ bool repeat_and_print(const Arguments& arguments) {
     }
     false_alarms += alarms;
     repeats_with_false_alarm += alarms > 0;
-    fmt::print("| {} | {} | {} |\n", repeat, slowed.empty() ? "no result" : slowed, unchanged);
+    short_of_processes += measured.processes < arguments.processes;
+    fmt::print("| {} | {} | {} | {} |\n", repeat, measured.processes, slowed.empty() ? "no result" : slowed,
+               unchanged);
     std::fflush(stdout);
   }
   // So many as 19 of 20.
@@ -155,6 +169,8 @@ bool repeat_and_print(const Arguments& arguments) {
              share_text(repeats_with_false_alarm, arguments.repeats));
   fmt::print("| false alarms among the unchanged kernels | {} of {} |\n", false_alarms,
              2 * arguments.repeats);
+  fmt::print("| repeats with fewer than {} processes, others rejected as noisy | {} |\n", arguments.processes,
+             short_of_processes);
   return enough;
 }
 
