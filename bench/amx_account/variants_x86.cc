@@ -47,34 +47,16 @@ ATTNBENCH_SIMD void multiply_units(Block& block, const Unit* units, int count) {
   P::values(block, units, first, count);
 }
 
-/// The units of a call, as AmxTile::attend() forms them.
-int units_of(const std::vector<KeySpan>& spans, Unit (&units)[kGroupUnits]) {
-  int count = 0;
-  for (const auto& span : spans) {
-    const auto* k = span.k;
-    const auto* v = span.v;
-    const auto last = span.first_key + span.keys;
-    for (auto key = span.first_key; key < last; k += span.k_stride_bytes, v += span.v_stride_bytes) {
-      const auto first = key / kUnitKeys * kUnitKeys;
-      const auto end = std::min(first + kUnitKeys, last);
-      if (count == 0 || units[count - 1].v != v) units[count++] = {k, v, first, {}, {}, {}, 0};
-      units[count - 1].add(key - first, end - first, span.halves,
-                           key < span.full_begin || end > span.full_end);
-      key = end;
-    }
-  }
-  return count;
-}
-
 }  // namespace
 
 const SoftmaxPath& whole_path() { return kWhole; }
 const SoftmaxPath& path_without_tiles() { return kWithoutTiles; }
 
-void tiles_alone(OneBlock& one) {
+ATTNBENCH_SIMD void tiles_alone(OneBlock& one) {
+  auto& block = one.block();
   for (const auto& spans : one.spans()) {
-    Unit units[kGroupUnits];
-    multiply_units(one.block(), units, units_of(spans, units));
+    for_each_group(spans,
+                   [&](const Unit* units, int count) ATTNBENCH_SIMD { multiply_units(block, units, count); });
   }
 }
 

@@ -44,31 +44,8 @@ class AmxTile {
   }
 
   ATTNBENCH_SIMD static void attend(Block& block, std::span<const KeySpan> spans) {
-    Unit units[kGroupUnits];
-    int count = 0;
-    for (const auto& span : spans) {
-      const auto* k = span.k;
-      const auto* v = span.v;
-      const auto last = span.first_key + span.keys;
-      for (auto key = span.first_key; key < last; k += span.k_stride_bytes, v += span.v_stride_bytes) {
-        const auto unit_begin = key / kUnitKeys * kUnitKeys;
-        const auto end = std::min(unit_begin + kUnitKeys, last);
-        if (count == 0 || units[count - 1].v != v) {
-          if (count == kGroupUnits) {
-            attend_units(block, units, count);
-            count = 0;
-          }
-          units[count] = {};
-          units[count].k = k;
-          units[count].v = v;
-          units[count++].first_key = unit_begin;
-        }
-        units[count - 1].add(key - unit_begin, end - unit_begin, span.halves,
-                             key < span.full_begin || end > span.full_end);
-        key = end;
-      }
-    }
-    attend_units(block, units, count);
+    for_each_group(spans,
+                   [&](const Unit* units, int count) ATTNBENCH_SIMD { attend_units(block, units, count); });
     block.empty = false;
   }
 

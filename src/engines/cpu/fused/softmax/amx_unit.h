@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
+#include "engines/cpu/fused/avx512.h"
 #include "engines/cpu/fused/softmax/block.h"
 
 namespace attnbench::cpu::fused {
@@ -57,6 +59,36 @@ struct Unit {
     }
   }
 };
+
+/// Calls attend(units, count) for the units of the spans, up to kGroupUnits at a time.
+template <typename Attend>
+ATTNBENCH_SIMD_INLINE void for_each_group(std::span<const KeySpan> spans, const Attend& attend) {
+  Unit units[kGroupUnits];
+  int count = 0;
+  for (const auto& span : spans) {
+    const auto* k = span.k;
+    const auto* v = span.v;
+    const auto last = span.first_key + span.keys;
+    for (auto key = span.first_key; key < last; k += span.k_stride_bytes, v += span.v_stride_bytes) {
+      const auto unit_begin = key / kUnitKeys * kUnitKeys;
+      const auto end = std::min(unit_begin + kUnitKeys, last);
+      if (count == 0 || units[count - 1].v != v) {
+        if (count == kGroupUnits) {
+          attend(units, count);
+          count = 0;
+        }
+        units[count] = {};
+        units[count].k = k;
+        units[count].v = v;
+        units[count++].first_key = unit_begin;
+      }
+      units[count - 1].add(key - unit_begin, end - unit_begin, span.halves,
+                           key < span.full_begin || end > span.full_end);
+      key = end;
+    }
+  }
+  attend(units, count);
+}
 
 /// What the kernel keeps of a block between attend() calls, beside the maxima.
 struct AmxState {
