@@ -7,6 +7,13 @@
 namespace attnbench::cpu::fused {
 namespace {
 
+/// Into L2, a row of the unit after this one: the next block packs it, too late for the hardware to have
+/// fetched it. swa(w=64), bf16, D = 64, 8 heads, one core of a Xeon, ns a query: N = 8192 83 where 88
+/// without, N = 1024 71 where 70 to 71.
+ATTNBENCH_SIMD_INLINE void prefetch_next_unit(const std::byte* row, std::int64_t stride_bytes) {
+  _mm_prefetch(reinterpret_cast<const char*>(row + kUnitKeys * stride_bytes), _MM_HINT_T1);
+}
+
 /// 16 rows of 16 words, `stride_bytes` apart, as columns. Each register gathers a 128-bit part of four rows
 /// by insertions from memory, which any vector port takes; two rounds of shuffles remain on the one port that
 /// shuffles, where transpose_16x16() of whole rows has four.
@@ -48,6 +55,8 @@ ATTNBENCH_SIMD void pack_keys(const std::byte* k, std::int64_t stride_bytes, std
         __m512i words[kTileRows];
         if (first + kTileRows <= keys && mask == 0xffff) [[likely]] {
           load_columns(row, stride_bytes, words);
+          ATTNBENCH_UNROLL
+          for (int r = 0; r < kTileRows; ++r) prefetch_next_unit(row + r * stride_bytes, stride_bytes);
         } else {
           ATTNBENCH_UNROLL
           for (int r = 0; r < kTileRows; ++r) {
@@ -90,6 +99,8 @@ ATTNBENCH_SIMD void pack_values(const std::byte* v, std::int64_t stride_bytes, s
         if (whole) [[likely]] {
           const __m512i a = _mm512_loadu_si512(row);
           const __m512i b = _mm512_loadu_si512(row16);
+          prefetch_next_unit(row, stride_bytes);
+          prefetch_next_unit(row16, stride_bytes);
           _mm512_store_si512(packed, lower_halves(a, b));
           _mm512_store_si512(packed + kTileBytes, upper_halves(a, b));
           continue;

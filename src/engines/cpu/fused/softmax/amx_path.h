@@ -42,6 +42,9 @@ ATTNBENCH_SIMD void leave_tiles() {
   Tiles::release();
 }
 
+/// Few rows by the row kernel, global ones among them. As a block of tiles through the units packed for the
+/// local blocks, block_sparse(32, 1) took 81 ns a query at N = 8192 where 70 now, and 60 at N = 1024
+/// where 62.
 template <typename Tiles>
 constexpr SoftmaxPath amx_path(std::string_view name, std::string_view (*missing)(const CpuFeatures&)) {
   using Few = Rows<Widened<Bf16>>;

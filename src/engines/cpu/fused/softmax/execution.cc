@@ -15,13 +15,6 @@
 #include "engines/cpu/fused/softmax/spans.h"
 
 namespace attnbench::cpu::fused {
-namespace {
-
-/// Keys that global rows go through at a time, ahead of the local blocks that find them packed.
-constexpr std::int64_t kGlobalKeys = 256;
-
-}  // namespace
-
 HeadGeometry SoftmaxExecution::geometry(const Tensors& tensors, std::int64_t batch) const {
   const auto& s = problem_.shape;
   auto keys = tensors.k.sizes[2];
@@ -86,8 +79,6 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
                                  Worker& worker) {
   worker.packed_batch = -1;  // V may have changed since the last call
   if (path_.enter != nullptr) path_.enter();
-  const bool along = parts_ == 1 && !tensors.lse && runs_globals_along(path_, problem_);
-  worker.global_keys = -1;
   std::int64_t at = 0;
   const auto wanted = [&](std::int64_t batch) {
     const auto head_cost = head_costs_[static_cast<std::size_t>(batch)];
@@ -107,36 +98,11 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
       }
       return;
     }
-    const bool global = along && head.is_global(item.begin);
-    if (global && at >= begin && at < end) {
-      close_globals(tensors, head, worker);
-      open(tensors, head, item, 0, worker.running.back(), true);
-      worker.global_keys = 0;
-    }
     for (int part = 0; part < parts_; ++part, at += cost) {
-      if (global || at < begin || at >= end) continue;
-      run_globals(tensors, head, head.allowed(item.end - 1).local.end, worker);
-      run_part(tensors, head, item, part, worker);
+      if (at >= begin && at < end) run_part(tensors, head, item, part, worker);
     }
-    if (item.end == head.rows() || at >= end) close_globals(tensors, head, worker);
   });
   if (path_.leave != nullptr) path_.leave();
-}
-
-void SoftmaxExecution::run_globals(const Tensors& tensors, const HeadGeometry& head, std::int64_t end,
-                                   Worker& worker) const {
-  while (worker.global_keys >= 0 && worker.global_keys < end) {
-    const auto next = std::min(worker.global_keys + kGlobalKeys, head.keys());
-    feed(tensors, head, worker.running.back(), {}, {worker.global_keys, next}, worker);
-    worker.global_keys = next;
-  }
-}
-
-void SoftmaxExecution::close_globals(const Tensors& tensors, const HeadGeometry& head, Worker& worker) const {
-  if (worker.global_keys < 0) return;
-  run_globals(tensors, head, head.keys(), worker);
-  close(worker.running.back());
-  worker.global_keys = -1;
 }
 
 void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
@@ -163,13 +129,13 @@ void SoftmaxExecution::run_opened(const Tensors& tensors, const HeadGeometry& he
 }
 
 void SoftmaxExecution::open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
-                            Running& running, bool packed) const {
+                            Running& running) const {
   auto& block = running.block;
   bind_rows(tensors, head, item, block);
   block.partial = parts_ > 1 ? partial(item, part) : nullptr;
   const bool with_lse = block.lse[0] != nullptr;
   running.item = item;
-  running.few = !packed && block.rows <= path_.few_rows;
+  running.few = block.rows <= path_.few_rows;
   running.has_masks = false;
   running.kernel = running.few ? (with_lse ? &path_.few_with_lse : &path_.few)
                                : (with_lse ? &path_.tile_with_lse : &path_.tile);

@@ -45,10 +45,8 @@ class SoftmaxExecution final : public Execution {
   };
   /// A thread's state. K and V stay packed for the blocks of the same kv head that follow.
   struct Worker {
-    std::vector<Running> running;  ///< running_blocks()
+    std::vector<Running> running;  ///< blocks_at_once_
     int opened = 0;
-    /// Of the global rows' block, the last of `running`, those it has read; -1: none is open.
-    std::int64_t global_keys = -1;
     std::int64_t packed_batch = -1;
     std::int64_t packed_kv_head = -1;
     KeyRange packed_keys;
@@ -57,8 +55,6 @@ class SoftmaxExecution final : public Execution {
   };
 
   SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device, bool allocate);
-  /// Of a thread, with one for global rows where they run along with the others.
-  int running_blocks() const;
   void bind_workers();
   HeadGeometry geometry(const Tensors& tensors, std::int64_t batch) const;
   /// visit(head, item) for all blocks of rows that see a key, in heads where wanted(batch) says so.
@@ -73,11 +69,8 @@ class SoftmaxExecution final : public Execution {
   void run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Worker& worker);
   /// Takes the worker's opened blocks through all keys of their head, chunk by chunk.
   void run_opened(const Tensors& tensors, const HeadGeometry& head, Worker& worker);
-  void open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Running& running,
-            bool packed = false) const;
-  /// Takes the global rows' block through its keys up to `end` at least.
-  void run_globals(const Tensors& tensors, const HeadGeometry& head, std::int64_t end, Worker& worker) const;
-  void close_globals(const Tensors& tensors, const HeadGeometry& head, Worker& worker) const;
+  void open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
+            Running& running) const;
   /// Tells the block's kernel what the next block of the head will need.
   void look_ahead(const Tensors& tensors, const HeadGeometry& head, const Item& item, Block& block) const;
   /// The keys of `globals`, then local ones within `within`.
@@ -108,10 +101,6 @@ class SoftmaxExecution final : public Execution {
   ThreadParts keys_, global_keys_, values_, global_values_;
   std::int64_t partials_ = 0;
 };
-
-/// Global rows so few that keys would not be packed for them alone go through those packed for the local
-/// blocks, a chunk ahead of them: K and V are read once, and by the tile kernel.
-bool runs_globals_along(const SoftmaxPath& path, const Problem& problem);
 
 /// FLOPs the path really does: lanes without a row and masked keys of its tiles included.
 double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem);

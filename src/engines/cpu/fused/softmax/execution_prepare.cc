@@ -61,7 +61,7 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
     chunk_keys_ = kChunk / key_bytes / kTileKeys * kTileKeys;
   }
 
-  const auto running = threads_ * running_blocks();
+  const auto running = threads_ * blocks_at_once_;
   output_ = ThreadParts(workspace_, running, kLanes * s.head_dim_v * 4);
   queries_ = ThreadParts(workspace_, running, kQueriesBytes);
   weights_ = ThreadParts(workspace_, running, kWeightsBytes);
@@ -91,10 +91,6 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
   bind_workers();
 }
 
-int SoftmaxExecution::running_blocks() const {
-  return blocks_at_once_ + (runs_globals_along(path_, problem_) ? 1 : 0);
-}
-
 std::int64_t SoftmaxExecution::planned_bytes(const SoftmaxPath& path, const Problem& problem,
                                              const Device& device) {
   return SoftmaxExecution(path, problem, device, false).workspace_bytes();
@@ -104,10 +100,10 @@ void SoftmaxExecution::bind_workers() {
   const auto& s = problem_.shape;
   for (int thread = 0; thread < threads_; ++thread) {
     auto& worker = workers_[static_cast<std::size_t>(thread)];
-    worker.running.resize(static_cast<std::size_t>(running_blocks()));
-    for (int n = 0; n < running_blocks(); ++n) {
+    worker.running.resize(static_cast<std::size_t>(blocks_at_once_));
+    for (int n = 0; n < blocks_at_once_; ++n) {
       auto& block = worker.running[static_cast<std::size_t>(n)].block;
-      const int number = thread * running_blocks() + n;
+      const int number = thread * blocks_at_once_ + n;
       block.head_dim_qk = s.head_dim_qk;
       block.head_dim_v = s.head_dim_v;
       block.scale_log2 = static_cast<float>(std::abs(s.softmax_scale) * std::numbers::log2e);

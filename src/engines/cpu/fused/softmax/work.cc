@@ -4,12 +4,6 @@
 
 namespace attnbench::cpu::fused {
 
-bool runs_globals_along(const SoftmaxPath& path, const Problem& problem) {
-  const auto& m = problem.mechanism;
-  const auto rows = m.globals * (problem.shape.num_q_heads / m.num_kv_heads);
-  return path.pack_keys != nullptr && rows > 0 && rows <= path.few_rows;
-}
-
 double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
   const auto& s = problem.shape;
   const auto& m = problem.mechanism;
@@ -20,8 +14,7 @@ double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
     const HeadGeometry head(m, group, s.seqlen_q, keys);
     for (auto row = head.first_row(); row < head.rows();) {
       const auto end = head.block_end(row);
-      const bool along = head.is_global(row) && runs_globals_along(path, problem);
-      const bool few = end - row <= path.few_rows && !along;
+      const bool few = end - row <= path.few_rows;
       const auto globals = head.allowed(row).globals.size();
       const KeyRange all{0, keys};
       const auto lanes_used = few ? end - row : end - row > kHalfLanes ? kLanes : kHalfLanes;
