@@ -15,6 +15,7 @@
 #include "engines/cpu/fused/softmax/spans.h"
 
 namespace attnbench::cpu::fused {
+
 HeadGeometry SoftmaxExecution::geometry(const Tensors& tensors, std::int64_t batch) const {
   const auto& s = problem_.shape;
   auto keys = tensors.k.sizes[2];

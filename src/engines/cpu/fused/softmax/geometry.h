@@ -19,7 +19,6 @@ class HeadGeometry {
   std::int64_t query(std::int64_t row) const { return group_ == 1 ? row : row / group_; }
   /// Rows before this one see no key.
   std::int64_t first_row() const { return first_row_; }
-  bool is_global(std::int64_t row) const { return row < global_end_; }
   /// End of the block that begins at `row`: at the next multiple of kLanes, or where global rows end.
   std::int64_t block_end(std::int64_t row) const;
   /// Blocks of all visible rows.
