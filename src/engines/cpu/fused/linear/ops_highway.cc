@@ -118,8 +118,8 @@ struct Tile {
 };
 
 /// Calls body(V, column) over all columns: two registers at a time, or three where one would be left or where
-/// four rows leave registers for them: linear and causal_linear took 4 to 6 % less so (D = 64, one Zen 3
-/// core).
+/// four rows leave registers for them: linear and causal_linear take 10 to 21 % less so (f32, D = 64, N = 128
+/// to 1024, one thread on a shared Zen 3, medians of five turns of both builds).
 template <typename Body>
 HWY_INLINE void for_tiles(std::int64_t columns, const Body& body) {
   for (std::int64_t column = 0; column < columns;) {
