@@ -6,6 +6,7 @@
 
 #include "attnbench/error.h"
 #include "stats/contrast.h"
+#include "stats/process_value.h"
 #include "stats/verdicts.h"
 #include "stats/welch.h"
 
@@ -29,11 +30,14 @@ std::vector<double> log_ratios(const Replicate& replicate, const std::string& a,
   for (const auto* process : replicate.processes) {
     const auto of_a = times(*process, a, "kernel");
     const auto of_b = times(*process, b, "kernel");
-    std::vector<stats::BlockPair> pairs;
+    std::vector<double> seconds_a, seconds_b;
     for (const auto& [block, seconds] : of_a) {
-      if (const auto other = of_b.find(block); other != of_b.end()) pairs.push_back({seconds, other->second});
+      const auto other = of_b.find(block);
+      if (other == of_b.end()) continue;
+      seconds_a.push_back(seconds);
+      seconds_b.push_back(other->second);
     }
-    if (!pairs.empty()) logs.push_back(stats::paired_log_ratio(pairs));
+    if (!seconds_a.empty()) logs.push_back(stats::process_log_ratio(seconds_a, seconds_b));
   }
   return logs;
 }

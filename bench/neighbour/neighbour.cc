@@ -73,17 +73,15 @@ double measure(std::int64_t seqlen, bool primed, std::uint64_t seed) {
     return time_batch(*queue, call, primed ? calls : 1);
   };
   SplitMix64 random(seed);
-  std::vector<stats::BlockPair> blocks;
+  std::vector<double> after_sweep_seconds, after_itself_seconds;
   for (int block = 0; block < kBlocks; ++block) {
-    stats::BlockPair pair;
     const bool sweep_first = random.below(2) == 0;
     for (const bool after_sweep : {sweep_first, !sweep_first}) {
       after_sweep ? sweep() : call();
-      (after_sweep ? pair.baseline_seconds : pair.kernel_seconds) = slot();
+      (after_sweep ? after_sweep_seconds : after_itself_seconds).push_back(slot());
     }
-    blocks.push_back(pair);
   }
-  return stats::paired_log_ratio(blocks);
+  return stats::process_log_ratio(after_sweep_seconds, after_itself_seconds);
 }
 
 /// Runs measure() in a fresh process: a second start of this program.

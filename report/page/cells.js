@@ -22,7 +22,7 @@ function oneCell(cell, run) {
 function cellTable(cell) {
   const measured = cell.kernels.filter((k) => k.status === "ok");
   const others = cell.kernels.filter((k) => k.status !== "ok");
-  const columns = [["kernel", ""], ["", ""], ["mean (95 % CI)", "nowrap"], ["ratio (95 % CI)", "nowrap"], ["verdict", ""], ["p", "n"],
+  const columns = [["kernel", ""], ["", ""], ["time (95 % CI)", "nowrap"], ["ratio (95 % CI)", "nowrap"], ["verdict", ""], ["p", "n"],
     ["Welch p*", "n"], ["detects", "n"], ["median", "nowrap"], ["min – max", "nowrap"], ["CV within / between", "nowrap"], ["p95 single", "nowrap"],
     ["% compute / bandwidth", "nowrap"], ["error / tolerance", "nowrap"], ["peak", "nowrap"]];
   return h("div", {}, table(columns, measured.map(kernelRow), (i) => (cell.best_set.includes(measured[i].id) ? "best" : null)),
@@ -52,7 +52,7 @@ function samplesButton(k) {
   }}, "Samples");
 }
 
-/// Dots: one row a process, its blocks as dots and its mean as a line.
+/// Dots: one row a process, its blocks as dots and their median as a line.
 function samples(k) {
   const blocksOf = (process) => (process.blocks || []).map((block) => block * (k.block_unit || 1));
   const all = k.by_process.flatMap((process) => [process.seconds, ...blocksOf(process)]);
@@ -70,14 +70,14 @@ function samples(k) {
     const y = top + step * i;
     return [s("text", {x: 0, y: y + 4}, `process ${process.process}`), s("line", {class: "row", x1: left, x2: left + width, y1: y, y2: y}),
       ...blocksOf(process).map((seconds) => s("circle", {class: "block", cx: x(seconds).toFixed(1), cy: y, r: 2.6})),
-      s("line", {class: "mean", x1: x(process.seconds).toFixed(1), x2: x(process.seconds).toFixed(1), y1: y - 6, y2: y + 6})];
+      s("line", {class: "middle", x1: x(process.seconds).toFixed(1), x2: x(process.seconds).toFixed(1), y1: y - 6, y2: y + 6})];
   });
   const plot = s("svg", {class: "dots", viewBox: `0 0 ${left + width + 10} ${height}`, role: "img",
     "aria-label": `Times of ${k.id} by process, from ${timeText(low)} to ${timeText(high)}`}, ...rows,
   s("text", {x: left, y: height - 6}, timeText(low)), s("text", {x: left + width, y: height - 6, "text-anchor": "end"}, timeText(high)));
   const hasBlocks = k.by_process.some((process) => blocksOf(process).length > 0);
-  return h("div", {}, plot, hasBlocks ? "" : h("p", {class: "soft"}, "Lines are the means of processes. Their blocks are left out to keep this page "
-    + "small: ", h("code", {}, "attnbench export STORE"), " gives every sample."), fold("as numbers", () => table([["process", "n"], ["mean", "nowrap"], ["ratio to the baseline", "n"], ["blocks", "wide"]],
+  return h("div", {}, plot, hasBlocks ? "" : h("p", {class: "soft"}, "Lines are the medians of processes. Their blocks are left out to keep this page "
+    + "small: ", h("code", {}, "attnbench export STORE"), " gives every sample."), fold("as numbers", () => table([["process", "n"], ["median", "nowrap"], ["ratio to the baseline", "n"], ["blocks", "wide"]],
     k.by_process.map((process) => [String(process.process), timeText(process.seconds),
       known(process.log_ratio) ? digits(Math.exp(process.log_ratio)) : "–", blocksOf(process).map((b) => timeText(b)).join(", ") || "left out"]))));
 }

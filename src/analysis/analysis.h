@@ -27,8 +27,9 @@ namespace attnbench {
 /// One kernel in one process.
 struct ProcessTimes {
   int process = 0;
-  double seconds = 0;               ///< mean over the blocks
-  std::optional<double> log_ratio;  ///< stats::paired_log_ratio to the baseline
+  double seconds = 0;               ///< stats::process_seconds of the blocks: their median
+  double mean_seconds = 0;          ///< over the blocks
+  std::optional<double> log_ratio;  ///< log(the baseline's seconds / seconds)
   std::vector<double> blocks;       ///< seconds a call, in the order of the blocks
   std::vector<int> block_numbers;   ///< of each of them
 };
@@ -40,10 +41,10 @@ struct UnbatchedTimes {
   int calls = 0;   ///< of all processes together
 };
 
-/// Where the spread of the blocks' times comes from (stats::VarianceComponents).
+/// Where the spread comes from: within processes that of the blocks' times (stats::VarianceComponents).
 struct Spread {
   double cv_within = 0;
-  double cv_between = 0;
+  double cv_between = 0;  ///< of process values (stats::cv_interval), not a component
   double icc = 0;
   double design_effect = 1;
 };
@@ -78,17 +79,25 @@ struct KernelAnalysis {
   std::string reason;  ///< empty when ok
   int processes = 0;   ///< with a value
 
-  std::optional<stats::Interval> seconds;       ///< mean of process means. Present when ok
+  /// "in 6 of 12 processes": so many have all blocks of it; empty where all have. Its time is over the
+  /// processes that have it, its ratio over those that have both, so the two need not agree: it gets no
+  /// verdict and is never ranked.
+  std::string partial;
+
+  std::optional<stats::Interval> seconds;  ///< stats::time_interval of process values. Present when ok
+  /// Mean of process means, where it lies outside the interval of `seconds`: disturbed blocks or processes.
+  std::optional<double> mean_seconds;
   std::optional<stats::MedianInterval> median;  ///< over process medians
   std::optional<double> mad;                    ///< of process medians; from two processes on
   std::optional<double> min, max;               ///< of the blocks
   std::optional<Spread> spread;                 ///< from two processes on
 
-  std::optional<stats::Interval> ratio;  ///< paired by block. Absent without a measured baseline
+  /// The quotient of the baseline's `seconds` and these. Absent without a measured baseline.
+  std::optional<stats::Interval> ratio;
   /// Against the baseline in its family (device, element type, scope of the run). Absent for the baseline, in
   /// published runs, and where the cell's verdicts are withheld.
   std::optional<stats::Judgement> judgement;
-  std::optional<double> welch_p;  ///< on process means, unpaired: for comparison with the publication alone
+  std::optional<double> welch_p;  ///< on process values, unpaired: for comparison with the publication alone
   std::optional<double> smallest_detectable_ratio;  ///< with 80 % power, at 5 %, with these processes
 
   std::optional<UnbatchedTimes> unbatched;
@@ -194,8 +203,8 @@ struct LayerEffect {
   std::string dtype;
   std::int64_t seqlen = 0;
   std::string kernel_id;
-  stats::Interval
-      share;  ///< time in core scope / time in layer scope; separate processes, Fieller's interval
+  /// Time in core scope / time in layer scope: separate processes, Welch's interval on logarithms.
+  stats::Interval share;
   std::optional<stats::Interval> core_gain, layer_gain;  ///< ratios to the baseline
   std::optional<stats::Verdict> core_verdict, layer_verdict;
   std::optional<bool> differs;  ///< both resolved and not the same; absent where either is withheld

@@ -8,7 +8,9 @@
 
 #include "analysis/kernel_work.h"
 #include "analysis/process_times.h"
+#include "stats/cv_interval.h"
 #include "stats/power.h"
+#include "stats/process_value.h"
 #include "stats/variance_components.h"
 #include "stats/welch.h"
 
@@ -87,18 +89,36 @@ void add_verification(KernelAnalysis& k, const CellInput& input) {
 /// What needs the variance between processes or the times of single blocks.
 void add_spread(KernelAnalysis& k) {
   std::vector<std::vector<double>> blocks;
-  std::vector<double> medians, all;
+  std::vector<double> means, all;
   for (const auto& process : k.by_process) {
     blocks.push_back(process.blocks);
-    medians.push_back(stats::median(process.blocks));
+    means.push_back(process.mean_seconds);
     all.insert(all.end(), process.blocks.begin(), process.blocks.end());
   }
-  k.median = stats::median_interval(medians);
+  const auto seconds = process_seconds(k.by_process);
+  k.median = stats::median_interval(seconds);
   k.min = *std::min_element(all.begin(), all.end());
   k.max = *std::max_element(all.begin(), all.end());
-  if (medians.size() >= 2) k.mad = stats::median_absolute_deviation(medians);
+  const double mean = stats::mean(means);
+  if (mean < k.seconds->low || mean > k.seconds->high) k.mean_seconds = mean;
+  if (seconds.size() < 2) return;
+  k.mad = stats::median_absolute_deviation(seconds);
+  const double cv_between = stats::cv_interval(log_seconds(k.by_process)).estimate;
   if (const auto v = stats::variance_components(blocks))
-    k.spread = Spread{v->cv_within(), v->cv_between(), v->intraclass_correlation(), v->design_effect()};
+    k.spread = Spread{v->cv_within(), cv_between, v->intraclass_correlation(), v->design_effect()};
+}
+
+/// "in 6 of 12 processes" where not every process has all its blocks of the kernel.
+std::string partial(std::span<const ProcessBlocks> processes, const std::string& kernel_id) {
+  const auto whole = std::count_if(processes.begin(), processes.end(), [&](const ProcessBlocks& process) {
+    const auto own = process.times.find(kernel_id);
+    return own != process.times.end() &&
+           std::all_of(process.times.begin(), process.times.end(), [&](const auto& other) {
+             return std::all_of(other.second.begin(), other.second.end(),
+                                [&](const auto& block) { return own->second.contains(block.first); });
+           });
+  });
+  return whole == std::ssize(processes) ? "" : fmt::format("in {} of {} processes", whole, processes.size());
 }
 
 void add_times(KernelAnalysis& k, const CellInput& input, std::span<const ProcessBlocks> valid,
@@ -110,15 +130,16 @@ void add_times(KernelAnalysis& k, const CellInput& input, std::span<const Proces
     k.reason = reason_of_slots(input, k.id());
     return;
   }
-  const auto means = process_means(k.by_process);
-  k.seconds = stats::mean_interval(means);
+  k.seconds = stats::time_interval(log_seconds(k.by_process));
   const auto logs = log_ratios(k.by_process);
   if (!logs.empty()) k.ratio = stats::ratio_interval(logs);
   if (input.run.profile == "published") return;
+  k.partial = partial(valid, k.id());
   add_spread(k);
   k.unbatched = unbatched_times(valid, k.id());
   if (k.kernel.is_baseline || logs.size() < 2) return;
-  k.welch_p = stats::welch_difference(process_means(baseline_times), means).two_sided_p();
+  k.welch_p =
+      stats::welch_difference(process_seconds(baseline_times), process_seconds(k.by_process)).two_sided_p();
   const double log_sd = stats::standard_deviation(logs);
   if (log_sd > 0)
     k.smallest_detectable_ratio = stats::smallest_detectable_ratio(log_sd, static_cast<int>(logs.size()));

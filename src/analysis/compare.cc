@@ -7,7 +7,7 @@
 #include "analysis/json_values.h"
 #include "analysis/process_times.h"
 #include "attnbench/error.h"
-#include "stats/fieller.h"
+#include "stats/process_value.h"
 #include "stats/welch.h"
 
 namespace attnbench {
@@ -94,14 +94,8 @@ ComparedKernel row_of(const Match& match) {
 /// log(old / new) of each process that is valid in both.
 std::vector<double> paired_logs(const KernelAnalysis& before, const KernelAnalysis& after) {
   std::vector<double> logs;
-  for (const auto& a : before.by_process) {
-    const auto b = std::find_if(after.by_process.begin(), after.by_process.end(),
-                                [&](const auto& p) { return p.process == a.process; });
-    if (b == after.by_process.end() || b->blocks.size() != a.blocks.size()) continue;
-    std::vector<stats::BlockPair> pairs;
-    for (std::size_t i = 0; i < a.blocks.size(); ++i) pairs.push_back({a.blocks[i], b->blocks[i]});
-    logs.push_back(stats::paired_log_ratio(pairs));
-  }
+  for (const auto& [process, log] : process_log_ratios(before.by_process, after.by_process))
+    logs.push_back(log);
   return logs;
 }
 
@@ -189,9 +183,9 @@ Comparison compare_unpaired(const RunAnalysis& before, const RunAnalysis& after,
   std::vector<std::size_t> judged;
   for (const auto& match : matches(before, after, comparison)) {
     auto row = row_of(match);
-    row.times =
-        stats::fieller(process_means(match.old_kernel.by_process), process_means(match.new_kernel.by_process))
-            .interval();
+    row.times = stats::exponential(stats::welch_difference(log_seconds(match.old_kernel.by_process),
+                                                           log_seconds(match.new_kernel.by_process))
+                                       .interval());
     const auto old_logs = attnbench::log_ratios(match.old_kernel.by_process);
     const auto new_logs = attnbench::log_ratios(match.new_kernel.by_process);
     if (!row.is_baseline && !old_logs.empty() && !new_logs.empty()) {

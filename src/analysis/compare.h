@@ -15,8 +15,8 @@ struct ComparedKernel {
   std::int64_t seqlen = 0;
   bool is_baseline = false;
   stats::Interval old_seconds, new_seconds;
-  /// Of the mean times. Paired: by process and block. Unpaired: Fieller's interval, in which the drift
-  /// between the two sessions is not contained.
+  /// Of the times. Paired: by process. Unpaired: Welch's interval on logarithms, in which the drift between
+  /// the two sessions is not contained.
   stats::Interval times;
   /// What is judged. Paired: that of the times. Unpaired: of the ratios to the baseline, with Welch's
   /// interval; absent for the baseline, whose ratio to itself cannot change.

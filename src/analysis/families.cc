@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <cmath>
+#include <stdexcept>
 #include <tuple>
 
 #include "analysis/process_times.h"
@@ -33,8 +34,24 @@ std::string why_withheld(const RunAnalysis& run, const CellAnalysis& cell) {
     return fmt::format("too few processes: {}, verdicts need {}", cell.valid_processes,
                        stats::kFewestProcesses);
   }
+  const auto* baseline = cell.find(cell.baseline);
+  if (baseline != nullptr && !baseline->partial.empty())
+    return fmt::format("the baseline is {}", baseline->partial);
   const bool gated = run.run.profile == "publish";
   return gated && !(cell.aa && cell.aa->equivalent) ? "too noisy to publish" : "";
+}
+
+/// A verdict and the times printed beside it are one estimate: anything else is an error of this program.
+void require_consistent(const CellAnalysis& cell, const KernelAnalysis& kernel) {
+  const auto& judged = *kernel.judgement;
+  const double quotient = cell.find(cell.baseline)->seconds->estimate / kernel.seconds->estimate;
+  const bool agrees = std::abs(std::log(quotient / judged.ratio.estimate)) < 1e-9;
+  const bool contradicts = (judged.verdict == stats::Verdict::kFaster && quotient < 1) ||
+                           (judged.verdict == stats::Verdict::kSlower && quotient > 1);
+  if (agrees && !contradicts) return;
+  throw std::logic_error(fmt::format("{}: {} is {} at ratio {}, but its times give {}", cell.cell.cell_id,
+                                     kernel.id(), stats::to_string(judged.verdict), judged.ratio.estimate,
+                                     quotient));
 }
 
 /// Withheld comparisons stay in their family: leaving them out could help the others.
@@ -58,7 +75,9 @@ void judge_families(RunAnalysis& run) {
     const auto judgements = stats::judge_family(family.logs);
     for (std::size_t i = 0; i < judgements.size(); ++i) {
       const auto& [cell, kernel] = family.members[i];
-      if (cell->withheld.empty()) kernel->judgement = judgements[i];
+      if (!cell->withheld.empty() || !kernel->partial.empty()) continue;
+      kernel->judgement = judgements[i];
+      require_consistent(*cell, *kernel);
     }
   }
 }
@@ -66,7 +85,8 @@ void judge_families(RunAnalysis& run) {
 std::string fastest_of(const CellAnalysis& cell) {
   const KernelAnalysis* best = nullptr;
   for (const auto& kernel : cell.kernels) {
-    if (kernel.ratio && (best == nullptr || kernel.ratio->estimate > best->ratio->estimate)) best = &kernel;
+    if (is_ranked(kernel) && (best == nullptr || kernel.ratio->estimate > best->ratio->estimate))
+      best = &kernel;
   }
   return best == nullptr ? "" : best->id();
 }
@@ -91,6 +111,8 @@ std::vector<std::string> best_set_of(std::span<const KernelAnalysis* const> kern
   return ids;
 }
 
+bool is_ranked(const KernelAnalysis& kernel) { return kernel.ratio && kernel.partial.empty(); }
+
 void judge(RunAnalysis& run, const AaLogs& aa_logs) {
   check_alias(run, aa_logs);
   for (auto& group : run.groups) {
@@ -100,7 +122,7 @@ void judge(RunAnalysis& run, const AaLogs& aa_logs) {
       if (!cell.withheld.empty()) continue;
       std::vector<const KernelAnalysis*> ranked;
       for (const auto& kernel : cell.kernels) {
-        if (kernel.ratio) ranked.push_back(&kernel);
+        if (is_ranked(kernel)) ranked.push_back(&kernel);
       }
       cell.best_set = best_set_of(ranked);
     }

@@ -1,7 +1,7 @@
 #include "analysis/layer_effect.h"
 
 #include "analysis/process_times.h"
-#include "stats/fieller.h"
+#include "stats/welch.h"
 
 namespace attnbench {
 namespace {
@@ -35,8 +35,8 @@ void add_effects(std::vector<LayerEffect>& effects, const GroupAnalysis& core_gr
     effect.dtype = core_group.dtype;
     effect.seqlen = core.seqlen();
     effect.kernel_id = alone.id();
-    effect.share =
-        stats::fieller(process_means(alone.by_process), process_means(inside->by_process)).interval();
+    effect.share = stats::exponential(
+        stats::welch_difference(log_seconds(alone.by_process), log_seconds(inside->by_process)).interval());
     effect.core_gain = alone.ratio;
     effect.layer_gain = inside->ratio;
     effect.core_verdict = verdict_of(alone);

@@ -3,20 +3,31 @@
 #include <algorithm>
 #include <cmath>
 
+#include "stats/process_value.h"
+
 namespace attnbench {
 namespace {
 
-std::optional<double> log_ratio(const ProcessBlocks& process, const std::string& baseline,
-                                const std::map<int, double>& kernel) {
-  const auto of_baseline = process.times.find(baseline);
-  if (of_baseline == process.times.end()) return std::nullopt;
-  std::vector<stats::BlockPair> pairs;
+/// Blocks by their number, seconds.
+using Blocks = std::map<int, double>;
+
+/// Over the blocks that both have.
+std::optional<double> log_ratio(const Blocks& baseline, const Blocks& kernel) {
+  std::vector<double> of_baseline, of_kernel;
   for (const auto& [block, seconds] : kernel) {
-    if (const auto other = of_baseline->second.find(block); other != of_baseline->second.end())
-      pairs.push_back({other->second, seconds});
+    const auto other = baseline.find(block);
+    if (other == baseline.end()) continue;
+    of_baseline.push_back(other->second);
+    of_kernel.push_back(seconds);
   }
-  if (pairs.empty()) return std::nullopt;
-  return stats::paired_log_ratio(pairs);
+  if (of_kernel.empty()) return std::nullopt;
+  return stats::process_log_ratio(of_baseline, of_kernel);
+}
+
+Blocks blocks_by_number(const ProcessTimes& times) {
+  Blocks blocks;
+  for (std::size_t i = 0; i < times.blocks.size(); ++i) blocks[times.block_numbers[i]] = times.blocks[i];
+  return blocks;
 }
 
 /// Nearest rank: the smallest value that at least 95 % of the values do not exceed.
@@ -52,8 +63,10 @@ std::vector<ProcessTimes> times_of(std::span<const ProcessBlocks> processes, con
       times.blocks.push_back(seconds);
       times.block_numbers.push_back(block);
     }
-    times.seconds = stats::mean(times.blocks);
-    times.log_ratio = log_ratio(process, baseline, found->second);
+    times.seconds = stats::process_seconds(times.blocks);
+    times.mean_seconds = stats::mean(times.blocks);
+    if (const auto other = process.times.find(baseline); other != process.times.end())
+      times.log_ratio = log_ratio(other->second, found->second);
     list.push_back(std::move(times));
   }
   return list;
@@ -67,10 +80,29 @@ std::vector<double> log_ratios(std::span<const ProcessTimes> times) {
   return logs;
 }
 
-std::vector<double> process_means(std::span<const ProcessTimes> times) {
-  std::vector<double> means;
-  for (const auto& process : times) means.push_back(process.seconds);
-  return means;
+std::map<int, double> process_log_ratios(std::span<const ProcessTimes> of_baseline,
+                                         std::span<const ProcessTimes> of_kernel) {
+  std::map<int, double> logs;
+  for (const auto& kernel : of_kernel) {
+    const auto baseline = std::find_if(of_baseline.begin(), of_baseline.end(),
+                                       [&](const auto& other) { return other.process == kernel.process; });
+    if (baseline == of_baseline.end()) continue;
+    if (const auto log = log_ratio(blocks_by_number(*baseline), blocks_by_number(kernel)))
+      logs[kernel.process] = *log;
+  }
+  return logs;
+}
+
+std::vector<double> process_seconds(std::span<const ProcessTimes> times) {
+  std::vector<double> seconds;
+  for (const auto& process : times) seconds.push_back(process.seconds);
+  return seconds;
+}
+
+std::vector<double> log_seconds(std::span<const ProcessTimes> times) {
+  auto logs = process_seconds(times);
+  for (double& value : logs) value = std::log(value);
+  return logs;
 }
 
 std::optional<UnbatchedTimes> unbatched_times(std::span<const ProcessBlocks> processes,

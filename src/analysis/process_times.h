@@ -26,10 +26,16 @@ ProcessBlocks blocks_of(const ProcessRecord& process);
 std::vector<ProcessTimes> times_of(std::span<const ProcessBlocks> processes, const std::string& baseline,
                                    const std::string& key);
 
+/// stats::process_log_ratio of each process that has times of both, by its number, over the blocks (by
+/// number) that both have. Where none is missing, the logarithm of the quotient of their `seconds`.
+std::map<int, double> process_log_ratios(std::span<const ProcessTimes> of_baseline,
+                                         std::span<const ProcessTimes> of_kernel);
+
 /// The log-ratios that are there, in the order of the processes.
 std::vector<double> log_ratios(std::span<const ProcessTimes> times);
-/// Mean seconds of each process.
-std::vector<double> process_means(std::span<const ProcessTimes> times);
+/// Of each process, seconds and their logarithm.
+std::vector<double> process_seconds(std::span<const ProcessTimes> times);
+std::vector<double> log_seconds(std::span<const ProcessTimes> times);
 
 /// Nothing without calls.
 std::optional<UnbatchedTimes> unbatched_times(std::span<const ProcessBlocks> processes,

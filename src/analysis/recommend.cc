@@ -64,7 +64,7 @@ std::vector<Recommendation> recommend(const GroupAnalysis& group) {
     Kernels ranked;
     std::vector<std::string> mechanisms;
     for (const auto& kernel : cell.kernels) {
-      if (!kernel.ratio) continue;
+      if (!is_ranked(kernel)) continue;
       ranked.push_back(&kernel);
       if (mechanisms.empty() || mechanisms.back() != kernel.kernel.mechanism)
         mechanisms.push_back(kernel.kernel.mechanism);

@@ -1,18 +1,12 @@
 #include "analysis/series.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "analysis/kernel_work.h"
 #include "analysis/process_times.h"
 
 namespace attnbench {
 namespace {
-
-std::vector<double> logs_of(std::vector<double> values) {
-  for (auto& value : values) value = std::log(value);
-  return values;
-}
 
 /// The kernels that are ok anywhere in the group, canonical order.
 std::vector<KernelRecord> kernels_of(const GroupAnalysis& group) {
@@ -56,7 +50,7 @@ std::vector<SeriesAnalysis> analyze_series(const GroupAnalysis& group, bool publ
     for (const auto& cell : group.cells) {
       const auto* k = cell.find(id);
       if (k != nullptr && k->ok())
-        points.push_back({static_cast<double>(cell.seqlen()), logs_of(process_means(k->by_process))});
+        points.push_back({static_cast<double>(cell.seqlen()), log_seconds(k->by_process)});
     }
     if (points.size() < 2) continue;
     SeriesAnalysis series;

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 template <typename List, typename Convert>
 json list_json(const List& list, Convert convert) {
@@ -30,6 +30,7 @@ json blocks_json(const std::vector<double>& blocks) {
 json process_json(const ProcessTimes& p) {
   return {{"process", p.process},
           {"seconds", p.seconds},
+          {"mean_seconds", p.mean_seconds},
           {"log_ratio", value_json(p.log_ratio)},
           {"blocks", blocks_json(p.blocks)}};
 }
@@ -46,7 +47,9 @@ void add_statistics(json& out, const KernelAnalysis& k) {
   const auto judged = [&](double stats::Judgement::* member) {
     return k.judgement ? json((*k.judgement).*member) : json();
   };
+  out["partial"] = k.partial;
   out["seconds"] = interval_json(k.seconds);
+  out["mean_seconds"] = value_json(k.mean_seconds);
   out["median"] = median_json(k.median);
   out["mad"] = value_json(k.mad);
   out["min"] = value_json(k.min);

@@ -6,7 +6,7 @@
 namespace attnbench {
 namespace {
 
-/// One kernel at one N, as texts: N, kernel, mean with unit, ±%, ratio, interval or note.
+/// One kernel at one N, as texts: N, kernel, time with unit, ±%, ratio, interval or note.
 std::vector<std::vector<std::string>> rows_of(const GroupAnalysis& group) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& cell : group.cells) {
@@ -72,7 +72,7 @@ std::string markdown_table(const RunAnalysis& run) {
   auto text = for_markdown(title_of(run)) + "\n";
   for (const auto& group : run.groups) {
     text += fmt::format("\n### {}\n\n", for_markdown(group.heading));
-    text += "| N | kernel | mean | ±% | ratio | 95 % CI |\n|--:|:--|--:|--:|--:|:--|\n";
+    text += "| N | kernel | time | ±% | ratio | 95 % CI |\n|--:|:--|--:|--:|--:|:--|\n";
     for (const auto& row : rows_of(group)) {
       for (const auto& field : row) text += fmt::format("| {} ", for_markdown(field));
       text += "|\n";
@@ -85,7 +85,7 @@ std::string latex_table(const RunAnalysis& run) {
   auto text = fmt::format("% needs \\usepackage{{booktabs}}\n% {}\n", for_latex(title_of(run)));
   for (const auto& group : run.groups) {
     text += fmt::format("% {}\n\\begin{{tabular}}{{rlrrrl}}\n\\toprule\n", for_latex(group.heading));
-    text += "N & kernel & mean & $\\pm$\\% & ratio & 95\\,\\% CI \\\\\n\\midrule\n";
+    text += "N & kernel & time & $\\pm$\\% & ratio & 95\\,\\% CI \\\\\n\\midrule\n";
     for (const auto& row : rows_of(group)) {
       const char* separator = "";
       for (const auto& field : row) {

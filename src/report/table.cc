@@ -16,9 +16,9 @@ namespace {
 
 constexpr std::size_t kColumnsSideBySide = 4;
 constexpr std::size_t kParts = 4;
-/// Mean, half-width, ratio and its interval of one kernel at one N.
+/// Time, half-width, ratio and its interval of one kernel at one N.
 using Parts = std::array<std::string, kParts>;
-const Parts kPartNames{"mean", "±%", "ratio", "95 % CI"};
+const Parts kPartNames{"time", "±%", "ratio", "95 % CI"};
 
 std::string right(std::string_view text, std::size_t width) {
   return std::string(width - std::min(width, width_of(text)), ' ') + std::string(text);
@@ -277,9 +277,10 @@ std::string run_table(const RunAnalysis& run) {
 std::string table_legend() {
   return R"(Columns of the table:
   N         sequence length: keys, in prefill also queries; the unit of the times stands beside it
-  mean      time of one call: each process's mean over its blocks, then the mean of these
-  ±%        half the width of its 95 % confidence interval (Student's t over processes), in percent
-  ratio     time of the baseline / time of the kernel, paired block by block; above 1 is faster
+  time      time of one call: each process's median over its blocks, then the geometric mean of these
+  ±%        half the width of its 95 % confidence interval (Student's t over processes, which may resemble
+            their neighbours), in percent
+  ratio     time of the baseline / time of the kernel, of these times; above 1 is faster
   95 % CI   interval of that ratio over processes, unadjusted for the number of comparisons
   A/A       the baseline measured a second time as if it were another kernel: an interval without 1 means
             that something else disturbed the measurement

@@ -122,7 +122,7 @@ std::string verdict_legend() {
   FASTER        shown to differ from the baseline, and faster; SLOWER likewise
   UNRESOLVED    neither is shown
 A kernel is called the fastest only where it is shown to be faster than every other; else the tied set is named.
-The exponent is that of a power law through the mean times; theory counts the useful operations.)";
+The exponent is that of a power law through the times; theory counts the useful operations.)";
 }
 
 }  // namespace attnbench

@@ -1,7 +1,6 @@
 #include "stats/intervals.h"
 
 #include <algorithm>
-#include <array>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
@@ -42,7 +41,7 @@ double median(std::span<const double> values) {
   std::vector<double> sorted(values.begin(), values.end());
   std::sort(sorted.begin(), sorted.end());
   const auto half = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  return sorted.size() % 2 == 1 ? sorted[half] : std::midpoint(sorted[half - 1], sorted[half]);
 }
 
 double coefficient_of_variation(std::span<const double> values) {
@@ -59,19 +58,6 @@ Interval mean_interval(std::span<const double> values) {
   const double half_width =
       t_quantile((1 + kConfidence) / 2, n - 1) * standard_deviation(values) / std::sqrt(n);
   return {centre, centre - half_width, centre + half_width};
-}
-
-double paired_log_ratio(std::span<const BlockPair> blocks) {
-  std::vector<double> logs;
-  for (const auto& block : blocks) {
-    require_positive("time_seconds", std::array{block.baseline_seconds, block.kernel_seconds});
-    logs.push_back(std::log(block.baseline_seconds / block.kernel_seconds));
-  }
-  return median(logs);
-}
-
-Interval ratio_interval(std::span<const double> process_log_ratios) {
-  return exponential(mean_interval(process_log_ratios));
 }
 
 }  // namespace attnbench::stats

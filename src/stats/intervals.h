@@ -33,22 +33,8 @@ double coefficient_of_variation(std::span<const double> values);
 double t_quantile(double p, double df);
 
 /// Mean of independent values with Student's t interval, df = n - 1 (Student 1908, "The Probable Error of a
-/// Mean"). For latencies the values are process means: calls within a process are not independent (Kalibera
-/// and Jones 2013, "Rigorous Benchmarking in Reasonable Time"). Throws InputError for a value not finite.
+/// Mean"). The values are one a process: calls within a process are not independent (Kalibera and Jones 2013,
+/// "Rigorous Benchmarking in Reasonable Time"). Throws InputError for a value not finite.
 Interval mean_interval(std::span<const double> values);
-
-/// Times of the baseline and of a kernel in the same block.
-struct BlockPair {
-  double baseline_seconds = 0;
-  double kernel_seconds = 0;
-};
-/// One process's paired log-ratio: the median over its blocks of log(baseline / kernel). Above 0: the kernel
-/// is faster than the baseline. NaN for no blocks. Throws InputError for a time that is not above 0.
-double paired_log_ratio(std::span<const BlockPair> blocks);
-
-/// exp(mean +- t s / sqrt R) over R processes' log-ratios: an interval for the ratio of geometric centres.
-/// Logarithms make time(a)/time(b) and time(b)/time(a) agree (Fleming and Wallace 1986, "How not to lie with
-/// statistics"). Throws InputError for a value not finite.
-Interval ratio_interval(std::span<const double> process_log_ratios);
 
 }  // namespace attnbench::stats

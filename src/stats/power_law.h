@@ -12,7 +12,7 @@ namespace attnbench::stats {
 struct PowerLaw {
   Interval exponent;
   double log_scale = 0;  ///< log seconds at N = 1
-  /// Largest |log(mean time / fitted time)| over the lengths: how far from a power law the times are.
+  /// Largest |log(time / fitted time)| over the lengths: how far from a power law the times are.
   double largest_residual = 0;
 
   /// Fitted time at a length, seconds.

@@ -5,7 +5,7 @@
 
 namespace attnbench::stats {
 
-/// What the processes of one cell say at one sequence length: one logarithm a process, of its mean time or of
+/// What the processes of one cell say at one sequence length: one logarithm a process, of its time or of
 /// its ratio to the baseline. Processes of different lengths are different processes: independent.
 struct SizePoint {
   double seqlen = 0;

@@ -63,7 +63,7 @@ class Report(unittest.TestCase):
         self.browser.value(CELLS)
         processes = self.browser.value(
             "(() => { document.querySelector('#cells td button').click(); const plot = document.querySelector('.dots');"
-            " return [plot.querySelectorAll('.mean').length, plot.querySelectorAll('.block').length]; })()")
+            " return [plot.querySelectorAll('.middle').length, plot.querySelectorAll('.block').length]; })()")
         kernel = self.summary["runs"][0]["groups"][0]["cells"][0]["kernels"][0]
         self.assertEqual(processes, [len(kernel["by_process"]), sum(len(p["blocks"]) for p in kernel["by_process"])])
 
@@ -76,7 +76,7 @@ class Report(unittest.TestCase):
         self.browser.value(CELLS)
         shown = self.browser.value(
             "(() => { document.querySelector('#cells td button').click(); const plot = document.querySelector('.dots');"
-            " return [plot.querySelectorAll('.mean').length > 0, plot.querySelectorAll('.block').length, plot.parentElement.textContent]; })()")
+            " return [plot.querySelectorAll('.middle').length > 0, plot.querySelectorAll('.block').length, plot.parentElement.textContent]; })()")
         self.assertEqual(shown[:2], [True, 0])
         self.assertIn("Their blocks are left out", shown[2])
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "stats/intervals.h"
+#include "stats/process_value.h"
 
 namespace attnbench::simulation {
 namespace {
@@ -78,22 +78,6 @@ double Shape::draw(SplitMix64& random) const {
   return quantiles_[below] + share * (quantiles_[below + 1] - quantiles_[below]);
 }
 
-double Shape::mean_of_exponential(double scale) const {
-  double sum = 0;
-  for (std::size_t i = 0; i + 1 < quantiles_.size(); ++i) {
-    const double low = scale * quantiles_[i];
-    const double width = scale * quantiles_[i + 1] - low;
-    sum += std::exp(low) * (width > 0 ? std::expm1(width) / width : 1);
-  }
-  return sum / static_cast<double>(quantiles_.size() - 1);
-}
-
-double NoiseModel::mean_factor() const {
-  return process_shape.mean_of_exponential(process_sd) *
-         kernel_process_shape.mean_of_exponential(kernel_process_sd) *
-         Shape::normal().mean_of_exponential(block_sd) * residual_shape.mean_of_exponential(residual_sd);
-}
-
 NoiseModel NoiseModel::scaled(double factor) const {
   auto noise = *this;
   noise.process_sd *= factor;
@@ -150,9 +134,7 @@ ProcessTimes simulate_process(const NoiseModel& noise, std::span<const double> c
 }
 
 double log_ratio(const ProcessTimes& process, std::size_t k) {
-  std::vector<stats::BlockPair> pairs;
-  for (std::size_t b = 0; b < process[0].size(); ++b) pairs.push_back({process[0][b], process[k][b]});
-  return stats::paired_log_ratio(pairs);
+  return stats::process_log_ratio(process[0], process[k]);
 }
 
 std::vector<std::vector<double>> simulate_cell(const NoiseModel& noise,

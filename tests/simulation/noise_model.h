@@ -20,8 +20,6 @@ class Shape {
   static Shape empirical(std::vector<double> quantiles);
 
   double draw(SplitMix64& random) const;
-  /// E exp(scale X).
-  double mean_of_exponential(double scale) const;
 
  private:
   explicit Shape(std::vector<double> quantiles) : quantiles_(std::move(quantiles)) {}
@@ -42,8 +40,6 @@ struct NoiseModel {
   Shape kernel_process_shape = Shape::normal();
   Shape residual_shape = Shape::normal();
 
-  /// Mean of exp(noise): mean time over exp(mean of its logarithm).
-  double mean_factor() const;
   /// All standard deviations times a factor.
   NoiseModel scaled(double factor) const;
 };
@@ -57,13 +53,12 @@ NoiseModel normal_noise();
 /// The same scales, all shapes skewed to the right (a lognormal with sigma 0.5: skewness 1.75).
 NoiseModel skewed_noise();
 
-/// Times in seconds of one process: [kernel][block], for kernels with these geometric centres. The mean
-/// over all processes is mean_factor() times that.
+/// Times in seconds of one process: [kernel][block], for kernels with these geometric centres.
 using ProcessTimes = std::vector<std::vector<double>>;
 ProcessTimes simulate_process(const NoiseModel& noise, std::span<const double> centre_seconds, int blocks,
                               SplitMix64& random);
 
-/// Paired log-ratio of kernel `k` against kernel 0 in a process.
+/// stats::process_log_ratio of kernel `k` against kernel 0 in a process.
 double log_ratio(const ProcessTimes& process, std::size_t k);
 
 /// Paired log-ratios against kernel 0 of all other kernels: [kernel - 1][process].

@@ -3,7 +3,7 @@
 #include <array>
 #include <cmath>
 
-#include "stats/intervals.h"
+#include "stats/process_value.h"
 
 namespace attnbench::simulation {
 namespace {

@@ -12,7 +12,7 @@
 #include "run/conductor/width.h"
 #include "simulation/noise_model.h"
 #include "simulation/rate.h"
-#include "stats/intervals.h"
+#include "stats/process_value.h"
 
 namespace attnbench::simulation {
 namespace {

@@ -41,7 +41,7 @@ TEST(Analyze, RatiosAndVerdictsByHand) {
   EXPECT_THAT(cell.best_set, ElementsAre("linear/two_gemm@cpu"));
   EXPECT_EQ(cell.fastest, "linear/two_gemm@cpu");
   EXPECT_EQ(cell.withheld, "");
-  // Means 1, 1, 1, 1, 1 ms against 0.5 ms exp(-0.02 .. 0.02): t = 0.4999 ms / (0.5 ms * 0.00707) = 141, df 4.
+  // 1, 1, 1, 1, 1 ms against 0.5 ms exp(-0.02 .. 0.02): t = 0.4999 ms / (0.5 ms * 0.00707) = 141, df 4.
   EXPECT_LT(*linear.welch_p, 1e-6);
 }
 
@@ -55,16 +55,18 @@ TEST(Analyze, AbsoluteTimesByHand) {
   }
   const auto analysis = analyzed(run);
   const auto& linear = *analysis.groups[0].cells[0].find("linear/two_gemm@cpu");
-  EXPECT_NEAR(linear.seconds->estimate, 2e-3, 1e-15);
-  EXPECT_NEAR(linear.seconds->high, 2e-3 + 4.302653e-3 / std::sqrt(3), 1e-8);
+  // 1, 2, 3 ms: geometric mean 6^(1/3); logs 0, 0.693147, 1.098612: mean 0.597253, s = 0.555548.
+  EXPECT_NEAR(linear.seconds->estimate, 1.8171206e-3, 1e-10);
+  EXPECT_NEAR(linear.seconds->high, 1.8171206e-3 * std::exp(4.302653 * 0.555548 * std::sqrt(2.0 / 3)), 1e-7);
+  EXPECT_FALSE(linear.mean_seconds) << "2 ms lies inside";
   EXPECT_NEAR(linear.median->interval.estimate, 2e-3, 1e-15);
   EXPECT_FALSE(linear.median->interval.is_bounded()) << "six processes are needed";
   EXPECT_NEAR(*linear.mad, 1e-3, 1e-15);
   EXPECT_EQ(*linear.min, 1e-3);
   EXPECT_EQ(*linear.max, 3e-3);
-  // All variance is between processes: one process counts as one sample.
+  // All variance is between processes: one process counts as one sample. sqrt(exp(0.555548^2) - 1).
   EXPECT_DOUBLE_EQ(linear.spread->cv_within, 0);
-  EXPECT_NEAR(linear.spread->cv_between, 0.5, 1e-12);
+  EXPECT_NEAR(linear.spread->cv_between, 0.601, 1e-3);
   EXPECT_NEAR(linear.spread->icc, 1, 1e-12);
   EXPECT_NEAR(linear.spread->design_effect, 2, 1e-12);
   // Of 1..20 ms: the 19th; s = sqrt(35), mean 10.5.
@@ -75,14 +77,15 @@ TEST(Analyze, AbsoluteTimesByHand) {
 }
 
 // Blocks of 1, 1 and 4 ms: their mean is 2 ms, their median 1 ms.
-TEST(Analyze, AProcessIsTheMeanOfItsBlocks) {
+TEST(Analyze, AProcessIsTheMedianOfItsBlocks) {
   SyntheticRun run;
   run.add_process(run.add_cell(128, {kFour[0]}), 0, 3,
                   [](std::size_t, int block) { return block == 2 ? 4e-3 : 1e-3; });
   const auto analysis = analyzed(run);
   const auto& mha = analysis.groups[0].cells[0].kernels[0];
-  EXPECT_DOUBLE_EQ(mha.seconds->estimate, 2e-3);
-  EXPECT_DOUBLE_EQ(mha.by_process[0].seconds, 2e-3);
+  EXPECT_DOUBLE_EQ(mha.seconds->estimate, 1e-3);
+  EXPECT_DOUBLE_EQ(mha.by_process[0].seconds, 1e-3);
+  EXPECT_DOUBLE_EQ(mha.by_process[0].mean_seconds, 2e-3);
   EXPECT_EQ(mha.by_process[0].blocks, (std::vector<double>{1e-3, 1e-3, 4e-3}));
   EXPECT_EQ(mha.median->interval.estimate, 1e-3);
   EXPECT_FALSE(mha.seconds->is_bounded()) << "one process says nothing of the spread";
@@ -126,6 +129,60 @@ TEST(Analyze, NoVerdictsFromTooFewProcesses) {
   EXPECT_THAT(cell.best_set, IsEmpty());
   EXPECT_EQ(cell.fastest, "linear/two_gemm@cpu");
   EXPECT_THAT(analysis.groups[0].recommendation[0].sentence, HasSubstr("the fastest measured is linear"));
+}
+
+// A block of 5 s in one process of one kernel: the mean of process means is 0.5 ms + 5 s / 10, which is shown
+// beside a time and a ratio that it does not move.
+TEST(Analyze, OneDisturbedBlockMovesTheMeanAlone) {
+  SyntheticRun run;
+  const auto cell = run.add_cell(128, {kFour[0], kFour[3]});
+  for (int p = 0; p < 5; ++p) {
+    run.add_process(cell, p, 5, [&](std::size_t k, int block) {
+      if (k == 1 && p == 3 && block == 2) return 5.0;
+      return (k == 0 ? 1e-3 : 0.5e-3) * (1 + 0.01 * (p - 2));
+    });
+  }
+  const auto analysis = analyzed(run);
+  const auto& cell_result = analysis.groups[0].cells[0];
+  const auto& linear = *cell_result.find("linear/two_gemm@cpu");
+  EXPECT_NEAR(linear.ratio->estimate, 2, 1e-12);
+  EXPECT_NEAR(linear.seconds->estimate, 0.5e-3, 1e-7);
+  ASSERT_TRUE(linear.mean_seconds);
+  EXPECT_NEAR(*linear.mean_seconds, 0.5e-3 + (5 - 0.505e-3) / 25, 1e-6);
+  EXPECT_FALSE(cell_result.find("mha/unfused@cpu")->mean_seconds);
+}
+
+// Twelve processes; the window is missing in six of them, and one block of linear in one.
+TEST(Analyze, AKernelMissingInSomeProcessesGetsNoVerdict) {
+  SyntheticRun run;
+  const auto cell = run.add_cell(128, kFour);
+  for (int p = 0; p < 12; ++p) {
+    auto& process = run.add_process(cell, p, 2, [&](std::size_t k, int) {
+      return 1e-3 / (1 + static_cast<double>(k)) * (1 + 0.001 * p);
+    });
+    std::erase_if(process.samples, [&](const auto& sample) {
+      return (sample.kernel_id == "swa(w=64)/masked@cpu" && p % 2 == 0) ||
+             (sample.kernel_id == "linear/two_gemm@cpu" && p == 4 && sample.block == 1);
+    });
+  }
+  const auto analysis = analyzed(run);
+  const auto& judged = analysis.groups[0].cells[0];
+  EXPECT_EQ(judged.find("swa(w=64)/masked@cpu")->partial, "in 6 of 12 processes");
+  EXPECT_EQ(judged.find("linear/two_gemm@cpu")->partial, "in 11 of 12 processes");
+  EXPECT_FALSE(judged.find("swa(w=64)/masked@cpu")->judgement);
+  EXPECT_FALSE(judged.find("linear/two_gemm@cpu")->judgement);
+  EXPECT_EQ(judged.find("mqa/unfused@cpu")->partial, "");
+  EXPECT_EQ(judged.find("mqa/unfused@cpu")->judgement->verdict, stats::Verdict::kFaster);
+  EXPECT_EQ(judged.fastest, "mqa/unfused@cpu") << "who is not in all processes is not ranked";
+  EXPECT_THAT(judged.best_set, ElementsAre("mqa/unfused@cpu"));
+}
+
+TEST(Analyze, ABaselineMissingInSomeProcessesWithholdsTheCell) {
+  auto run = one_cell();
+  std::erase_if(run.contents.processes[2].samples,
+                [](const auto& sample) { return sample.kernel_id == "mha/unfused@cpu"; });
+  const auto analysis = analyzed(run);
+  EXPECT_EQ(analysis.groups[0].cells[0].withheld, "the baseline is in 4 of 5 processes");
 }
 
 TEST(Analyze, TiesAreNamed) {

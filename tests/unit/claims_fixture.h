@@ -13,6 +13,7 @@
 #include "analysis/claims/load_claims.h"
 #include "attnbench/error.h"
 #include "plan/study.h"
+#include "stats/process_value.h"
 
 namespace attnbench {
 
@@ -44,15 +45,14 @@ class ClaimRun {
   /// Every process has three blocks of the same time.
   ClaimRun& add(const std::string& id, std::int64_t seqlen, const std::vector<double>& log_seconds) {
     auto& kernel = add_kernel(id, seqlen);
-    std::vector<double> means;
     for (std::size_t p = 0; p < log_seconds.size(); ++p) {
       const double seconds = std::exp(log_seconds[p]);
-      kernel.by_process.push_back({static_cast<int>(p), seconds, {}, {seconds, seconds, seconds}, {0, 1, 2}});
-      means.push_back(seconds);
+      kernel.by_process.push_back(
+          {static_cast<int>(p), seconds, seconds, {}, {seconds, seconds, seconds}, {0, 1, 2}});
     }
     kernel.status = "ok";
-    kernel.processes = static_cast<int>(means.size());
-    kernel.seconds = stats::mean_interval(means);
+    kernel.processes = static_cast<int>(log_seconds.size());
+    kernel.seconds = stats::time_interval(log_seconds);
     return *this;
   }
   /// mha/unfused takes 1 s in every process, and the kernel exp(-log_speed).

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "attnbench/error.h"
-#include "stats/intervals.h"
+#include "stats/process_value.h"
 
 namespace attnbench::stats {
 namespace {
@@ -42,24 +42,36 @@ TEST(Stats, OneProcessHasNoInterval) {
   const auto latency = mean_interval(std::vector<double>{0.25});
   EXPECT_EQ(latency.estimate, 0.25);
   EXPECT_FALSE(latency.is_bounded());
+  EXPECT_FALSE(time_interval(std::vector<double>{0.25}).is_bounded());
   const auto ratio = ratio_interval(std::vector<double>{std::log(2.0)});
   EXPECT_DOUBLE_EQ(ratio.estimate, 2);
   EXPECT_EQ(ratio.low, 0);
   EXPECT_TRUE(std::isinf(ratio.high));
 }
 
-TEST(Stats, PairedLogRatioIsTheMedianOverBlocks) {
-  // Ratios 2, 4, 1/2: a slow block that hits only one of them does not move the median.
-  const std::vector<BlockPair> blocks{{6, 3}, {8, 2}, {1, 2}};
-  EXPECT_DOUBLE_EQ(paired_log_ratio(blocks), std::log(2.0));
-  const std::vector<BlockPair> swapped{{3, 6}, {2, 8}, {2, 1}};
-  EXPECT_DOUBLE_EQ(paired_log_ratio(swapped), -std::log(2.0));
+// Medians 6 and 2: the quotient of what is shown, not the median 2 of the quotients 1/2, 4, 2.
+TEST(Stats, AProcessIsTheMedianOfItsBlocks) {
+  const std::vector<double> baseline{1, 8, 6};
+  const std::vector<double> kernel{2, 2, 3};
+  EXPECT_EQ(process_seconds(baseline), 6);
+  EXPECT_DOUBLE_EQ(process_log_ratio(baseline, kernel), std::log(3.0));
+  EXPECT_DOUBLE_EQ(process_log_ratio(kernel, baseline), -std::log(3.0));
+  EXPECT_EQ(process_seconds(std::vector<double>{1, 1, 1e300}), 1) << "one disturbed block";
+}
+
+// Times 1, 2, 4 s: geometric mean 2; logs -ln 2, 0, ln 2 about it: s = ln 2, s / sqrt 3, t(2) = 4.302653,
+// times sqrt 2 for the correlation of neighbours.
+TEST(Stats, TimeIntervalByHand) {
+  const auto time = time_interval(std::vector<double>{0, std::log(2.0), std::log(4.0)});
+  EXPECT_NEAR(time.estimate, 2, 1e-12);
+  EXPECT_NEAR(std::log2(time.high), 1 + 4.30265272974946 * std::sqrt(2 / 3.0), 1e-9);
+  EXPECT_NEAR(std::log2(time.low), 1 - 4.30265272974946 * std::sqrt(2 / 3.0), 1e-9);
 }
 
 TEST(Stats, RefusesTimesThatAreNone) {
-  EXPECT_THROW(paired_log_ratio(std::vector<BlockPair>{{1, 0}}), InputError);
-  EXPECT_THROW(paired_log_ratio(std::vector<BlockPair>{{-1, 1}}), InputError);
-  EXPECT_THROW(paired_log_ratio(std::vector<BlockPair>{{1, NAN}}), InputError);
+  EXPECT_THROW(process_seconds(std::vector<double>{1, 0}), InputError);
+  EXPECT_THROW(process_log_ratio(std::vector<double>{-1, 1}, std::vector<double>{1, 1}), InputError);
+  EXPECT_THROW(process_log_ratio(std::vector<double>{1}, std::vector<double>{NAN}), InputError);
   EXPECT_THROW(mean_interval(std::vector<double>{1, 2, INFINITY}), InputError);
   EXPECT_THROW(ratio_interval(std::vector<double>{NAN}), InputError);
   try {

@@ -68,9 +68,10 @@ class TableTest : public StoreFixture {
   }
 };
 
-// Baseline 1, 2, 3 ms: mean 2 ms, s = 1 ms, half-width t(2) / sqrt 3 = 4.302653 / 1.732051 = 2.484138 ms =
-// 124 %. Ratios 1, 2, 4: logs 0, ln 2, ln 4: centre 2, bounds 2 exp(+-2.484138 ln 2) = 2 * 2^(+-2.484138) =
-// 0.357, 11.2.
+// Baseline 1, 2, 3 ms: geometric mean 6^(1/3) = 1.817 ms; logs 0, 0.693147, 1.098612: s = 0.555548, bounds
+// 1.817 exp(+-4.302653 s sqrt(2 / 3)) = 1.817 exp(+-1.951700): 0.2581, 12.794, half of which is 345 %. Linear
+// 1, 1, 0.75 ms: 0.9086 ms, s = 0.166093, bounds exp(+-0.583503): half is 62 %. Ratios 1, 2, 4: logs 0, ln 2,
+// ln 4: centre 2, bounds 2 exp(+-2.484138 ln 2) = 2 * 2^(+-2.484138) = 0.357, 11.2.
 TEST_F(TableTest, ValuesByHand) {
   auto contents = run_of({cell(128, {kernel("mha", "unfused"), kernel("linear", "two_gemm")})});
   const auto& c = contents.cells[0];
@@ -78,16 +79,16 @@ TEST_F(TableTest, ValuesByHand) {
                         process(c, 2, {3e-3, 0.75e-3})};
   const auto summary = summary_of(contents);
   const auto& linear = summary.groups[0].cells[0].kernels[1];
-  EXPECT_NEAR(summary.groups[0].cells[0].kernels[0].seconds->estimate, 2e-3, 1e-15);
-  EXPECT_NEAR(summary.groups[0].cells[0].kernels[0].seconds->high, 4.484138e-3, 1e-9);
+  EXPECT_NEAR(summary.groups[0].cells[0].kernels[0].seconds->estimate, 1.8171206e-3, 1e-10);
+  EXPECT_NEAR(summary.groups[0].cells[0].kernels[0].seconds->high, 12.7937e-3, 1e-6);
   EXPECT_NEAR(linear.ratio->estimate, 2, 1e-12);
   EXPECT_NEAR(linear.ratio->low, 2 * std::exp2(-2.484138), 1e-6);
   EXPECT_NEAR(linear.ratio->high, 2 * std::exp2(2.484138), 1e-5);
   EXPECT_DOUBLE_EQ(summary.groups[0].cells[0].aa->ratio.estimate, 1);
 
   const auto table = run_table(summary);
-  EXPECT_EQ(line_with(table, "mha/unfused  "), "mha/unfused                2000 124  1.00  baseline");
-  EXPECT_EQ(line_with(table, "linear"), "linear/two_gemm             917  39  2.00 0.36-11.2");
+  EXPECT_EQ(line_with(table, "mha/unfused  "), "mha/unfused                1817 345  1.00  baseline");
+  EXPECT_EQ(line_with(table, "linear"), "linear/two_gemm             909  62  2.00 0.36-11.2");
   EXPECT_EQ(line_with(table, "A/A"), "  A/A: the baseline twice            1.00 1.00-1.00");
   EXPECT_EQ(line_with(table, "N = 128"), "                           N = 128, us");
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "analysis/process_times.h"
 #include "attnbench/error.h"
 #include "plan/study.h"
 
@@ -111,9 +112,7 @@ std::size_t Operands::processes(const std::string& name, std::int64_t seqlen) co
 std::vector<double> Operands::log_seconds(const std::string& kernel_id, std::int64_t seqlen) const {
   const auto& kernel = *find(kernel_id, seqlen);
   if (kernel.by_process.empty()) return {std::log(kernel.seconds->estimate)};
-  std::vector<double> logs;
-  for (const auto& process : kernel.by_process) logs.push_back(std::log(process.seconds));
-  return logs;
+  return attnbench::log_seconds(kernel.by_process);
 }
 
 std::map<int, double> Operands::process_log_ratios(const std::string& kernel_id,
@@ -123,23 +122,7 @@ std::map<int, double> Operands::process_log_ratios(const std::string& kernel_id,
   if (!kernel.ok() || !against.ok()) return {};
   if (kernel.by_process.empty() || against.by_process.empty())
     return {{0, std::log(against.seconds->estimate / kernel.seconds->estimate)}};
-  std::map<int, double> logs;
-  for (const auto& of_kernel : kernel.by_process) {
-    const auto of_against =
-        std::find_if(against.by_process.begin(), against.by_process.end(),
-                     [&](const auto& process) { return process.process == of_kernel.process; });
-    if (of_against == against.by_process.end()) continue;
-    std::map<int, double> seconds;
-    for (std::size_t i = 0; i < of_against->blocks.size(); ++i)
-      seconds[of_against->block_numbers[i]] = of_against->blocks[i];
-    std::vector<stats::BlockPair> pairs;
-    for (std::size_t i = 0; i < of_kernel.blocks.size(); ++i) {
-      const auto other = seconds.find(of_kernel.block_numbers[i]);
-      if (other != seconds.end()) pairs.push_back({other->second, of_kernel.blocks[i]});
-    }
-    if (!pairs.empty()) logs[of_kernel.process] = stats::paired_log_ratio(pairs);
-  }
-  return logs;
+  return attnbench::process_log_ratios(against.by_process, kernel.by_process);
 }
 
 std::vector<double> Operands::log_ratios(const std::string& kernel_id, const std::string& against_id,

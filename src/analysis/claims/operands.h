@@ -29,9 +29,9 @@ class Operands {
   /// Processes that have times of it there.
   std::size_t processes(const std::string& name, std::int64_t seqlen) const;
 
-  /// log of the mean seconds in each process. Of published means: of the one mean.
+  /// log of the seconds in each process. Of published means: of the one mean.
   std::vector<double> log_seconds(const std::string& kernel_id, std::int64_t seqlen) const;
-  /// log(time of `against` / time of `kernel`), paired by block, by process, of those that have both; above
+  /// log(time of `against` / time of `kernel`), by process, of those that have both; above
   /// 0: the kernel is faster. Of published means: of the two means, as process 0.
   std::map<int, double> process_log_ratios(const std::string& kernel_id, const std::string& against_id,
                                            std::int64_t seqlen) const;

@@ -1,10 +1,9 @@
 #include "run/conductor/width.h"
 
-#include <map>
 #include <set>
 #include <vector>
 
-#include "stats/intervals.h"
+#include "stats/process_value.h"
 
 namespace attnbench {
 namespace {
@@ -17,21 +16,15 @@ std::optional<double> half_width(std::span<const ProcessRecord> processes, const
   std::vector<double> log_ratios;
   for (const auto& process : processes) {
     if (!process.valid) continue;
-    std::map<int, stats::BlockPair> blocks;
+    std::vector<double> baseline, kernel;
     for (const auto& sample : process.samples) {
       if (!sample.valid) continue;
-      if (sample.role == "kernel" && sample.kernel_id == baseline_id) {
-        blocks[sample.block].baseline_seconds = sample.time_seconds;
-      }
-      if (sample.role == entrant.first && sample.kernel_id == entrant.second) {
-        blocks[sample.block].kernel_seconds = sample.time_seconds;
-      }
+      if (sample.role == "kernel" && sample.kernel_id == baseline_id) baseline.push_back(sample.time_seconds);
+      if (sample.role == entrant.first && sample.kernel_id == entrant.second)
+        kernel.push_back(sample.time_seconds);
     }
-    std::vector<stats::BlockPair> pairs;
-    for (const auto& [block, pair] : blocks) {
-      if (pair.baseline_seconds > 0 && pair.kernel_seconds > 0) pairs.push_back(pair);
-    }
-    if (!pairs.empty()) log_ratios.push_back(stats::paired_log_ratio(pairs));
+    if (!baseline.empty() && !kernel.empty())
+      log_ratios.push_back(stats::process_log_ratio(baseline, kernel));
   }
   if (log_ratios.size() < 2) return std::nullopt;
   const auto interval = stats::ratio_interval(log_ratios);
