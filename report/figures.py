@@ -16,11 +16,8 @@ def load_figures():
 
 
 def mark_of(run):
-    """What stands on every figure of a run: its standing, and why it is not publishable. "" if it is."""
-    marks = [run["standing"]] if run["standing"] else []
-    if run["publishable"] is False:
-        marks.append("NOT PUBLISHABLE: " + "; ".join(run["marks"]))
-    return ". ".join(marks)
+    """What stands on every figure of a run: its standing, or why it is not publishable. "" if it is."""
+    return run["mark"]
 
 
 def selected(row, meta):

@@ -43,7 +43,8 @@ int run_analyze(const Options& options) {
     write(options.tex, text);
   }
   bool publishable = true;
-  for (const auto& run : analysis.runs) publishable = publishable && run.publishable.value_or(true);
+  for (const auto& run : analysis.runs)
+    publishable = publishable && run.publishable.value_or(Publishable::yes) == Publishable::yes;
   if (options.as_json) {
     fmt::print("{}", json_text(analysis));
   } else {
@@ -62,7 +63,8 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand(
       "analyze", "From samples to intervals and verdicts: tables, summary.json, CSV, LaTeX");
   command->footer(table_legend() + "\n" + verdict_legend() +
-                  "\nExit codes: 0 done, 2 bad input, 3 a run of the publish profile is not publishable.\n\n"
+                  "\nExit codes: 0 done, 2 bad input, 3 a run of the publish profile is not publishable,\nor "
+                  "only in part.\n\n"
                   "Examples:\n"
                   "  attnbench analyze paper.db\n"
                   "  attnbench analyze paper.db --out summary.json --csv kernels.csv --tex table.tex\n"

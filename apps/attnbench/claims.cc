@@ -30,7 +30,7 @@ void print_json(const std::vector<ClaimResult>& claims, const std::vector<RunAna
                         {"study", run.run.study},
                         {"profile", run.run.profile},
                         {"standing", run.standing},
-                        {"marks", run.marks}});
+                        {"mark", run.mark}});
   }
   auto claim_list = nlohmann::json::array();
   for (const auto& claim : claims) claim_list.push_back(to_json(claim));

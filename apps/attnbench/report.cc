@@ -45,7 +45,8 @@ nlohmann::json read_summary(const std::vector<std::string>& files) {
 
 int exit_code_of(const nlohmann::json& summary) {
   for (const auto& run : summary.at("runs")) {
-    if (run.at("publishable") == false) return kNotPublishable;
+    const auto& publishable = run.at("publishable");
+    if (publishable == "no" || publishable == "in part") return kNotPublishable;
   }
   return kDone;
 }
@@ -70,7 +71,8 @@ void add_report_command(CLI::App& app, int& exit_code) {
       "The file loads nothing from anywhere. Several stores stand side by side and are never averaged. A "
       "single "
       "summary.json,\nas 'attnbench analyze --out' writes it, is read in place of stores.\n"
-      "Exit codes: 0 done, 2 bad input, 3 written, but a run of the publish profile is not publishable.\n\n"
+      "Exit codes: 0 done, 2 bad input, 3 written, but a run of the publish profile is not publishable,\nor "
+      "only in part.\n\n"
       "Examples:\n"
       "  attnbench report paper.db\n"
       "  attnbench report xeon.db epyc.db published.db --out machines.html\n"

@@ -199,8 +199,9 @@ int exit_code_of(const RunOutcome& outcome, const Analysis& analysis, bool nothi
   constexpr int kInterrupted = 130;  // the shell's code for a command ended by Ctrl-C
   if (outcome.interrupted) return kInterrupted;
   if (outcome.kernel_failed) return kKernelFailed;
-  const bool unpublishable = std::any_of(analysis.runs.begin(), analysis.runs.end(),
-                                         [](const auto& run) { return !run.publishable.value_or(true); });
+  const bool unpublishable = std::any_of(analysis.runs.begin(), analysis.runs.end(), [](const auto& run) {
+    return run.publishable.value_or(Publishable::yes) != Publishable::yes;
+  });
   return nothing_measured || outcome.cell_without_result || unpublishable ? kNotPublishable : kDone;
 }
 
@@ -249,8 +250,8 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       app.add_subcommand("run", "Measure a study on this machine (default: the paper study, quick)");
   command->footer(
       table_legend() +
-      "\nExit codes: 0 done, 2 bad input or workers that do not start, 3 not publishable or nothing "
-      "measured,\n4 a kernel failed or was wrong, 130 ended by Ctrl-C (all finished processes are "
+      "\nExit codes: 0 done, 2 bad input or workers that do not start, 3 not publishable, or in part, or "
+      "nothing measured,\n4 a kernel failed or was wrong, 130 ended by Ctrl-C (all finished processes are "
       "kept).\n\n"
       "Examples:\n"
       "  attnbench run\n"

@@ -44,7 +44,7 @@ function layerTable(rows) {
   return table([["N", "n"], ["kernel", ""], ["attention's share of the layer", "nowrap"], ["gain in core scope", "nowrap"],
     ["gain in layer scope", "nowrap"], ["verdict core / layer", "nowrap"]],
   rows.map((row) => [String(row.seqlen), id(row.kernel), intervalText(row.share, percentText), intervalText(row.core_gain),
-    intervalText(row.layer_gain), [badge(row.core_verdict) || "–", " / ", badge(row.layer_verdict) || "–",
+    intervalText(row.layer_gain), [badge(row.core_verdict_words) || "–", " / ", badge(row.layer_verdict_words) || "–",
       row.differs ? h("div", {class: "warn"}, "⚠ the two verdicts differ") : null].filter(known)]), () => null, "stacked");
 }
 

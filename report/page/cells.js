@@ -13,7 +13,8 @@ function showCells(summary, section) {
 
 function oneCell(cell, run) {
   const lines = [`baseline ${cell.baseline || "none"}`];
-  if (!run.published) lines.push(`${cell.valid_processes} valid processes, ${cell.invalid_reasons.length} rejected`);
+  if (!run.published) lines.push(`${cell.judged_processes} processes, ${cell.rejected_processes} rejected${
+    cell.judged_processes < cell.valid_processes ? `; judged at a planned look, ${cell.valid_processes - cell.judged_processes} later ones are not used` : ""}`);
   if (cell.aa) lines.push(`A/A, the baseline twice: ${intervalText(cell.aa.ratio)}`);
   return h("div", {}, h("h4", {}, `N = ${cell.seqlen}`), h("p", {class: "soft"}, lines.join(" · ")),
     cell.withheld ? h("p", {class: "mark"}, `No verdicts: ${cell.withheld}`) : "", cellTable(cell));
@@ -35,7 +36,10 @@ function cellTable(cell) {
 function kernelRow(k) {
   const name = h("div", {}, id(k.id), k.is_baseline ? h("div", {class: "soft"}, "baseline") : "",
     k.impossible ? h("div", {class: "warn"}, `IMPOSSIBLE: ${k.impossible}`) : "");
-  return [name, k.by_process && k.by_process.length > 0 ? samplesButton(k) : "", intervalText(k.seconds, timeText), intervalText(k.ratio), badge(k.verdict) || "–", pText(k.p_difference_adjusted),
+  return [name, k.by_process && k.by_process.length > 0 ? samplesButton(k) : "", h("div", {}, intervalText(k.seconds, timeText),
+    known(k.mean_seconds) ? h("div", {class: "warn"}, `mean ${timeText(k.mean_seconds)}: disturbed blocks or processes`) : ""),
+  h("div", {}, intervalText(k.ratio), k.wide ? h("div", {class: "soft"}, "wider than ±2 %") : "", k.partial ? h("div", {class: "warn"}, k.partial) : ""),
+  badge(k.verdict_words) || "–", pText(k.p_difference_adjusted),
     pText(k.welch_p), digits(k.smallest_detectable_ratio, 4), k.median ? timeText(k.median.estimate) : "–",
     known(k.min) ? `${timeText(k.min)} – ${timeText(k.max)}` : "–", `${percentText(k.cv_within)} / ${percentText(k.cv_between)}`,
     k.unbatched ? timeText(k.unbatched.p95) : "–", `${digits(k.percent_of_compute)} / ${digits(k.percent_of_bandwidth)}`,
@@ -68,7 +72,7 @@ function samples(k) {
   };
   const rows = k.by_process.flatMap((process, i) => {
     const y = top + step * i;
-    return [s("text", {x: 0, y: y + 4}, `process ${process.process}`), s("line", {class: "row", x1: left, x2: left + width, y1: y, y2: y}),
+    return [s("text", {x: 0, y: y + 4}, `process ${process.process}${process.judged === false ? " *" : ""}`), s("line", {class: "row", x1: left, x2: left + width, y1: y, y2: y}),
       ...blocksOf(process).map((seconds) => s("circle", {class: "block", cx: x(seconds).toFixed(1), cy: y, r: 2.6})),
       s("line", {class: "middle", x1: x(process.seconds).toFixed(1), x2: x(process.seconds).toFixed(1), y1: y - 6, y2: y + 6})];
   });
@@ -76,7 +80,7 @@ function samples(k) {
     "aria-label": `Times of ${k.id} by process, from ${timeText(low)} to ${timeText(high)}`}, ...rows,
   s("text", {x: left, y: height - 6}, timeText(low)), s("text", {x: left + width, y: height - 6, "text-anchor": "end"}, timeText(high)));
   const hasBlocks = k.by_process.some((process) => blocksOf(process).length > 0);
-  return h("div", {}, plot, hasBlocks ? "" : h("p", {class: "soft"}, "Lines are the medians of processes. Their blocks are left out to keep this page "
+  return h("div", {}, plot, k.by_process.some((process) => process.judged === false) ? h("p", {class: "soft"}, "* after the look at which the cell is judged: not used.") : "", hasBlocks ? "" : h("p", {class: "soft"}, "Lines are the medians of processes. Their blocks are left out to keep this page "
     + "small: ", h("code", {}, "attnbench export STORE"), " gives every sample."), fold("as numbers", () => table([["process", "n"], ["median", "nowrap"], ["ratio to the baseline", "n"], ["blocks", "wide"]],
     k.by_process.map((process) => [String(process.process), timeText(process.seconds),
       known(process.log_ratio) ? digits(Math.exp(process.log_ratio)) : "–", blocksOf(process).map((b) => timeText(b)).join(", ") || "left out"]))));

@@ -23,6 +23,7 @@ const known = (value) => value !== null && value !== undefined;
 function digits(value, count = 3) {
   if (!known(value)) return "–";
   if (value === 0) return "0";
+  if (Math.abs(value) >= 1e6) return value.toExponential(count - 1);
   if (Math.abs(value) >= 10 ** count) return Math.round(value).toString();
   if (Math.abs(value) < 1e-3) return value.toExponential(count - 1);
   return Number(value).toPrecision(count);

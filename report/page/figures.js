@@ -1,10 +1,7 @@
 // Binds rows of the summary to the figure specifications and draws them. report/figures.py does the same for paper.
 
-function markOf(run) {
-  const marks = run.standing ? [run.standing] : [];
-  if (run.publishable === false) marks.push("NOT PUBLISHABLE: " + run.marks.join("; "));
-  return marks.join(". ");
-}
+/// What stands beside a machine and on its figures.
+const markOf = (run) => run.mark;
 
 /// As much of a mark as a panel has room for; it stands in full beside the machine's name.
 const shortMark = (mark) => (mark.length > 60 ? `${mark.slice(0, 59)}…` : mark);

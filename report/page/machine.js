@@ -24,7 +24,9 @@ function noise(run) {
   const n = run.noise;
   const columns = [["cell", ""], ["process", "n"], ["steal", "n"], ["pressure", "n"], ["switches / s", "n"], ["throttled", "n"], ["sentinel drift", "n"], ["rejected for", "wide"]];
   return h("div", {}, h("h4", {}, "Noise"), h("p", {}, `${n.rejected} of ${n.processes} processes were rejected and measured again. `
-    + "A rejected process is kept with its reason and enters no result."),
+    + "A rejected process is kept with its reason and enters no result: what is estimated is this machine when quiet."
+    + (run.rejected_effect ? ` With the ${run.rejected_effect.processes} of them that are complete, ${run.rejected_effect.changes.length} of ${
+      run.rejected_effect.verdicts} verdicts would be others.` : "")),
   n.reasons.length > 0 ? table([["reason, of the first such process", "wide"], ["processes", "n"]], n.reasons.map((r) => [r.reason, String(r.count)])) : "",
   fold("noise of every process", () => table(columns, n.by_process.map((p) => [id(p.cell_id), String(p.process), percentText(p.steal_share),
     percentText(p.pressure_share), digits(p.involuntary_switches_per_second), known(p.throttled_periods) ? String(p.throttled_periods) : "–",

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "analysis/claims/claim_answer.h"
@@ -94,6 +96,7 @@ struct KernelAnalysis {
 
   /// The quotient of the baseline's `seconds` and these. Absent without a measured baseline.
   std::optional<stats::Interval> ratio;
+  bool wide = false;  ///< publish: the ratio's half-width misses its target, stats::kRatioHalfWidth
   /// Against the baseline in its family (device, element type, scope of the run). Absent for the baseline, in
   /// published runs, and where the cell's verdicts are withheld.
   std::optional<stats::Judgement> judgement;
@@ -104,7 +107,8 @@ struct KernelAnalysis {
   WorkAnalysis work;
   std::optional<Accuracy> accuracy;
   std::optional<std::int64_t> peak_bytes, workspace_bytes;
-  std::vector<ProcessTimes> by_process;  ///< valid processes that have times of it; none in published runs
+  std::vector<ProcessTimes> by_process;  ///< judged processes that have times of it; none in published runs
+  std::vector<ProcessTimes> later;       ///< valid ones after the look at which the cell is judged: unused
 
   std::string id() const { return kernel.id(); }
   bool ok() const { return status == "ok"; }
@@ -113,15 +117,22 @@ struct KernelAnalysis {
 struct CellAnalysis {
   CellRecord cell;
   int valid_processes = 0;
+  /// All results are of the first so many of them: all, but in profile publish the largest planned look
+  /// reached.
+  int judged_processes = 0;
+  int rejected_processes = 0;                ///< that count in NoiseAnalysis::rejected
   std::vector<std::string> invalid_reasons;  ///< one an invalid process
   std::string baseline;                      ///< kernel id; empty when the cell has none
   /// The baseline against its alias, the same kernel as a second entry: the true ratio is 1. p values are
   /// adjusted over the cells of the run.
   std::optional<stats::AaCheck> aa;
-  std::string withheld;  ///< why there are no verdicts: "too noisy to publish", ...; empty when there are
-  /// Kernels that may be the fastest, best first; one alone is the winner. Empty where verdicts are withheld.
+  std::string withheld;  ///< why there are no verdicts: "too noisy to publish: ..", ..; empty when there are
+  /// Kernels that may be the fastest, best first; one alone is the winner (stats::find_best_sets; one family
+  /// for the run). Empty where verdicts are withheld.
   std::vector<std::string> best_set;
-  std::string fastest;  ///< the kernel with the highest ratio, shown to be so or not; empty without ratios
+  std::map<std::string, std::vector<std::string>>
+      best_of_mechanism;  ///< the same of each mechanism's kernels
+  std::string fastest;    ///< the kernel with the highest ratio, shown to be so or not; empty without ratios
   std::vector<KernelAnalysis> kernels;  ///< canonical order
 
   /// N: the number of keys, in prefill also that of queries.
@@ -181,10 +192,22 @@ struct ProcessNoise {
   nlohmann::json noise;  ///< as recorded
 };
 struct NoiseAnalysis {
-  int processes = 0;  ///< that count: interrupted and re-planned ones do not
-  int rejected = 0;
-  std::vector<NoiseReason> reasons;      ///< of all that are invalid
+  int processes = 0;                     ///< that count: interrupted and re-planned ones do not
+  int rejected = 0;                      ///< of these, invalid
+  int interrupted = 0;                   ///< or re-planned
+  std::vector<NoiseReason> reasons;      ///< of the rejected
   std::vector<ProcessNoise> by_process;  ///< all
+};
+
+/// What the noise guard's rejections did to the verdicts.
+struct RejectedEffect {
+  int processes = 0;  ///< rejected ones that have all blocks of all kernels
+  int verdicts = 0;   ///< given with or without them
+  struct Change {
+    std::string cell_id, kernel_id;
+    std::optional<stats::Verdict> without, with;  ///< absent: withheld
+  };
+  std::vector<Change> changes;  ///< verdicts that are others where these processes are judged as well
 };
 
 /// One measured ceiling.
@@ -207,8 +230,14 @@ struct LayerEffect {
   stats::Interval share;
   std::optional<stats::Interval> core_gain, layer_gain;  ///< ratios to the baseline
   std::optional<stats::Verdict> core_verdict, layer_verdict;
+  double core_margin_ratio = 1, layer_margin_ratio = 1;  ///< of EQUIVALENT
   std::optional<bool> differs;  ///< both resolved and not the same; absent where either is withheld
 };
+
+/// Whether results of a run in profile publish may be cited.
+enum class Publishable : std::uint8_t { yes, in_part, no };
+/// "yes", "in part", "no".
+std::string_view to_string(Publishable publishable);
 
 /// One run: one machine, one build.
 struct RunAnalysis {
@@ -217,11 +246,13 @@ struct RunAnalysis {
   std::string machine;     ///< label; " (2)", " (3)".. where an earlier run has the same
   bool published = false;  ///< means only, no variance
   std::string standing;    ///< "orientation: 3 processes, not for publication"; empty for profile publish
-  std::optional<bool> publishable;  ///< absent where the profile is not publish
-  std::vector<std::string> marks;   ///< why not publishable
+  std::optional<Publishable> publishable;  ///< absent where the profile is not publish
+  std::vector<std::string> marks;          ///< why not, or which cells not and why
+  std::string mark;    ///< what stands beside the machine and on every figure; may be empty
   std::string common;  ///< what all groups share: "cpu, prefill, hot caches, batch 1, 8 heads, .."
   std::string measured_from, measured_to;  ///< start of the first and last process; empty where not known
   NoiseAnalysis noise;
+  std::optional<RejectedEffect> rejected_effect;  ///< absent where no rejected process is complete
   std::vector<CeilingRow> ceilings;
   std::vector<GroupAnalysis> groups;  ///< in the order of the run's cells
   std::vector<LayerEffect> layer_effect;

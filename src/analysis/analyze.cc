@@ -21,7 +21,7 @@ std::vector<CellInput> inputs_of(const RunContents& contents) {
   std::map<std::string, std::size_t> index;
   for (const auto& cell : contents.cells) {
     index[cell.cell_id] = inputs.size();
-    inputs.push_back({contents.run, cell, {}, {}, {}});
+    inputs.push_back({contents.run, cell, {}, {}, {}, false});
   }
   const auto sort_in = [&](const auto& records, auto member) {
     for (const auto& record : records) {
@@ -35,11 +35,54 @@ std::vector<CellInput> inputs_of(const RunContents& contents) {
   return inputs;
 }
 
-RunAnalysis analyze_run(const RunContents& contents) {
+/// Times, ratios and verdicts of all cells.
+RunAnalysis judged_run(const RunContents& contents, bool with_rejected) {
   RunAnalysis run;
   run.run = contents.run;
   run.published = contents.run.profile == "published";
+  AaLogs aa_logs;
+  std::vector<CellAnalysis> cells;
+  for (auto& input : inputs_of(contents)) {
+    input.with_rejected = with_rejected;
+    cells.push_back(analyze_cell(input, aa_logs[input.cell.cell_id]));
+  }
+  auto grouped = group_cells(std::move(cells));
+  run.common = std::move(grouped.common);
+  run.groups = std::move(grouped.groups);
+  judge(run, aa_logs);
+  return run;
+}
+
+/// Verdicts with the rejected processes beside those without.
+std::optional<RejectedEffect> rejected_effect(const RunContents& contents, const RunAnalysis& run) {
+  if (run.published || std::none_of(contents.processes.begin(), contents.processes.end(), is_rejected))
+    return std::nullopt;
+  const auto other = judged_run(contents, true);
+  RejectedEffect effect;
+  const auto verdict_of = [](const KernelAnalysis& kernel) {
+    return kernel.judgement ? std::optional(kernel.judgement->verdict) : std::nullopt;
+  };
+  for (std::size_t g = 0; g < run.groups.size(); ++g) {
+    for (std::size_t c = 0; c < run.groups[g].cells.size(); ++c) {
+      const auto& cell = run.groups[g].cells[c];
+      const auto& with = other.groups[g].cells[c];
+      effect.processes += with.judged_processes - cell.judged_processes;
+      for (std::size_t k = 0; k < cell.kernels.size(); ++k) {
+        const RejectedEffect::Change change{cell.cell.cell_id, cell.kernels[k].id(),
+                                            verdict_of(cell.kernels[k]), verdict_of(with.kernels[k])};
+        effect.verdicts += change.without || change.with;
+        if (change.without != change.with) effect.changes.push_back(change);
+      }
+    }
+  }
+  if (effect.processes == 0) return std::nullopt;
+  return effect;
+}
+
+RunAnalysis analyze_run(const RunContents& contents) {
+  auto run = judged_run(contents, false);
   run.noise = summarize_noise(contents);
+  run.rejected_effect = rejected_effect(contents, run);
   for (const auto& process : contents.processes) {
     const auto& at = process.started_utc;
     if (at.empty()) continue;
@@ -47,14 +90,6 @@ RunAnalysis analyze_run(const RunContents& contents) {
     run.measured_to = std::max(run.measured_to, at);
   }
   run.ceilings = ceiling_rows(contents.run);
-  AaLogs aa_logs;
-  std::vector<CellAnalysis> cells;
-  for (const auto& input : inputs_of(contents))
-    cells.push_back(analyze_cell(input, aa_logs[input.cell.cell_id]));
-  auto grouped = group_cells(std::move(cells));
-  run.common = std::move(grouped.common);
-  run.groups = std::move(grouped.groups);
-  judge(run, aa_logs);
   for (auto& group : run.groups) {
     group.series = analyze_series(group, run.published);
     group.recommendation = recommend(group);

@@ -7,10 +7,13 @@
 #include <map>
 
 #include "analysis/kernel_work.h"
+#include "analysis/looks.h"
 #include "analysis/process_times.h"
+#include "analysis/standing.h"
 #include "stats/cv_interval.h"
 #include "stats/power.h"
 #include "stats/process_value.h"
+#include "stats/target_width.h"
 #include "stats/variance_components.h"
 #include "stats/welch.h"
 
@@ -121,9 +124,50 @@ std::string partial(std::span<const ProcessBlocks> processes, const std::string&
   return whole == std::ssize(processes) ? "" : fmt::format("in {} of {} processes", whole, processes.size());
 }
 
-void add_times(KernelAnalysis& k, const CellInput& input, std::span<const ProcessBlocks> valid,
+/// A cell's processes, by their number.
+struct Processes {
+  std::vector<ProcessBlocks> judged, later;
+};
+
+/// Whether a rejected process was measured to its end: all that a judged one has.
+bool is_complete(const ProcessBlocks& process, const ProcessBlocks& judged) {
+  return std::all_of(judged.times.begin(), judged.times.end(), [&](const auto& kernel) {
+    const auto own = process.times.find(kernel.first);
+    return own != process.times.end() && own->second.size() == kernel.second.size();
+  });
+}
+
+Processes processes_of(const CellInput& input, CellAnalysis& result) {
+  Processes all;
+  std::vector<ProcessBlocks> rejected;
+  for (const auto* process : input.processes) {
+    if (process->valid) {
+      all.judged.push_back(blocks_of(*process));
+      continue;
+    }
+    result.invalid_reasons.push_back(process->reason);
+    if (!is_rejected(*process)) continue;
+    ++result.rejected_processes;
+    rejected.push_back(blocks_of(*process));
+  }
+  std::stable_sort(all.judged.begin(), all.judged.end(),
+                   [](const auto& a, const auto& b) { return a.process < b.process; });
+  result.valid_processes = static_cast<int>(all.judged.size());
+  result.judged_processes = judged_processes(input.run, result.valid_processes);
+  all.later.assign(all.judged.begin() + result.judged_processes, all.judged.end());
+  all.judged.resize(static_cast<std::size_t>(result.judged_processes));
+  if (!input.with_rejected || all.judged.empty()) return all;
+  for (auto& process : rejected) {
+    if (is_complete(process, all.judged.front())) all.judged.push_back(std::move(process));
+  }
+  result.judged_processes = static_cast<int>(all.judged.size());
+  return all;
+}
+
+void add_times(KernelAnalysis& k, const CellInput& input, const Processes& processes,
                std::span<const ProcessTimes> baseline_times, const std::string& baseline) {
-  k.by_process = times_of(valid, baseline, k.id());
+  k.by_process = times_of(processes.judged, baseline, k.id());
+  k.later = times_of(processes.later, baseline, k.id());
   k.processes = static_cast<int>(k.by_process.size());
   if (k.by_process.empty()) {
     k.status = "not measured";
@@ -134,10 +178,11 @@ void add_times(KernelAnalysis& k, const CellInput& input, std::span<const Proces
   const auto logs = log_ratios(k.by_process);
   if (!logs.empty()) k.ratio = stats::ratio_interval(logs);
   if (input.run.profile == "published") return;
-  k.partial = partial(valid, k.id());
+  k.partial = partial(processes.judged, k.id());
   add_spread(k);
-  k.unbatched = unbatched_times(valid, k.id());
+  k.unbatched = unbatched_times(processes.judged, k.id());
   if (k.kernel.is_baseline || logs.size() < 2) return;
+  k.wide = input.run.profile == "publish" && stats::relative_half_width(*k.ratio) > stats::kRatioHalfWidth;
   k.welch_p =
       stats::welch_difference(process_seconds(baseline_times), process_seconds(k.by_process)).two_sided_p();
   const double log_sd = stats::standard_deviation(logs);
@@ -150,14 +195,7 @@ void add_times(KernelAnalysis& k, const CellInput& input, std::span<const Proces
 CellAnalysis analyze_cell(const CellInput& input, std::vector<double>& aa_logs) {
   CellAnalysis result;
   result.cell = input.cell;
-  std::vector<ProcessBlocks> valid;
-  for (const auto* process : input.processes) {
-    if (process->valid)
-      valid.push_back(blocks_of(*process));
-    else
-      result.invalid_reasons.push_back(process->reason);
-  }
-  result.valid_processes = static_cast<int>(valid.size());
+  const auto processes = processes_of(input, result);
 
   std::string usable_baseline;
   for (const auto& kernel : input.cell.kernels) {
@@ -165,8 +203,8 @@ CellAnalysis analyze_cell(const CellInput& input, std::vector<double>& aa_logs) 
     result.baseline = kernel.id();
     if (!trouble_of(input, kernel)) usable_baseline = result.baseline;
   }
-  const auto baseline_times = times_of(valid, usable_baseline, usable_baseline);
-  aa_logs = log_ratios(times_of(valid, usable_baseline, kAliasKey));
+  const auto baseline_times = times_of(processes.judged, usable_baseline, usable_baseline);
+  aa_logs = log_ratios(times_of(processes.judged, usable_baseline, kAliasKey));
 
   const auto ceilings = stored_ceilings(input.run, input.cell.threads);
   for (const auto& kernel : input.cell.kernels) {
@@ -177,7 +215,7 @@ CellAnalysis analyze_cell(const CellInput& input, std::vector<double>& aa_logs) 
       k.status = why->status;
       k.reason = why->reason;
     } else {
-      add_times(k, input, valid, baseline_times, usable_baseline);
+      add_times(k, input, processes, baseline_times, usable_baseline);
     }
     add_verification(k, input);
     const auto seconds = k.seconds ? std::optional(k.seconds->estimate) : std::nullopt;

@@ -7,10 +7,15 @@
 #include <stdexcept>
 #include <tuple>
 
+#include "analysis/format.h"
+#include "analysis/looks.h"
 #include "analysis/process_times.h"
 #include "stats/best_set.h"
 
 namespace attnbench {
+
+bool is_ranked(const KernelAnalysis& kernel) { return kernel.ratio && kernel.partial.empty(); }
+
 namespace {
 
 void check_alias(RunAnalysis& run, const AaLogs& aa_logs) {
@@ -28,30 +33,48 @@ void check_alias(RunAnalysis& run, const AaLogs& aa_logs) {
   for (std::size_t i = 0; i < cells.size(); ++i) cells[i]->aa = checks[i];
 }
 
-std::string why_withheld(const RunAnalysis& run, const CellAnalysis& cell) {
+/// Why the A/A check of a cell allows no verdicts, in a run that asks for them.
+std::string why_noisy(const RunAnalysis& run, const CellAnalysis& cell, std::size_t alias_processes) {
+  if (!cell.aa) return "no A/A alias";
+  const auto judged = static_cast<std::size_t>(cell.judged_processes);
+  if (alias_processes < judged) return fmt::format("A/A in {} of {} processes", alias_processes, judged);
+  if (cell.aa->equivalent) return "";
+  return fmt::format("too noisy{}: A/A not shown to lie within {}",
+                     run.run.profile == "publish" ? " to publish" : "", margin_text(cell.aa->margin_ratio));
+}
+
+std::string why_withheld(const RunAnalysis& run, const CellAnalysis& cell, std::size_t alias_processes) {
   if (run.published) return "no variance published";
-  if (cell.valid_processes < stats::kFewestProcesses) {
-    return fmt::format("too few processes: {}, verdicts need {}", cell.valid_processes,
+  if (cell.judged_processes < stats::kFewestProcesses) {
+    return fmt::format("too few processes: {}, verdicts need {}", cell.judged_processes,
                        stats::kFewestProcesses);
   }
   const auto* baseline = cell.find(cell.baseline);
-  if (baseline != nullptr && !baseline->partial.empty())
-    return fmt::format("the baseline is {}", baseline->partial);
-  const bool gated = run.run.profile == "publish";
-  return gated && !(cell.aa && cell.aa->equivalent) ? "too noisy to publish" : "";
+  if (baseline == nullptr || !baseline->ok()) return "no measured baseline";
+  if (!baseline->partial.empty()) return fmt::format("the baseline is {}", baseline->partial);
+  if (run.run.profile == "publish") {
+    const auto looks = planned_looks(run.run);
+    if (looks.empty()) return "the plan names no looks";
+    if (cell.judged_processes < looks.front()) {
+      return fmt::format("{} of at least {} processes", cell.judged_processes, looks.front());
+    }
+  }
+  return why_noisy(run, cell, alias_processes);
 }
 
 /// A verdict and the times printed beside it are one estimate: anything else is an error of this program.
 void require_consistent(const CellAnalysis& cell, const KernelAnalysis& kernel) {
   const auto& judged = *kernel.judgement;
-  const double quotient = cell.find(cell.baseline)->seconds->estimate / kernel.seconds->estimate;
-  const bool agrees = std::abs(std::log(quotient / judged.ratio.estimate)) < 1e-9;
-  const bool contradicts = (judged.verdict == stats::Verdict::kFaster && quotient < 1) ||
-                           (judged.verdict == stats::Verdict::kSlower && quotient > 1);
+  const double log_quotient =
+      std::log(cell.find(cell.baseline)->seconds->estimate) - std::log(kernel.seconds->estimate);
+  const double log_ratio = std::log(judged.ratio.estimate);  // infinite where the ratio is out of range
+  const bool agrees = !std::isfinite(log_ratio) || std::abs(log_quotient - log_ratio) < 1e-9;
+  const bool contradicts = (judged.verdict == stats::Verdict::kFaster && log_quotient < 0) ||
+                           (judged.verdict == stats::Verdict::kSlower && log_quotient > 0);
   if (agrees && !contradicts) return;
   throw std::logic_error(fmt::format("{}: {} is {} at ratio {}, but its times give {}", cell.cell.cell_id,
                                      kernel.id(), stats::to_string(judged.verdict), judged.ratio.estimate,
-                                     quotient));
+                                     std::exp(log_quotient)));
 }
 
 /// Withheld comparisons stay in their family: leaving them out could help the others.
@@ -82,6 +105,56 @@ void judge_families(RunAnalysis& run) {
   }
 }
 
+/// The best set of some kernels of a cell, and where it is to stand.
+struct Statement {
+  const CellAnalysis* cell;
+  std::vector<const KernelAnalysis*> kernels;
+  std::vector<std::string>* best_set;
+};
+
+std::vector<Statement> statements_of(RunAnalysis& run) {
+  std::vector<Statement> statements;
+  for (auto& group : run.groups) {
+    for (auto& cell : group.cells) {
+      Statement of_all{&cell, {}, &cell.best_set};
+      std::map<std::string, Statement> of_mechanisms;
+      for (const auto& kernel : cell.kernels) {
+        if (!is_ranked(kernel)) continue;
+        of_all.kernels.push_back(&kernel);
+        const auto& mechanism = kernel.kernel.mechanism;
+        auto& statement =
+            of_mechanisms.try_emplace(mechanism, Statement{&cell, {}, &cell.best_of_mechanism[mechanism]})
+                .first->second;
+        statement.kernels.push_back(&kernel);
+      }
+      if (!of_all.kernels.empty()) statements.push_back(std::move(of_all));
+      for (auto& [mechanism, statement] : of_mechanisms) statements.push_back(std::move(statement));
+    }
+  }
+  return statements;
+}
+
+/// One family for the run, in which withheld cells stay; a kernel alone is no statement.
+void find_best(RunAnalysis& run) {
+  auto statements = statements_of(run);
+  for (auto& statement : statements) {
+    if (statement.kernels.size() == 1 && statement.cell->withheld.empty())
+      statement.best_set->push_back(statement.kernels[0]->id());
+  }
+  std::erase_if(statements, [](const auto& statement) { return statement.kernels.size() < 2; });
+  std::vector<stats::Contest> contests;
+  for (const auto& statement : statements) {
+    auto& contest = contests.emplace_back();
+    for (const auto* kernel : statement.kernels) contest.push_back(log_ratios(kernel->by_process));
+  }
+  const auto sets = stats::find_best_sets(contests);
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    if (!statements[i].cell->withheld.empty()) continue;
+    for (const auto member : sets[i].members)
+      statements[i].best_set->push_back(statements[i].kernels[member]->id());
+  }
+}
+
 std::string fastest_of(const CellAnalysis& cell) {
   const KernelAnalysis* best = nullptr;
   for (const auto& kernel : cell.kernels) {
@@ -93,40 +166,16 @@ std::string fastest_of(const CellAnalysis& cell) {
 
 }  // namespace
 
-std::vector<std::string> best_set_of(std::span<const KernelAnalysis* const> kernels) {
-  std::map<int, std::size_t> counts;  // processes that have the ratio, and how many kernels have it there
-  for (const auto* kernel : kernels) {
-    for (const auto& process : kernel->by_process) counts[process.process] += process.log_ratio.has_value();
-  }
-  std::vector<std::vector<double>> logs;
-  for (const auto* kernel : kernels) {
-    auto& list = logs.emplace_back();
-    for (const auto& process : kernel->by_process) {
-      if (counts[process.process] == kernels.size()) list.push_back(*process.log_ratio);
-    }
-  }
-  if (logs.empty() || logs[0].empty()) return {};
-  std::vector<std::string> ids;
-  for (const auto member : stats::find_best_set(logs).members) ids.push_back(kernels[member]->id());
-  return ids;
-}
-
-bool is_ranked(const KernelAnalysis& kernel) { return kernel.ratio && kernel.partial.empty(); }
-
 void judge(RunAnalysis& run, const AaLogs& aa_logs) {
   check_alias(run, aa_logs);
   for (auto& group : run.groups) {
     for (auto& cell : group.cells) {
-      cell.withheld = why_withheld(run, cell);
+      const auto logs = aa_logs.find(cell.cell.cell_id);
+      cell.withheld = why_withheld(run, cell, logs == aa_logs.end() ? 0 : logs->second.size());
       cell.fastest = fastest_of(cell);
-      if (!cell.withheld.empty()) continue;
-      std::vector<const KernelAnalysis*> ranked;
-      for (const auto& kernel : cell.kernels) {
-        if (is_ranked(kernel)) ranked.push_back(&kernel);
-      }
-      cell.best_set = best_set_of(ranked);
     }
   }
+  find_best(run);
   judge_families(run);
 }
 

@@ -10,7 +10,15 @@ TimeUnit unit_for(double seconds) {
   return {"us", 1e6};
 }
 
+namespace {
+
+/// From here on digits tell nothing and would fill the line.
+constexpr double kTooManyDigits = 999'999.5;
+
+}  // namespace
+
 std::string three_digits(double value) {
+  if (value >= kTooManyDigits) return fmt::format("{:.3g}", value);
   // The bounds are where rounding would carry into a fourth digit.
   const int decimals = value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : 3;
   return fmt::format("{:.{}f}", value, decimals);
@@ -19,10 +27,12 @@ std::string three_digits(double value) {
 std::string half_width_percent(const stats::Interval& interval) {
   if (!interval.is_bounded()) return "-";
   const double percent = (interval.high - interval.low) / 2 / interval.estimate * 100;
+  if (!(percent < 999.5)) return ">999";
   return fmt::format("{:.{}f}", percent, percent >= 9.95 ? 0 : 1);
 }
 
 std::string ratio_text(double ratio) {
+  if (ratio >= kTooManyDigits || (ratio > 0 && ratio < 0.0005)) return fmt::format("{:.3g}", ratio);
   const int decimals = ratio >= 99.95 ? 0 : ratio >= 9.995 ? 1 : ratio >= 0.0995 ? 2 : 3;
   return fmt::format("{:.{}f}", ratio, decimals);
 }
@@ -30,6 +40,17 @@ std::string ratio_text(double ratio) {
 std::string range_text(const stats::Interval& ratio) {
   if (!ratio.is_bounded()) return "-";
   return fmt::format("{}-{}", ratio_text(ratio.low), ratio_text(ratio.high));
+}
+
+std::string margin_text(double margin_ratio) { return fmt::format("{:.3g} %", 100 * (margin_ratio - 1)); }
+
+std::string verdict_text(stats::Verdict verdict, double margin_ratio) {
+  const auto words = std::string(stats::to_string(verdict));
+  return verdict == stats::Verdict::kEquivalent ? words + " ±" + margin_text(margin_ratio) : words;
+}
+
+std::string verdict_text(const stats::Judgement& judgement) {
+  return verdict_text(judgement.verdict, judgement.margin_ratio);
 }
 
 }  // namespace attnbench

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "stats/intervals.h"
+#include "stats/verdicts.h"
 
 namespace attnbench {
 
@@ -14,13 +15,19 @@ struct TimeUnit {
 /// us, ms or s, such that the given time is at least 1 of it where possible.
 TimeUnit unit_for(double seconds);
 
-/// Three significant digits, whole numbers from 100 on: "0.871", "12.3", "6914".
+/// Three significant digits, whole numbers from 100 on: "0.871", "12.3", "6914"; "1e+300" from a million on.
 std::string three_digits(double value);
-/// Half the interval's width in percent of the estimate, "1.2", "15"; "-" where it is unbounded.
+/// Half the interval's width in percent of the estimate, "1.2", "15", ">999"; "-" where it is unbounded.
 std::string half_width_percent(const stats::Interval& interval);
-/// "0.87", "5.70", "12.3".
+/// "0.87", "5.70", "12.3"; "1e+300" from a million on, "1e-30" below 0.0005.
 std::string ratio_text(double ratio);
 /// "0.85-0.89"; "-" where it is unbounded.
 std::string range_text(const stats::Interval& ratio);
+
+/// "2 %", of a margin of equivalence.
+std::string margin_text(double margin_ratio);
+/// "FASTER", "EQUIVALENT ±2 %": with the margin that it was tested against.
+std::string verdict_text(stats::Verdict verdict, double margin_ratio);
+std::string verdict_text(const stats::Judgement& judgement);
 
 }  // namespace attnbench

@@ -41,6 +41,8 @@ void add_effects(std::vector<LayerEffect>& effects, const GroupAnalysis& core_gr
     effect.layer_gain = inside->ratio;
     effect.core_verdict = verdict_of(alone);
     effect.layer_verdict = verdict_of(*inside);
+    if (alone.judgement) effect.core_margin_ratio = alone.judgement->margin_ratio;
+    if (inside->judgement) effect.layer_margin_ratio = inside->judgement->margin_ratio;
     effect.differs = differ(effect.core_verdict, effect.layer_verdict);
     effects.push_back(std::move(effect));
   }

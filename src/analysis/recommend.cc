@@ -34,20 +34,30 @@ std::string advice(const CellAnalysis& cell, const Kernels& kernels, const std::
   return fmt::format("none of {} is shown to be the fastest. {}: {}.", tied, best.id(), speed);
 }
 
+/// Kernels with a time that take no part, with the reason; of one mechanism where it is named.
+std::string not_ranked(const CellAnalysis& cell, const std::string& mechanism) {
+  std::vector<std::string> list;
+  for (const auto& kernel : cell.kernels) {
+    const bool asked = mechanism.empty() || kernel.kernel.mechanism == mechanism;
+    if (asked && !kernel.partial.empty()) list.push_back(fmt::format("{} ({})", kernel.id(), kernel.partial));
+  }
+  return list.empty() ? "" : fmt::format(" Not ranked: {}.", fmt::join(list, ", "));
+}
+
 void add(std::vector<Recommendation>& list, const CellAnalysis& cell, const std::string& mechanism,
-         const Kernels& kernels) {
+         const Kernels& kernels, const std::vector<std::string>& best_set) {
   if (kernels.empty()) return;
   Recommendation r;
   r.seqlen = cell.seqlen();
   r.mechanism = mechanism;
-  if (cell.withheld.empty()) r.best_set = best_set_of(kernels);
+  r.best_set = best_set;
   const auto* best = *std::max_element(kernels.begin(), kernels.end(), [](const auto* a, const auto* b) {
     return a->ratio->estimate < b->ratio->estimate;
   });
   if (!r.best_set.empty()) best = cell.find(r.best_set.front());
   r.ratio = best->ratio;
-  r.sentence = fmt::format("At N = {},{} {}", r.seqlen, mechanism.empty() ? "" : " for " + mechanism + ",",
-                           advice(cell, kernels, r.best_set, *best));
+  r.sentence = fmt::format("At N = {},{} {}{}", r.seqlen, mechanism.empty() ? "" : " for " + mechanism + ",",
+                           advice(cell, kernels, r.best_set, *best), not_ranked(cell, mechanism));
   list.push_back(std::move(r));
 }
 
@@ -69,12 +79,12 @@ std::vector<Recommendation> recommend(const GroupAnalysis& group) {
       if (mechanisms.empty() || mechanisms.back() != kernel.kernel.mechanism)
         mechanisms.push_back(kernel.kernel.mechanism);
     }
-    add(list, cell, "", ranked);
+    add(list, cell, "", ranked, cell.best_set);
     for (const auto& mechanism : mechanisms) {
       Kernels of_it;
       std::copy_if(ranked.begin(), ranked.end(), std::back_inserter(of_it),
                    [&](const auto* kernel) { return kernel->kernel.mechanism == mechanism; });
-      add(list, cell, mechanism, of_it);
+      add(list, cell, mechanism, of_it, cell.best_of_mechanism.at(mechanism));
     }
   }
   return list;

@@ -13,23 +13,12 @@ namespace {
 /// Of the processes that count; more is too noisy to publish.
 constexpr double kMostRejected = 0.2;
 
-bool counts(const ProcessRecord& process) {
-  return process.valid || (process.reason != "interrupted" && !process.reason.starts_with("re-planned"));
-}
-
-/// The first number of processes at which a cell may stop; 0 where the plan does not say.
-int fewest_planned(const RunRecord& run) {
-  const nlohmann::json::json_pointer looks("/profile/processes");
-  if (!run.plan.is_object() || !run.plan.contains(looks)) return 0;
-  const auto& list = run.plan.at(looks);
-  return list.is_array() && !list.empty() && list[0].is_number_integer() ? list[0].get<int>() : 0;
-}
-
 std::string name_of(const GroupAnalysis& group, const CellAnalysis& cell) {
   return fmt::format("{}, N = {}", group.heading, cell.seqlen());
 }
 
-std::vector<std::string> marks_of(const RunAnalysis& run) {
+/// What makes the whole run not publishable.
+std::vector<std::string> marks_of_run(const RunAnalysis& run) {
   std::vector<std::string> marks;
   const auto& noise = run.noise;
   if (noise.rejected > kMostRejected * noise.processes) {
@@ -37,13 +26,8 @@ std::vector<std::string> marks_of(const RunAnalysis& run) {
                                 noise.processes, 100 * kMostRejected));
   }
   if (run.run.environment.value("noise_guard", "on") == "off") marks.emplace_back("noise guard off");
-  const int planned = fewest_planned(run.run);
   for (const auto& group : run.groups) {
     for (const auto& cell : group.cells) {
-      if (cell.valid_processes < std::max(planned, 1)) {
-        marks.push_back(fmt::format("{}: {} of at least {} processes", name_of(group, cell),
-                                    cell.valid_processes, std::max(planned, 1)));
-      }
       if (cell.aa && cell.aa->fails_gate) {
         marks.push_back(fmt::format("{}: the baseline against itself gives {}, 95 % CI {}",
                                     name_of(group, cell), ratio_text(cell.aa->ratio.estimate),
@@ -54,12 +38,42 @@ std::vector<std::string> marks_of(const RunAnalysis& run) {
   return marks;
 }
 
+/// The cells that are not, each with its reason.
+std::vector<std::string> marks_of_cells(const RunAnalysis& run) {
+  std::vector<std::string> marks;
+  for (const auto& group : run.groups) {
+    for (const auto& cell : group.cells) {
+      if (!cell.withheld.empty()) marks.push_back(fmt::format("{}: {}", name_of(group, cell), cell.withheld));
+    }
+  }
+  return marks;
+}
+
+void set_publishable(RunAnalysis& run) {
+  const auto of_run = marks_of_run(run);
+  const auto of_cells = marks_of_cells(run);
+  std::size_t cells = 0;
+  for (const auto& group : run.groups) cells += group.cells.size();
+  run.marks = of_run;
+  run.marks.insert(run.marks.end(), of_cells.begin(), of_cells.end());
+  if (!of_run.empty() || of_cells.size() == cells) {
+    run.publishable = Publishable::no;
+    run.mark = fmt::format("NOT PUBLISHABLE: {}", fmt::join(run.marks, "; "));
+  } else if (!of_cells.empty()) {
+    run.publishable = Publishable::in_part;
+    run.mark = fmt::format("PUBLISHABLE IN PART: {} of {} cells, not {}", cells - of_cells.size(), cells,
+                           fmt::join(of_cells, "; not "));
+  } else {
+    run.publishable = Publishable::yes;
+  }
+}
+
 std::string standing_of(const RunAnalysis& run) {
   if (run.published) return "published means, no variance published";
   if (run.run.profile == "publish") return {};
   std::vector<int> processes;
   for (const auto& group : run.groups) {
-    for (const auto& cell : group.cells) processes.push_back(cell.valid_processes);
+    for (const auto& cell : group.cells) processes.push_back(cell.judged_processes);
   }
   const auto [fewest, most] = std::minmax_element(processes.begin(), processes.end());
   const int low = processes.empty() ? 0 : *fewest;
@@ -72,15 +86,33 @@ std::string standing_of(const RunAnalysis& run) {
 
 }  // namespace
 
+std::string_view to_string(Publishable publishable) {
+  switch (publishable) {
+    case Publishable::yes:
+      return "yes";
+    case Publishable::in_part:
+      return "in part";
+    case Publishable::no:
+      break;
+  }
+  return "no";
+}
+
+bool is_rejected(const ProcessRecord& process) {
+  return !process.valid && process.reason != "interrupted" && !process.reason.starts_with("re-planned");
+}
+
 NoiseAnalysis summarize_noise(const RunContents& contents) {
   NoiseAnalysis noise;
   std::map<std::string, NoiseReason> reasons;  // by their words before the first number
   for (const auto& process : contents.processes) {
     noise.by_process.push_back(
         {process.cell_id, process.process, process.valid, process.reason, process.noise});
-    noise.processes += counts(process);
-    if (process.valid) continue;
-    noise.rejected += counts(process);
+    const bool rejected = is_rejected(process);
+    noise.processes += process.valid || rejected;
+    noise.interrupted += !process.valid && !rejected;
+    if (!rejected) continue;
+    ++noise.rejected;
     auto& kind = reasons[process.reason.substr(0, process.reason.find_first_of("0123456789"))];
     if (++kind.count == 1) {
       kind.reason = process.reason;
@@ -93,9 +125,8 @@ NoiseAnalysis summarize_noise(const RunContents& contents) {
 
 void set_standing(RunAnalysis& run) {
   run.standing = standing_of(run);
-  if (run.run.profile != "publish") return;
-  run.marks = marks_of(run);
-  run.publishable = run.marks.empty();
+  run.mark = run.standing;
+  if (run.run.profile == "publish") set_publishable(run);
 }
 
 }  // namespace attnbench

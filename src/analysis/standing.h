@@ -4,10 +4,13 @@
 
 namespace attnbench {
 
+/// Invalid, and not because it was interrupted or planned again: the one meaning of "rejected".
+bool is_rejected(const ProcessRecord& process);
+
 /// Which processes were rejected and why.
 NoiseAnalysis summarize_noise(const RunContents& contents);
 
-/// Sets standing, publishable and marks; after judge() and summarize_noise().
+/// Sets standing, publishable, marks and mark; after judge() and summarize_noise().
 void set_standing(RunAnalysis& run);
 
 }  // namespace attnbench

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "analysis/claims/claim_json.h"
+#include "analysis/format.h"
 #include "analysis/json_values.h"
 #include "analysis/tables.h"
 
@@ -27,12 +28,19 @@ json blocks_json(const std::vector<double>& blocks) {
   return list_json(blocks, [](double seconds) { return std::stod(fmt::format("{:.6g}", seconds)); });
 }
 
-json process_json(const ProcessTimes& p) {
+json process_json(const ProcessTimes& p, bool judged) {
   return {{"process", p.process},
+          {"judged", judged},
           {"seconds", p.seconds},
           {"mean_seconds", p.mean_seconds},
           {"log_ratio", value_json(p.log_ratio)},
           {"blocks", blocks_json(p.blocks)}};
+}
+
+json processes_json(const KernelAnalysis& k) {
+  auto list = list_json(k.by_process, [](const auto& p) { return process_json(p, true); });
+  for (const auto& p : k.later) list.push_back(process_json(p, false));
+  return list;
 }
 
 json median_json(const std::optional<stats::MedianInterval>& median) {
@@ -59,7 +67,9 @@ void add_statistics(json& out, const KernelAnalysis& k) {
   out["icc"] = spread(&Spread::icc);
   out["design_effect"] = spread(&Spread::design_effect);
   out["ratio"] = interval_json(k.ratio);
+  out["wide"] = k.wide;
   out["verdict"] = k.judgement ? json(stats::to_string(k.judgement->verdict)) : json();
+  out["verdict_words"] = k.judgement ? json(verdict_text(*k.judgement)) : json();
   out["p_difference_adjusted"] = judged(&stats::Judgement::difference_p_adjusted);
   out["p_equivalence_adjusted"] = judged(&stats::Judgement::equivalence_p_adjusted);
   out["welch_p"] = value_json(k.welch_p);
@@ -91,7 +101,7 @@ json kernel_json(const KernelAnalysis& k) {
               {"percent_of_bandwidth", value_json(k.work.percent_of_bandwidth)},
               {"peak_bytes", value_json(k.peak_bytes)},
               {"workspace_bytes", value_json(k.workspace_bytes)},
-              {"by_process", list_json(k.by_process, process_json)}};
+              {"by_process", processes_json(k)}};
   add_statistics(out, k);
   out["accuracy"] = k.accuracy ? json{{"max_error", k.accuracy->max_error},
                                       {"plain_error", k.accuracy->plain_error},
@@ -104,6 +114,7 @@ json aa_json(const std::optional<stats::AaCheck>& aa) {
   if (!aa) return {};
   return {{"ratio", interval_json(aa->ratio)},
           {"p_adjusted", aa->p_adjusted},
+          {"margin_ratio", aa->margin_ratio},
           {"fails_gate", aa->fails_gate},
           {"equivalent", aa->equivalent}};
 }
@@ -114,6 +125,8 @@ json cell_json(const CellAnalysis& c) {
           {"seqlen_q", c.cell.shape.seqlen_q},
           {"baseline", c.baseline},
           {"valid_processes", c.valid_processes},
+          {"judged_processes", c.judged_processes},
+          {"rejected_processes", c.rejected_processes},
           {"invalid_reasons", c.invalid_reasons},
           {"aa", aa_json(c.aa)},
           {"withheld", c.withheld},
@@ -183,6 +196,7 @@ json group_json(const GroupAnalysis& g) {
 json noise_json(const NoiseAnalysis& noise) {
   return {{"processes", noise.processes},
           {"rejected", noise.rejected},
+          {"interrupted", noise.interrupted},
           {"reasons", list_json(noise.reasons,
                                 [](const NoiseReason& r) {
                                   return json{
@@ -202,6 +216,22 @@ json verdict_json(std::optional<stats::Verdict> verdict) {
   return verdict ? json(stats::to_string(*verdict)) : json();
 }
 
+json words_json(std::optional<stats::Verdict> verdict, double margin_ratio) {
+  return verdict ? json(verdict_text(*verdict, margin_ratio)) : json();
+}
+
+json rejected_json(const std::optional<RejectedEffect>& effect) {
+  if (!effect) return {};
+  return {{"processes", effect->processes},
+          {"verdicts", effect->verdicts},
+          {"changes", list_json(effect->changes, [](const RejectedEffect::Change& change) {
+             return json{{"cell_id", change.cell_id},
+                         {"kernel", change.kernel_id},
+                         {"without", verdict_json(change.without)},
+                         {"with", verdict_json(change.with)}};
+           })}};
+}
+
 json layer_json(const LayerEffect& e) {
   return {{"core_group", e.core_group},
           {"layer_group", e.layer_group},
@@ -213,6 +243,8 @@ json layer_json(const LayerEffect& e) {
           {"layer_gain", interval_json(e.layer_gain)},
           {"core_verdict", verdict_json(e.core_verdict)},
           {"layer_verdict", verdict_json(e.layer_verdict)},
+          {"core_verdict_words", words_json(e.core_verdict, e.core_margin_ratio)},
+          {"layer_verdict_words", words_json(e.layer_verdict, e.layer_margin_ratio)},
           {"differs", value_json(e.differs)}};
 }
 
@@ -241,12 +273,14 @@ json run_json(const RunAnalysis& r) {
           {"command", command_json(r.run)},
           {"environment", r.run.environment},
           {"standing", r.standing},
-          {"publishable", value_json(r.publishable)},
+          {"publishable", r.publishable ? json(to_string(*r.publishable)) : json()},
           {"marks", r.marks},
+          {"mark", r.mark},
           {"common", r.common},
           {"measured_from", r.measured_from.empty() ? json() : json(r.measured_from)},
           {"measured_to", r.measured_to.empty() ? json() : json(r.measured_to)},
           {"noise", noise_json(r.noise)},
+          {"rejected_effect", rejected_json(r.rejected_effect)},
           {"ceilings", list_json(r.ceilings, ceiling_json)},
           {"groups", list_json(r.groups, group_json)},
           {"layer_effect", list_json(r.layer_effect, layer_json)}};

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "analysis/format.h"
 #include "analysis/json_values.h"
 
 namespace attnbench {
@@ -99,6 +100,9 @@ json point_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAna
   add_interval(row, "seconds", k.seconds);
   add_interval(row, "ratio", k.ratio);
   row["verdict"] = k.judgement ? json(stats::to_string(k.judgement->verdict)) : json();
+  row["verdict_words"] = k.judgement ? json(verdict_text(*k.judgement)) : json();
+  row["partial"] = k.partial;
+  row["wide"] = k.wide;
   row["in_best_set"] = std::find(cell.best_set.begin(), cell.best_set.end(), k.id()) != cell.best_set.end();
   row["withheld"] = cell.withheld;
   row["useful_flops_per_second"] = k.seconds ? json(k.work.useful_flops / k.seconds->estimate) : json();

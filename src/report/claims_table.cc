@@ -101,8 +101,7 @@ class Lines {
 std::string introduction(const RunAnalysis& run) {
   auto text = fmt::format("Published findings on {}: study {}, profile {}", run.machine, run.run.study,
                           run.run.profile);
-  if (!run.standing.empty()) text += "; " + run.standing;
-  for (const auto& mark : run.marks) text += "\nNOT PUBLISHABLE: " + mark;
+  if (!run.mark.empty()) text += "; " + run.mark;
   return text + '\n';
 }
 

@@ -19,6 +19,8 @@ std::vector<std::vector<std::string>> rows_of(const GroupAnalysis& group) {
         row[3] = half_width_percent(*k.seconds);
         if (k.ratio) row[4] = ratio_text(k.ratio->estimate);
         if (k.ratio) row[5] = k.kernel.is_baseline ? "baseline" : range_text(*k.ratio);
+        if (k.wide) row[5] += " (wide)";
+        if (!k.partial.empty()) row[5] += fmt::format(" ({})", k.partial);
       } else {
         row[5] = fmt::format("{}: {}", k.status, k.reason);
       }
@@ -34,7 +36,7 @@ std::vector<std::vector<std::string>> rows_of(const GroupAnalysis& group) {
 
 std::string title_of(const RunAnalysis& run) {
   return fmt::format("Study {}, profile {}{}{}. {}; {}.", run.run.study, run.run.profile,
-                     run.standing.empty() ? "" : "; ", run.standing, run.machine, run.common);
+                     run.mark.empty() ? "" : "; ", run.mark, run.machine, run.common);
 }
 
 std::string replaced(std::string_view text,

@@ -67,6 +67,12 @@ const std::vector<CsvColumn>& columns() {
        [](const Row& r) {
          return r.kernel.judgement ? std::string(stats::to_string(r.kernel.judgement->verdict)) : "";
        }},
+      {"margin",
+       [](const Row& r) {
+         return r.kernel.judgement ? fmt::format("{:.4g}", r.kernel.judgement->margin_ratio - 1) : "";
+       }},
+      {"partial", [](const Row& r) { return r.kernel.partial; }},
+      {"wide", [](const Row& r) { return std::string(r.kernel.wide ? "true" : "false"); }},
       {"withheld", [](const Row& r) { return r.cell.withheld; }},
       {"unbatched_p95",
        [](const Row& r) { return r.kernel.unbatched ? fmt::format("{}", r.kernel.unbatched->p95) : ""; }},

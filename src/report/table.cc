@@ -10,6 +10,7 @@
 #include "analysis/format.h"
 #include "report/folded_paths.h"
 #include "report/text_width.h"
+#include "stats/target_width.h"
 
 namespace attnbench {
 namespace {
@@ -57,26 +58,34 @@ struct Column {
   TimeUnit unit;
   std::map<std::string, const KernelAnalysis*> kernels;  ///< by id
   std::array<std::size_t, kParts> widths;
+  bool any_wide;  ///< then all leave room for the mark
 
   std::size_t width() const { return std::accumulate(widths.begin(), widths.end(), kParts - 1); }
 };
 
-Parts parts_of(const Column& column, const KernelAnalysis& k) {
+/// What tells an interval from the others.
+std::string interval_marks(const Column& column, const KernelAnalysis& k, const std::string& note) {
+  return std::string(k.wide ? "*" : column.any_wide ? " " : "") + (note.empty() ? "" : " " + note);
+}
+
+Parts parts_of(const Column& column, const KernelAnalysis& k, const std::string& note) {
   Parts parts{three_digits(k.seconds->estimate * column.unit.per_second), half_width_percent(*k.seconds), "",
               ""};
   if (k.ratio) {
     parts[2] = ratio_text(k.ratio->estimate);
-    parts[3] = k.kernel.is_baseline ? "baseline" : range_text(*k.ratio);
+    parts[3] = (k.kernel.is_baseline ? "baseline" : range_text(*k.ratio)) + interval_marks(column, k, note);
   }
   return parts;
 }
 
-Parts aa_parts(const stats::Interval& ratio) {
-  return {"", "", ratio_text(ratio.estimate), range_text(ratio)};
+Parts aa_parts(const Column& column, const stats::Interval& ratio) {
+  return {"", "", ratio_text(ratio.estimate), range_text(ratio) + (column.any_wide ? " " : "")};
 }
 
 Column make_column(const CellAnalysis& cell) {
-  Column column{&cell, unit_for(1e-6), {}, {}};
+  const bool any_wide =
+      std::any_of(cell.kernels.begin(), cell.kernels.end(), [](const auto& k) { return k.wide; });
+  Column column{&cell, unit_for(1e-6), {}, {}, any_wide};
   double smallest = 0;
   for (const auto& kernel : cell.kernels) {
     column.kernels[kernel.kernel.id()] = &kernel;
@@ -89,9 +98,9 @@ Column make_column(const CellAnalysis& cell) {
       column.widths[p] = std::max(column.widths[p], width_of(parts[p]));
   };
   widen(kPartNames);
-  if (cell.aa) widen(aa_parts(cell.aa->ratio));
+  if (cell.aa) widen(aa_parts(column, cell.aa->ratio));
   for (const auto& kernel : cell.kernels) {
-    if (kernel.seconds) widen(parts_of(column, kernel));
+    if (kernel.seconds) widen(parts_of(column, kernel, kernel.partial.empty() ? "" : "(99)"));
   }
   return column;
 }
@@ -211,7 +220,11 @@ class Block {
     const auto found = column.kernels.find(id);
     if (found == column.kernels.end()) return left("-", column.width());
     const auto& kernel = *found->second;
-    if (kernel.seconds) return parts_text(column, parts_of(column, kernel));
+    if (kernel.seconds) {
+      const auto note =
+          kernel.partial.empty() ? "" : notes_.mark(kernel.partial + ": no verdict, not ranked");
+      return parts_text(column, parts_of(column, kernel, note));
+    }
     return left(fmt::format("{} {}", kernel.status, notes_.mark(reason_text(kernel))), column.width());
   }
 
@@ -220,7 +233,8 @@ class Block {
     bool any = false;
     for (const auto& column : columns) {
       any |= column.cell->aa.has_value();
-      cells.push_back(parts_text(column, column.cell->aa ? aa_parts(column.cell->aa->ratio) : Parts{}));
+      cells.push_back(
+          parts_text(column, column.cell->aa ? aa_parts(column, column.cell->aa->ratio) : Parts{}));
     }
     return any ? line(kAlias, cells) : "";
   }
@@ -252,9 +266,48 @@ std::string baseline_line(const RunAnalysis& run) {
 
 std::string invalid_lines(const RunAnalysis& run) {
   std::string text;
-  for (const auto& kind : run.noise.reasons) {
-    text += fmt::format("invalid, not counted: {} of {} processes, the first: {} (in {})\n", kind.count,
-                        run.noise.by_process.size(), on_one_line(kind.reason), kind.cell_id);
+  const auto& noise = run.noise;
+  if (noise.rejected > 0) {
+    text += fmt::format("rejected, not counted: {} of {} processes\n", noise.rejected, noise.processes);
+    for (const auto& kind : noise.reasons)
+      text +=
+          fmt::format("  {}, the first: {} (in {})\n", kind.count, on_one_line(kind.reason), kind.cell_id);
+  }
+  if (run.rejected_effect) {
+    const auto& effect = *run.rejected_effect;
+    text += fmt::format("with the {} of them that are complete, {} of {} verdicts would be others\n",
+                        effect.processes, effect.changes.size(), effect.verdicts);
+  }
+  return text;
+}
+
+/// How many intervals miss the target; their rows are marked.
+std::string wide_line(const RunAnalysis& run) {
+  std::size_t wide = 0;
+  std::size_t ratios = 0;
+  for (const auto& group : run.groups) {
+    for (const auto& cell : group.cells) {
+      for (const auto& kernel : cell.kernels) {
+        wide += kernel.wide;
+        ratios += kernel.ratio && !kernel.kernel.is_baseline;
+      }
+    }
+  }
+  if (wide == 0) return "";
+  return fmt::format("* wider than ±{:.0f} %, for which the profile measures: {} of {} ratios\n",
+                     100 * stats::kRatioHalfWidth, wide, ratios);
+}
+
+std::string look_lines(const RunAnalysis& run) {
+  std::string text;
+  for (const auto& group : run.groups) {
+    for (const auto& cell : group.cells) {
+      if (cell.judged_processes < cell.valid_processes) {
+        text += fmt::format(
+            "{}, N = {}: judged at {} processes, a planned look; {} later ones are not used\n", group.heading,
+            cell.seqlen(), cell.judged_processes, cell.valid_processes - cell.judged_processes);
+      }
+    }
   }
   return text;
 }
@@ -264,12 +317,12 @@ std::string invalid_lines(const RunAnalysis& run) {
 std::string run_table(const RunAnalysis& run) {
   std::string text = fmt::format("AttnBench: study {}, profile {}{}{}\n", run.run.study, run.run.profile,
                                  run.standing.empty() ? "" : "; ", run.standing);
-  for (const auto& mark : run.marks) text += fmt::format("NOT PUBLISHABLE: {}\n", mark);
+  if (run.publishable && !run.mark.empty()) text += run.mark + '\n';
   text += fmt::format("{}; {}\n", run.machine, run.common);
   text += baseline_line(run);
   Notes notes;
   for (const auto& group : run.groups) text += Block(group, notes).text();
-  const auto ends = notes.lines() + invalid_lines(run);
+  const auto ends = notes.lines() + wide_line(run) + look_lines(run) + invalid_lines(run);
   if (!ends.empty()) text += "\n" + ends;
   return wrapped(text + "\nWhat each column means: attnbench run --help\n");
 }
@@ -284,6 +337,8 @@ std::string table_legend() {
   95 % CI   interval of that ratio over processes, unadjusted for the number of comparisons
   A/A       the baseline measured a second time as if it were another kernel: an interval without 1 means
             that something else disturbed the measurement
+  *         profile publish: that interval is wider than the ±2 % for which it measures
+  (1)       behind an interval: the kernel is missing in some processes, as the note below the table says
   -         cannot be known: from one process no interval follows, or the kernel has no part in that cell
 Rows without numbers say why: unsupported (the kernel cannot compute this), wrong (failed verification),
 failed or quarantined (crashed, hung or was wrong while measured), impossible (faster than the machine can

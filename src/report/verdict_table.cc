@@ -31,14 +31,14 @@ std::string crossover_text(const SeriesAnalysis& series) {
   return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, "; "));
 }
 
-std::string verdict_text(const CellAnalysis& cell, const std::string& id) {
+std::string verdict_in(const CellAnalysis& cell, const std::string& id) {
   const auto* kernel = cell.find(id);
   if (kernel == nullptr || !kernel->ok()) return "-";
   if (kernel->kernel.is_baseline) return "baseline";
-  return kernel->judgement ? std::string(stats::to_string(kernel->judgement->verdict)) : "-";
+  return kernel->judgement ? verdict_text(*kernel->judgement) : "-";
 }
 
-constexpr std::size_t kVerdictWidth = 12;
+constexpr std::size_t kVerdictWidth = 17;
 constexpr std::size_t kExponentWidth = 24;
 constexpr std::size_t kIndent = 2;
 
@@ -66,7 +66,7 @@ std::string series_lines(const GroupAnalysis& group) {
     };
     text += line("", [](const auto& cell) { return fmt::format("N = {}", cell.seqlen()); });
     for (const auto& s : group.series)
-      text += line(s.kernel_id, [&](const auto& cell) { return verdict_text(cell, s.kernel_id); });
+      text += line(s.kernel_id, [&](const auto& cell) { return verdict_in(cell, s.kernel_id); });
   }
   text += fmt::format("{:{}}{:<{}}{:<{}}{:<8}{}\n", "", kIndent, "", width, "exponent, 95 % CI",
                       kExponentWidth, "theory", "as fast as the baseline at N");
@@ -84,8 +84,7 @@ std::string single_lines(const GroupAnalysis& group) {
   for (const auto& cell : group.cells) {
     for (const auto& kernel : cell.kernels) {
       if (kernel.judgement)
-        text += fmt::format("  {:<{}}{}\n", stats::to_string(kernel.judgement->verdict), kVerdictWidth,
-                            kernel.id());
+        text += fmt::format("  {:<{}}{}\n", verdict_text(*kernel.judgement), kVerdictWidth, kernel.id());
     }
   }
   return text;
@@ -107,10 +106,10 @@ std::string verdict_table(const RunAnalysis& run) {
   std::string differing;
   for (const auto& effect : run.layer_effect) {
     if (!effect.differs.value_or(false)) continue;
-    differing +=
-        fmt::format("  {} N = {} {}: {} by itself, {} in the layer, of which it takes {:.0f} %\n",
-                    effect.dtype, effect.seqlen, effect.kernel_id, stats::to_string(*effect.core_verdict),
-                    stats::to_string(*effect.layer_verdict), 100 * effect.share.estimate);
+    differing += fmt::format(
+        "  {} N = {} {}: {} by itself, {} in the layer, of which it takes {:.0f} %\n", effect.dtype,
+        effect.seqlen, effect.kernel_id, verdict_text(*effect.core_verdict, effect.core_margin_ratio),
+        verdict_text(*effect.layer_verdict, effect.layer_margin_ratio), 100 * effect.share.estimate);
   }
   if (!differing.empty()) text += "\nVerdicts that a whole layer changes\n" + differing;
   return wrapped(text);
@@ -118,10 +117,11 @@ std::string verdict_table(const RunAnalysis& run) {
 
 std::string verdict_legend() {
   return R"(Verdicts (family of all kernels and N of one device, element type and scope; 5 % for the whole family):
-  EQUIVALENT    shown to be within 2 % of the baseline
+  EQUIVALENT    shown to be within 2 % of the baseline; of fewer than ten processes within 5 %, as it says
   FASTER        shown to differ from the baseline, and faster; SLOWER likewise
   UNRESOLVED    neither is shown
-A kernel is called the fastest only where it is shown to be faster than every other; else the tied set is named.
+A kernel is called the fastest only where it is shown to be faster than every other, at 5 % for all such
+statements of the run; else the tied set is named.
 The exponent is that of a power law through the times; theory counts the useful operations.)";
 }
 

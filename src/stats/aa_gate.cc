@@ -17,7 +17,8 @@ std::vector<AaCheck> check_aa(std::span<const std::vector<double>> process_log_r
     p_values.push_back(log_ratio.two_sided_p());
     AaCheck check;
     check.ratio = exponential(log_ratio.interval());
-    check.equivalent = equivalence_p(log_ratio) <= kEquivalenceError;
+    check.margin_ratio = equivalence_margin(logs.size());
+    check.equivalent = equivalence_p(log_ratio, check.margin_ratio) <= kEquivalenceError;
     checks.push_back(check);
   }
   const auto adjusted = holm(p_values);

@@ -17,7 +17,9 @@ struct AaCheck {
   Interval ratio;           ///< 95 %, unadjusted
   double p_adjusted = 1;    ///< of ratio = 1, two-sided, Holm over the cells
   bool fails_gate = false;  ///< p_adjusted <= kAaGateError and the ratio further from 1 than kAaGateRatio
-  bool equivalent = false;  ///< two one-sided tests at 5 %, unadjusted; otherwise too noisy for verdicts
+  double margin_ratio = 1;  ///< equivalence_margin (equivalence.h) of the processes
+  /// Two one-sided tests within margin_ratio at 5 %, unadjusted; otherwise too noisy for verdicts.
+  bool equivalent = false;
 };
 
 /// The A/A checks of a study, in the order given; each element holds one cell's paired log-ratios of baseline

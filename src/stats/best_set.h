@@ -6,21 +6,33 @@
 
 namespace attnbench::stats {
 
-/// The kernels of a cell that may be its fastest.
+/// The kernels of one comparison that may be its fastest.
 struct BestSet {
   std::vector<std::size_t> members;  ///< indices, best first; one alone is the winner
+  /// That the leader is not the fastest, Holm over the family: at most kFamilyError where it is the winner.
+  double winner_p_adjusted = 1;
 
   bool has_winner() const { return members.size() == 1; }
 };
 
-/// The kernel with the largest mean and all kernels it is not shown to be faster than: paired t tests of the
-/// leader against each other kernel, Holm over these (the idea of Hsu 1984, "Constrained Simultaneous
-/// Confidence Intervals for Multiple Comparisons with the Best"). A winner is so claimed against the
-/// runner-up, and against all others. The kernel that is truly fastest is in the set with at least 95 %.
+/// Kernels measured in the same processes: one list a kernel, of its paired log-ratio to the baseline in each
+/// process, processes in the same order; the baseline's own are zeros.
+using Contest = std::vector<std::vector<double>>;
+
+/// Of each contest of a family the kernel with the largest mean, the leader, and all kernels that may be as
+/// fast. The leader is called the winner where it is shown to be faster than every other: the largest p of
+/// the paired t tests against the others, which is that of the runner-up, two-sided (Gutmann and Maymin 1987,
+/// "Is the Selected Population the Best?": the leader was chosen by the same data, and among two equal
+/// kernels a one-sided test would err twice as often), with Holm's adjustment over the contests. Elsewhere a
+/// kernel is left out of the set where the leader is shown to be faster than it: Holm over the contest's
+/// tests, times the number of contests.
 ///
-/// One list a kernel, of its paired log-ratio to the baseline in each process, processes in the same order;
-/// the baseline's own are zeros. Fewer than kFewestProcesses (verdicts.h): all kernels. Throws InputError for
-/// no kernels, lists that differ in length or are empty, or a value not finite.
-BestSet find_best_set(std::span<const std::vector<double>> process_log_ratios);
+/// The chance that in any contest the kernel that is truly fastest is not in the set is at most 5 %; so is
+/// the chance of a false winner. Fewer than kFewestProcesses (verdicts.h): all kernels. Throws InputError for
+/// a contest without kernels, lists that differ in length or are empty, or a value not finite.
+std::vector<BestSet> find_best_sets(std::span<const Contest> contests);
+
+/// Of one contest that is a family by itself.
+BestSet find_best_set(const Contest& contest);
 
 }  // namespace attnbench::stats

@@ -55,7 +55,8 @@ std::vector<Judgement> judge_log_ratios(std::span<const LogRatio> log_ratios) {
     Judgement judgement;
     judgement.ratio = exponential(log_ratio.interval());
     judgement.difference_p = log_ratio.two_sided_p();
-    judgement.equivalence_p = equivalence_p(log_ratio);
+    judgement.margin_ratio = equivalence_margin(processes);
+    judgement.equivalence_p = equivalence_p(log_ratio, judgement.margin_ratio);
     const bool enough = processes >= kFewestProcesses;
     difference.push_back(enough ? judgement.difference_p : 1);
     equivalence.push_back(enough ? judgement.equivalence_p : 1);

@@ -24,7 +24,8 @@ struct Judgement {
   Verdict verdict = Verdict::kUnresolved;
   Interval ratio;                     ///< time of the baseline / time of the kernel; 95 %, unadjusted
   double difference_p = 1;            ///< two-sided, of log-ratio = 0; unadjusted
-  double equivalence_p = 1;           ///< of two one-sided tests within kEquivalenceRatio; unadjusted
+  double margin_ratio = 1;            ///< of EQUIVALENT: equivalence_margin (equivalence.h) of the processes
+  double equivalence_p = 1;           ///< of two one-sided tests within margin_ratio; unadjusted
   double difference_p_adjusted = 1;   ///< at most kFamilyError: different
   double equivalence_p_adjusted = 1;  ///< at most kFamilyError: equivalent
 };

@@ -98,12 +98,12 @@ class Report(unittest.TestCase):
 
     def test_marks_a_run_that_is_not_publishable(self):
         summary = copy.deepcopy(self.summary)
-        summary["runs"][0].update(publishable=False, marks=["a reason"], standing="")
+        summary["runs"][0].update(publishable="no", mark="NOT PUBLISHABLE: a reason")
         self.browser.open(self.page_of(summary, "marked"), 1280)
         marks = self.browser.value("[...document.querySelectorAll('.chart[data-run=r0] .role-title-subtitle')].map((e) => e.textContent)")
         self.assertGreater(len(marks), 9)
         self.assertEqual(set(marks), {"NOT PUBLISHABLE: a reason"})
-        summary["runs"][0]["marks"] = ["a reason of many words", "another reason of many words"]
+        summary["runs"][0]["mark"] = "NOT PUBLISHABLE: a reason of many words; another reason of many words"
         self.browser.open(self.page_of(summary, "long"), 1280)
         whole = "NOT PUBLISHABLE: a reason of many words; another reason of many words"
         self.assertIn(whole, self.browser.value("document.querySelector('.machine .mark').textContent"))

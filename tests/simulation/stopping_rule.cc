@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "stats/process_value.h"
+#include "stats/target_width.h"
 
 namespace attnbench::simulation {
 namespace {
@@ -11,16 +12,15 @@ namespace {
 constexpr int kBlocks = 30;
 
 double half_width(const std::vector<double>& logs) {
-  const auto interval = stats::ratio_interval(logs);
-  return (interval.high - interval.low) / 2 / interval.estimate;
+  return stats::relative_half_width(stats::ratio_interval(logs));
 }
 
 }  // namespace
 
 bool is_narrow(std::span<const std::vector<double>> logs) {
-  if (half_width(logs[0]) > 0.01) return false;
+  if (half_width(logs[0]) > stats::kAaHalfWidth) return false;
   for (const auto& kernel : logs.subspan(1)) {
-    if (half_width(kernel) > 0.02) return false;
+    if (half_width(kernel) > stats::kRatioHalfWidth) return false;
   }
   return true;
 }

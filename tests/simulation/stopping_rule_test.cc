@@ -6,12 +6,14 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "run/conductor/width.h"
 #include "simulation/noise_model.h"
 #include "simulation/rate.h"
+#include "stats/contrast.h"
 #include "stats/process_value.h"
 
 namespace attnbench::simulation {
@@ -66,6 +68,48 @@ TEST(StoppingRule, CoverageAtItsWorst) {
     report("stopping rule: A/A alone, " + label(noise, kHalfWidth, processes), coverage);
     EXPECT_GE(coverage.low(), kLowest) << label(noise, kHalfWidth, processes);
   }
+}
+
+/// One kernel against the baseline, of the same speed, processes measured until `stop` says so, 30 at most.
+template <typename Stop>
+Rate false_alarms(double log_sd, Stop stop) {
+  constexpr int kTrials = 20'000;
+  constexpr double kLevel = 0.05;
+  const auto normal = Shape::normal();
+  SplitMix64 random(14);
+  Rate alarms;
+  for (int i = 0; i < kTrials; ++i) {
+    std::vector<double> logs;
+    do {
+      logs.push_back(log_sd * normal.draw(random));
+    } while (logs.size() < 30 && !stop(logs));
+    alarms.count(stats::estimate(stats::sample_mean(logs)).two_sided_p() <= kLevel);
+  }
+  return alarms;
+}
+
+// Why a run looks at widths, and a cell is judged at a planned look: whoever looks at the verdict and stops
+// when there is one errs more often than the 5 % of a single test, at four looks as well as after every
+// process.
+TEST(StoppingRule, StoppingOnAVerdictErrs) {
+  const double log_sd = 0.015 * std::sqrt(10.0) / stats::t_quantile(0.975, 9);  // +-1.5 % at 10
+  const auto is_look = [](std::size_t n) { return n == 10 || n == 15 || n == 20; };
+  const auto has_verdict = [](const std::vector<double>& logs) {
+    return stats::estimate(stats::sample_mean(logs)).two_sided_p() <= 0.05;
+  };
+  const auto each =
+      false_alarms(log_sd, [&](const auto& logs) { return logs.size() >= 10 && has_verdict(logs); });
+  const auto at_looks =
+      false_alarms(log_sd, [&](const auto& logs) { return is_look(logs.size()) && has_verdict(logs); });
+  const auto on_width = false_alarms(log_sd, [&](const auto& logs) {
+    return is_look(logs.size()) && is_narrow(std::vector<std::vector<double>>{logs});
+  });
+  report("stopping on a verdict after each of 10 to 30 processes: false alarms", each);
+  report("stopping on a verdict at 10, 15, 20 or 30: false alarms", at_looks);
+  report("stopping on width at 10, 15, 20 or 30: false alarms", on_width);
+  EXPECT_GT(each.low(), 0.12);
+  EXPECT_GT(at_looks.low(), 0.08);
+  EXPECT_LE(on_width.value(), 1 - kLowest) << "coverage of at least 93 %, as above";
 }
 
 /// The same processes as the store has them.

@@ -121,8 +121,23 @@ TEST_F(TableTest, OnlyValidProcessesAndSlotsEnter) {
   EXPECT_DOUBLE_EQ(summary.groups[0].cells[0].kernels[0].seconds->estimate, 1e-3);
   EXPECT_DOUBLE_EQ(summary.groups[0].cells[0].kernels[1].ratio->estimate, 1);
   EXPECT_EQ(summary.groups[0].cells[0].kernels[1].processes, 2);
-  EXPECT_THAT(run_table(summary), HasSubstr("invalid, not counted: 1 of 3 processes, the first: steal 9 % "
-                                            "(in core-prefill-hot-f32-bhsd-b1-h8-q128"));
+  EXPECT_THAT(run_table(summary),
+              HasSubstr("rejected, not counted: 1 of 3 processes\n  1, the first: steal 9 % "
+                        "(in core-prefill-hot-f32-bhsd-b1-h8-q128"));
+}
+
+// Linear is missing in one process of two; it and the window, whose ratio swings, are marked.
+TEST_F(TableTest, MarksPartialAndWideRows) {
+  auto contents = run_of(
+      {cell(128, {kernel("mha", "unfused"), kernel("swa(w=64)", "masked"), kernel("linear", "two_gemm")})});
+  const auto& c = contents.cells[0];
+  contents.run.profile = "publish";
+  contents.processes = {process(c, 0, {1e-3, 1e-3, 1e-3}), process(c, 1, {1e-3, 2e-3})};
+  const auto table = run_table(summary_of(contents));
+  EXPECT_THAT(line_with(table, "masked"), testing::EndsWith("*"));
+  EXPECT_THAT(line_with(table, "linear"), testing::EndsWith("(1)"));
+  EXPECT_THAT(table, HasSubstr("\n(1) in 1 of 2 processes: no verdict, not ranked\n"));
+  EXPECT_THAT(table, HasSubstr("\n* wider than ±2 %, for which the profile measures: 1 of 2 ratios\n"));
 }
 
 TEST_F(TableTest, RowsAreInCanonicalOrder) {
@@ -275,6 +290,15 @@ TEST(Format, DigitsAndUnits) {
   EXPECT_EQ(ratio_text(12.34), "12.3");
   EXPECT_EQ(half_width_percent({2, 1.9, 2.1}), "5.0");
   EXPECT_EQ(half_width_percent({2, 1, 3}), "50");
+  EXPECT_EQ(three_digits(1e300), "1e+300");
+  EXPECT_EQ(three_digits(999'999), "999999");
+  EXPECT_EQ(ratio_text(1e300), "1e+300");
+  EXPECT_EQ(ratio_text(1e-300), "1e-300");
+  EXPECT_EQ(half_width_percent({1, 0, 1e300}), ">999");
+  EXPECT_EQ(half_width_percent({0, 0, 0}), ">999") << "no number to divide by";
+  EXPECT_EQ(margin_text(1.05), "5 %");
+  EXPECT_EQ(verdict_text(stats::Verdict::kEquivalent, 1.02), "EQUIVALENT ±2 %");
+  EXPECT_EQ(verdict_text(stats::Verdict::kFaster, 1.02), "FASTER");
   EXPECT_STREQ(unit_for(0.5e-3).name, "us");
   EXPECT_STREQ(unit_for(0.5).name, "ms");
   EXPECT_STREQ(unit_for(2).name, "s");

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "stats/process_value.h"
+#include "stats/target_width.h"
 
 namespace attnbench {
 namespace {
@@ -27,8 +28,7 @@ std::optional<double> half_width(std::span<const ProcessRecord> processes, const
       log_ratios.push_back(stats::process_log_ratio(baseline, kernel));
   }
   if (log_ratios.size() < 2) return std::nullopt;
-  const auto interval = stats::ratio_interval(log_ratios);
-  return (interval.high - interval.low) / 2 / interval.estimate;
+  return stats::relative_half_width(stats::ratio_interval(log_ratios));
 }
 
 }  // namespace
@@ -39,10 +39,8 @@ std::optional<double> alias_half_width(std::span<const ProcessRecord> processes,
 }
 
 bool narrow_enough(std::span<const ProcessRecord> processes, const std::string& baseline_id) {
-  constexpr double kAliasHalfWidth = 0.01;
-  constexpr double kRatioHalfWidth = 0.02;
   const auto alias = alias_half_width(processes, baseline_id);
-  if (!alias || *alias > kAliasHalfWidth) return false;
+  if (!alias || *alias > stats::kAaHalfWidth) return false;
   std::set<std::string> kernels;
   for (const auto& process : processes) {
     for (const auto& sample : process.samples) {
@@ -52,7 +50,7 @@ bool narrow_enough(std::span<const ProcessRecord> processes, const std::string& 
   }
   for (const auto& kernel : kernels) {
     const auto width = half_width(processes, baseline_id, {"kernel", kernel});
-    if (!width || *width > kRatioHalfWidth) return false;
+    if (!width || *width > stats::kRatioHalfWidth) return false;
   }
   return true;
 }
