@@ -59,6 +59,7 @@ const std::vector<CsvColumn>& columns() {
       {"seconds", [](const Row& r) { return bound_text(r.kernel.seconds, &I::estimate); }},
       {"seconds_low", [](const Row& r) { return bound_text(r.kernel.seconds, &I::low); }},
       {"seconds_high", [](const Row& r) { return bound_text(r.kernel.seconds, &I::high); }},
+      {"mean_seconds", [](const Row& r) { return optional_text(r.kernel.mean_seconds); }},
       {"baseline", [](const Row& r) { return r.cell.baseline; }},
       {"ratio", [](const Row& r) { return bound_text(r.kernel.ratio, &I::estimate); }},
       {"ratio_low", [](const Row& r) { return bound_text(r.kernel.ratio, &I::low); }},

@@ -298,6 +298,24 @@ std::string wide_line(const RunAnalysis& run) {
                      100 * stats::kRatioHalfWidth, wide, ratios);
 }
 
+std::string mean_line(const RunAnalysis& run) {
+  std::size_t outside = 0;
+  std::size_t rows = 0;
+  for (const auto& group : run.groups) {
+    for (const auto& cell : group.cells) {
+      for (const auto& kernel : cell.kernels) {
+        outside += kernel.mean_seconds.has_value();
+        rows += kernel.seconds.has_value();
+      }
+    }
+  }
+  if (outside == 0) return "";
+  return fmt::format(
+      "in {} of {} rows the mean of process means (mean_seconds of summary.json and --csv) lies outside the "
+      "time's interval: disturbed blocks or processes\n",
+      outside, rows);
+}
+
 std::string look_lines(const RunAnalysis& run) {
   std::string text;
   for (const auto& group : run.groups) {
@@ -322,7 +340,7 @@ std::string run_table(const RunAnalysis& run) {
   text += baseline_line(run);
   Notes notes;
   for (const auto& group : run.groups) text += Block(group, notes).text();
-  const auto ends = notes.lines() + wide_line(run) + look_lines(run) + invalid_lines(run);
+  const auto ends = notes.lines() + wide_line(run) + mean_line(run) + look_lines(run) + invalid_lines(run);
   if (!ends.empty()) text += "\n" + ends;
   return wrapped(text + "\nWhat each column means: attnbench run --help\n");
 }
