@@ -8,10 +8,11 @@
 #include "analysis/claims/load_claims.h"
 #include "analysis/summary_json.h"
 #include "commands.h"
+#include "core/files.h"
+#include "core/json.h"
 #include "report/kernels_csv.h"
 #include "report/table.h"
 #include "report/verdict_table.h"
-#include "store/export.h"
 #include "stores.h"
 
 namespace attnbench {
@@ -23,30 +24,29 @@ struct Options {
   bool as_json = false;
 };
 
-std::string json_text(const Analysis& analysis) {
-  return to_json(analysis).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
-}
+std::string summary_text(const Analysis& analysis) { return json_text(to_json(analysis), 1) + '\n'; }
 
-void write(const std::string& file, const std::string& text) {
-  write_text_file(file, text);
+void write(const char* option, const std::string& file, const std::string& text) {
+  write_text_file(file, text, option);
   fmt::print(stderr, "wrote {}\n", file);
 }
 
 int run_analyze(const Options& options) {
+  check_outputs({{"out", options.out}, {"csv", options.csv}, {"tex", options.tex}}, options.stores);
   auto analysis = analyze(read_stores(options.stores));
   analysis.claims = answer_claims(builtin_claims(), analysis.runs);
-  if (!options.out.empty()) write(options.out, json_text(analysis));
-  if (!options.csv.empty()) write(options.csv, kernels_csv(analysis));
+  if (!options.out.empty()) write("out", options.out, summary_text(analysis));
+  if (!options.csv.empty()) write("csv", options.csv, kernels_csv(analysis));
   if (!options.tex.empty()) {
     std::string text;
     for (const auto& run : analysis.runs) text += (text.empty() ? "" : "\n") + latex_table(run);
-    write(options.tex, text);
+    write("tex", options.tex, text);
   }
   bool publishable = true;
   for (const auto& run : analysis.runs)
     publishable = publishable && run.publishable.value_or(Publishable::yes) == Publishable::yes;
   if (options.as_json) {
-    fmt::print("{}", json_text(analysis));
+    fmt::print("{}", summary_text(analysis));
   } else {
     const char* separator = "";
     for (const auto& run : analysis.runs) {
@@ -71,9 +71,11 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
                   "  attnbench analyze xeon.db epyc.db published.db --out summary.json");
   const auto options = std::make_shared<Options>();
   command->add_option("STORE", options->stores, "Stores to read; each run is analyzed by itself")->required();
-  command->add_option("--out", options->out, "File for summary.json, all results (docs/summary.schema.json)");
-  command->add_option("--csv", options->csv, "File for the results as CSV, one line a kernel and cell");
-  command->add_option("--tex", options->tex, "File for the tables in LaTeX");
+  add_output_option(*command, "--out", options->out,
+                    "File for summary.json, all results (docs/summary.schema.json)");
+  add_output_option(*command, "--csv", options->csv,
+                    "File for the results as CSV, one line a kernel and cell");
+  add_output_option(*command, "--tex", options->tex, "File for the tables in LaTeX");
   command->add_flag("--json", options->as_json, "Print summary.json instead of the tables");
   command->callback([options, &exit_code] { exit_code = run_analyze(*options); });
 }

@@ -2,15 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
+#include <algorithm>
+#include <array>
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "attnbench/error.h"
 #include "commands.h"
+#include "core/files.h"
+#include "core/json.h"
 #include "report/table.h"
 #include "store/store.h"
+#include "stores.h"
 
 namespace attnbench {
 namespace {
@@ -22,11 +28,13 @@ struct Options {
   bool as_json = false;
 };
 
+/// A file that holds nothing may be there: a full disk leaves one.
 void export_store(const Store& store, const std::string& out) {
   if (out.empty())
     throw InputError("out", "", "is needed for --format sqlite: name a file that is not there yet");
-  if (std::filesystem::exists(out)) throw InputError("out", out, "exists; a store is never overwritten");
-  Store::open(out, Store::Mode::write).add_contents(all_contents(store));
+  auto copy = Store::open(out, Store::Mode::write);
+  if (!copy.runs().empty()) throw InputError("out", out, "holds runs; a store is never overwritten");
+  copy.add_contents(all_contents(store));
 }
 
 std::string tables(const Store& store, const std::string& format) {
@@ -36,10 +44,34 @@ std::string tables(const Store& store, const std::string& format) {
   return text;
 }
 
-void run_export(const Options& options) {
-  const auto store = Store::open(options.store, Store::Mode::read);
+constexpr std::array kFormats{"csv", "jsonl", "md", "tex", "sqlite"};
+
+void check_format(const std::string& format) {
+  const std::vector<std::string> known(kFormats.begin(), kFormats.end());
+  if (std::find(known.begin(), known.end(), format) != known.end()) return;
+  throw InputError("format", format,
+                   fmt::format("is not one of {}{}", fmt::join(known, ", "), suggestion(format, known)));
+}
+
+/// Samples have their environment beside them, but nothing lies beside a pipe.
+bool has_environment(const Options& options) {
+  return (options.format == "csv" || options.format == "jsonl") && !options.out.empty() &&
+         kind_of_file(options.out, "out") != FileKind::stream && !is_standard_stream(options.out);
+}
+
+void check_options(const Options& options) {
+  check_format(options.format);
   if (options.as_json && options.out.empty())
     throw InputError("json", "--json", "tells what was written and needs --out");
+  if (options.format == "sqlite" || options.out.empty()) return;
+  std::vector<Output> outputs{{"out", options.out}};
+  if (has_environment(options)) outputs.push_back({"out", environment_file(options.out)});
+  check_outputs(outputs, {options.store});
+}
+
+void run_export(const Options& options) {
+  check_options(options);
+  const auto store = Store::open(options.store, Store::Mode::read);
   nlohmann::json written = {options.out};
   if (options.format == "sqlite") {
     export_store(store, options.out);
@@ -49,19 +81,19 @@ void run_export(const Options& options) {
   } else {
     const auto runs = all_contents(store);
     const auto text = options.format == "csv" ? samples_csv(runs) : samples_jsonl(runs);
-    if (options.out.empty()) {
-      fmt::print("{}", text);
+    options.out.empty() ? fmt::print("{}", text) : write_text_file(options.out, text);
+    if (!has_environment(options)) {
+      std::fflush(stdout);
       fmt::print(stderr, "attnbench: the environment is not in this output; --out NAME.{} also writes it\n",
                  options.format);
     } else {
       const auto beside = environment_file(options.out);
-      write_text_file(options.out, text);
       write_text_file(beside, environment_text(runs));
       written.push_back(beside);
     }
   }
   if (options.as_json) {
-    fmt::print("{}\n", nlohmann::json{{"format", options.format}, {"written", written}}.dump(2));
+    fmt::print("{}\n", json_text({{"format", options.format}, {"written", written}}, 2));
   } else if (!options.out.empty()) {
     for (const auto& file : written) fmt::print(stderr, "wrote {}\n", file.get<std::string>());
   }
@@ -84,10 +116,9 @@ void add_export_command(CLI::App& app, int& exit_code) {
       "  attnbench export paper.db --format sqlite --out copy.db");
   const auto options = std::make_shared<Options>();
   command->add_option("STORE", options->store, "Store to read")->required();
-  command->add_option("--format", options->format, "csv, jsonl, md, tex or sqlite")
-      ->check(CLI::IsMember({"csv", "jsonl", "md", "tex", "sqlite"}))
-      ->capture_default_str();
-  command->add_option("--out", options->out, "File to write; without it, standard output (not for sqlite)");
+  command->add_option("--format", options->format, "csv, jsonl, md, tex or sqlite")->capture_default_str();
+  add_output_option(*command, "--out", options->out,
+                    "File to write; without it, standard output (not for sqlite)");
   command->add_flag("--json", options->as_json, "Print the names of the files written as JSON");
   command->callback([options, &exit_code] {
     run_export(*options);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "core/json.h"
 
 namespace attnbench {
 namespace {
@@ -29,7 +30,7 @@ void run_import(const Options& options) {
     auto list = nlohmann::json::array();
     for (const auto& run : merged)
       list.push_back({{"study", run.study}, {"machine", run.machine}, {"added", run.added}});
-    fmt::print("{}\n", nlohmann::json{{"store", options.out}, {"runs", list}}.dump(2));
+    fmt::print("{}\n", json_text({{"store", options.out}, {"runs", list}}, 2));
     return;
   }
   for (const auto& run : merged) {
@@ -46,7 +47,7 @@ void add_import_command(CLI::App& app, int& exit_code) {
       "Reads stores (.db), CSV files of 'attnbench export' with their NAME.env.json, and the table of the\n"
       "published study (header name,b,n,dModel,heads,kvHeads,iters,msPerIter; its machine is named\n"
       "'Apple M4 (published)'). Runs are added side by side and never averaged; a run that is there already\n"
-      "is not added again.\n"
+      "is not added again. A call takes 1e-12 to 86400 seconds; other times are refused, with their line.\n"
       "Examples:\n"
       "  attnbench import data/m4_mlx_published.csv --out published.db\n"
       "  attnbench import laptop.db server.csv --out all.db");

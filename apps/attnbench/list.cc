@@ -7,6 +7,7 @@
 
 #include "attnbench/registry.h"
 #include "commands.h"
+#include "core/json.h"
 #include "plan/find_study.h"
 
 namespace attnbench {
@@ -29,7 +30,7 @@ void print_json() {
   auto missing = nlohmann::json::array();
   for (const auto& engine : missing_engines())
     missing.push_back({{"engine", engine.name}, {"reason", engine.reason}});
-  fmt::print("{}\n", nlohmann::json{{"kernels", list}, {"missing_engines", missing}}.dump(2));
+  fmt::print("{}\n", json_text({{"kernels", list}, {"missing_engines", missing}}, 2));
 }
 
 void print_table() {
@@ -48,7 +49,7 @@ void print_studies_json() {
     const auto study = find_study(name);
     list.push_back({{"name", study.name}, {"description", study.description}, {"cells", study.cells.size()}});
   }
-  fmt::print("{}\n", nlohmann::json{{"studies", list}}.dump(2));
+  fmt::print("{}\n", json_text({{"studies", list}}, 2));
 }
 
 void print_studies() {

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,10 @@ int main(int argc, char** argv) {
   using namespace attnbench;
   int exit_code = kDone;
   CLI::App app{"AttnBench: which attention mechanism, in which implementation, is fastest on this machine"};
+  app.footer(
+      "Exit codes: 0 done; 1 a comparison or gate failed; 2 usage or bad input; 3 not publishable; 4 a "
+      "kernel failed "
+      "or\nwas wrong; 70 an internal error: a fault of this program; 130 ended by Ctrl-C.");
   app.require_subcommand(1);
   app.set_version_flag("--version", ATTNBENCH_VERSION);
   add_analyze_command(app, exit_code);
@@ -83,10 +88,13 @@ int main(int argc, char** argv) {
   } catch (const StoreError& error) {
     fmt::print(stderr, "attnbench: {}\n", error.what());
     return kBadInput;
+  } catch (const std::filesystem::filesystem_error& error) {
+    fmt::print(stderr, "attnbench: '{}': {}\n", error.path1().string(), error.code().message());
+    return kBadInput;
   } catch (const std::exception& error) {
     if (!output_is_written()) return kBadInput;
     fmt::print(stderr, "attnbench: internal error: {}\n", error.what());
-    return kKernelFailed;
+    return kInternalError;
   }
   return output_is_written() ? exit_code : kBadInput;
 }

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -12,8 +10,10 @@
 #include "analysis/summary_json.h"
 #include "attnbench/error.h"
 #include "commands.h"
+#include "core/files.h"
+#include "core/json.h"
 #include "report/html.h"
-#include "store/export.h"
+#include "report/summary_check.h"
 #include "stores.h"
 
 namespace attnbench {
@@ -25,17 +25,16 @@ struct Options {
   bool as_json = false;
 };
 
-std::string contents_of(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw InputError("STORE", file, "cannot be read");
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
 /// The summary of the stores; or the one file that `attnbench analyze --out` wrote, as it is.
 nlohmann::json read_summary(const std::vector<std::string>& files) {
   if (files.size() == 1 && files.front().ends_with(".json")) {
-    const auto summary = nlohmann::json::parse(contents_of(files.front()), nullptr, false);
-    if (summary.is_discarded()) throw InputError("STORE", files.front(), "is not readable JSON");
+    const auto& file = files.front();
+    auto summary = parse_json(read_text_file(file, "STORE"), file);
+    try {
+      check_summary(summary);
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("{}: {}", file, error.what()));
+    }
     return summary;
   }
   auto analysis = analyze(read_stores(files));
@@ -52,11 +51,12 @@ int exit_code_of(const nlohmann::json& summary) {
 }
 
 int run_report(const Options& options) {
+  check_outputs({{"out", options.out}}, options.stores);
   const auto summary = read_summary(options.stores);
   const auto html = html_report(summary);
   write_text_file(options.out, html);
   if (options.as_json) {
-    fmt::print("{}\n", nlohmann::json{{"written", options.out}, {"bytes", html.size()}}.dump(2));
+    fmt::print("{}\n", json_text({{"written", options.out}, {"bytes", html.size()}}, 2));
   } else {
     fmt::print("{}\n", options.out);
   }
@@ -79,7 +79,7 @@ void add_report_command(CLI::App& app, int& exit_code) {
       "  attnbench report summary.json");
   const auto options = std::make_shared<Options>();
   command->add_option("STORE", options->stores, "Stores to read, or one summary.json")->required();
-  command->add_option("--out", options->out, "File to write")->capture_default_str();
+  add_output_option(*command, "--out", options->out, "File to write")->capture_default_str();
   command->add_flag("--json", options->as_json, "Print name and size of the file as JSON");
   command->callback([options, &exit_code] { exit_code = run_report(*options); });
 }

@@ -15,6 +15,7 @@
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "commands.h"
+#include "core/files.h"
 #include "dry_run.h"
 #include "plan/ranges.h"
 #include "report/comparison_table.h"
@@ -53,7 +54,7 @@ std::vector<std::string> split_words(const std::string& text) {
 }
 
 std::string default_store(const RunArguments& arguments, const Study& study) {
-  std::filesystem::create_directories("results");
+  make_folder("results");
   return fmt::format("results/{}-{}-{:%Y%m%dT%H%M%SZ}.db", study.name, arguments.profile,
                      fmt::gmtime(std::time(nullptr)));
 }
@@ -67,13 +68,14 @@ std::string samples_file(const std::string& store) {
   const auto csv = path.extension() == ".db" ? std::filesystem::path(path).replace_extension(".csv").string()
                                              : store + ".csv";
   for (const auto& file : {csv, environment_file(csv)}) {
-    if (!std::filesystem::exists(file)) continue;
-    if (!std::filesystem::is_regular_file(file))
+    const auto kind = kind_of_file(file, "out");
+    if (kind == FileKind::none) continue;
+    if (kind != FileKind::file)
       throw InputError("out", store, fmt::format("cannot have its samples beside it: {} is no file", file));
-    if (!std::filesystem::exists(store))
+    if (kind_of_file(store, "out") == FileKind::none)
       throw InputError("out", store, fmt::format("is a new store, and {} is there: it would be lost", file));
   }
-  if (std::filesystem::exists(csv)) {
+  if (kind_of_file(csv, "out") != FileKind::none) {
     std::string header;
     std::getline(std::ifstream(csv), header);
     if (header + '\n' != samples_csv({}))
@@ -169,7 +171,7 @@ RunOptions to_options(const RunArguments& arguments, char** argv) {
                                : arguments.program;
   if (!arguments.against.empty()) {
     const bool local = arguments.launcher.empty();
-    if (local && !std::filesystem::is_regular_file(arguments.against))
+    if (local && kind_of_file(arguments.against, "against") != FileKind::file)
       throw InputError("against", arguments.against, "is no program: name the attnbench of the other build");
     options.against = local ? std::filesystem::absolute(arguments.against).string() : arguments.against;
   }

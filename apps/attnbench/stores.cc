@@ -1,6 +1,9 @@
 #include "stores.h"
 
+#include <fmt/format.h>
+
 #include "attnbench/error.h"
+#include "core/files.h"
 #include "store/import.h"
 
 namespace attnbench {
@@ -17,6 +20,27 @@ std::vector<RunContents> read_stores(const std::vector<std::string>& files) {
     }
   }
   return runs;
+}
+
+CLI::Option* add_output_option(CLI::App& command, const std::string& name, std::string& file,
+                               const std::string& help) {
+  return command.add_option(name, file, help)->check([](const std::string& given) {
+    return given.empty() ? "'' names no file" : std::string();
+  });
+}
+
+void check_outputs(const std::vector<Output>& outputs, const std::vector<std::string>& inputs) {
+  std::vector<Output> taken;
+  for (const auto& input : inputs) taken.push_back({"an input", input});
+  for (const auto& output : outputs) {
+    if (output.file.empty()) continue;
+    require_writable(output.file, output.option);
+    for (const auto& other : taken) {
+      if (same_regular_file(output.file, other.file))
+        throw InputError(output.option, output.file, fmt::format("would write over {}", other.option));
+    }
+    taken.push_back({output.option, output.file});
+  }
 }
 
 }  // namespace attnbench

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
@@ -10,5 +11,18 @@ namespace attnbench {
 /// All runs of the files, in order: stores, exported CSV, the published table (store/import.h). Throws
 /// InputError for a file that is none of these, and for a run without samples.
 std::vector<RunContents> read_stores(const std::vector<std::string>& files);
+
+/// Adds an option that names a file to write; an empty name is refused.
+CLI::Option* add_output_option(CLI::App& command, const std::string& name, std::string& file,
+                               const std::string& help);
+
+/// An option that names a file to write, and the file; empty where it was not given.
+struct Output {
+  const char* option;
+  std::string file;
+};
+/// To be called before any work: throws InputError for an output that cannot be written, that is also an
+/// input, or that two options name.
+void check_outputs(const std::vector<Output>& outputs, const std::vector<std::string>& inputs);
 
 }  // namespace attnbench

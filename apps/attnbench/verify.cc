@@ -11,6 +11,7 @@
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "commands.h"
+#include "core/json.h"
 #include "run/verification/verify_all.h"
 
 namespace attnbench {
@@ -159,7 +160,7 @@ int verify(const VerifyArguments& arguments, char** argv) {
   if (arguments.json) {
     auto list = nlohmann::json::array();
     for (const auto& verdict : verdicts) list.push_back(to_json(verdict));
-    fmt::print("{}\n", list.dump(2));
+    fmt::print("{}\n", json_text(list, 2));
   } else {
     print_table(verdicts);
   }

@@ -3,14 +3,36 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <numeric>
 
 namespace attnbench {
-
-InputError::InputError(std::string_view field, std::string_view value, std::string_view problem)
-    : std::runtime_error(fmt::format("{}: '{}' {}", field, value, problem)) {}
-
 namespace {
+
+/// Where a problem quotes what it found, that may be of any length too.
+std::string_view start_of(std::string_view problem) { return problem.substr(0, 2000); }
+
+/// A value in quotes as a message shows it: on one line, without what would steer a terminal, of a long one
+/// the start.
+std::string shown(std::string_view value) {
+  constexpr std::size_t kWhole = 500, kStart = 80;
+  const bool whole = value.size() <= kWhole;
+  auto end = whole ? value.size() : kStart;
+  const auto continues_a_character = [&] { return (static_cast<unsigned char>(value[end]) & 0xc0) == 0x80; };
+  while (!whole && end > 0 && continues_a_character()) --end;
+  std::string text;
+  for (const char c : value.substr(0, end)) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += byte < 0x20 || byte == 0x7f ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
+  }
+  return whole ? fmt::format("'{}'", text) : fmt::format("'{}...' ({} bytes)", text, value.size());
+}
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (auto& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower;
+}
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -29,19 +51,27 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+InputError::InputError(std::string_view field, std::string_view value, std::string_view problem)
+    : std::runtime_error(fmt::format("{}: {} {}", field, shown(value), start_of(problem))) {}
+
 std::string suggestion(std::string_view word, const std::vector<std::string>& candidates) {
+  constexpr std::size_t kLongestWord = 200;
+  if (word.size() > kLongestWord) return {};
+  const auto asked = lower_case(word);
   std::vector<std::pair<std::size_t, std::string_view>> near;
   for (const auto& candidate : candidates) {
-    const auto distance = edit_distance(word, candidate);
-    const bool same_start = !word.empty() && candidate.starts_with(word);
-    if (same_start || distance <= std::max<std::size_t>(2, candidate.size() / 3)) {
+    const auto known = lower_case(candidate);
+    const auto distance = edit_distance(asked, known);
+    const bool same_start = !asked.empty() && known.starts_with(asked);
+    if (same_start || distance <= std::max<std::size_t>(2, known.size() / 3)) {
       near.emplace_back(distance, candidate);
     }
   }
   std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   if (near.empty()) return {};
   std::string text = fmt::format(" (did you mean '{}'", near[0].second);
-  if (near.size() > 1) text += fmt::format(" or '{}'", near[1].second);
+  const bool same_but_for_case = near[0].first == 0;
+  if (near.size() > 1 && !same_but_for_case) text += fmt::format(" or '{}'", near[1].second);
   return text + "?)";
 }
 

@@ -1,11 +1,83 @@
 #include "core/json.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cmath>
-#include <string>
 
 namespace attnbench {
 
 using nlohmann::json;
+
+namespace {
+
+/// "SOURCE: line 2, column 10".
+std::string place_in(std::string_view text, std::size_t offset, const std::string& source) {
+  const auto before = text.substr(0, offset);
+  const auto line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  return fmt::format("{}: line {}, column {}", source, 1 + std::count(before.begin(), before.end(), '\n'),
+                     offset - line_start + 1);
+}
+
+std::string_view excerpt(std::string_view text, std::size_t offset) {
+  constexpr std::size_t kBytes = 20;
+  return text.substr(std::min(offset, text.size()), kBytes);
+}
+
+/// Ten times what any document of this program needs.
+constexpr int kDeepest = 100;
+
+void check_depth(std::string_view text, const std::string& source) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string) {
+      i += c == '\\';
+    } else if (c == '[' || c == '{') {
+      if (++depth > kDeepest) {
+        throw InputError(place_in(text, i, source), excerpt(text, i),
+                         fmt::format("is nested more than {} levels deep", kDeepest));
+      }
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+}
+
+}  // namespace
+
+json parse_json(std::string_view text, const std::string& source) {
+  check_depth(text, source);
+  try {
+    return json::parse(text);
+  } catch (const json::parse_error& error) {
+    const auto at = std::min(error.byte > 0 ? error.byte - 1 : 0, text.size());
+    throw InputError(place_in(text, at, source), to_utf8(std::string(excerpt(text, at))),
+                     at == text.size() ? "is where the JSON ends too soon" : "is not readable JSON");
+  } catch (const json::out_of_range& error) {
+    const std::string_view what = error.what();  // "[json.exception...] number overflow parsing '1e999'"
+    throw InputError(source, what.substr(std::min(what.rfind(' ') + 1, what.size())),
+                     "is a number too large for JSON");
+  }
+}
+
+std::string json_text(const json& value, int indent) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
+std::string to_utf8(std::string text) {
+  const bool ascii =
+      std::all_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
+  return ascii ? text : json::parse(json_text(text)).get<std::string>();
+}
+
+const json& field_of(const json& in, const char* field) {
+  if (!in.is_object() || !in.contains(field))
+    throw InputError(field, "nothing", "is where a value is needed");
+  return in.at(field);
+}
 
 json to_json(const Shape& s) {
   json out = {{"batch", s.batch},           {"num_q_heads", s.num_q_heads}, {"seqlen_q", s.seqlen_q},
@@ -41,8 +113,7 @@ Shape shape_from_json(const json& in) {
   s.layout = parse_layout(read_field<std::string>(in, "layout"));
   s.d_model = read_field<std::int64_t>(in, "d_model");
   s.seqlens_kv = read_field<std::vector<std::int64_t>>(in, "seqlens_kv");
-  const auto scale = read_field<json>(in, "softmax_scale");
-  if (!scale.is_null()) s.softmax_scale = read_field<double>(in, "softmax_scale");
+  if (!field_of(in, "softmax_scale").is_null()) s.softmax_scale = read_field<double>(in, "softmax_scale");
   return s;
 }
 

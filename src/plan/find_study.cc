@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 
 #include "attnbench/error.h"
+#include "core/files.h"
 
 namespace attnbench {
 
@@ -32,12 +30,8 @@ std::vector<std::string> study_names() {
 
 Study find_study(const std::string& name_or_path, const StudyOverrides& overrides) {
   // A folder may bear the name of a study.
-  if (std::filesystem::is_regular_file(name_or_path)) {
-    std::ifstream file(name_or_path, std::ios::binary);
-    if (!file) throw InputError("study", name_or_path, "cannot be read");
-    const std::string text(std::istreambuf_iterator<char>(file), {});
-    return load_study(text, name_or_path, overrides);
-  }
+  if (kind_of_file(name_or_path, "study") == FileKind::file)
+    return load_study(read_text_file(name_or_path, "study"), name_or_path, overrides);
   const auto names = study_names();
   for (const auto& name : names) {
     if (name == name_or_path) return load_study(embedded_studies().at(name), name + ".toml", overrides);

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "attnbench/error.h"
+#include "report/summary_check.h"
 
 namespace attnbench {
 
@@ -25,18 +26,6 @@ using nlohmann::json;
 
 /// In the order in which one needs the other.
 constexpr std::array kScripts{"dom", "figures", "advice", "claims", "cells", "machine", "main"};
-
-void require_summary(const json& summary) {
-  if (!summary.is_object() || summary.value("format", "") != "attnbench-summary")
-    throw InputError("format", summary.is_object() ? summary.value("format", "") : "",
-                     "is not attnbench-summary: 'attnbench analyze STORE --out summary.json' writes one");
-  if (summary.value("version", 0) != 1)
-    throw InputError("version", summary.contains("version") ? summary["version"].dump() : "",
-                     "of the summary is not known here; this program reads version 1");
-  if (!summary.contains("runs") || !summary["runs"].is_array() || summary["runs"].empty())
-    throw InputError("runs", summary.contains("runs") ? summary["runs"].dump().substr(0, 40) : "",
-                     "is no list of runs: the summary is not whole");
-}
 
 /// Seven significant digits: more than any table shows.
 void round_numbers(json& value) {

@@ -8,6 +8,7 @@
 
 #include "attnbench/error.h"
 #include "core/json.h"
+#include "store/check_records.h"
 
 namespace attnbench {
 namespace {
@@ -23,7 +24,7 @@ json number_json(double value) {
 }
 
 double read_number(const json& in, const char* field) {
-  const auto value = read_field<json>(in, field);
+  const auto& value = field_of(in, field);
   if (value == "nan") return std::numeric_limits<double>::quiet_NaN();
   if (value == "inf") return std::numeric_limits<double>::infinity();
   if (value == "-inf") return -std::numeric_limits<double>::infinity();
@@ -37,7 +38,7 @@ json optional_json(const std::optional<T>& value) {
 
 template <typename T>
 std::optional<T> read_optional(const json& in, const char* field) {
-  if (read_field<json>(in, field).is_null()) return std::nullopt;
+  if (field_of(in, field).is_null()) return std::nullopt;
   return read_field<T>(in, field);
 }
 
@@ -98,6 +99,7 @@ ProcessRecord read_process(const json& in) {
     sample.priming_calls = priming;
     p.samples.push_back(sample);
   }
+  check(p);
   return p;
 }
 
@@ -119,9 +121,9 @@ CellRecord read_cell(const json& in) {
   cell.condition = read_field<std::string>(in, "condition");
   cell.phase = read_field<std::string>(in, "phase");
   cell.scope = read_field<std::string>(in, "scope");
-  cell.shape = shape_from_json(read_field<json>(in, "shape"));
-  for (const auto& kernel : read_field<std::vector<json>>(in, "kernels"))
-    cell.kernels.push_back(read_kernel(kernel));
+  cell.shape = shape_from_json(field_of(in, "shape"));
+  read_list(in, "kernels", [&](const json& kernel) { cell.kernels.push_back(read_kernel(kernel)); });
+  check(cell);
   return cell;
 }
 
@@ -162,7 +164,15 @@ VerificationRecord read_verification(const json& in) {
   v.peak_bytes = read_field<std::int64_t>(in, "peak_bytes");
   v.prepare_seconds = read_number(in, "prepare_seconds");
   v.first_call_seconds = read_number(in, "first_call_seconds");
+  check(v);
   return v;
+}
+
+FailureRecord read_failure(const json& in) {
+  FailureRecord failure{read_field<std::string>(in, "cell_id"), read_field<std::string>(in, "kernel_id"),
+                        read_field<std::string>(in, "stage"), read_field<std::string>(in, "reason")};
+  check(failure);
+  return failure;
 }
 
 json run_json(const RunContents& contents, const std::string& machine) {
@@ -206,20 +216,19 @@ RunContents read_run(const json& in) {
   run.machine_key = read_field<std::string>(in, "machine_key");
   run.plan = read_field<json>(in, "plan");
   run.environment = read_field<json>(in, "environment");
-  for (const auto& entry : read_field<std::vector<json>>(in, "cells")) {
+  check(run);
+  read_list(in, "cells", [&](const json& entry) {
     contents.cells.push_back(read_cell(entry));
-    for (const auto& process : read_field<std::vector<json>>(entry, "processes")) {
+    const auto& id = contents.cells.back().cell_id;
+    read_list(entry, "processes", [&](const json& process) {
       contents.processes.push_back(read_process(process));
-      contents.processes.back().cell_id = contents.cells.back().cell_id;
-    }
-  }
-  for (const auto& entry : read_field<std::vector<json>>(in, "verifications"))
-    contents.verifications.push_back(read_verification(entry));
-  for (const auto& entry : read_field<std::vector<json>>(in, "failures")) {
-    contents.failures.push_back(
-        {read_field<std::string>(entry, "cell_id"), read_field<std::string>(entry, "kernel_id"),
-         read_field<std::string>(entry, "stage"), read_field<std::string>(entry, "reason")});
-  }
+      contents.processes.back().cell_id = id;
+    });
+  });
+  read_list(in, "verifications",
+            [&](const json& entry) { contents.verifications.push_back(read_verification(entry)); });
+  read_list(in, "failures", [&](const json& entry) { contents.failures.push_back(read_failure(entry)); });
+  check_references(contents);
   return contents;
 }
 
@@ -250,10 +259,10 @@ EnvironmentDocument read_environment_document(const json& document) {
                      fmt::format("is a version this AttnBench does not read (it reads {})", kVersion));
   }
   EnvironmentDocument result;
-  for (const auto& run : read_field<std::vector<json>>(document, "runs")) {
+  read_list(document, "runs", [&](const json& run) {
     result.machines.push_back(read_field<std::string>(run, "machine"));
     result.runs.push_back(read_run(run));
-  }
+  });
   return result;
 }
 

@@ -2,12 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
-#include "attnbench/error.h"
+#include "core/json.h"
 #include "store/csv.h"
 #include "store/environment_document.h"
 #include "store/sample_columns.h"
@@ -27,12 +24,6 @@ void for_each_row(const std::vector<RunContents>& runs, Visit visit) {
       }
     }
   }
-}
-
-bool is_sqlite_file(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  char start[16] = {};
-  return in.read(start, sizeof start) && std::memcmp(start, "SQLite format 3", sizeof start) == 0;
 }
 
 }  // namespace
@@ -70,33 +61,11 @@ std::string samples_jsonl(const std::vector<RunContents>& runs) {
 }
 
 std::string environment_text(const std::vector<RunContents>& runs) {
-  return environment_document(runs).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+  return json_text(environment_document(runs), 1) + '\n';
 }
 
 std::string environment_file(const std::string& samples_file) {
   return std::filesystem::path(samples_file).replace_extension(".env.json").string();
-}
-
-void write_text_file(const std::string& file, const std::string& text) {
-  if (is_sqlite_file(file)) throw InputError("out", file, "is an SQLite file; text would overwrite it");
-  if (std::filesystem::exists(file) && !std::filesystem::is_regular_file(file))
-    throw InputError("out", file, "is not a regular file");
-  const auto part = file + ".part";
-  std::ofstream out(part, std::ios::binary);
-  if (!out) throw InputError("out", file, fmt::format("cannot be written: {}", std::strerror(errno)));
-  out << text;
-  out.close();
-  std::error_code error;
-  if (!out) {
-    std::filesystem::remove(part, error);
-    throw StoreError(fmt::format("{}: writing failed (is the disk full?); nothing was changed", file));
-  }
-  std::filesystem::rename(part, file, error);
-  if (error) {
-    const auto reason = error.message();
-    std::filesystem::remove(part, error);
-    throw InputError("out", file, fmt::format("cannot be written: {}", reason));
-  }
 }
 
 }  // namespace attnbench

@@ -20,8 +20,4 @@ std::string environment_text(const std::vector<RunContents>& runs);
 /// "dir/NAME.csv" -> "dir/NAME.env.json".
 std::string environment_file(const std::string& samples_file);
 
-/// Writes beside the target and renames, so that a full disk leaves what was there. Throws InputError for a
-/// path that cannot be written or holds an SQLite file (a store), StoreError when writing fails.
-void write_text_file(const std::string& file, const std::string& text);
-
 }  // namespace attnbench

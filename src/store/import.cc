@@ -2,34 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <set>
-#include <sstream>
 #include <tuple>
 
 #include "attnbench/error.h"
+#include "core/files.h"
+#include "core/json.h"
 #include "store/export.h"
 
 namespace attnbench {
 namespace {
 
-std::string read_text(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  if (!in || std::filesystem::is_directory(file))
-    throw InputError("file", file, fmt::format("cannot be read: {}", std::strerror(in ? EISDIR : errno)));
-  text << in.rdbuf();
-  return text.str();
-}
-
 EnvironmentDocument read_environment_file(const std::string& file) {
+  const auto document = parse_json(read_text_file(file), file);
   try {
-    return read_environment_document(nlohmann::json::parse(read_text(file)));
-  } catch (const nlohmann::json::exception& error) {
-    throw InputError(fmt::format("{}: {}", file, error.what()));
+    return read_environment_document(document);
   } catch (const InputError& error) {
     throw InputError(fmt::format("{}: {}", file, error.what()));
   }
@@ -55,7 +42,7 @@ bool identical(const RunContents& a, const RunContents& b) {
 }  // namespace
 
 std::vector<RunContents> read_runs(const std::string& file) {
-  const auto text = read_text(file);
+  const auto text = read_text_file(file);
   if (text.empty()) throw InputError("file", file, "is empty: nothing was stored in it");
   if (text.starts_with("SQLite format 3")) return all_contents(Store::open(file, Store::Mode::read));
   if (text.starts_with("\x1f\x8b"))
@@ -64,7 +51,7 @@ std::vector<RunContents> read_runs(const std::string& file) {
   if (is_published_table(rows)) return {published_run(rows, file)};
   check_export_header(rows, file);
   const auto beside = environment_file(file);
-  if (!std::filesystem::exists(beside))
+  if (kind_of_file(beside) == FileKind::none)
     throw InputError("file", beside, fmt::format("is missing; it belongs to '{}' and completes it", file));
   return runs_from_rows(rows, read_environment_file(beside), file);
 }

@@ -1,11 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <tuple>
 
 #include "attnbench/error.h"
+#include "core/json.h"
+#include "store/check_records.h"
 #include "store/import.h"
 #include "store/row_fields.h"
 #include "store/sample_columns.h"
@@ -72,24 +73,18 @@ SampleRecord read_sample(const RowFields& fields, const Place& place) {
   s.block = fields.number<int>("block");
   s.position = fields.number<int>("position");
   s.role = fields.text("role");
-  if (s.role != "kernel" && s.role != "alias" && s.role != "sentinel" && s.role != "unbatched")
-    fields.fail("role", "is not one of kernel, alias, sentinel, unbatched");
   s.kernel_id = kernel_id_of(fields);
-  if (s.kernel_id.empty() != (s.role == "sentinel"))
-    fields.fail("mechanism", "must be empty for a sentinel and for nothing else");
   if (!s.kernel_id.empty() && find_kernel(*place.cell, s.kernel_id) == nullptr)
     fields.fail("kernel", fmt::format("makes '{}', which the cell does not have", s.kernel_id));
   s.batch_calls = fields.number<std::int64_t>("batch_calls");
   s.time_seconds = fields.number<double>("time_seconds");
   s.valid = read_truth(fields, "valid");
-  s.reason = fields.text("reason");
+  s.reason = to_utf8(fields.text("reason"));
   if (!s.valid && !place.process->valid && s.reason == "process: " + place.process->reason) {
     s.valid = true;
     s.reason.clear();
   }
-  const bool possible = s.time_seconds >= 0 && s.time_seconds < HUGE_VAL && (s.time_seconds > 0 || !s.valid);
-  if (!possible) fields.fail("time_seconds", "is not a time a call can take");
-  if (s.valid != s.reason.empty()) fields.fail("reason", "must say why a sample is invalid, and only then");
+  fields.in_row([&] { check(s); });
   return s;
 }
 
@@ -132,7 +127,7 @@ void check_export_header(const std::vector<CsvRow>& rows, const std::string& fil
   const auto& header = rows.empty() ? none : rows[0].fields;
   for (std::size_t i = 0; i < std::max(columns.size(), header.size()); ++i) {
     const std::string expected = i < columns.size() ? columns[i].name : "no further field";
-    const std::string found = i < header.size() ? header[i] : "nothing";
+    const std::string found = i < header.size() ? header[i].substr(0, 100) : "nothing";
     if (expected != found) {
       throw InputError(
           fmt::format("{}: line 1 is not the header of an export: field {} is '{}', expected '{}'", file,

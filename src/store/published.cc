@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <map>
-#include <regex>
+#include <optional>
+#include <string_view>
 
 #include "attnbench/error.h"
+#include "store/check_records.h"
 #include "store/import.h"
 #include "store/row_fields.h"
 
@@ -13,47 +15,65 @@ namespace {
 
 const std::vector<std::string> kHeader{"name", "b", "n", "dModel", "heads", "kvHeads", "iters", "msPerIter"};
 
-/// The publication's names. "#" stands for the parameter.
-struct PublishedName {
-  const char* pattern;
-  const char* mechanism;
-  const char* kernel;
-};
-constexpr PublishedName kNames[] = {
-    {"MHA", "mha", "unfused"},
-    {"GQA\\(kv=(\\d+)\\)", "gqa(kv=#)", "unfused"},
-    {"MQA\\(kv=1\\)", "mqa", "unfused"},
-    {"SWA\\(w=(\\d+)\\)", "swa(w=#)", "gather"},
-    {"MaskedSWA\\(w=(\\d+)\\)", "swa(w=#)", "masked"},
-    {"BlockSparse\\(bs=(\\d+)\\)", "block_sparse(bs=#,globals=1)", "batched"},
-    {"LinearAttn", "linear", "two_gemm"},
-    {"CausalLinearAttn", "causal_linear", "cumsum"},
-};
-
-KernelRecord kernel_of(const RowFields& fields) {
-  for (const auto& entry : kNames) {
-    std::smatch match;
-    if (!std::regex_match(fields.text("name"), match, std::regex(entry.pattern))) continue;
-    KernelRecord kernel;
-    kernel.mechanism = entry.mechanism;
-    if (const auto at = kernel.mechanism.find('#'); at != std::string::npos)
-      kernel.mechanism.replace(at, 1, match[1].str());
-    const auto mechanism = parse_mechanism(kernel.mechanism);
-    kernel.kernel = entry.kernel;
-    kernel.engine = "mlx";
-    kernel.is_baseline = mechanism.kind == MechanismKind::mha;
-    kernel.num_kv_heads = fields.number<std::int64_t>("kvHeads");
-    if (mechanism.num_kv_heads > 0 && mechanism.num_kv_heads != kernel.num_kv_heads)
-      fields.fail("kvHeads", fmt::format("contradicts the name '{}'", fields.text("name")));
-    return kernel;
-  }
-  fields.fail("name", "is not a name of the published study");
-}
-
 std::int64_t size_field(const RowFields& fields, std::string_view field) {
   const auto value = fields.number<std::int64_t>(field);
   if (value < 1) fields.fail(field, "is below 1");
   return value;
+}
+
+/// The publication's names: of "NAME(key=NUMBER)" the words before the number.
+struct PublishedName {
+  std::string_view start;
+  std::string_view mechanism;  ///< "#" stands for the number
+  std::string_view kernel;
+};
+constexpr PublishedName kNames[] = {
+    {"MHA", "mha", "unfused"},
+    {"GQA(kv=", "gqa(kv=#)", "unfused"},
+    {"MQA(kv=1)", "mqa", "unfused"},
+    {"SWA(w=", "swa(w=#)", "gather"},
+    {"MaskedSWA(w=", "swa(w=#)", "masked"},
+    {"BlockSparse(bs=", "block_sparse(bs=#,globals=1)", "batched"},
+    {"LinearAttn", "linear", "two_gemm"},
+    {"CausalLinearAttn", "causal_linear", "cumsum"},
+};
+
+/// The mechanism that a published name means, if it is one.
+std::optional<std::string> mechanism_of(const PublishedName& known, std::string_view name) {
+  const auto hole = known.mechanism.find('#');
+  if (hole == std::string_view::npos)
+    return name == known.start ? std::optional<std::string>(known.mechanism) : std::nullopt;
+  if (!name.starts_with(known.start) || !name.ends_with(')')) return std::nullopt;
+  const auto number = name.substr(known.start.size(), name.size() - known.start.size() - 1);
+  const bool digits = std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (number.empty() || !digits) return std::nullopt;
+  return std::string(known.mechanism).replace(hole, 1, number);
+}
+
+KernelRecord kernel_of(const RowFields& fields) {
+  const auto& name = fields.text("name");
+  for (const auto& entry : kNames) {
+    const auto text = mechanism_of(entry, name);
+    if (!text) continue;
+    KernelRecord kernel;
+    Mechanism mechanism;
+    try {
+      mechanism = parse_mechanism(*text);
+    } catch (const InputError& error) {
+      fields.fail("name", fmt::format("is no mechanism: {}", error.what()));
+    }
+    kernel.mechanism = to_string(mechanism);
+    kernel.kernel = entry.kernel;
+    kernel.engine = "mlx";
+    kernel.is_baseline = mechanism.kind == MechanismKind::mha;
+    kernel.num_kv_heads = size_field(fields, "kvHeads");
+    if (mechanism.num_kv_heads > 0 && mechanism.num_kv_heads != kernel.num_kv_heads)
+      fields.fail("kvHeads", fmt::format("contradicts the name '{}'", name));
+    return kernel;
+  }
+  std::vector<std::string> known;
+  for (const auto& entry : kNames) known.emplace_back(entry.start);
+  fields.fail("name", "is not a name of the published study" + suggestion(name, known));
 }
 
 CellRecord cell_of(const RowFields& fields) {
@@ -122,17 +142,19 @@ RunContents published_run(const std::vector<CsvRow>& rows, const std::string& fi
     for (const auto& other : cell.kernels) {
       if (other.id() == kernel.id()) fields.fail("name", "appears twice for these sizes");
     }
+    if (cell.shape.num_q_heads % kernel.num_kv_heads != 0)
+      fields.fail("kvHeads", fmt::format("does not divide heads = {}", cell.shape.num_q_heads));
     SampleRecord sample;
     sample.position = static_cast<int>(cell.kernels.size());
     sample.role = "kernel";
     sample.kernel_id = kernel.id();
     sample.batch_calls = size_field(fields, "iters");
     sample.time_seconds = fields.number<double>("msPerIter") / 1000;
-    if (!(sample.time_seconds > 0 && sample.time_seconds < HUGE_VAL))
-      fields.fail("msPerIter", "is not a time a call can take");
+    if (!is_call_time(sample.time_seconds)) fields.fail("msPerIter", kNoCallTime);
     samples.push_back(sample);
     cell.kernels.push_back(kernel);
     cell.kernels.back().batch_calls = sample.batch_calls;
+    fields.in_row([&] { check_kernel(cell, kernel); });
   }
   return contents;
 }

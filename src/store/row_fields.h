@@ -35,6 +35,16 @@ class RowFields {
     return value;
   }
 
+  /// Runs `read` and names file and line in its errors.
+  template <typename Read>
+  void in_row(Read read) const {
+    try {
+      read();
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("{}: line {}, {}", file_, row_.line, error.what()));
+    }
+  }
+
   [[noreturn]] void fail(std::string_view field, std::string_view problem) const {
     throw InputError(fmt::format("{}: line {}, {}", file_, row_.line, field), text(field), problem);
   }

@@ -51,6 +51,7 @@ void Connection::fail(int code) const {
       throw StoreError(fmt::format("{}: {}; what was stored before is intact", file_, detail));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_ERROR:  // the statements are this program's own: the tables are not
       throw InputError("store", file_, fmt::format("is corrupt ({}); it was left as it is", detail));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -81,6 +82,16 @@ bool Statement::next() {
   sqlite3_reset(handle_.get());
   if (code != SQLITE_DONE) connection_->fail(code);
   return false;
+}
+
+std::string Statement::column_name(int column) const {
+  return fmt::format("column {}", sqlite3_column_name(handle_.get(), column));
+}
+
+std::string Statement::text_at(int column) const {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
+  if (text == nullptr) return {};
+  return {text, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 
 void Statement::bind(int index, std::int64_t value) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,6 +12,8 @@
 #include <string_view>
 #include <type_traits>
 #include <vector>
+
+#include "core/json.h"
 
 /// A thin owner of SQLite's handles. Every failure is thrown with the file's name: InputError for a file that
 /// is corrupt, locked, read-only or rejects the values by a constraint, else StoreError.
@@ -60,18 +63,21 @@ class Statement {
   }
   /// False after the last row; the statement then holds no lock.
   bool next();
-  /// The next column of the row. NULL reads as empty optional, NaN, or the empty text.
+  /// The next column of the row. NULL reads as empty optional, NaN, or the empty text. Throws InputError
+  /// naming the column for JSON that cannot be read or is no T, and for a number that T cannot hold.
   template <typename T>
   T take();
+  /// The same of a column that holds JSON.
+  template <typename T = nlohmann::json>
+  T take_json();
 
  private:
+  std::string column_name(int column) const;
+  std::string text_at(int column) const;
   void bind(int index, std::int64_t value);
   void bind(int index, double value);  // NaN becomes NULL
   void bind(int index, std::string_view value);
-  void bind(int index, const nlohmann::json& value) {
-    // A crashed program's last words may not be UTF-8.
-    bind(index, std::string_view(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
-  }
+  void bind(int index, const nlohmann::json& value) { bind(index, std::string_view(json_text(value))); }
   void bind(int index, const std::string& value) { bind(index, std::string_view(value)); }
   void bind(int index, const char* value) { bind(index, std::string_view(value)); }
   void bind(int index, int value) { bind(index, std::int64_t{value}); }
@@ -108,24 +114,29 @@ T Statement::take() {
       return std::nullopt;
     }
     return take<typename T::value_type>();
+  } else if constexpr (std::is_same_v<T, double>) {
+    ++column_;
+    if (sqlite3_column_type(row, column) == SQLITE_NULL) return std::numeric_limits<double>::quiet_NaN();
+    return sqlite3_column_double(row, column);
+  } else if constexpr (std::is_integral_v<T>) {
+    ++column_;
+    const auto value = sqlite3_column_int64(row, column);
+    // Seeds use all 64 bits.
+    if constexpr (std::is_same_v<T, std::uint64_t> || std::is_same_v<T, bool>) {
+      return static_cast<T>(value);
+    } else {
+      return json_value<T>(value, column_name(column));
+    }
   } else {
     ++column_;
-    if constexpr (std::is_same_v<T, double>) {
-      if (sqlite3_column_type(row, column) == SQLITE_NULL) return std::numeric_limits<double>::quiet_NaN();
-      return sqlite3_column_double(row, column);
-    } else if constexpr (std::is_integral_v<T>) {
-      return static_cast<T>(sqlite3_column_int64(row, column));
-    } else {
-      const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(row, column));
-      const std::string value(text == nullptr ? "" : text,
-                              static_cast<std::size_t>(sqlite3_column_bytes(row, column)));
-      if constexpr (std::is_same_v<T, nlohmann::json>) {
-        return nlohmann::json::parse(value);
-      } else {
-        return value;
-      }
-    }
+    return to_utf8(text_at(column));
   }
+}
+
+template <typename T>
+T Statement::take_json() {
+  const auto name = column_name(column_);
+  return json_value<T>(parse_json(text_at(column_++), name), name);
 }
 
 /// Rolls back unless committed.

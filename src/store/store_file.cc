@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "attnbench/error.h"
+#include "core/files.h"
 #include "store/error.h"
 #include "store/schema.h"
 
@@ -101,6 +102,8 @@ void create_tables(const sqlite::Connection& connection) {
 /// The writer's lock, or null for a reader, whose descriptor must be closed before SQLite locks the file.
 std::unique_ptr<Descriptor> open_checked(const std::string& file, bool write) {
   auto descriptor = std::make_unique<Descriptor>(open_descriptor(file, write));
+  if (write && is_standard_stream(file))
+    refuse(file, "is where this program's output goes; a store needs a file of its own");
   if (write) lock_for_writing(file, descriptor->get());
   if (is_empty_else_own(file, descriptor->get()) && !write) refuse_empty(file);
   if (!write) return nullptr;

@@ -1,12 +1,27 @@
+#include <fmt/format.h>
+
 #include <map>
 
+#include "attnbench/error.h"
+#include "store/check_records.h"
 #include "store/store_impl.h"
 
 namespace attnbench {
 namespace {
 
-using nlohmann::json;
 using sqlite::Statement;
+
+/// Calls `read` for each row, and names file and table in its errors.
+template <typename Read>
+void for_each_row(const sqlite::Connection& connection, const char* table, Statement& rows, Read read) {
+  while (rows.next()) {
+    try {
+      read();
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("{}: table {}: {}", connection.file(), table, error.what()));
+    }
+  }
+}
 
 std::map<std::int64_t, std::vector<KernelRecord>> kernels_by_cell(const sqlite::Connection& connection,
                                                                   std::int64_t run) {
@@ -17,7 +32,7 @@ std::map<std::int64_t, std::vector<KernelRecord>> kernels_by_cell(const sqlite::
       " batch_calls, quarantine_reason"
       " FROM kernel JOIN cell ON cell.id = kernel.cell WHERE cell.run = ? ORDER BY cell.id, ordinal");
   rows.with(run);
-  while (rows.next()) {
+  for_each_row(connection, "kernel", rows, [&] {
     auto& list = kernels[rows.take<std::int64_t>()];
     KernelRecord k;
     k.mechanism = rows.take<std::string>();
@@ -30,14 +45,15 @@ std::map<std::int64_t, std::vector<KernelRecord>> kernels_by_cell(const sqlite::
     k.batch_calls = rows.take<std::optional<std::int64_t>>();
     k.quarantine_reason = rows.take<std::string>();
     list.push_back(std::move(k));
-  }
+  });
   return kernels;
 }
 
-std::vector<SampleRecord> samples_of(Statement& rows, std::int64_t process) {
+std::vector<SampleRecord> samples_of(const sqlite::Connection& connection, Statement& rows,
+                                     std::int64_t process) {
   std::vector<SampleRecord> samples;
   rows.with(process);
-  while (rows.next()) {
+  for_each_row(connection, "sample", rows, [&] {
     SampleRecord s;
     s.block = rows.take<int>();
     s.position = rows.take<int>();
@@ -48,8 +64,9 @@ std::vector<SampleRecord> samples_of(Statement& rows, std::int64_t process) {
     s.priming_calls = rows.take<int>();
     s.valid = rows.take<bool>();
     s.reason = rows.take<std::string>();
+    check(s);
     samples.push_back(std::move(s));
-  }
+  });
   return samples;
 }
 
@@ -61,7 +78,7 @@ std::vector<Store::StoredRun> Store::runs() const {
       impl_->connection(),
       "SELECT id, study, profile, seed, plan_hash, build_id, machine_key, plan_json, environment_json"
       " FROM run ORDER BY id");
-  while (rows.next()) {
+  for_each_row(impl_->connection(), "run", rows, [&] {
     StoredRun stored;
     stored.id = rows.take<std::int64_t>();
     auto& run = stored.run;
@@ -71,10 +88,11 @@ std::vector<Store::StoredRun> Store::runs() const {
     run.plan_hash = rows.take<std::string>();
     run.build_id = rows.take<std::string>();
     run.machine_key = rows.take<std::string>();
-    run.plan = rows.take<json>();
-    run.environment = rows.take<json>();
+    run.plan = rows.take_json();
+    run.environment = rows.take_json();
+    check(run);
     runs.push_back(std::move(stored));
-  }
+  });
   return runs;
 }
 
@@ -87,13 +105,13 @@ std::vector<CellRecord> Store::cells(std::int64_t run) const {
       " seqlen_q, seqlen_kv, head_dim_qk, head_dim_v, dtype_q, dtype_kv, dtype_o, layout,"
       " softmax_scale, d_model, seqlens_kv_json FROM cell WHERE run = ? ORDER BY id");
   rows.with(run);
-  while (rows.next()) {
+  for_each_row(impl_->connection(), "cell", rows, [&] {
     CellRecord cell;
     const auto row = rows.take<std::int64_t>();
     cell.cell_id = rows.take<std::string>();
     cell.device = rows.take<std::string>();
     cell.threads = rows.take<int>();
-    cell.cpus = rows.take<json>().get<std::vector<int>>();
+    cell.cpus = rows.take_json<std::vector<int>>();
     cell.condition = rows.take<std::string>();
     cell.phase = rows.take<std::string>();
     cell.scope = rows.take<std::string>();
@@ -110,10 +128,11 @@ std::vector<CellRecord> Store::cells(std::int64_t run) const {
     s.layout = parse_layout(rows.take<std::string>());
     s.softmax_scale = rows.take<double>();
     s.d_model = rows.take<std::int64_t>();
-    s.seqlens_kv = rows.take<json>().get<std::vector<std::int64_t>>();
+    s.seqlens_kv = rows.take_json<std::vector<std::int64_t>>();
     cell.kernels = std::move(kernels[row]);
+    check(cell);
     cells.push_back(std::move(cell));
-  }
+  });
   return cells;
 }
 
@@ -127,7 +146,7 @@ std::vector<VerificationRecord> Store::verifications(std::int64_t run) const {
       " FROM verification JOIN kernel ON kernel.id = verification.kernel"
       " JOIN cell ON cell.id = kernel.cell WHERE cell.run = ? ORDER BY cell.id, kernel.ordinal");
   rows.with(run);
-  while (rows.next()) {
+  for_each_row(impl_->connection(), "verification", rows, [&] {
     VerificationRecord v;
     v.cell_id = rows.take<std::string>();
     v.kernel_id = rows.take<std::string>();
@@ -145,13 +164,15 @@ std::vector<VerificationRecord> Store::verifications(std::int64_t run) const {
     v.peak_bytes = rows.take<std::int64_t>();
     v.prepare_seconds = rows.take<double>();
     v.first_call_seconds = rows.take<double>();
+    check(v);
     verifications.push_back(std::move(v));
-  }
+  });
   return verifications;
 }
 
 std::vector<ProcessRecord> Store::processes(std::int64_t run, const std::string& cell_id) const {
   std::vector<ProcessRecord> processes;
+  std::vector<std::int64_t> process_rows;
   Statement samples(impl_->connection(),
                     "SELECT block, position, role, kernel.kernel_id, sample.batch_calls, time_seconds,"
                     " priming_calls, valid, reason"
@@ -161,7 +182,7 @@ std::vector<ProcessRecord> Store::processes(std::int64_t run, const std::string&
                  "SELECT id, process, valid, reason, started_utc, boot_id, orders_json, order_kernels_json,"
                  " noise_json, kernels_json FROM process WHERE cell = ? ORDER BY process");
   rows.with(impl_->cell_row(run, cell_id));
-  while (rows.next()) {
+  for_each_row(impl_->connection(), "process", rows, [&] {
     ProcessRecord p;
     p.cell_id = cell_id;
     const auto row = rows.take<std::int64_t>();
@@ -170,13 +191,16 @@ std::vector<ProcessRecord> Store::processes(std::int64_t run, const std::string&
     p.reason = rows.take<std::string>();
     p.started_utc = rows.take<std::string>();
     p.boot_id = rows.take<std::string>();
-    p.orders = rows.take<json>().get<std::vector<std::vector<int>>>();
-    p.order_kernels = rows.take<json>().get<std::vector<std::string>>();
-    p.noise = rows.take<json>();
-    p.kernels = rows.take<json>();
-    p.samples = samples_of(samples, row);
+    p.orders = rows.take_json<std::vector<std::vector<int>>>();
+    p.order_kernels = rows.take_json<std::vector<std::string>>();
+    p.noise = rows.take_json();
+    p.kernels = rows.take_json();
+    check(p);
+    process_rows.push_back(row);
     processes.push_back(std::move(p));
-  }
+  });
+  for (std::size_t i = 0; i < processes.size(); ++i)
+    processes[i].samples = samples_of(impl_->connection(), samples, process_rows[i]);
   return processes;
 }
 
@@ -187,14 +211,15 @@ std::vector<FailureRecord> Store::failures(std::int64_t run) const {
                  " FROM failure JOIN cell ON cell.id = failure.cell"
                  " LEFT JOIN kernel ON kernel.id = failure.kernel WHERE cell.run = ? ORDER BY failure.id");
   rows.with(run);
-  while (rows.next()) {
+  for_each_row(impl_->connection(), "failure", rows, [&] {
     FailureRecord f;
     f.cell_id = rows.take<std::string>();
     f.kernel_id = rows.take<std::string>();
     f.stage = rows.take<std::string>();
     f.reason = rows.take<std::string>();
+    check(f);
     failures.push_back(std::move(f));
-  }
+  });
   return failures;
 }
 

@@ -45,10 +45,23 @@ baseline = "mha/unfused@cpu"
       << "name,b,n,dModel,heads,kvHeads,iters,msPerIter\nMHA,1,128,512,8,8,20,fast\n";
   std::ofstream(directory.file("packed.csv.gz")) << "\x1f\x8b\x08 and the rest, with a \"\"quote\n";
   std::filesystem::create_directory(directory.file("folder"));
+  const std::string published = "name,b,n,dModel,heads,kvHeads,iters,msPerIter\n";
+  std::ofstream(directory.file("long.csv"))
+      << published << "SWA(w=" << std::string(300000, '1') << "),1,128,512,8,8,1,1\n";
+  std::ofstream(directory.file("window.csv"))
+      << published << "MHA,1,128,512,8,8,1,1\nSWA(w=0),1,128,512,8,8,1,1\n";
+  std::ofstream(directory.file("kv.csv")) << published << "SWA(w=32),1,128,512,8,3,1,1\n";
+  std::ofstream(directory.file("slow.csv")) << published << "MHA,1,128,512,8,8,1,1e308\n";
+  std::ofstream(directory.file("deep.json")) << std::string(100000, '[');
+  std::ofstream(directory.file("null.json")) << R"({"format": "attnbench-summary", "version": null})";
+  std::ofstream(directory.file("deep.toml")) << "name = " << std::string(100000, '[');
+  std::ofstream(directory.file("results")) << "a file\n";
+  std::filesystem::create_symlink("loop", directory.file("loop"));
 }
 
 std::string in_directory(std::string text, const TemporaryDirectory& directory) {
-  if (const auto at = text.find("DIR"); at != std::string::npos) text.replace(at, 3, directory.path());
+  for (auto at = text.find("DIR"); at != std::string::npos; at = text.find("DIR"))
+    text.replace(at, 3, directory.path());
   return text;
 }
 
@@ -70,6 +83,43 @@ TEST_P(Rejected, NamesFieldAndValueAndExitsWithTwo) {
 
 const std::vector<BadInput> kCases = {
     {"unknown_study", {"run", "papr"}, "did you mean 'paper'"},
+    {"study_loop", {"run", "loop"}, "study: 'loop' cannot be read: Too many levels of symbolic links"},
+    {"study_name_too_long",
+     {"run", std::string(5000, 'n')},
+     "(5000 bytes) cannot be read: File name too long"},
+    {"study_nested_too_deep", {"run", "DIR/deep.toml"}, "deep.toml:1: not valid TOML"},
+    {"results_is_a_file", {"run", "smoke"}, "out: 'results' cannot be made a folder"},
+    {"against_loop", {"run", "smoke", "--against", "loop"}, "against: 'loop' cannot be read"},
+    {"store_loop", {"analyze", "loop"}, "'loop' cannot be read: Too many levels"},
+    {"store_name_too_long", {"analyze", std::string(5000, 'n')}, "cannot be read: File name too long"},
+    {"mechanism_in_capitals", {"run", "smoke", "--mechanism", "MHA"}, "did you mean 'mha'?"},
+    {"kernel_in_capitals", {"run", "smoke", "--kernel", "Gather"}, "did you mean 'gather'?"},
+    {"study_in_capitals", {"run", "Paper"}, "did you mean 'paper'?"},
+    {"format_in_capitals", {"export", "DIR/text.db", "--format", "CSV"}, "did you mean 'csv'?"},
+    {"published_name_of_300000_characters",
+     {"import", "DIR/long.csv", "--out", "DIR/new.db"},
+     "long.csv: line 2, name: 'SWA(w=1"},
+    {"published_window_zero",
+     {"import", "DIR/window.csv", "--out", "DIR/new.db"},
+     "window.csv: line 3, name: 'SWA(w=0)'"},
+    {"published_kv_heads",
+     {"analyze", "DIR/kv.csv"},
+     "kv.csv: line 2, kvHeads: '3' does not divide heads = 8"},
+    {"published_time", {"analyze", "DIR/slow.csv"}, "slow.csv: line 2, msPerIter: '1e308' is not a time"},
+    {"summary_nested_too_deep", {"report", "DIR/deep.json"}, "deep.json: line 1, column 101"},
+    {"summary_of_another_type", {"report", "DIR/null.json"}, "null.json: version: 'null'"},
+    {"output_is_a_folder",
+     {"analyze", "DIR/text.db", "--csv", "DIR/folder"},
+     "csv: 'DIR/folder' cannot be written"},
+    {"output_loop", {"analyze", "DIR/text.db", "--tex", "loop"}, "tex: 'loop' cannot be written: Too many"},
+    {"output_is_an_input", {"analyze", "DIR/text.db", "--out", "DIR/text.db"}, "would write over an input"},
+    {"two_outputs_of_one_name",
+     {"analyze", "DIR/text.db", "--out", "DIR/new.x", "--csv", "DIR/./new.x"},
+     "csv: 'DIR/./new.x' would write over out"},
+    {"export_folder_missing", {"export", "DIR/text.db", "--out", "DIR/no/a.csv"}, "out: 'DIR/no/a.csv'"},
+    {"report_to_a_folder",
+     {"report", "DIR/text.db", "--out", "DIR/folder"},
+     "out: 'DIR/folder' cannot be written"},
     {"unknown_profile", {"run", "smoke", "--profile", "quik"}, "did you mean 'quick'"},
     {"unknown_mechanism", {"run", "smoke", "--mechanism", "mah"}, "did you mean 'mha'"},
     {"unknown_kernel",

@@ -101,6 +101,19 @@ const std::vector<BadStore> kBadStores = {
        sqlite::Connection(file, SQLITE_OPEN_READWRITE).execute("PRAGMA user_version = 99");
      },
      "was written by a newer AttnBench (store format 99"},
+    {"DamagedJson",
+     [](const std::string& file) {
+       write_store(file, {measured()});
+       sqlite::Connection(file, SQLITE_OPEN_READWRITE)
+           .execute("UPDATE run SET environment_json = '{\"a\": \"' || CAST(x'ff' AS TEXT) || '\"}'");
+     },
+     "table run: column environment_json: line 1, column 8: "},
+    {"JsonOfAnotherType",
+     [](const std::string& file) {
+       write_store(file, {measured()});
+       sqlite::Connection(file, SQLITE_OPEN_READWRITE).execute("UPDATE process SET noise_json = '3'");
+     },
+     "table process: noise: '3' is no JSON object"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Readers, BadStores, testing::ValuesIn(kBadStores),
@@ -149,10 +162,10 @@ TEST(ReportOfSummary, BadOnesAreNamed) {
   const TemporaryDirectory directory;
   std::ofstream(directory.file("text.json")) << "{\"format\": ";
   std::ofstream(directory.file("other.json")) << "{\"format\": \"something\"}";
-  std::ofstream(directory.file("cut.json")) << R"({"format": "attnbench-summary", "version": 1})";
+  std::ofstream(directory.file("cut.json")) << R"({"format": "attnbench-summary", "version": 2})";
   for (const auto& [name, message] : std::vector<std::pair<std::string, std::string>>{
            {"none.json", "none.json' cannot be read"},
-           {"text.json", "text.json' is not readable JSON"},
+           {"text.json", "text.json: line 1, column 12: '' is where the JSON ends too soon"},
            {"other.json", "format: 'something' is not attnbench-summary"},
            {"cut.json", "is no list of runs"}}) {
     const auto out = directory.file("report.html");

@@ -1,11 +1,15 @@
 // What a command writes, and what it must not write over.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "support/command.h"
 
@@ -71,6 +75,107 @@ TEST(SamplesBesideTheStore, AStoreCannotHaveTheirName) {
   const auto nameless = testing_support::attnbench(tiny_run(""));
   EXPECT_EQ(nameless.exit_code, 2) << nameless.err;
   EXPECT_THAT(nameless.err, HasSubstr("names no file"));
+}
+
+const std::string kSamples = std::string(ATTNBENCH_SOURCE_DIR) + "/tests/browser/small.csv";
+
+TEST(Outputs, APipeGetsTheTextAndStays) {
+  const TemporaryDirectory directory;
+  const auto pipe = directory.file("pipe");
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{"analyze", kSamples, "--csv", pipe},
+                                                                     {"analyze", kSamples, "--tex", pipe},
+                                                                     {"analyze", kSamples, "--out", pipe}}) {
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    std::string arrived;
+    std::thread reader([&] { arrived = contents(pipe); });
+    const auto result = testing_support::attnbench(arguments, 60);
+    ::close(::open(pipe.c_str(), O_WRONLY | O_NONBLOCK));  // lets the reader go where nothing came
+    reader.join();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(arrived, HasSubstr("mha/unfused@cpu")) << arguments[2];
+    EXPECT_EQ(std::filesystem::status(pipe).type(), std::filesystem::file_type::fifo);
+    std::filesystem::remove(pipe);
+  }
+}
+
+TEST(Outputs, ALinkAndANeighbourStay) {
+  const TemporaryDirectory directory;
+  std::ofstream(directory.file("target.csv")) << "stale\n";
+  std::ofstream(directory.file("link.csv.part")) << "mine\n";
+  std::ofstream(directory.file("target.csv.part")) << "mine too\n";
+  std::filesystem::create_symlink("target.csv", directory.file("link.csv"));
+  const auto result = testing_support::attnbench({"analyze", kSamples, "--csv", directory.file("link.csv")});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(std::filesystem::is_symlink(directory.file("link.csv")));
+  EXPECT_THAT(contents(directory.file("target.csv")), HasSubstr("mha/unfused@cpu"));
+  EXPECT_EQ(contents(directory.file("link.csv.part")), "mine\n");
+  EXPECT_EQ(contents(directory.file("target.csv.part")), "mine too\n");
+}
+
+// As /dev/stdout is a link to whatever takes the output.
+TEST(Outputs, NothingIsPutBesideAPipe) {
+  const TemporaryDirectory directory;
+  const auto store = directory.file("a.db"), out = directory.file("out");
+  EXPECT_EQ(testing_support::attnbench({"import", kSamples, "--out", store}).exit_code, 0);
+  const auto command = testing_support::program() + " export " + store + " --out " + out + " 2>&1 > " + out +
+                       " | cat > " + directory.file("err");
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  EXPECT_THAT(contents(out), testing::StartsWith("machine,device,"));
+  EXPECT_THAT(contents(directory.file("err")), HasSubstr("the environment is not in this output"));
+  EXPECT_FALSE(std::filesystem::exists(directory.file("out.env.json")));
+
+  const auto into_output = testing_support::program() + " import " + kSamples + " --out " + out + " > " +
+                           out + " 2> " + directory.file("err");
+  EXPECT_EQ(WEXITSTATUS(std::system(into_output.c_str())), 2);
+  EXPECT_THAT(contents(directory.file("err")), HasSubstr("is where this program's output goes"));
+}
+
+TEST(Outputs, AnEmptyNameIsNone) {
+  for (const auto* option : {"--out", "--csv", "--tex"}) {
+    const auto result = testing_support::attnbench({"analyze", kSamples, option, ""});
+    EXPECT_EQ(result.exit_code, 2) << option;
+    EXPECT_THAT(result.err, HasSubstr("'' names no file"));
+  }
+}
+
+// A full disk leaves an empty file, or a store without a run.
+TEST(ExportOfAStore, GoesIntoAFileThatHoldsNothing) {
+  const TemporaryDirectory directory;
+  const auto store = directory.file("a.db"), copy = directory.file("copy.db");
+  EXPECT_EQ(testing_support::attnbench({"import", kSamples, "--out", store}).exit_code, 0);
+  const std::vector<std::string> arguments = {"export", store, "--format", "sqlite", "--out", copy};
+  std::ofstream(copy).flush();
+  const auto result = testing_support::attnbench(arguments);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_GT(std::filesystem::file_size(copy), 10000u);
+
+  for (const auto& name : {copy, store}) {
+    auto again = arguments;
+    again.back() = name;
+    const auto refused = testing_support::attnbench(again);
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_THAT(refused.err, HasSubstr("holds runs; a store is never overwritten"));
+  }
+  std::ofstream(directory.file("notes.txt")) << "my notes\n";
+  auto foreign = arguments;
+  foreign.back() = directory.file("notes.txt");
+  EXPECT_EQ(testing_support::attnbench(foreign).exit_code, 2);
+  EXPECT_EQ(contents(directory.file("notes.txt")), "my notes\n");
+}
+
+TEST(ExitCodes, AreInTheHelp) {
+  const auto help = testing_support::on_one_line(testing_support::attnbench({"--help"}).out);
+  EXPECT_THAT(help, HasSubstr("70 an internal error"));
+}
+
+// Not 4, which says that a kernel is wrong.
+TEST(ExitCodes, AFaultInsideIsNoVerdictOnAKernel) {
+  setenv("ATTNBENCH_TEST_THROW", "1", 1);
+  const auto result =
+      testing_support::attnbench({"run", "smoke", "--dry-run", "--plugin", ATTNBENCH_BAD_KERNELS});
+  unsetenv("ATTNBENCH_TEST_THROW");
+  EXPECT_EQ(result.exit_code, 70) << result.err;
+  EXPECT_EQ(result.err, "attnbench: internal error: a broken promise\n");
 }
 
 TEST(UnknownOption, IsNamedWithTheNearest) {

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <limits>
+#include <stdexcept>
 #include <vector>
 
 #include "attnbench/plugin.h"
@@ -77,6 +78,7 @@ class BadKernel final : public KernelInfo {
   std::string_view engine() const override { return "test"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::mha}; }
   Support supports(const Problem& problem, const Device&) const override {
+    if (std::getenv("ATTNBENCH_TEST_THROW") != nullptr) throw std::logic_error("a broken promise");
     const bool plain = problem.scope == Scope::core && problem.shape.dtype_q == DType::f32 &&
                        !problem.mechanism.causal_bottom_right && problem.shape.seqlens_kv.empty();
     return plain ? Support::yes() : Support::no("the test kernels compute full mha in f32, core scope");

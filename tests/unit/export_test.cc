@@ -65,14 +65,7 @@ TEST_F(ExportTest, MachineLabels) {
   EXPECT_EQ(machine_label(run), "the lab's");
 }
 
-TEST_F(ExportTest, FilesAreReplacedWholeAndStoresNever) {
-  write_text_file(path("a.csv"), "one");
-  write_text_file(path("a.csv"), "two");
-  EXPECT_EQ(read_text(path("a.csv")), "two");
-  EXPECT_FALSE(std::filesystem::exists(path("a.csv.part")));
-  Store::open(path("a.db"), Store::Mode::write);
-  EXPECT_THAT(error_of([&] { write_text_file(path("a.db"), "x"); }), HasSubstr("SQLite"));
-  EXPECT_THAT(error_of([&] { write_text_file(path("no/dir/a.csv"), "x"); }), HasSubstr("No such file"));
+TEST_F(ExportTest, TheEnvironmentLiesBesideTheSamples) {
   EXPECT_EQ(environment_file("x/paper.csv"), "x/paper.env.json");
 }
 

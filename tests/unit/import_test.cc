@@ -15,8 +15,8 @@ using testing::HasSubstr;
 class ImportTest : public StoreFixture {
  protected:
   void export_to(const std::string& name, const std::vector<RunContents>& runs) const {
-    write_text_file(path(name), samples_csv(runs));
-    write_text_file(environment_file(path(name)), environment_text(runs));
+    write_text(path(name), samples_csv(runs));
+    write_text(environment_file(path(name)), environment_text(runs));
   }
   /// The message of importing an export in which one text was replaced by another, once.
   std::string after_edit(const std::string& from, const std::string& to) {
@@ -31,8 +31,8 @@ class ImportTest : public StoreFixture {
 
 TEST_F(ImportTest, ExportImportExportIsTheSameToTheByte) {
   auto second = sample_contents("fedcba9876543210");
-  second.processes[0].samples[1].time_seconds = 4.9406564584124654e-324;
-  second.processes[0].samples[2].time_seconds = 1.7976931348623157e308;
+  second.processes[0].samples[1].time_seconds = 1.0000000000000002e-12;
+  second.processes[0].samples[2].time_seconds = 86399.999999999985;
   second.verifications[0].max_error = -HUGE_VAL;
   {
     auto store = Store::open(path("a.db"), Store::Mode::write);
@@ -73,6 +73,11 @@ TEST_F(ImportTest, DamagedRowsAreNamedByLineAndField) {
               HasSubstr("line 6, time_seconds: '0.33x' is not a number"));
   EXPECT_THAT(after_edit("0.3333333333333333", "nan"), HasSubstr("time_seconds: 'nan' is not a time"));
   EXPECT_THAT(after_edit("0.3333333333333333", "-1"), HasSubstr("time_seconds: '-1' is not a time"));
+  for (const auto* time : {"0", "inf", "1e308", "86400.1", "1e-13"}) {
+    EXPECT_THAT(after_edit("0.3333333333333333", time),
+                testing::AllOf(HasSubstr("edit.csv: line 6, time_seconds: '"), HasSubstr("is not a time")))
+        << time;
+  }
   EXPECT_THAT(after_edit("0.3333333333333333", "0.33,1"), HasSubstr("line 6 has 33 fields"));
   EXPECT_THAT(after_edit(",kernel,mha", ",kernal,mha"), HasSubstr("line 5, role: 'kernal'"));
   EXPECT_THAT(after_edit(",masked,", ",fused,"), HasSubstr("line 3, kernel: 'fused'"));
@@ -108,12 +113,55 @@ TEST_F(ImportTest, MissingRowsAndDamagedCompanionAreNamed) {
         << version;
   }
   write_text(path("a.env.json"), "{\"attnbench_export\": 1, \"runs\": [{}]}");
-  EXPECT_THAT(error_of([&] { read_runs(path("a.csv")); }), HasSubstr("a.env.json: machine"));
+  EXPECT_THAT(error_of([&] { read_runs(path("a.csv")); }),
+              HasSubstr("a.env.json: runs[0]: machine: 'nothing'"));
   write_text(path("empty.csv"), "");
   EXPECT_THAT(error_of([&] { read_runs(path("empty.csv")); }),
               HasSubstr("is empty: nothing was stored in it"));
   EXPECT_THAT(error_of([&] { read_runs(path("absent.csv")); }), HasSubstr("absent.csv"));
   EXPECT_THAT(error_of([&] { read_runs(directory_.string()); }), HasSubstr("Is a directory"));
+}
+
+/// The environment document with one value changed.
+struct DamagedField {
+  const char* pointer;
+  nlohmann::json value;
+  const char* message;
+};
+
+TEST_F(ImportTest, DamagedEnvironmentIsNamedByFileAndField) {
+  const std::vector<DamagedField> fields = {
+      {"/runs/0/plan", 1, "a.env.json: runs[0]: plan: '1' is no JSON object"},
+      {"/runs/0/environment", nullptr, "runs[0]: environment: 'null' is no JSON object"},
+      {"/runs/0/environment/noise_guard", "perhaps", "noise_guard: 'perhaps' is not one of on, off"},
+      {"/runs/0/seed", -1, "runs[0]: seed: '-1'"},
+      {"/runs/0/cells/1/shape/batch", 0, "runs[0]: cells[1]: cell 'core-prefill-hot-f32-bhsd-b1-h8-q256'"},
+      {"/runs/0/cells/0/shape/dtype_q", nullptr, "cells[0]: dtype_q: 'null' is no text"},
+      {"/runs/0/cells/0/cpus", {0, 1.5}, "cells[0]: cpus: '1.5'"},
+      {"/runs/0/cells/0/condition", "warm", "condition: 'warm' is not one of hot, cold"},
+      {"/runs/0/cells/0/scope", "whole", "scope: 'whole'"},
+      {"/runs/0/cells/0/kernels/2/num_kv_heads", 3, "num_kv_heads: '3' does not divide"},
+      {"/runs/0/cells/0/kernels/2/mechanism", "swa(w=0)", "kernels[2]: mechanism: 'swa(w=0)'"},
+      {"/runs/0/cells/0/kernels/1/is_baseline", true, "is_baseline"},
+      {"/runs/0/cells/0/kernels/0/batch_calls", 0, "batch_calls: '0' is below 1"},
+      {"/runs/0/cells/0/processes/0/noise", "loud", "processes[0]: noise: '\"loud\"' is no JSON object"},
+      {"/runs/0/cells/0/processes/0/process", -1, "process: '-1' is negative"},
+      {"/runs/0/cells/0/processes/1/reason", "", "must say why a process is invalid"},
+      {"/runs/0/cells/1/cell_id", "core-prefill-hot-f32-bhsd-b1-h8-q128", "appears twice"},
+      {"/runs/0/verifications/0/max_error", true, "verifications[0]: max_error: 'true' is no number"},
+      {"/runs/0/verifications/0/kernel_id", "mha/none@cpu", "kernel_id: 'mha/none@cpu' is no kernel of cell"},
+      {"/runs/0/failures/0/stage", "lunch", "failures[0]: stage: 'lunch'"},
+      {"/runs/0/failures/0/cell_id", "none", "cell_id: 'none' is no cell of this run"},
+  };
+  write_text(path("a.csv"), samples_csv({sample_contents()}));
+  for (const auto& field : fields) {
+    auto document = nlohmann::json::parse(environment_text({sample_contents()}));
+    document[nlohmann::json::json_pointer(field.pointer)] = field.value;
+    write_text(path("a.env.json"), document.dump());
+    EXPECT_THAT(error_of([&] { read_runs(path("a.csv")); }),
+                testing::AllOf(HasSubstr("a.env.json: runs[0]: "), HasSubstr(field.message)))
+        << field.pointer;
+  }
 }
 
 TEST_F(ImportTest, MergingKeepsRunsApartAndRefusesToDouble) {
@@ -186,6 +234,28 @@ TEST_F(ImportTest, DamagedPublishedTable) {
   EXPECT_THAT(message("Attention,1,128,512,8,8,20,1.04"), HasSubstr("line 2, name: 'Attention'"));
   EXPECT_THAT(message("MHA,1,128,512,8,8,20,fast"), HasSubstr("line 2, msPerIter: 'fast' is not a number"));
   EXPECT_THAT(message("MHA,1,128,512,8,8,20,0"), HasSubstr("msPerIter: '0'"));
+  for (const auto* time : {"nan", "inf", "1e308", "-1", "86400001", "1e-10"}) {
+    EXPECT_THAT(
+        message(std::string("MHA,1,128,512,8,8,20,") + time),
+        testing::AllOf(HasSubstr("p.csv: line 2, msPerIter: '"), HasSubstr("is not a time a call can take")));
+  }
+  EXPECT_THAT(message("MHA,1,128,512,8,8,20,1\nSWA(w=0),1,128,512,8,8,20,1"),
+              HasSubstr("p.csv: line 3, name: 'SWA(w=0)' is no mechanism"));
+  EXPECT_THAT(message("SWA(w=" + std::string(300000, '9') + "),1,128,512,8,8,20,1"),
+              HasSubstr("p.csv: line 2, name: 'SWA(w=9"));
+  EXPECT_THAT(message(std::string(300000, 'x') + ",1,128,512,8,8,20,1"),
+              HasSubstr("p.csv: line 2, name: 'xx"));
+  for (const auto* name :
+       {"SWA(w=)", "SWA(w=1", "SWA(w=1))", "SWA(w=-1)", "SWA(w= 1)", "MHA ", "GQA", "swa(w=32)"})
+    EXPECT_THAT(message(std::string(name) + ",1,128,512,8,8,20,1"), HasSubstr("line 2, name: '")) << name;
+  EXPECT_THAT(message("mha,1,128,512,8,8,20,1"), HasSubstr("(did you mean 'MHA'"));
+  EXPECT_THAT(message("SWA(w=32),1,128,512,8,3,20,1"), HasSubstr("kvHeads: '3' does not divide heads = 8"));
+  EXPECT_THAT(message("SWA(w=32),1,128,512,8,0,20,1"), HasSubstr("kvHeads: '0' is below 1"));
+  EXPECT_THAT(message("SWA(w=32),1,128,512,8,-4,20,1"), HasSubstr("kvHeads: '-4' is below 1"));
+  EXPECT_THAT(message("SWA(w=32),1,128,512,8,9223372036854775808,20,1"),
+              HasSubstr("kvHeads: '9223372036854775808'"));
+  EXPECT_THAT(message("MHA,1,128,512,8,4,20,1"), HasSubstr("line 2, num_kv_heads: '4' differs"));
+  EXPECT_THAT(message("MHA,1,4611686018427387904,512,8,8,20,1"), HasSubstr("p.csv: line 2, batch x"));
   EXPECT_THAT(message("MHA,1,-128,512,8,8,20,1"), HasSubstr("n: '-128' is below 1"));
   EXPECT_THAT(message("MHA,1,128,500,8,8,20,1"), HasSubstr("dModel: '500'"));
   EXPECT_THAT(message("GQA(kv=4),1,128,512,8,2,20,1"), HasSubstr("kvHeads: '2' contradicts"));

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "attnbench/error.h"
+#include "store/export.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
 #include "unit/store_fixture.h"
@@ -224,6 +225,80 @@ TEST_F(StoreTest, DamageIsNamed) {
               HasSubstr("is corrupt"));
 }
 
+/// A column that holds JSON, and a value of the wrong kind in it.
+struct JsonColumn {
+  const char* table;
+  const char* column;
+  const char* wrong;    ///< valid JSON
+  const char* message;  ///< part of what is said of it
+};
+constexpr JsonColumn kJsonColumns[] = {
+    {"run", "plan_json", "[1]", "plan: '[1]' is no JSON object"},
+    {"run", "plan_json", R"({"pair": 1})", "pair: '1' is no JSON object"},
+    {"run", "plan_json", R"({"pair": {"role": 1}})", "role: '1' is no text"},
+    {"run", "environment_json", "null", "environment: 'null' is no JSON object"},
+    {"run", "environment_json", R"({"noise_guard": 1})", "noise_guard: '1' is no text"},
+    {"run", "environment_json", R"({"ceilings": 3})", "ceilings: '3' is no JSON object"},
+    {"run", "environment_json", R"({"ceilings": {"2": {"threads": null}}})",
+     "ceilings[2]: threads: 'null' is not a whole number"},
+    {"cell", "cpus_json", "null", "column cpus_json: 'null' is no list"},
+    {"cell", "cpus_json", "[0, 1.5]", "column cpus_json: '1.5' is not a whole number"},
+    {"cell", "seqlens_kv_json", R"(["a"])", "column seqlens_kv_json: '\"a\"' is not a whole number"},
+    {"process", "orders_json", "[[0], 1]", "column orders_json: '1' is no list"},
+    {"process", "order_kernels_json", "[null]", "column order_kernels_json: 'null' is no text"},
+    {"process", "noise_json", "\"loud\"", "noise: '\"loud\"' is no JSON object"},
+    {"process", "kernels_json", "[]", "kernels: '[]' is no JSON object"},
+    {"process", "kernels_json", R"({"a": {"executed_flops": "many"}})",
+     "executed_flops: '\"many\"' is no number"},
+};
+
+TEST_F(StoreTest, DamagedJsonIsNamedByTableAndColumn) {
+  Store::open(path("whole.db"), Store::Mode::write).add_contents({sample_contents()});
+  const auto message = [&](const JsonColumn& in, const std::string& value) {
+    std::filesystem::copy_file(path("whole.db"), path("a.db"),
+                               std::filesystem::copy_options::overwrite_existing);
+    sqlite::Connection connection(path("a.db"), SQLITE_OPEN_READWRITE);
+    sqlite::Statement(connection, std::string("UPDATE ") + in.table + " SET " + in.column + " = ?")
+        .run(value);
+    return error_of([&] { all_contents(Store::open(path("a.db"), Store::Mode::read)); });
+  };
+  for (const auto& in : kJsonColumns) {
+    const auto place = path("a.db") + ": table " + in.table + ": ";
+    EXPECT_THAT(message(in, in.wrong), testing::AllOf(testing::StartsWith(place), HasSubstr(in.message)));
+    // SQLite takes both for JSON.
+    const auto column = place + "column " + in.column + ": line 1, column ";
+    EXPECT_THAT(message(in, "[\"\xff\"]"), testing::StartsWith(column));
+    EXPECT_THAT(message(in, std::string(500, '[') + std::string(500, ']')), testing::StartsWith(column));
+  }
+}
+
+TEST_F(StoreTest, NumbersOutOfRangeAndTextsThatAreNoNamesAreNamedByTable) {
+  Store::open(path("whole.db"), Store::Mode::write).add_contents({sample_contents()});
+  const auto message = [&](const std::string& change) {
+    std::filesystem::copy_file(path("whole.db"), path("a.db"),
+                               std::filesystem::copy_options::overwrite_existing);
+    sqlite::Connection(path("a.db"), SQLITE_OPEN_READWRITE).execute(change);
+    return error_of([&] { all_contents(Store::open(path("a.db"), Store::Mode::read)); });
+  };
+  EXPECT_THAT(message("UPDATE cell SET threads = 4294967297"),
+              HasSubstr("a.db: table cell: column threads: '4294967297' is not a whole number"));
+  EXPECT_THAT(message("UPDATE cell SET dtype_q = 'f99'"), HasSubstr("a.db: table cell: dtype: 'f99'"));
+  EXPECT_THAT(message("UPDATE cell SET num_q_heads = 6"), HasSubstr("does not divide num_q_heads = 6"));
+  EXPECT_THAT(message("UPDATE kernel SET kernel_id = 'x' || kernel_id, mechanism = 'x' || mechanism"),
+              HasSubstr("mechanism: 'xmha'"));
+  EXPECT_THAT(message("UPDATE sample SET time_seconds = 1e300 WHERE valid"),
+              HasSubstr("a.db: table sample: time_seconds: '1e+300' is not a time a call can take"));
+}
+
+// What a crashed kernel printed may be the reason of a failure.
+TEST_F(StoreTest, TextThatIsNoUtf8IsReadWithReplacements) {
+  auto contents = sample_contents();
+  contents.failures[0].reason = "caf\xe9";
+  Store::open(path("a.db"), Store::Mode::write).add_contents({contents});
+  const auto runs = all_contents(Store::open(path("a.db"), Store::Mode::read));
+  EXPECT_EQ(runs[0].failures[0].reason, "caf\xef\xbf\xbd");
+}
+
 TEST_F(StoreTest, PathsThatCannotBeUsedAreSaidAtOpen) {
   EXPECT_THAT(error_of([&] { Store::open(path("no/such/dir/a.db"), Store::Mode::write); }),
               HasSubstr("cannot be written: No such file"));
@@ -251,14 +326,14 @@ TEST_F(StoreTest, FullDiskKeepsWhatWasCommitted) {
     setrlimit(RLIMIT_FSIZE, &limit);
     auto process = contents.processes[0];
     process.process = 60;
-    process.noise = std::string(100000, 'n');
+    process.noise = {{"words", std::string(100000, 'n')}};
     try {
       store.add_process(1, process);
     } catch (const StoreError& error) {
       const std::string message = error.what();
       const bool named = message.find(path("a.db")) != std::string::npos;
       // The store stays usable: a process that still fits is taken.
-      process.noise = 1;
+      process.noise = nullptr;
       process.samples.resize(2);
       store.add_process(1, process);
       _exit(named && message.find("intact") != std::string::npos ? 0 : 2);

@@ -8,6 +8,9 @@
 #include <array>
 #include <cerrno>
 
+#include "attnbench/error.h"
+#include "core/json.h"
+
 namespace attnbench {
 
 namespace {
@@ -19,13 +22,25 @@ std::string printable_beginning(const std::string& line) {
   return line.size() > kMost ? text + "..." : text;
 }
 
+/// A launcher may print lines of its own.
+nlohmann::json message_in(const std::string& line) {
+  nlohmann::json message;
+  try {
+    message = parse_json(line, "message");
+  } catch (const InputError&) {
+    throw NotAMessage(line);
+  }
+  if (!message.is_object()) throw NotAMessage(line);
+  return message;
+}
+
 }  // namespace
 
 NotAMessage::NotAMessage(const std::string& line)
     : std::runtime_error(fmt::format("not a message: '{}'", printable_beginning(line))) {}
 
 bool LineChannel::send(const nlohmann::json& message) {
-  const std::string line = message.dump() + "\n";
+  const std::string line = json_text(message) + "\n";
   std::size_t sent = 0;
   while (sent < line.size()) {
     const auto n = write(write_fd_, line.data() + sent, line.size() - sent);
@@ -49,9 +64,7 @@ LineChannel::Received LineChannel::receive(std::chrono::milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
   while (true) {
     if (const auto line = take_line()) {
-      auto message = nlohmann::json::parse(*line, nullptr, false);
-      if (!message.is_object()) throw NotAMessage(*line);
-      return {Event::message, std::move(message)};
+      return {Event::message, message_in(*line)};
     }
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
     pollfd descriptor{read_fd_, POLLIN, 0};
