@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "analysis/summary_json.h"
 #include "attnbench/error.h"
 
 namespace attnbench {
@@ -30,9 +31,10 @@ void require_summary(const json& summary) {
   if (!summary.is_object() || summary.value("format", "") != "attnbench-summary")
     throw InputError("format", summary.is_object() ? summary.value("format", "") : "",
                      "is not attnbench-summary: 'attnbench analyze STORE --out summary.json' writes one");
-  if (summary.value("version", 0) != 1)
-    throw InputError("version", summary.contains("version") ? summary["version"].dump() : "",
-                     "of the summary is not known here; this program reads version 1");
+  if (summary.value("version", 0) != kSummaryVersion)
+    throw InputError(
+        "version", summary.contains("version") ? summary["version"].dump() : "",
+        fmt::format("of the summary is not known here; this program reads version {}", kSummaryVersion));
   if (!summary.contains("runs") || !summary["runs"].is_array() || summary["runs"].empty())
     throw InputError("runs", summary.contains("runs") ? summary["runs"].dump().substr(0, 40) : "",
                      "is no list of runs: the summary is not whole");

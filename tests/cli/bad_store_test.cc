@@ -149,7 +149,7 @@ TEST(ReportOfSummary, BadOnesAreNamed) {
   const TemporaryDirectory directory;
   std::ofstream(directory.file("text.json")) << "{\"format\": ";
   std::ofstream(directory.file("other.json")) << "{\"format\": \"something\"}";
-  std::ofstream(directory.file("cut.json")) << R"({"format": "attnbench-summary", "version": 1})";
+  std::ofstream(directory.file("cut.json")) << R"({"format": "attnbench-summary", "version": 2})";
   for (const auto& [name, message] : std::vector<std::pair<std::string, std::string>>{
            {"none.json", "none.json' cannot be read"},
            {"text.json", "text.json' is not readable JSON"},

@@ -14,7 +14,7 @@ using testing::Not;
 
 /// One kernel in one cell, with two processes of two blocks.
 json small_summary() {
-  return json::parse(R"({"format": "attnbench-summary", "version": 1, "claims": [],
+  return json::parse(R"({"format": "attnbench-summary", "version": 2, "claims": [],
     "tables": {"kernels": [], "series": [], "steps": [], "crossovers": [], "ceilings": []},
     "runs": [{"id": "r0", "machine": "m", "groups": [{"cells": [{"kernels": [{"id": "mha/unfused@cpu",
       "seconds": {"estimate": 1.2345678912e-4, "low": null, "high": null},
