@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "analysis/claims/claim_json.h"
@@ -14,8 +15,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 2;
-
 template <typename List, typename Convert>
 json list_json(const List& list, Convert convert) {
   auto out = json::array();
@@ -25,7 +24,8 @@ json list_json(const List& list, Convert convert) {
 
 /// Blocks are only looked at: six digits keep the page small.
 json blocks_json(const std::vector<double>& blocks) {
-  return list_json(blocks, [](double seconds) { return std::stod(fmt::format("{:.6g}", seconds)); });
+  return list_json(
+      blocks, [](double seconds) { return std::strtod(fmt::format("{:.6g}", seconds).c_str(), nullptr); });
 }
 
 json process_json(const ProcessTimes& p, bool judged) {
@@ -290,7 +290,7 @@ json run_json(const RunAnalysis& r) {
 
 json to_json(const Analysis& analysis) {
   return {{"format", "attnbench-summary"},
-          {"version", kVersion},
+          {"version", kSummaryVersion},
           {"confidence", stats::kConfidence},
           {"runs", list_json(analysis.runs, run_json)},
           {"claims", list_json(analysis.claims, [](const auto& c) { return to_json(c); })},
