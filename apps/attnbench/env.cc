@@ -153,7 +153,7 @@ void print_advice(const std::vector<Advice>& advice) {
 
 void run_env(const Options& options) {
   const auto device = cpu_device(options.threads);
-  const auto environment = probe_environment();
+  const auto environment = probe_environment(built_commit());
   const auto [noise, ceilings] = measure_live(device, !options.no_ceilings);
   const auto advice = advise(environment, noise);
   if (options.as_json) {

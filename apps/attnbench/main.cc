@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
       "kernel failed "
       "or\nwas wrong; 70 an internal error: a fault of this program; 130 ended by Ctrl-C.");
   app.require_subcommand(1);
-  app.set_version_flag("--version", ATTNBENCH_VERSION);
+  app.set_version_flag("--version", fmt::format("{} (commit {})", ATTNBENCH_VERSION, built_commit()));
   add_analyze_command(app, exit_code);
   add_claims_command(app, exit_code);
   add_compare_command(app, exit_code);

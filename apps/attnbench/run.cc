@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include "analysis/compare.h"
@@ -21,6 +22,7 @@
 #include "report/comparison_table.h"
 #include "report/table.h"
 #include "run/conductor/conduct.h"
+#include "run/conductor/resume.h"
 #include "run/worker/memory_fit.h"
 #include "store/export.h"
 #include "study_options.h"
@@ -29,15 +31,15 @@ namespace attnbench {
 namespace {
 
 struct RunArguments {
-  std::string study = "paper";
-  std::string profile = "quick";
+  std::optional<std::string> study;    ///< "paper" where not given
+  std::optional<std::string> profile;  ///< "quick"
   std::string out;
   std::string launcher;
   std::string program;
   std::string against;
   std::string budget;
   std::vector<std::string> plugins;
-  std::string seed = "1";
+  std::optional<std::string> seed;  ///< "1"
   double kernel_limit_seconds = 60;
   bool dry_run = false;
   bool json = false;
@@ -53,9 +55,9 @@ std::vector<std::string> split_words(const std::string& text) {
   return words;
 }
 
-std::string default_store(const RunArguments& arguments, const Study& study) {
+std::string default_store(const RunOptions& options) {
   make_folder("results");
-  return fmt::format("results/{}-{}-{:%Y%m%dT%H%M%SZ}.db", study.name, arguments.profile,
+  return fmt::format("results/{}-{}-{:%Y%m%dT%H%M%SZ}.db", options.study.name, options.profile.name,
                      fmt::gmtime(std::time(nullptr)));
 }
 
@@ -155,6 +157,30 @@ double checked_kernel_limit(double seconds) {
   return seconds;
 }
 
+/// Where the command line names an existing store and no other study than its own, what it leaves open is
+/// what the store holds: the plan of a run need not be typed twice. A study from a file is read again: it may
+/// have changed.
+void take_stored_plan(const RunArguments& arguments, RunOptions& options) {
+  if (arguments.out.empty() || !arguments.changes->empty()) return;
+  const auto stored = stored_plan(arguments.out);
+  if (!stored) return;
+  if (arguments.study) {
+    std::error_code ignored;
+    const bool is_file = std::filesystem::is_regular_file(*arguments.study, ignored);
+    if (is_file || options.study.name != stored->study.name) return;
+  }
+  options.study = stored->study;
+  if (!arguments.profile) options.profile = stored->profile;
+  if (!arguments.seed) options.seed = stored->seed;
+  const bool accept_noise = options.accept_noise || stored->accept_noise;
+  const bool the_same = accept_noise == options.accept_noise && options.command == stored->command;
+  options.accept_noise = accept_noise;
+  if (!the_same && !options.quiet) {
+    fmt::print(stderr, "{} goes on by its own plan{}\n", arguments.out,
+               stored->command.empty() ? "" : ": " + stored->command);
+  }
+}
+
 RunOptions to_options(const RunArguments& arguments, char** argv) {
   RunOptions options;
   options.command = portable_command(argv);
@@ -162,9 +188,9 @@ RunOptions to_options(const RunArguments& arguments, char** argv) {
     options.launch.plugins.push_back(std::filesystem::absolute(plugin).string());
     load_plugin(options.launch.plugins.back());
   }
-  options.study = find_changed_study(arguments.study, *arguments.changes);
-  options.profile = parse_profile(arguments.profile);
-  options.seed = parse_seed(arguments.seed);
+  options.study = find_changed_study(arguments.study.value_or("paper"), *arguments.changes);
+  options.profile = parse_profile(arguments.profile.value_or("quick"));
+  options.seed = parse_seed(arguments.seed.value_or("1"));
   options.launch.launcher = split_words(arguments.launcher);
   options.launch.program = arguments.program.empty()
                                ? std::filesystem::read_symlink("/proc/self/exe").string()
@@ -178,10 +204,11 @@ RunOptions to_options(const RunArguments& arguments, char** argv) {
   if (!arguments.budget.empty()) options.budget_seconds = parse_seconds("budget", arguments.budget);
   options.kernel_limit_seconds = checked_kernel_limit(arguments.kernel_limit_seconds);
   options.accept_noise = arguments.accept_noise;
+  options.quiet = arguments.quiet;
+  take_stored_plan(arguments, options);
   if (options.accept_noise && options.profile.stops_on_width) {
     throw InputError("accept-noise", "publish", "cannot go together: a publication needs the noise guard");
   }
-  options.quiet = arguments.quiet;
   return options;
 }
 
@@ -214,7 +241,7 @@ int run(const RunArguments& arguments, char** argv) {
     return kDone;
   }
   require_cell_that_fits(options.study, known_memory_bytes(options));
-  options.out = arguments.out.empty() ? default_store(arguments, options.study) : arguments.out;
+  options.out = arguments.out.empty() ? default_store(options) : arguments.out;
   const auto csv = samples_file(options.out);
   const auto outcome = conduct(options);
   const auto store = Store::open(options.out, Store::Mode::read);
@@ -262,15 +289,17 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       "  attnbench run paper --kernel linear,gather,'block_sparse(bs=32,globals=1)/fused'\n"
       "  attnbench run long --budget 20m\n"
       "  attnbench run paper --profile spec --against ./attnbench-1.0 --out pair.db\n"
-      "  attnbench run decode --launcher 'ssh host' --out host.db");
+      "  attnbench run decode --launcher 'ssh host' --out host.db\n"
+      "  attnbench run --out paper.db              # goes on with it");
   const auto arguments = std::make_shared<RunArguments>();
   command->add_option("study", arguments->study, "Name of a study or path of a TOML file")
-      ->capture_default_str();
-  command->add_option("--profile", arguments->profile, "quick, spec or publish")->capture_default_str();
-  command->add_option("--out", arguments->out, "Store to write; an unfinished one is resumed")
+      ->default_str("paper");
+  command->add_option("--profile", arguments->profile, "quick, spec or publish")->default_str("quick");
+  command
+      ->add_option("--out", arguments->out,
+                   "Store to write; an unfinished one is resumed, by the plan it holds where none is given")
       ->check([](const std::string& file) { return file.empty() ? "'' names no file" : std::string(); });
-  command->add_option("--seed", arguments->seed, "Seed of orders and data: 0 to 2^64 - 1")
-      ->capture_default_str();
+  command->add_option("--seed", arguments->seed, "Seed of orders and data: 0 to 2^64 - 1")->default_str("1");
   command->add_option("--budget", arguments->budget, "Lower the number of processes to fit: 90s, 20m, 1h30m");
   command->add_option("--launcher", arguments->launcher, "Words that start workers elsewhere: 'ssh host'");
   command->add_option("--worker-program", arguments->program, "Path of attnbench where the workers run");

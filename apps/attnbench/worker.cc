@@ -10,6 +10,7 @@ void add_worker_command(CLI::App& app, char** argv, int& exit_code) {
   auto* command = app.add_subcommand("worker", "Measure for a conductor; started by 'run', not by hand");
   command->group("");  // not in --help
   const auto options = std::make_shared<WorkerOptions>();
+  options->commit = built_commit();
   command->add_option("--threads", options->threads);
   command->add_option("--cpus", options->cpus);
   command->add_option("--plugin", options->plugins);

@@ -31,7 +31,8 @@ struct Device {
   CpuFeatures features;
 };
 
-/// The CPUs this process may run on, in order of number.
+/// The CPUs this process might run on when it started, in order of number: a thread pool may have bound the
+/// first thread since.
 std::vector<int> allowed_cpus();
 /// A CPU device on the first `threads` allowed physical cores (then SMT siblings). 0: all physical cores.
 /// Throws InputError if threads exceeds the allowed CPUs.

@@ -39,7 +39,9 @@ struct Work {
   /// linear and causal_linear: 4 head_dim_qk head_dim_v per token and query head.
   /// Layer scope adds the four projections.
   double useful_flops = 0;
-  /// Every input read once, the output written once.
+  /// What the result depends on read once, the output written once. Of K and V that is the keys that a query
+  /// may see, of Q the queries that may see a key; in layer scope the rows of X that these come from, and the
+  /// weights.
   double compulsory_bytes = 0;
 };
 Work work(const Problem& problem);

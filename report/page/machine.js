@@ -43,10 +43,14 @@ function ceilings(run) {
 function showReproduce(summary, section) {
   for (const run of summary.runs.filter((r) => !r.published)) {
     const command = run.command || `attnbench run ${run.study.name} --profile ${run.study.profile} --seed ${run.study.seed}`;
-    section.append(h("h3", {}, run.machine), h("pre", {}, `${command} --out again.db\nattnbench report again.db`),
+    const pinned = run.cpu_set.command ? `${run.cpu_set.command} ` : "";
+    section.append(h("h3", {}, run.machine), h("pre", {}, `${pinned}${command} --out again.db\nattnbench report again.db`),
       run.command ? "" : h("p", {class: "soft"}, "Options that changed the study are not known: the store does not hold the command."),
       facts([["seed", String(run.study.seed)], ["plan", id(run.study.plan_hash)], ["build", id(run.study.build_id)], ["machine key", id(run.study.machine_key)],
-        ["version", path(run.environment, "build", "version")], ["measured", run.measured_from ? `${run.measured_from} to ${run.measured_to}` : null]]));
+        ["version", path(run.environment, "build", "version")],
+        ["commit", path(run.environment, "build", "commit") || "not recorded"],
+        ["CPUs allowed", run.cpu_set.allowed || "not recorded"],
+        ["threads", run.cpu_set.used.map((u) => `${u.threads} on CPUs ${u.cpus}`).join("; ")], ["measured", run.measured_from ? `${run.measured_from} to ${run.measured_to}` : null]]));
   }
   section.append(h("p", {}, "The samples themselves, one a line: ", h("code", {}, "attnbench export STORE --out samples.csv"),
     ". The numbers of this page as JSON: ", h("code", {}, "attnbench analyze STORE --out summary.json"), "."));

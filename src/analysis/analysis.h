@@ -240,6 +240,14 @@ enum class Publishable : std::uint8_t { yes, in_part, no };
 std::string_view to_string(Publishable publishable);
 
 /// One run: one machine, one build.
+/// On which CPUs a run measured, as lists ("0-3,8").
+struct CpuSet {
+  std::string allowed;              ///< to its workers at their start; empty where the store does not tell
+  std::map<int, std::string> used;  ///< by number of threads
+  std::string command;  ///< to put before a command so that it measures on the same CPUs: "taskset -c 0-3";
+                        ///< empty where no CPU of the machine was left out
+};
+
 struct RunAnalysis {
   std::string id;  ///< "r0", "r1", .. in the order given
   RunRecord run;
@@ -250,6 +258,7 @@ struct RunAnalysis {
   std::vector<std::string> marks;          ///< why not, or which cells not and why
   std::string mark;    ///< what stands beside the machine and on every figure; may be empty
   std::string common;  ///< what all groups share: "cpu, prefill, hot caches, batch 1, 8 heads, .."
+  CpuSet cpu_set;
   std::string measured_from, measured_to;  ///< start of the first and last process; empty where not known
   NoiseAnalysis noise;
   std::optional<RejectedEffect> rejected_effect;  ///< absent where no rejected process is complete

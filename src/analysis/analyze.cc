@@ -4,6 +4,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/cell_analysis.h"
+#include "analysis/cpu_set.h"
 #include "analysis/families.h"
 #include "analysis/grouping.h"
 #include "analysis/kernel_work.h"
@@ -89,6 +90,7 @@ RunAnalysis analyze_run(const RunContents& contents) {
     if (run.measured_from.empty() || at < run.measured_from) run.measured_from = at;
     run.measured_to = std::max(run.measured_to, at);
   }
+  run.cpu_set = cpu_set(contents);
   run.ceilings = ceiling_rows(contents.run);
   for (auto& group : run.groups) {
     group.series = analyze_series(group, run.published);

@@ -259,6 +259,14 @@ json command_json(const RunRecord& run) {
   return command != run.plan.end() && command->is_string() ? *command : json();
 }
 
+json cpu_set_json(const CpuSet& set) {
+  auto used = json::array();
+  for (const auto& [threads, cpus] : set.used) used.push_back({{"threads", threads}, {"cpus", cpus}});
+  return {{"allowed", set.allowed.empty() ? json() : json(set.allowed)},
+          {"used", used},
+          {"command", set.command}};
+}
+
 json run_json(const RunAnalysis& r) {
   return {{"id", r.id},
           {"machine", r.machine},
@@ -271,6 +279,7 @@ json run_json(const RunAnalysis& r) {
             {"build_id", r.run.build_id},
             {"machine_key", r.run.machine_key}}},
           {"command", command_json(r.run)},
+          {"cpu_set", cpu_set_json(r.cpu_set)},
           {"environment", r.run.environment},
           {"standing", r.standing},
           {"publishable", r.publishable ? json(to_string(*r.publishable)) : json()},

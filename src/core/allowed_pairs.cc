@@ -36,4 +36,16 @@ double allowed_pairs(const Mechanism& mechanism, std::int64_t seqlen_q, std::int
   return series(first, seqlen_kv);
 }
 
+std::int64_t seen_keys(const Mechanism& mechanism, std::int64_t seqlen_q, std::int64_t seqlen_kv) {
+  if (seqlen_kv == 0) return 0;
+  // Each position sees its own key and no range of a later one begins before that of an earlier one, so that
+  // together they leave out only what lies between the first one's global keys and its range.
+  const auto first = allowed_keys(mechanism, std::max<std::int64_t>(0, seqlen_kv - seqlen_q), seqlen_kv);
+  return first.globals.size() + seqlen_kv - first.local.begin;
+}
+
+std::int64_t seeing_queries(std::int64_t seqlen_q, std::int64_t seqlen_kv) {
+  return std::min(seqlen_q, seqlen_kv);
+}
+
 }  // namespace attnbench

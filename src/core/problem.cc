@@ -126,9 +126,13 @@ Work work(const Problem& problem) {
   const auto nq = static_cast<double>(s.seqlen_q);
 
   Work result;
-  double keys = 0;  // over the batch
+  // Over the batch; rows are those of X that a query or a key comes from (layer scope).
+  double keys = 0, seen = 0, seeing = 0, rows = 0;
   const auto add = [&](std::int64_t used, double sequences) {
     keys += sequences * static_cast<double>(used);
+    seen += sequences * static_cast<double>(seen_keys(m, s.seqlen_q, used));
+    seeing += sequences * static_cast<double>(seeing_queries(s.seqlen_q, used));
+    rows += sequences * std::min(nq, 2 * static_cast<double>(used));
     if (m.is_softmax())
       result.useful_flops += sequences * 2 * (dqk + dv) * heads * allowed_pairs(m, s.seqlen_q, used);
   };
@@ -142,13 +146,13 @@ Work work(const Problem& problem) {
   const auto kv_bytes = static_cast<double>(size_bytes(s.dtype_kv));
   const auto o_bytes = static_cast<double>(size_bytes(s.dtype_o));
   if (problem.scope == Scope::core) {
-    result.compulsory_bytes =
-        batch * heads * nq * (dqk * q_bytes + dv * o_bytes) + kv_heads * keys * (dqk + dv) * kv_bytes;
+    result.compulsory_bytes = heads * (seeing * dqk * q_bytes + batch * nq * dv * o_bytes) +
+                              kv_heads * seen * (dqk + dv) * kv_bytes;
   } else {
     const auto d_model = static_cast<double>(s.d_model);
     const double weights = d_model * (heads * (dqk + dv) + kv_heads * (dqk + dv));
     result.useful_flops += 2 * batch * nq * weights;
-    result.compulsory_bytes = batch * nq * d_model * (q_bytes + o_bytes) + weights * q_bytes;
+    result.compulsory_bytes = d_model * (rows * q_bytes + batch * nq * o_bytes) + weights * q_bytes;
   }
   return result;
 }

@@ -21,7 +21,9 @@ struct RunRecord {
   /// Study and profile as run, for resume and dry reading; "command" that asks for the same, where known. Of
   /// two builds measured together: "pair" with role (new, old) and both build ids.
   nlohmann::json plan;
-  nlohmann::json environment;  ///< probe of the measuring machine, libraries, ceilings, noise thresholds
+  /// Probe of the measuring machine, libraries, ceilings, noise thresholds; "workers": allowed_cpus and
+  /// plugins (file, hash) of every worker.
+  nlohmann::json environment;
 
   bool operator==(const RunRecord&) const = default;
 };

@@ -89,6 +89,17 @@ class Report(unittest.TestCase):
             self.assertIn(f"{command or 'attnbench run ' + summary['runs'][0]['study']['name']} ", text)
             self.assertEqual("Options that changed the study are not known" in text, note)
 
+    def test_reproduces_on_the_same_cpus_and_names_the_commit(self):
+        summary = copy.deepcopy(self.summary)
+        run = summary["runs"][0]
+        run["command"] = "attnbench run paper"
+        run["cpu_set"] = {"allowed": "0-3", "used": [{"threads": 2, "cpus": "0-1"}], "command": "taskset -c 0-3"}
+        run["environment"].setdefault("build", {})["commit"] = "0123456789ab-dirty"
+        self.browser.open(self.page_of(summary, "pinned"), 1280)
+        text = self.browser.value("document.getElementById('reproduce').innerText")
+        for words in ("taskset -c 0-3 attnbench run paper --out again.db", "0123456789ab-dirty", "2 on CPUs 0-1"):
+            self.assertIn(words, text)
+
     def test_shows_the_figures_of_one_machine_alone(self):
         self.browser.open(self.page, 1280)
         shown = self.browser.value(

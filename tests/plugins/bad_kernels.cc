@@ -68,7 +68,7 @@ class BadExecution final : public Execution {
   long calls_ = 0;
 };
 
-class BadKernel final : public KernelInfo {
+class BadKernel : public KernelInfo {
  public:
   /// After call number `last_computed` it leaves its output alone.
   BadKernel(std::string_view name, Misbehaviour misbehave,
@@ -93,6 +93,16 @@ class BadKernel final : public KernelInfo {
   std::string_view name_;
   Misbehaviour misbehave_;
   long last_computed_;
+};
+
+/// Says that it executes what the environment tells it to say.
+class CountingKernel final : public BadKernel {
+ public:
+  using BadKernel::BadKernel;
+  double executed_flops(const Problem&) const override {
+    const char* told = std::getenv("ATTNBENCH_TEST_FLOPS");
+    return told == nullptr ? 1 : std::atof(told);
+  }
 };
 
 void crash(const Problem&, const Tensors&, long) { std::raise(SIGSEGV); }
@@ -158,8 +168,9 @@ const KernelInfo* const* attnbench_plugin_kernels() {
   static const BadKernel ended_once("ended_once", end_once_while_timed);
   static const BadKernel wrong_timed("wrong_timed", wrong_while_timed);
   static const BadKernel stops_timed("stops_timed", behave, kOnlyWhileTimed);
-  static const KernelInfo* const all[] = {&good,        &crashes,       &hangs,       &nan,
-                                          &hog,         &crashes_timed, &hangs_timed, &wrong_timed,
-                                          &stops_timed, &ended_timed,   &ended_once,  nullptr};
+  static const CountingKernel counts("counts", behave);
+  static const KernelInfo* const all[] = {
+      &good,        &crashes,     &hangs,       &nan,        &hog,    &crashes_timed, &hangs_timed,
+      &wrong_timed, &stops_timed, &ended_timed, &ended_once, &counts, nullptr};
   return all;
 }

@@ -15,6 +15,7 @@ namespace attnbench {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 Ceilings zen4() {
   Ceilings c;
@@ -55,6 +56,9 @@ TEST(Ceilings, ImpossibleOnBothSidesOfTheLimit) {
   EXPECT_THAT(impossible(c, 0, 1e9, 1e9 / (1.11 * 40e9), DType::f32).value(),
               HasSubstr("44.4 GB/s is 1.11 x"));
   EXPECT_NE(impossible(c, 1, 0, 0, DType::f32), std::nullopt);
+  // Whoever shows it says IMPOSSIBLE before it.
+  EXPECT_THAT(impossible(c, 1.11 * 115e9, 0, 1, DType::f32).value(), Not(HasSubstr("impossible")));
+  EXPECT_THAT(impossible(c, 0, 1e9, 1e9 / (1.11 * 40e9), DType::f32).value(), Not(HasSubstr("impossible")));
 }
 
 TEST(Ceilings, JsonRoundTrip) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/cpu_list.h"
 #include "run/environment/advice.h"
 #include "run/environment/identity.h"
 #include "run/environment/parse.h"
@@ -156,7 +157,7 @@ TEST(Environment, CoresAndNumaNodes) {
 
 TEST(Environment, AnEmptyFileSystemIsNotReadableRatherThanAnError) {
   const FakeSystem system;
-  const auto environment = probe_environment(system.files());
+  const auto environment = probe_environment("unknown", system.files());
   for (const auto* place :
        {"/cpu/model", "/cpu/flags", "/cpu/caches", "/cpu/numa_nodes", "/cpu/physical_cores",
         "/cpu/logical_cpus", "/cpu/smt", "/cpu/governor", "/cpu/hypervisor", "/memory/total_bytes",
@@ -169,7 +170,7 @@ TEST(Environment, AnEmptyFileSystemIsNotReadableRatherThanAnError) {
 }
 
 TEST(Environment, TheRealMachineIsDescribedWithoutItsName) {
-  const auto environment = probe_environment();
+  const auto environment = probe_environment("unknown");
   EXPECT_THAT(environment.at("/libraries/onednn"_json_pointer).get<std::string>(),
               MatchesRegex("[0-9]+\\..*"));
   char host[256] = "";

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <set>
 
 #include "attnbench/error.h"
 #include "core/allowed_pairs.h"
+#include "reference/mask.h"
 
 namespace attnbench {
 namespace {
@@ -99,6 +101,33 @@ TEST(Mechanism, AllowedPairsAreTheSumOverAllRows) {
   }
 }
 
+// By the oracle's own mask, key by key.
+TEST(Mechanism, SeenKeysAndSeeingQueriesAreTheUnionOverAllRows) {
+  for (const auto* text :
+       {"mha", "mha(causal)", "swa(w=1)", "swa(w=5)", "swa(w=4)", "swa(w=5,causal)", "swa(w=4,causal)",
+        "swa(w=100,causal)", "block_sparse(bs=1,globals=0)", "block_sparse(bs=3,globals=0,causal)",
+        "block_sparse(bs=3,globals=1)", "block_sparse(bs=3,globals=1,causal)", "block_sparse(bs=4,globals=6)",
+        "block_sparse(bs=4,globals=6,causal)", "block_sparse(bs=100,globals=2,causal)",
+        "block_sparse(bs=5,globals=100,causal)", "linear", "causal_linear"}) {
+    const auto mechanism = parse_mechanism(text);
+    for (std::int64_t queries = 1; queries <= 20; ++queries) {
+      for (std::int64_t keys = 0; keys <= 20; ++keys) {
+        std::set<std::int64_t> seen, seeing;
+        for (std::int64_t i = 0; i < queries; ++i) {
+          for (std::int64_t j = 0; j < keys; ++j) {
+            if (!reference::may_see(mechanism, i + keys - queries, j)) continue;
+            seen.insert(j);
+            seeing.insert(i);
+          }
+        }
+        EXPECT_EQ(seen_keys(mechanism, queries, keys), static_cast<std::int64_t>(seen.size()))
+            << text << ", " << queries << " queries, " << keys << " keys";
+        EXPECT_EQ(seeing_queries(queries, keys), static_cast<std::int64_t>(seeing.size()));
+      }
+    }
+  }
+}
+
 TEST(Mechanism, AllowedPairsOfSizesThatNoLoopEnds) {
   constexpr std::int64_t kLong = std::int64_t{1} << 40;
   constexpr std::int64_t kWidest = std::numeric_limits<std::int64_t>::max();
@@ -114,6 +143,9 @@ TEST(Mechanism, AllowedPairsOfSizesThatNoLoopEnds) {
   auto one_block = parse_mechanism("block_sparse(bs=1,globals=1)");
   one_block.block_size = one_block.globals = kWidest;
   EXPECT_EQ(pairs(one_block, 1), 0x1p40);
+  EXPECT_EQ(seen_keys(wide, 1, kLong), kLong);
+  EXPECT_EQ(seen_keys(one_block, 1, kLong), kLong);
+  EXPECT_EQ(seen_keys(parse_mechanism("block_sparse(bs=1024,globals=3)"), 1, kLong), 1027);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@ std::vector<KernelChoice> CellState::entrants(double limit_seconds) const {
     auto mechanism = parse_mechanism(kernel.mechanism);
     mechanism.num_kv_heads = kernel.num_kv_heads;
     const auto* info = find_kernel({mechanism, kernel.kernel, kernel.engine, kernel.path});
+    if (info == nullptr)
+      throw InputError("kernel", kernel.id(), "is of a plugin that is not loaded: name it with --plugin");
     const auto known = call_seconds.find(kernel.id());
     const double call = known == call_seconds.end() ? 0 : known->second;
     list.push_back(

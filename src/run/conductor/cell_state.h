@@ -24,7 +24,8 @@ struct CellState {
   std::map<std::string, int> lost_workers;  ///< busy with the kernel, perhaps ended from outside
   double process_seconds = 0;               ///< of the last process; 0: none yet
 
-  /// Kernels that may be timed: supported, verified, not quarantined.
+  /// Kernels that may be timed: supported, verified, not quarantined. Throws InputError for one that no
+  /// loaded plugin has.
   std::vector<KernelChoice> entrants(double limit_seconds) const;
   KernelRecord* find(const std::string& kernel_id);
   const KernelRecord* baseline() const;

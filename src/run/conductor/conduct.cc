@@ -7,6 +7,7 @@
 #include <map>
 #include <string_view>
 
+#include "attnbench/error.h"
 #include "plan/budget.h"
 #include "run/conductor/measure_phase.h"
 #include "run/conductor/probe.h"
@@ -37,6 +38,7 @@ struct BuildRun {
   RunOptions for_cell(std::size_t c) const {
     auto of_cell = options;
     of_cell.launch.threads = cells[c].cell.threads;
+    of_cell.launch.expected = probe.workers.at(cells[c].cell.threads);
     return of_cell;
   }
   const Ceilings& ceilings(std::size_t c) const { return probe.ceilings.at(cells[c].cell.threads); }
@@ -52,6 +54,20 @@ void mark_pair(std::vector<BuildRun>& builds) {
                          {kOldBuild, before.build_id}};
   }
   before.plan_hash += "-old";  // the same build against itself is two runs too
+}
+
+/// Two builds may differ in their programs and plugins alone.
+void require_same_machine(const RunOptions& options, const Probe& now, const Probe& before) {
+  auto expected = now.workers.begin()->second;
+  const auto& found = before.workers.begin()->second;
+  expected.build_id = found.build_id;
+  expected.libraries = found.libraries;
+  expected.plugins = found.plugins;
+  if (const auto other = difference(expected, found)) {
+    throw InputError("against", options.against,
+                     fmt::format("has workers elsewhere: the {} of this build's is {}, of its own {}",
+                                 other->what, other->expected, other->found));
+  }
 }
 
 /// One pass over the runs of a store: all that its steps share.
@@ -73,13 +89,18 @@ class Conductor {
       outcome_.interrupted = true;
       return outcome_;  // no run is in the store yet
     }
-    if (builds_.size() > 1) mark_pair(builds_);
+    if (builds_.size() > 1) {
+      require_same_machine(options_, builds_[0].probe, builds_[1].probe);
+      mark_pair(builds_);
+    }
     std::vector<RunRecord> wanted;
     for (const auto& build : builds_) wanted.push_back(build.probe.run);
     const auto ids = find_or_add_runs(store_, wanted);
     for (std::size_t b = 0; b < builds_.size(); ++b) {
       builds_[b].run = ids[b];
       builds_[b].cells = restore_cells(store_, ids[b], options_.study);
+      for (const auto& state : builds_[b].cells)
+        require_same_cpus(store_, state, builds_[b].probe.workers.at(state.cell.threads).cpus);
     }
     try {
       for (auto& build : builds_) verify(build);

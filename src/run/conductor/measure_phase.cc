@@ -77,7 +77,8 @@ void quarantine(Store& store, std::int64_t run, CellState& state, const std::str
   progress.warning(fmt::format("{}: {} {}; measured without it", state.record.cell_id, kernel_id, reason));
 }
 
-/// Marks the samples of kernels that claim to be faster than the machine. Returns them with the reason.
+/// Kernels that claim to be faster than the machine, with the reason; by what the worker's own build says
+/// that they execute.
 std::map<std::string, std::string> find_impossible(const MeasurementPlan& plan, const Ceilings& ceilings,
                                                    const ProcessRecord& process) {
   std::map<std::string, std::string> found;
@@ -89,21 +90,13 @@ std::map<std::string, std::string> find_impossible(const MeasurementPlan& plan, 
     if (times.empty()) continue;
     std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
                      times.end());
-    const auto problem = plan.cell.problem(choice.mechanism);
-    const auto reason =
-        impossible(ceilings, choice.kernel->executed_flops(problem), work(problem).compulsory_bytes,
-                   times[times.size() / 2], problem.shape.dtype_q);
+    const auto& facts = process.kernels.at(choice.id());
+    const auto reason = impossible(ceilings, read_field<double>(facts, "executed_flops"),
+                                   read_field<double>(facts, "compulsory_bytes"), times[times.size() / 2],
+                                   plan.cell.shape.dtype_q);
     if (reason) found[choice.id()] = *reason;
   }
   return found;
-}
-
-/// For the analysis, which knows no kernels.
-void add_executed_flops(ProcessRecord& process, const MeasurementPlan& plan) {
-  for (const auto& choice : plan.kernels) {
-    process.kernels[choice.id()]["executed_flops"] =
-        choice.kernel->executed_flops(plan.cell.problem(choice.mechanism));
-  }
 }
 
 /// One process from its worker's start to its commit. Once the worker is lost, the remaining steps do
@@ -129,12 +122,11 @@ class ProcessMeasurement {
     step([&] {
       const auto& options = cell_.options;
       worker_.emplace(options.launch, options.seed + static_cast<std::uint64_t>(process_.process));
-      process_.boot_id = worker_->hello(false).value("boot_id", "");
+      process_.boot_id = read_field<std::string>(worker_->hello(false), "boot_id");
       auto prepare = to_json(plan_);
       prepare["type"] = messages::kPrepare;
       worker_->send(prepare);
       process_.kernels = read_field<json>(worker_->receive(patience_), "kernels");
-      add_executed_flops(process_, plan_);
     });
   }
 

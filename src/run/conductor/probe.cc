@@ -13,18 +13,25 @@ Probe probe_machine(const RunOptions& options) {
   Probe probe;
   auto ceilings = json::object();
   for (const auto& cell : options.study.cells) {
-    if (probe.cpus.contains(cell.threads)) continue;
+    if (probe.workers.contains(cell.threads)) continue;
     auto launch = options.launch;
     launch.threads = cell.threads;
+    if (!probe.workers.empty()) {
+      launch.expected = probe.workers.begin()->second;
+      launch.expected->cpus.clear();
+    }
     WorkerProcess worker(launch, options.seed);
     const auto hello = worker.hello(true);
+    const auto identity = worker_identity_from_json(hello);
     probe.device = read_field<std::string>(hello, "device");
-    probe.cpus[cell.threads] = read_field<std::vector<int>>(hello, "cpus");
-    ceilings[std::to_string(probe.cpus[cell.threads].size())] = read_field<json>(hello, "ceilings");
+    probe.workers[cell.threads] = identity;
+    ceilings[std::to_string(identity.cpus.size())] = read_field<json>(hello, "ceilings");
     probe.ceilings[cell.threads] = ceilings_from_json(read_field<json>(hello, "ceilings"));
     probe.run.environment = read_field<json>(hello, "environment");
-    probe.run.build_id = read_field<std::string>(hello, "build_id");
-    probe.run.machine_key = read_field<std::string>(hello, "machine_key");
+    probe.run.build_id = identity.build_id;
+    probe.run.machine_key = identity.machine_key;
+    probe.run.environment["workers"] = {{"allowed_cpus", identity.allowed_cpus},
+                                        {"plugins", to_json(identity.plugins)}};
   }
   probe.run.environment["ceilings"] = ceilings;
   probe.run.environment["noise_thresholds"] = thresholds::to_json();
@@ -42,7 +49,7 @@ void describe(CellState& state, const Probe& probe) {
   const auto& cell = state.cell;
   state.record.cell_id = cell.id();
   state.record.device = probe.device;
-  state.record.cpus = probe.cpus.at(cell.threads);
+  state.record.cpus = probe.workers.at(cell.threads).cpus;
   state.record.threads = static_cast<int>(state.record.cpus.size());
   state.record.condition = name(cell.condition);
   state.record.phase = name(cell.phase);

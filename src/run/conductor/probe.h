@@ -7,6 +7,7 @@
 #include "core/ceilings.h"
 #include "run/conductor/cell_state.h"
 #include "run/conductor/conduct.h"
+#include "run/protocol/worker_identity.h"
 #include "store/records.h"
 
 namespace attnbench {
@@ -14,11 +15,12 @@ namespace attnbench {
 struct Probe {
   RunRecord run;
   std::string device;
-  std::map<int, std::vector<int>> cpus;  ///< by the plan's thread count
+  std::map<int, WorkerIdentity> workers;  ///< by the plan's thread count
   std::map<int, Ceilings> ceilings;
 };
 
-/// Asks the machine that will measure who it is, once for each thread count of the plan.
+/// Asks the machine that will measure who it is, once for each thread count of the plan. Throws InputError
+/// where the answers are not those of one machine and program.
 Probe probe_machine(const RunOptions& options);
 /// Fills in the cell's record but for its kernels.
 void describe(CellState& state, const Probe& probe);

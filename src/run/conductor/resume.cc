@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "attnbench/error.h"
+#include "core/cpu_list.h"
+#include "core/json.h"
+#include "plan/study_json.h"
+#include "run/protocol/worker_identity.h"
 
 namespace attnbench {
 namespace {
@@ -21,17 +26,41 @@ void require_same(const Store& store, std::string_view what, const std::string& 
                                what, stored, now));
 }
 
+void require_same_plugins(const Store& store, const std::vector<PluginFile>& stored,
+                          const std::vector<PluginFile>& now) {
+  for (const auto& plugin : stored) {
+    const auto is_it = [&](const PluginFile& other) { return other.file == plugin.file; };
+    if (std::none_of(now.begin(), now.end(), is_it)) {
+      throw InputError(fmt::format("{}: was measured with the plugin {}: name it with --plugin", store.file(),
+                                   plugin.file));
+    }
+  }
+  require_same(store, "plugin", in_words(stored), in_words(now));
+}
+
 void require_same(const Store& store, const RunRecord& run, const RunRecord& wanted) {
   require_same(store, "study", run.study, wanted.study);
   require_same(store, "profile", run.profile, wanted.profile);
   require_same(store, "seed", std::to_string(run.seed), std::to_string(wanted.seed));
-  require_same(store, "plan", run.plan_hash, wanted.plan_hash);
+  if (run.plan_hash != wanted.plan_hash) {
+    const auto asked_by = [](const RunRecord& record) { return record.plan.value("command", ""); };
+    const bool tell = !asked_by(run).empty() && asked_by(run) != asked_by(wanted);
+    require_same(store, "plan", tell ? asked_by(run) : run.plan_hash,
+                 tell ? asked_by(wanted) : wanted.plan_hash);
+  }
   require_same(store, "machine", run.machine_key, wanted.machine_key);
   require_same(store, role_of(run) == kOldBuild ? "old build" : "build", run.build_id, wanted.build_id);
   require_same(store, "library versions", run.environment.value("libraries", nlohmann::json()).dump(),
                wanted.environment.value("libraries", nlohmann::json()).dump());
   require_same(store, "noise guard", run.environment.value("noise_guard", ""),
                wanted.environment.value("noise_guard", ""));
+  if (!run.environment.contains("workers")) return;
+  const auto stored = read_field<nlohmann::json>(run.environment, "workers");
+  const auto now = read_field<nlohmann::json>(wanted.environment, "workers");
+  require_same(store, "CPU set", read_field<std::string>(stored, "allowed_cpus"),
+               read_field<std::string>(now, "allowed_cpus"));
+  require_same_plugins(store, plugins_from_json(read_field<nlohmann::json>(stored, "plugins")),
+                       plugins_from_json(read_field<nlohmann::json>(now, "plugins")));
 }
 
 /// A cell's answers are stored together, after the last of them: without one it was cut short.
@@ -41,11 +70,15 @@ bool was_verified(const CellRecord& record) {
   });
 }
 
+bool holds_one_measurement(const std::vector<Store::StoredRun>& runs) {
+  return runs.size() == 1 || (runs.size() == 2 && !role_of(runs[0].run).empty());
+}
+
 }  // namespace
 
 std::vector<std::int64_t> find_or_add_runs(Store& store, std::span<const RunRecord> wanted) {
   auto runs = store.runs();
-  if (runs.size() > 2 || (runs.size() == 2 && role_of(runs[0].run).empty())) {
+  if (!runs.empty() && !holds_one_measurement(runs)) {
     throw InputError("out", store.file(),
                      fmt::format("holds {} imported runs; measure into a store of its own", runs.size()));
   }
@@ -90,6 +123,26 @@ std::vector<CellState> restore_cells(const Store& store, std::int64_t run, const
     states.push_back(std::move(state));
   }
   return states;
+}
+
+void require_same_cpus(const Store& store, const CellState& state, const std::vector<int>& cpus) {
+  if (state.record.cell_id.empty()) return;
+  require_same(store, fmt::format("CPU set of {}", state.record.cell_id), format_cpu_list(state.record.cpus),
+               format_cpu_list(cpus));
+}
+
+std::optional<StoredPlan> stored_plan(const std::string& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored) || std::filesystem::file_size(file, ignored) == 0)
+    return std::nullopt;
+  const auto runs = Store::open(file, Store::Mode::read).runs();
+  if (!holds_one_measurement(runs)) return std::nullopt;
+  const auto& run = runs[0].run;
+  const bool tells = run.plan.is_object() && run.plan.contains("study") && run.plan.contains("profile");
+  if (!tells) return std::nullopt;
+  return StoredPlan{study_from_json(run.plan.at("study")), profile_from_json(run.plan.at("profile")),
+                    run.seed, run.environment.value("noise_guard", "on") == "off",
+                    run.plan.value("command", "")};
 }
 
 }  // namespace attnbench

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "attnbench/error.h"
+#include "core/affinity.h"
 #include "run/protocol/messages.h"
 
 namespace attnbench {
@@ -104,6 +105,7 @@ WorkerProcess::WorkerProcess(const LaunchOptions& options, std::uint64_t layout_
     dup2(down.read_end, STDIN_FILENO);
     dup2(up.write_end, STDOUT_FILENO);
     std::signal(SIGPIPE, SIG_DFL);
+    restore_start_affinity();
     execvp(arguments[0], arguments.data());
     const int error = errno;
     [[maybe_unused]] const auto written = write(start.write_end, &error, sizeof error);
@@ -210,6 +212,14 @@ nlohmann::json WorkerProcess::hello(bool probe) {
   if (protocol != messages::kProtocol) {
     throw InputError("protocol", std::to_string(protocol),
                      fmt::format("of the worker is not this program's {}", messages::kProtocol));
+  }
+  if (options_.expected) {
+    if (const auto other = difference(*options_.expected, worker_identity_from_json(answer))) {
+      throw bad_start(options_,
+                      fmt::format("started another worker than those before it: the {} was {}, now {}; "
+                                  "what was measured until then is kept",
+                                  other->what, other->expected, other->found));
+    }
   }
   return answer;
 }

@@ -3,12 +3,14 @@
 #include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "attnbench/error.h"
 #include "run/protocol/line_channel.h"
+#include "run/protocol/worker_identity.h"
 
 namespace attnbench {
 
@@ -47,6 +49,7 @@ struct LaunchOptions {
   std::string program;                ///< path of attnbench where the worker runs
   int threads = 0;
   std::vector<std::string> plugins;
+  std::optional<WorkerIdentity> expected;  ///< who must answer; not given: whoever does
 };
 
 /// So many workers in a row may end before a kernel begins; a connection may fail for a moment.
@@ -71,7 +74,8 @@ class WorkerProcess {
   /// or says nothing for `silence_seconds`; Interrupted on SIGINT or SIGTERM.
   nlohmann::json receive(double silence_seconds);
   /// Sends hello and returns the answer; with `probe`, the environment and ceilings too. Throws InputError if
-  /// what comes back through a launcher is no worker's answer.
+  /// what comes back through a launcher is no worker's answer, or the worker is not the expected one: its
+  /// program, plugin, machine or CPU set is not what the run began with.
   nlohmann::json hello(bool probe);
 
  private:

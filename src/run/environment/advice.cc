@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/cpu_list.h"
 #include "core/names.h"
 #include "run/environment/parse.h"
 #include "run/environment/system_files.h"

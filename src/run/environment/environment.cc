@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "attnbench/device.h"
+#include "core/cpu_list.h"
 #include "core/parallel.h"
 #include "run/environment/identity.h"
 #include "run/environment/libraries.h"
@@ -120,12 +121,13 @@ json probe_openmp(const SystemFiles& files) {
 
 }  // namespace
 
-json probe_environment(const SystemFiles& files) {
+json probe_environment(const std::string& commit, const SystemFiles& files) {
   return {{"cpu", probe_cpu(files)},
           {"memory", probe_memory(files)},
           {"os", probe_os(files)},
           {"build",
            {{"version", ATTNBENCH_VERSION},
+            {"commit", commit},
             {"compiler", ATTNBENCH_COMPILER},
             {"build_id", build_id()},
             {"pool", parallel_backend()}}},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "run/environment/system_files.h"
 
@@ -13,8 +14,10 @@ namespace attnbench {
 ///      packages, physical_cores, logical_cpus, allowed_cpus, smt, governor, hypervisor,
 ///      caches [{level, type, bytes, cpus}], numa_nodes [{node, cpus}] (cpus as "0-3,8")
 /// memory: total_bytes, transparent_huge_pages;  os: name, kernel
-/// build: version, compiler, build_id, pool;  libraries: onednn, highway, sqlite, fmt
+/// build: version, commit, compiler, build_id, pool;  libraries: onednn, highway, sqlite, fmt
 /// openmp: runtimes (loaded), variables (in force)
-nlohmann::json probe_environment(const SystemFiles& files = SystemFiles());
+/// `commit`: that the running program was built from, "-dirty" added where it is not quite that one, or
+/// "unknown".
+nlohmann::json probe_environment(const std::string& commit, const SystemFiles& files = SystemFiles());
 
 }  // namespace attnbench

@@ -5,11 +5,9 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <sqlite3.h>
 
-#include <string>
-
 namespace attnbench {
 
-nlohmann::json library_versions() {
+std::map<std::string, std::string> library_versions() {
   const auto* onednn = dnnl_version();
   return {{"onednn", fmt::format("{}.{}.{}", onednn->major, onednn->minor, onednn->patch)},
           {"highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)},

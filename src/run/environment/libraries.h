@@ -1,10 +1,11 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <map>
+#include <string>
 
 namespace attnbench {
 
 /// Versions by name: onednn and sqlite as loaded, highway and fmt as compiled.
-nlohmann::json library_versions();
+std::map<std::string, std::string> library_versions();
 
 }  // namespace attnbench

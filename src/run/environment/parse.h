@@ -20,10 +20,6 @@ struct CpuInfo {
 /// Reads the x86 form and the Arm form (implementer and part stand for vendor and model).
 CpuInfo parse_cpuinfo(std::string_view text);
 
-/// "0-3,8" -> 0, 1, 2, 3, 8; nothing for malformed text.
-std::vector<int> parse_cpu_list(std::string_view text);
-/// "0-3,8" from 0, 1, 2, 3, 8.
-std::string format_cpu_list(const std::vector<int>& cpus);
 /// "32K", "1M", "512" in bytes.
 std::optional<std::int64_t> parse_cache_size(std::string_view text);
 /// Value of one line of /proc/meminfo ("MemTotal") in bytes.

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/cpu_list.h"
 #include "run/environment/parse.h"
 
 namespace attnbench {

@@ -12,16 +12,16 @@ namespace attnbench {
 
 /// The slot messages: JSON lines, each with a "type". The conductor asks, the worker answers with the same
 /// type; a worker that cannot go on answers "error" and exits.
-///   hello      protocol, probe?         -> protocol, build_id, machine_key, boot_id, cpus, environment?
+///   hello      protocol, probe?         -> protocol, device, WorkerIdentity, environment? ceilings?
 ///   verify     cell, kernels, ceilings? -> one {outcome} a kernel, known here or not, then {done}
-///   prepare    cell, kernels, orders .. -> {kernels: {id: prepare_seconds, warm-up ..}}
+///   prepare    cell, kernels, orders .. -> {kernels: {id: prepare_seconds, warm-up, executed_flops ..}}
 ///   slot       block (-1: unbatched)    -> {starting: id} before each slot, then {block, samples}
 ///   stop                                -> {noise, kernels}; then the worker exits
 ///   heartbeat                              no answer; a worker that misses them exits
 ///   error                               <- kernel_id, stage, reason
 namespace messages {
 
-inline constexpr int kProtocol = 1;
+inline constexpr int kProtocol = 2;
 inline constexpr std::string_view kHello = "hello";
 inline constexpr std::string_view kVerify = "verify";
 inline constexpr std::string_view kPrepare = "prepare";

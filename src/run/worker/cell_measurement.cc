@@ -1,8 +1,11 @@
 #include "run/worker/cell_measurement.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <stdexcept>
 
 #include "core/json.h"
 #include "plan/study_json.h"
@@ -113,6 +116,10 @@ json CellMeasurement::prepare() {
     next->tensors.o.data = next->output.data();
     reference::poison_outputs(next->problem, next->tensors);
 
+    const double executed_flops = next->choice->kernel->executed_flops(next->problem);
+    if (!std::isfinite(executed_flops) || executed_flops < 0)
+      throw std::runtime_error(fmt::format("says that it executes {} FLOPs", executed_flops));
+
     const auto start = Clock::now();
     next->execution = next->choice->kernel->prepare(next->problem, device_);
     const std::chrono::duration<double> prepare_time = Clock::now() - start;
@@ -122,6 +129,8 @@ json CellMeasurement::prepare() {
     report[next->name] = {{"prepare_seconds", prepare_time.count()},
                           {"first_call_seconds", first_call},
                           {"workspace_bytes", next->execution->workspace_bytes()},
+                          {"executed_flops", executed_flops},
+                          {"compulsory_bytes", work(next->problem).compulsory_bytes},
                           {"warmup_calls", warm.calls},
                           {"warmup_seconds", warm.seconds},
                           {"warmup_settled", warm.settled}};

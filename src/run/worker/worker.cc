@@ -12,15 +12,19 @@
 #include <sstream>
 
 #include "attnbench/error.h"
+#include "core/affinity.h"
+#include "core/cpu_list.h"
 #include "core/json.h"
 #include "plan/study_json.h"
 #include "run/ceilings/ceilings.h"
 #include "run/ceilings/default_path.h"
 #include "run/environment/environment.h"
 #include "run/environment/identity.h"
+#include "run/environment/libraries.h"
 #include "run/noise/layout_noise.h"
 #include "run/noise/noise.h"
 #include "run/protocol/messages.h"
+#include "run/protocol/worker_identity.h"
 #include "run/verification/verify_cell.h"
 #include "run/worker/cell_measurement.h"
 #include "run/worker/lifeline.h"
@@ -57,6 +61,7 @@ std::vector<int> parse_cpus(const std::string& text) {
   arguments.push_back(flag.data());
   arguments.push_back(value.data());
   arguments.push_back(nullptr);
+  restore_start_affinity();
   execv("/proc/self/exe", arguments.data());
   throw std::runtime_error("cannot start the worker again");
 }
@@ -69,10 +74,19 @@ Device pinned_device(const WorkerOptions& options) {
   return device;
 }
 
+WorkerIdentity identity_of(const Device& device, std::vector<PluginFile> plugins) {
+  return {build_id(),  machine_key(),      boot_id(),         format_cpu_list(allowed_cpus()),
+          device.cpus, library_versions(), std::move(plugins)};
+}
+
 /// Answers one conversation.
 class Worker {
  public:
-  Worker(const Device& device, int out_fd) : device_(device), lifeline_(STDIN_FILENO, out_fd) {}
+  Worker(const Device& device, WorkerIdentity identity, std::string commit, int out_fd)
+      : device_(device),
+        identity_(std::move(identity)),
+        commit_(std::move(commit)),
+        lifeline_(STDIN_FILENO, out_fd) {}
 
   int serve() {
     while (true) {
@@ -120,12 +134,12 @@ class Worker {
       throw InputError("protocol", message.at("protocol").dump(),
                        fmt::format("is not {}", messages::kProtocol));
     }
-    json answer = {{"type", messages::kHello}, {"protocol", messages::kProtocol},
-                   {"build_id", build_id()},   {"machine_key", machine_key()},
-                   {"boot_id", boot_id()},     {"cpus", device_.cpus},
-                   {"device", device_.name}};
+    auto answer = to_json(identity_);
+    answer["type"] = messages::kHello;
+    answer["protocol"] = messages::kProtocol;
+    answer["device"] = device_.name;
     if (message.value("probe", false)) {
-      answer["environment"] = probe_environment();
+      answer["environment"] = probe_environment(commit_);
       answer["ceilings"] = to_json(measure_ceilings(device_));
     }
     lifeline_.send(answer);
@@ -227,6 +241,8 @@ class Worker {
   }
 
   const Device& device_;
+  WorkerIdentity identity_;
+  std::string commit_;
   Lifeline lifeline_;
   std::optional<CellMeasurement> measurement_;
   std::optional<NoiseProbe> noise_;
@@ -239,11 +255,16 @@ int run_worker(const WorkerOptions& options, char** argv) {
   if (options.cpus.empty()) restart_pinned(options, argv);
   const int out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
   dup2(STDERR_FILENO, STDOUT_FILENO);
-  for (const auto& plugin : options.plugins) load_plugin(plugin);
+  std::vector<PluginFile> plugins;
+  for (const auto& plugin : options.plugins) {
+    plugins.push_back(identify_plugin(plugin));
+    load_plugin(plugin);
+  }
   const auto device = pinned_device(options);
+  const auto identity = identity_of(device, std::move(plugins));
   int exit_code = 0;
   const LayoutNoise noise(options.layout_seed);
-  noise.run([&] { exit_code = Worker(device, out_fd).serve(); });
+  noise.run([&] { exit_code = Worker(device, identity, options.commit, out_fd).serve(); });
   // Kernels' static objects and thread pools are not torn down: nothing of this process is needed any more.
   _exit(exit_code);
 }

@@ -11,6 +11,7 @@ struct WorkerOptions {
   int threads = 0;   ///< 0: all physical cores
   std::string cpus;  ///< "0,1": set by the worker's own second start, never by a person
   std::vector<std::string> plugins;
+  std::string commit;             ///< that the program was built from, see probe_environment()
   std::uint64_t layout_seed = 0;  ///< offsets of heap and stack
 };
 
