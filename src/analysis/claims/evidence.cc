@@ -1,11 +1,13 @@
 #include "analysis/claims/evidence.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <map>
-#include <set>
+#include <utility>
 
 #include "analysis/claims/best_kernels.h"
 #include "stats/contrast.h"
@@ -13,6 +15,7 @@
 #include "stats/equivalence.h"
 #include "stats/power_law.h"
 #include "stats/step_ratio.h"
+#include "stats/verdicts.h"
 #include "stats/welch.h"
 
 namespace attnbench {
@@ -30,12 +33,20 @@ std::vector<Need> needs(const PartSpec& spec) {
   std::vector<std::string> names = spec.among;
   if (names.empty()) names.push_back(spec.kernel);
   if (!spec.against.empty()) names.push_back(spec.against);
-  std::set<std::int64_t> seqlens(spec.seqlens.begin(), spec.seqlens.end());
-  seqlens.insert(spec.against_seqlens.begin(), spec.against_seqlens.end());
-  if (spec.seqlen > 0) seqlens.insert(spec.seqlen);
   std::vector<Need> list;
-  for (const auto seqlen : seqlens) {
+  for (const auto seqlen : spec.lengths()) {
     for (const auto& name : names) list.push_back({name, seqlen});
+  }
+  return list;
+}
+
+/// Names whose times are compared with each other's in the same processes.
+std::vector<std::pair<std::string, std::string>> pairs(const PartSpec& spec) {
+  if (!spec.against.empty()) return {{spec.kernel, spec.against}};
+  std::vector<std::pair<std::string, std::string>> list;
+  if (spec.relation != Relation::equivalence) return list;
+  for (std::size_t a = 0; a < spec.among.size(); ++a) {
+    for (std::size_t b = a + 1; b < spec.among.size(); ++b) list.emplace_back(spec.among[a], spec.among[b]);
   }
   return list;
 }
@@ -49,14 +60,14 @@ void test_side(const Estimate& estimate, double bound, bool expect_above, Eviden
 /// The kernels of one part, and series of them over N.
 class Pair {
  public:
-  Pair(const PartSpec& spec, const Operands& operands)
-      : spec_(spec), operands_(operands), kernel_(operands.kernel(spec.kernel)) {
+  Pair(const PartSpec& spec, const Operands& operands) : spec_(spec), operands_(operands) {
+    if (!spec.kernel.empty()) kernel_ = operands.kernel(spec.kernel);
     if (!spec.against.empty()) against_ = operands.kernel(spec.against);
   }
 
   /// log(against / kernel) at a length; above 0: the kernel is faster.
-  Estimate log_speed(std::int64_t seqlen) const {
-    return stats::estimate(stats::sample_mean(operands_.log_ratios(kernel_, against_, seqlen)));
+  stats::SampleMean sample(std::int64_t seqlen) const {
+    return stats::sample_mean(operands_.log_ratios(kernel_, against_, seqlen));
   }
   std::vector<stats::SizePoint> log_speeds() const {
     std::vector<stats::SizePoint> series;
@@ -87,17 +98,74 @@ stats::Interval told(const PartSpec& spec, const Estimate& log_speed) {
 }
 
 void weigh_ratio(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
-  const auto log_speed = pair.log_speed(spec.seqlen);
+  const auto lengths = spec.lengths();
+  std::vector<stats::SampleMean> means;
+  for (const auto seqlen : lengths) means.push_back(pair.sample(seqlen));
+  const std::vector<double> weights(lengths.size(), 1.0 / static_cast<double>(lengths.size()));
+  const auto log_speed = stats::contrast(means, weights);
   evidence.part.value = told(spec, log_speed);
-  test_side(log_speed, 0, spec.expect == Expect::faster, evidence);
+  if (spec.has_direction()) test_side(log_speed, 0, spec.expect == Expect::faster, evidence);
 }
 
-void weigh_equivalence(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
-  const auto log_speed = pair.log_speed(spec.seqlen);
-  const double margin = std::log1p(spec.margin);
-  evidence.part.value = told(spec, log_speed);
-  evidence.p_as_published = stats::equivalence_p(log_speed, 1 + spec.margin);
-  evidence.p_opposite = std::min(1.0, 2 * std::min(log_speed.above_p(margin), log_speed.below_p(-margin)));
+void weigh_range(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
+  auto log_ratio = stats::estimate(pair.sample(spec.seqlen));
+  evidence.part.value = told(spec, log_ratio);
+  if (spec.measure == Measure::time) log_ratio.value = -log_ratio.value;
+  const double low = std::log(spec.between.low);
+  const double high = std::log(spec.between.high);
+  evidence.p_as_published = std::max(log_ratio.above_p(low), log_ratio.below_p(high));
+  evidence.p_opposite = std::min(1.0, 2 * std::min(log_ratio.below_p(low), log_ratio.above_p(high)));
+}
+
+/// The largest of several comparisons is below a bound if all are, and above it if one is.
+class Largest {
+ public:
+  explicit Largest(Evidence& evidence) : evidence_(evidence) { evidence.p_as_published = 0; }
+
+  /// One comparison: its value, and one-sided p values of being below the bound and above it. True where it
+  /// is the largest so far.
+  bool add(const stats::Interval& value, double below_p, double above_p) {
+    ++count_;
+    smallest_ = std::min(smallest_, above_p);
+    evidence_.p_as_published = std::min(1.0, std::max(evidence_.p_as_published, below_p));
+    evidence_.p_opposite = std::min(1.0, count_ * smallest_);
+    auto& largest = evidence_.part.value;
+    if (largest && value.estimate <= largest->estimate) return false;
+    largest = value;
+    return true;
+  }
+
+ private:
+  Evidence& evidence_;
+  double count_ = 0;
+  double smallest_ = 1;
+};
+
+void weigh_equivalence(const PartSpec& spec, const Operands& operands, Evidence& evidence) {
+  const double share = spec.margin.value_or(kOwnMargin);
+  const double margin = std::log1p(share);
+  Largest largest(evidence);
+  for (const auto seqlen : spec.lengths()) {
+    for (const auto& [first, second] : pairs(spec)) {
+      const auto *slower = &first, *faster = &second;
+      const auto logs = operands.log_ratios(operands.kernel(second), operands.kernel(first), seqlen);
+      auto gap = stats::estimate(stats::sample_mean(logs));
+      if (gap.value < 0) {
+        gap.value = -gap.value;
+        std::swap(slower, faster);
+      }
+      const double ways =
+          static_cast<double>(operands.candidates(*slower).size() * operands.candidates(*faster).size());
+      const double beyond = 2 * std::min(gap.above_p(margin), gap.below_p(-margin));
+      auto ratio = stats::exponential(gap.interval());
+      constexpr double kInfinity = std::numeric_limits<double>::infinity();
+      ratio = {ratio.estimate - 1, ratio.is_bounded() ? ratio.low - 1 : -kInfinity, ratio.high - 1};
+      if (!largest.add(ratio, ways * stats::equivalence_p(gap, 1 + share), ways * beyond)) continue;
+      evidence.part.kernel = operands.kernel(*slower);
+      evidence.part.against = operands.kernel(*faster);
+      evidence.part.at_seqlen = seqlen;
+    }
+  }
 }
 
 void weigh_trend(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
@@ -129,8 +197,12 @@ void weigh_crossover(const PartSpec& spec, const Pair& pair, Evidence& evidence)
   evidence.p_opposite = std::min(1.0, 2 * std::min(low.above_p(), high.below_p()));
   auto& found = evidence.part.crossover = stats::find_crossover(series);
   if (found.estimates.empty()) {
-    evidence.part.never_slower = low.value > 0;
-    evidence.part.never_faster = !evidence.part.never_slower;
+    const auto all_beyond = [&](double sign) {
+      return std::all_of(series.begin(), series.end(),
+                         [&](const auto& point) { return sign * stats::mean(point.process_logs) > 0; });
+    };
+    evidence.part.never_slower = all_beyond(1);
+    evidence.part.never_faster = all_beyond(-1);
     return;
   }
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -174,6 +246,7 @@ void weigh_slope(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
   const auto slope = stats::log_log_slope(pair.log_seconds(pair.kernel(), spec.seqlens));
   evidence.part.value = slope.interval();
   const bool expect_above = spec.expect == Expect::above;
+  if (!spec.has_direction()) return;
   if (spec.bound) return test_side(slope, *spec.bound, expect_above, evidence);
   // Of log(against / kernel): falls where the kernel's time rises more steeply.
   test_side(stats::log_log_slope(pair.log_speeds()), 0, !expect_above, evidence);
@@ -181,10 +254,18 @@ void weigh_slope(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
 }
 
 void weigh_cv(const PartSpec& spec, const Operands& operands, Evidence& evidence) {
-  const auto logs = operands.log_seconds(evidence.part.kernel, spec.seqlen);
-  if (logs.size() >= 2) evidence.part.value = stats::cv_interval(logs);
-  evidence.p_as_published = stats::cv_below_p(logs, *spec.bound);
-  evidence.p_opposite = stats::cv_above_p(logs, *spec.bound);
+  Largest largest(evidence);
+  for (const auto seqlen : spec.lengths()) {
+    for (const auto& name : spec.among) {
+      const auto logs = operands.log_seconds(operands.kernel(name), seqlen);
+      const auto cv = stats::cv_interval(logs);
+      if (!largest.add(cv, stats::cv_below_p(logs, *spec.bound), stats::cv_above_p(logs, *spec.bound)))
+        continue;
+      evidence.part.kernel = operands.kernel(name);
+      evidence.part.at_seqlen = seqlen;
+    }
+  }
+  if (std::isnan(evidence.part.value->estimate)) evidence.part.value.reset();  // of one process
 }
 
 /// Exact: the bytes follow from the sizes, whether or not a kernel was timed.
@@ -206,8 +287,54 @@ void weigh_memory(const PartSpec& spec, const Operands& operands, Evidence& evid
   evidence.part.reason = "no cell with both kernels";
 }
 
+/// The comparison without the lengths that it can do without.
+PartSpec with_verdicts(const PartSpec& spec, const Operands& operands, Evidence& evidence) {
+  if (spec.relation != Relation::equivalence && spec.relation != Relation::cv_bound) return spec;
+  auto judged = spec;
+  judged.seqlen = 0;
+  judged.seqlens.clear();
+  std::string left_out;
+  for (const auto seqlen : spec.lengths()) {
+    const auto& withheld = operands.group().at(seqlen)->withheld;
+    if (withheld.empty())
+      judged.seqlens.push_back(seqlen);
+    else
+      left_out = fmt::format("N = {} left out: {}", seqlen, withheld);
+  }
+  if (judged.seqlens.empty()) return spec;
+  evidence.left_out = left_out;
+  return judged;
+}
+
+/// Of the length and the kernels, or the pair, that have the fewest.
+std::size_t fewest_processes(const PartSpec& spec, const Operands& operands) {
+  auto fewest = std::numeric_limits<std::size_t>::max();
+  for (const auto& need : needs(spec)) fewest = std::min(fewest, operands.processes(need.name, need.seqlen));
+  for (const auto& [name, against] : pairs(spec)) {
+    for (const auto seqlen : spec.lengths()) {
+      const auto both = operands.log_ratios(operands.kernel(name), operands.kernel(against), seqlen).size();
+      fewest = std::min(fewest, both);
+    }
+  }
+  return fewest;
+}
+
+std::string why_no_verdict(const PartSpec& spec, const Operands& operands, std::size_t processes) {
+  for (const auto seqlen : spec.lengths()) {
+    if (const auto& withheld = operands.group().at(seqlen)->withheld; !withheld.empty()) return withheld;
+  }
+  if (processes < static_cast<std::size_t>(stats::kFewestProcesses))
+    return fmt::format("too few processes: {}, verdicts need {}", processes, stats::kFewestProcesses);
+  for (const auto& need : needs(spec)) {
+    auto partial = operands.partial(need.name, need.seqlen);
+    if (!partial.empty()) return partial;
+  }
+  return {};
+}
+
 /// In how many ways the kernels of the part could have been chosen.
 double choices(const PartSpec& spec, const Operands& operands) {
+  if (!spec.among.empty()) return 1;  // counted comparison by comparison
   double count = static_cast<double>(operands.candidates(spec.kernel).size());
   if (!spec.against.empty()) count *= static_cast<double>(operands.candidates(spec.against).size());
   return count;
@@ -225,33 +352,24 @@ Evidence weigh(const PartSpec& spec, const Operands& operands) {
     weigh_memory(spec, operands, evidence);
     return evidence;
   }
-  evidence.processes = std::numeric_limits<std::size_t>::max();
-  const auto all_needs = needs(spec);
-  for (const auto& need : all_needs) {
+  for (const auto& need : needs(spec)) {
     part.reason = operands.missing(need.name, need.seqlen);
     if (!part.reason.empty()) return evidence;
   }
-  for (const auto& need : all_needs) {
-    auto processes = operands.processes(need.name, need.seqlen);
-    if (!spec.against.empty())
-      processes = operands.process_log_ratios(part.kernel, part.against, need.seqlen).size();
-    evidence.processes = std::min(evidence.processes, processes);
-  }
-  if (evidence.processes == 0) {
+  const auto judged = with_verdicts(spec, operands, evidence);
+  const auto processes = fewest_processes(judged, operands);
+  if (processes == 0) {
     part.reason = "no process has times of both kernels";
     return evidence;
   }
-  if (spec.relation == Relation::best_set) {
-    weigh_best_set(spec, operands, evidence);  // tests all candidates: nothing was chosen
-    return evidence;
-  }
+  evidence.no_verdict = why_no_verdict(judged, operands, processes);
   const Pair pair(spec, operands);
   switch (spec.relation) {
     case Relation::ratio:
       weigh_ratio(spec, pair, evidence);
       break;
-    case Relation::equivalence:
-      weigh_equivalence(spec, pair, evidence);
+    case Relation::range:
+      weigh_range(spec, pair, evidence);
       break;
     case Relation::trend:
       weigh_trend(spec, pair, evidence);
@@ -265,13 +383,19 @@ Evidence weigh(const PartSpec& spec, const Operands& operands) {
     case Relation::slope:
       weigh_slope(spec, pair, evidence);
       break;
-    case Relation::cv_bound:
-      weigh_cv(spec, operands, evidence);
+    case Relation::equivalence:
+      weigh_equivalence(judged, operands, evidence);
       break;
     case Relation::best_set:
+      weigh_best_set(spec, operands, evidence);
+      break;
+    case Relation::cv_bound:
+      weigh_cv(judged, operands, evidence);
+      break;
     case Relation::memory:
       break;
   }
+  if (!evidence.left_out.empty()) evidence.p_as_published = 1;
   const double ways = choices(spec, operands);
   evidence.p_as_published = std::min(1.0, ways * evidence.p_as_published);
   evidence.p_opposite = std::min(1.0, ways * evidence.p_opposite);
