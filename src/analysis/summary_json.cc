@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "analysis/claims/claim_json.h"
@@ -25,7 +26,8 @@ json list_json(const List& list, Convert convert) {
 
 /// Blocks are only looked at: six digits keep the page small.
 json blocks_json(const std::vector<double>& blocks) {
-  return list_json(blocks, [](double seconds) { return std::stod(fmt::format("{:.6g}", seconds)); });
+  return list_json(
+      blocks, [](double seconds) { return std::strtod(fmt::format("{:.6g}", seconds).c_str(), nullptr); });
 }
 
 json process_json(const ProcessTimes& p, bool judged) {
