@@ -21,7 +21,7 @@
 #include "plan/random.h"
 #include "reference/inputs.h"
 #include "run/worker/slot_timer.h"
-#include "stats/intervals.h"
+#include "stats/process_value.h"
 
 namespace {
 
