@@ -28,6 +28,8 @@ function noise(run) {
     + (run.rejected_effect ? ` With the ${run.rejected_effect.processes} of them that are complete, ${run.rejected_effect.changes.length} of ${
       run.rejected_effect.verdicts} verdicts would be others.` : "")),
   n.reasons.length > 0 ? table([["reason, of the first such process", "wide"], ["processes", "n"]], n.reasons.map((r) => [r.reason, String(r.count)])) : "",
+  run.wide && run.wide.length > 0 ? fold(`${run.wide.length} ratios wider than the ±2 % for which the profile measures`, () => table([["cell", ""], ["kernel", ""], ["±", "n"]],
+    run.wide.map((w) => [id(w.cell_id), id(w.kernel), percentText(w.half_width)]))) : "",
   fold("noise of every process", () => table(columns, n.by_process.map((p) => [id(p.cell_id), String(p.process), percentText(p.steal_share),
     percentText(p.pressure_share), digits(p.involuntary_switches_per_second), known(p.throttled_periods) ? String(p.throttled_periods) : "–",
     percentText(p.sentinel_drift), p.valid ? "" : h("span", {class: "warn"}, p.reason)]))));

@@ -234,6 +234,12 @@ struct LayerEffect {
   std::optional<bool> differs;  ///< both resolved and not the same; absent where either is withheld
 };
 
+/// A ratio that misses the width for which profile publish measures.
+struct WideRatio {
+  std::string cell_id, kernel_id;
+  double half_width = 0;  ///< stats::relative_half_width
+};
+
 /// Whether results of a run in profile publish may be cited.
 enum class Publishable : std::uint8_t { yes, in_part, no };
 /// "yes", "in part", "no".
@@ -260,6 +266,7 @@ struct RunAnalysis {
   std::string common;  ///< what all groups share: "cpu, prefill, hot caches, batch 1, 8 heads, .."
   CpuSet cpu_set;
   std::string measured_from, measured_to;  ///< start of the first and last process; empty where not known
+  std::vector<WideRatio> wide;             ///< in the order of the cells; only of profile publish
   NoiseAnalysis noise;
   std::optional<RejectedEffect> rejected_effect;  ///< absent where no rejected process is complete
   std::vector<CeilingRow> ceilings;

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "analysis/format.h"
+#include "stats/target_width.h"
 
 namespace attnbench {
 namespace {
@@ -124,6 +125,14 @@ NoiseAnalysis summarize_noise(const RunContents& contents) {
 }
 
 void set_standing(RunAnalysis& run) {
+  for (const auto& group : run.groups) {
+    for (const auto& cell : group.cells) {
+      for (const auto& kernel : cell.kernels) {
+        if (kernel.wide)
+          run.wide.push_back({cell.cell.cell_id, kernel.id(), stats::relative_half_width(*kernel.ratio)});
+      }
+    }
+  }
   run.standing = standing_of(run);
   run.mark = run.standing;
   if (run.run.profile == "publish") set_publishable(run);

@@ -10,7 +10,7 @@ bool is_rejected(const ProcessRecord& process);
 /// Which processes were rejected and why.
 NoiseAnalysis summarize_noise(const RunContents& contents);
 
-/// Sets standing, publishable, marks and mark; after judge() and summarize_noise().
+/// Sets standing, publishable, marks, mark and wide; after judge() and summarize_noise().
 void set_standing(RunAnalysis& run);
 
 }  // namespace attnbench

@@ -288,6 +288,12 @@ json run_json(const RunAnalysis& r) {
           {"common", r.common},
           {"measured_from", r.measured_from.empty() ? json() : json(r.measured_from)},
           {"measured_to", r.measured_to.empty() ? json() : json(r.measured_to)},
+          {"wide", list_json(r.wide,
+                             [](const WideRatio& w) {
+                               return json{{"cell_id", w.cell_id},
+                                           {"kernel", w.kernel_id},
+                                           {"half_width", value_json(std::optional(w.half_width))}};
+                             })},
           {"noise", noise_json(r.noise)},
           {"rejected_effect", rejected_json(r.rejected_effect)},
           {"ceilings", list_json(r.ceilings, ceiling_json)},

@@ -283,19 +283,19 @@ std::string invalid_lines(const RunAnalysis& run) {
 
 /// How many intervals miss the target; their rows are marked.
 std::string wide_line(const RunAnalysis& run) {
-  std::size_t wide = 0;
+  if (run.wide.empty()) return "";
   std::size_t ratios = 0;
   for (const auto& group : run.groups) {
     for (const auto& cell : group.cells) {
-      for (const auto& kernel : cell.kernels) {
-        wide += kernel.wide;
-        ratios += kernel.ratio && !kernel.kernel.is_baseline;
-      }
+      for (const auto& kernel : cell.kernels) ratios += kernel.ratio && !kernel.kernel.is_baseline;
     }
   }
-  if (wide == 0) return "";
-  return fmt::format("* wider than ±{:.0f} %, for which the profile measures: {} of {} ratios\n",
-                     100 * stats::kRatioHalfWidth, wide, ratios);
+  const auto widest = std::max_element(run.wide.begin(), run.wide.end(), [](const auto& a, const auto& b) {
+    return a.half_width < b.half_width;
+  });
+  return fmt::format(
+      "* wider than ±{:.0f} %, for which the profile measures: {} of {} ratios, the widest ±{} %\n",
+      100 * stats::kRatioHalfWidth, run.wide.size(), ratios, three_digits(100 * widest->half_width));
 }
 
 std::string mean_line(const RunAnalysis& run) {

@@ -340,6 +340,12 @@ TEST(Analyze, WideIntervalsAreMarkedOneByOne) {
     const auto analysis = analyzed(run);
     const auto& judged = analysis.groups[0].cells[0];
     EXPECT_EQ(judged.find("mqa/unfused@cpu")->wide, std::string(profile) == "publish");
+    EXPECT_EQ(analysis.wide.size(), std::string(profile) == "publish" ? 1U : 0U);
+    for (const auto& wide : analysis.wide) {
+      EXPECT_EQ(wide.kernel_id, "mqa/unfused@cpu");
+      // Logs 0 and -ln 1.1 in turn: s = 0.0502338, t(9) s / sqrt 10 = 0.0359350; sinh of that.
+      EXPECT_NEAR(wide.half_width, 0.035943, 1e-5);
+    }
     EXPECT_FALSE(judged.find("linear/two_gemm@cpu")->wide);
     EXPECT_FALSE(judged.find("mha/unfused@cpu")->wide);
   }

@@ -137,7 +137,8 @@ TEST_F(TableTest, MarksPartialAndWideRows) {
   EXPECT_THAT(line_with(table, "masked"), testing::EndsWith("*"));
   EXPECT_THAT(line_with(table, "linear"), testing::EndsWith("(1)"));
   EXPECT_THAT(table, HasSubstr("\n(1) in 1 of 2 processes: no verdict, not ranked\n"));
-  EXPECT_THAT(table, HasSubstr("\n* wider than ±2 %, for which the profile measures: 1 of 2 ratios\n"));
+  EXPECT_THAT(table,
+              HasSubstr("\n* wider than ±2 %, for which the profile measures: 1 of 2 ratios, the widest ±"));
 }
 
 TEST_F(TableTest, RowsAreInCanonicalOrder) {
