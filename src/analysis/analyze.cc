@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "analysis/analysis.h"
+#include "analysis/attention_function.h"
 #include "analysis/cell_analysis.h"
 #include "analysis/families.h"
 #include "analysis/grouping.h"
@@ -91,6 +92,7 @@ RunAnalysis analyze_run(const RunContents& contents) {
   }
   run.ceilings = ceiling_rows(contents.run);
   for (auto& group : run.groups) {
+    describe_functions(group);
     group.series = analyze_series(group, run.published);
     group.recommendation = recommend(group);
   }
