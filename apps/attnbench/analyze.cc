@@ -14,6 +14,7 @@
 #include "report/table.h"
 #include "report/verdict_table.h"
 #include "stores.h"
+#include "terminal.h"
 
 namespace attnbench {
 namespace {
@@ -50,7 +51,7 @@ int run_analyze(const Options& options) {
   } else {
     const char* separator = "";
     for (const auto& run : analysis.runs) {
-      fmt::print("{}{}{}", separator, run_table(run), verdict_table(run));
+      fmt::print("{}{}{}", separator, run_table(run, result_width()), verdict_table(run, result_width()));
       separator = "\n";
     }
   }

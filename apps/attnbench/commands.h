@@ -4,12 +4,13 @@
 
 namespace attnbench {
 
-/// When several apply, the order is 2, 4, 3, 1. An internal error ends the program wherever it happens.
+/// When several apply, the order is 2, 4, 3, 1; `compare` puts 1 before 3. An internal error ends the program
+/// wherever it happens.
 enum ExitCode : int {
   kDone = 0,
   kGateFailed = 1,      ///< a comparison or gate failed
   kBadInput = 2,        ///< usage or bad input
-  kNotPublishable = 3,  ///< measured, but too noisy to publish
+  kNotPublishable = 3,  ///< measured, but too noisy to publish, or to decide
   kKernelFailed = 4,    ///< a kernel failed or was wrong
   kInternalError = 70,  ///< a fault of this program (EX_SOFTWARE of sysexits.h)
 };

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "report/comparison_table.h"
 #include "stores.h"
+#include "terminal.h"
 
 namespace attnbench {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 struct Options {
   std::string before, after;
   std::string threshold = "2%";
+  bool absolute = false;
   bool as_json = false;
 };
 
@@ -50,6 +52,11 @@ BuildPair find_runs(const Analysis& before, const Analysis& after, const Options
                   before.runs.size(), options.after, after.runs.size(), count));
 }
 
+int exit_code_of(ComparisonOutcome outcome) {
+  if (outcome == ComparisonOutcome::kPassed) return kDone;
+  return outcome == ComparisonOutcome::kRegression ? kGateFailed : kNotPublishable;
+}
+
 int run_compare(const Options& options) {
   const double threshold = parse_threshold(options.threshold);
   const auto before = analyze(read_stores({options.before}));
@@ -60,13 +67,15 @@ int run_compare(const Options& options) {
   } else {
     const auto after = analyze(read_stores({options.after}));
     const auto pair = find_runs(before, after, options);
-    comparison = compare_unpaired(*pair.before, *pair.after, threshold);
+    comparison = compare_sessions(*pair.before, *pair.after,
+                                  options.absolute ? ComparisonBasis::kAbsolute : ComparisonBasis::kRelative,
+                                  threshold);
   }
   if (options.as_json)
     fmt::print("{}\n", to_json(comparison).dump(2));
   else
-    fmt::print("{}", comparison_table(comparison));
-  return comparison.regressions() > 0 ? kGateFailed : kDone;
+    fmt::print("{}", comparison_table(comparison, result_width()));
+  return exit_code_of(comparison.outcome());
 }
 
 }  // namespace
@@ -74,24 +83,36 @@ int run_compare(const Options& options) {
 void add_compare_command(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand("compare", "Did kernels become slower? Two builds, or two stores");
   command->footer(
-      "With one store: the two builds that 'attnbench run --against' measured together, paired by process "
-      "and\n"
-      "block. With two stores: each kernel's ratio to the baseline, new over old, since the two sessions "
-      "share\n"
-      "nothing else; the drift between them is in no interval.\n"
-      "A regression is a kernel shown to be slower (SLOWER, 5 % for all kernels and N together), by more "
-      "than\n"
-      "the threshold. Verdicts need 5 processes (profiles spec and publish).\n\n"
-      "Exit codes: 0 no regression, 1 a regression beyond the threshold, 2 bad input.\n\n"
-      "Examples:\n"
-      "  attnbench run paper --profile spec --against ./attnbench-1.0 --out pair.db\n"
-      "  attnbench compare pair.db\n"
-      "  attnbench compare old.db new.db --threshold 5%");
+      R"(With one store: the two builds that 'attnbench run --against' measured together; their times, paired by process
+and block. With two stores: each kernel's ratio to the baseline, new over old, since the two sessions share nothing
+else. A slowdown that all kernels share, the baseline among them, is not in these ratios; --absolute compares the times
+themselves, on one machine. The drift between two sessions is in no interval.
+
+Each kernel that the old one has times of has a line that ends in one of
+  passed        with 95 % confidence not slower by more than the threshold: 'limit' (one-sided) is within it
+  REGRESSION    shown to be slower (SLOWER; 5 % for all kernels and N together), by more than the threshold
+  LOST          gone, unsupported, wrong, quarantined or failed in the new one
+  not decided   neither is shown: more processes may tell; fewer than five, a cell whose verdicts 'analyze' withholds
+                in either, or that the new one did not measure, or with other threads or another baseline
+The comparison passes if each kernel passes. Taken together that is one test of 'some kernel is slower by more than the
+threshold', and it passes wrongly in at most 5 % of comparisons, however many kernels there are.
+
+Exit codes: 0 passed; 1 a regression or a lost kernel, whatever else is not decided, since more processes would not
+take it back; 2 bad input; 3 not decided, also where nothing can be compared.
+
+Examples:
+  attnbench run paper --profile publish --against ./attnbench-1.0 --out pair.db
+  attnbench compare pair.db
+  attnbench compare old.db new.db --threshold 5%
+  attnbench compare old.db new.db --absolute)");
   const auto options = std::make_shared<Options>();
   command->add_option("OLD", options->before, "Store of the old build, or of both")->required();
   command->add_option("NEW", options->after, "Store of the new build");
   command->add_option("--threshold", options->threshold, "How much slower is a regression: 2% or 0.02")
       ->capture_default_str();
+  command->add_flag(
+      "--absolute", options->absolute,
+      "Two stores of one machine: compare times, not ratios to the baseline (one store: always)");
   command->add_flag("--json", options->as_json, "Print JSON");
   command->callback([options, &exit_code] { exit_code = run_compare(*options); });
 }

@@ -26,6 +26,7 @@
 #include "run/worker/memory_fit.h"
 #include "store/export.h"
 #include "study_options.h"
+#include "terminal.h"
 
 namespace attnbench {
 namespace {
@@ -215,7 +216,7 @@ RunOptions to_options(const RunArguments& arguments, char** argv) {
 std::string pair_table(const Analysis& analysis, const std::string& store) {
   constexpr double kThreshold = 0.02;  // the default of `attnbench compare`
   const auto pair = find_pair(analysis, store);
-  return comparison_table(compare_paired(*pair.before, *pair.after, kThreshold));
+  return comparison_table(compare_paired(*pair.before, *pair.after, kThreshold), result_width());
 }
 
 bool measured_nothing(const std::vector<RunContents>& runs) {
@@ -256,7 +257,7 @@ int run(const RunArguments& arguments, char** argv) {
   if (arguments.json) {
     fmt::print("{}\n", to_json(analysis).dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
-    fmt::print("{}", run_table(analysis.runs.front()));
+    fmt::print("{}", run_table(analysis.runs.front(), result_width()));
     if (!options.against.empty()) fmt::print("\n{}", pair_table(analysis, options.out));
     fmt::print("\nstore: {}\ncsv:   {}\n", options.out, csv);
   }

@@ -114,9 +114,9 @@ Repeat measure(const Arguments& arguments, int repeat) {
 }
 
 std::string cell_text(const ComparedKernel& row) {
-  const auto& ratio = row.judgement->ratio;
+  const auto& ratio = *row.ratio;
   return fmt::format("{:.3f} [{:.3f}, {:.3f}] {}", ratio.estimate, ratio.low, ratio.high,
-                     stats::to_string(row.judgement->verdict));
+                     row.judgement ? stats::to_string(row.judgement->verdict) : row.reason);
 }
 
 /// "19 of 20 (95 % [75.1, 99.9] %)", the interval of Clopper and Pearson.
@@ -141,12 +141,13 @@ bool repeat_and_print(const Arguments& arguments) {
     int alarms = 0;
     const auto measured = measure(arguments, repeat);
     for (const auto& row : measured.comparison.rows) {
-      const auto verdict = row.judgement->verdict;
+      if (!row.ratio) continue;
+      const auto verdict = row.judgement ? row.judgement->verdict : stats::Verdict::kUnresolved;
       if (row.kernel_id == kSlowedKernel) {
         slowed = cell_text(row);
         seen += verdict == stats::Verdict::kSlower;
         const double truth = 1 / (1 + arguments.slowdown);
-        contained += row.judgement->ratio.low <= truth && truth <= row.judgement->ratio.high;
+        contained += row.ratio->low <= truth && truth <= row.ratio->high;
       } else {
         unchanged += (unchanged.empty() ? "" : "; ") + cell_text(row);
         alarms += verdict == stats::Verdict::kSlower || verdict == stats::Verdict::kFaster;

@@ -12,30 +12,49 @@ function showMachines(summary) {
   document.title = `AttnBench: ${summary.runs.map((run) => run.machine).join(", ")}`;
 }
 
-function adviceTable(rows) {
+/// The kernel `id` of the group at a row's N.
+const kernelAt = (group, row, id) => (group.cells.find((cell) => cell.seqlen === row.seqlen)?.kernels || []).find((k) => k.id === id);
+
+function adviceTable(rows, group) {
   const standing = (row) => (row.best_set.length === 0 ? row.sentence
     : row.best_set.length === 1 ? "shown to be faster than all others" : `none of the ${row.best_set.length} is shown to be the fastest`);
-  return table([["N", "n"], ["use", ""], ["ratio to the baseline (95 % CI)", "nowrap"], ["standing", "wide"]],
+  const use = (row, kernel) => h("div", {}, id(kernel), h("div", {class: "soft"}, kernelAt(group, row, kernel)?.function || ""));
+  const gain = (row) => ([group.dense, group.causal_dense].includes(row.best_set[0]) ? "dense"
+    : intervalText(kernelAt(group, row, row.best_set[0])?.to_dense));
+  return table([["N", "n"], ["use; a query sees", ""], ["ratio to the baseline (95 % CI)", "nowrap"], ["gain over dense (95 % CI)", "nowrap"], ["standing", "wide"]],
     rows.map((row) => [String(row.seqlen),
-      row.best_set.length === 0 ? h("span", {class: "soft nowrap"}, "no verdict") : row.best_set.map((kernel) => h("div", {}, id(kernel))),
-      intervalText(row.ratio), standing(row)]), () => null, "stacked");
+      row.best_set.length === 0 ? h("span", {class: "soft nowrap"}, "no verdict") : row.best_set.map((kernel) => use(row, kernel)),
+      intervalText(row.ratio), gain(row), standing(row)]), () => null, "stacked");
+}
+
+/// What the second ratio of a group is taken to.
+function denseText(group) {
+  const causal = group.cells.some((cell) => cell.seqlen_q > 1 && cell.kernels.some((k) => /^causal_linear|causal\)/.test(k.mechanism)));
+  return h("p", {class: "soft"}, group.dense ? ["Gain over dense: against ", id(group.dense)] : "No exact dense kernel was measured",
+    causal ? [", of causal mechanisms ", ...(group.causal_dense ? ["against ", id(group.causal_dense)] : ["none: no causal softmax kernel was measured"])] : "", ".");
 }
 
 function showUse(summary, section) {
   section.append(h("p", {class: "soft"}, "Where several kernels stand at an N, none of them is shown to be the fastest; the "
-    + "first has the highest ratio, which is the one given. A mechanism other than the one a model was trained with is a choice for training, not a drop-in."));
+    + "first has the highest ratio, which is the one given. The fastest exact dense kernel is, of the baseline's mechanism, the one with the lowest geometric mean over N: "
+    + "chosen by the same data, so gains over it are rather too small."));
   for (const run of summary.runs.filter((r) => !r.published)) {
     section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "");
     for (const group of run.groups) {
       const isOverall = (row) => !row.mechanism;
       const baselines = [...new Set(group.cells.map((cell) => cell.baseline).filter((baseline) => baseline))];
-      section.append(h("h4", {}, group.heading, h("span", {class: "soft"}, " · baseline ", baselines.map(id))),
-        adviceTable(group.recommendation.filter(isOverall)));
-      const others = [...new Set(group.recommendation.filter((r) => !isOverall(r)).map((row) => row.mechanism))];
-      if (others.length > 0) {
-        section.append(fold(`${group.heading}: the best kernel of each mechanism`, () => others.map((mechanism) =>
-          [h("h4", {}, id(mechanism)), adviceTable(group.recommendation.filter((row) => row.mechanism === mechanism))]).flat()));
+      const dropIns = baselines.map((baseline) => baseline.split("/")[0]);
+      section.append(h("h4", {}, group.heading, h("span", {class: "soft"}, " · baseline ", baselines.map(id))), denseText(group));
+      for (const mechanism of dropIns) {
+        section.append(h("h5", {}, "Same function as the baseline, a drop-in: kernels of ", id(mechanism)),
+          adviceTable(group.recommendation.filter((row) => row.mechanism === mechanism), group));
       }
+      const others = [...new Set(group.recommendation.filter((r) => !isOverall(r)).map((row) => row.mechanism))].filter((m) => !dropIns.includes(m));
+      if (others.length === 0) continue;
+      section.append(h("h5", {}, "Of all functions: another one is a choice for training, not a drop-in"),
+        adviceTable(group.recommendation.filter(isOverall), group),
+        fold(`${group.heading}: the best kernel of each other mechanism`, () => others.map((mechanism) =>
+          [h("h4", {}, id(mechanism)), adviceTable(group.recommendation.filter((row) => row.mechanism === mechanism), group)]).flat()));
     }
   }
 }

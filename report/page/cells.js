@@ -6,40 +6,42 @@ function showCells(summary, section) {
   for (const run of summary.runs) {
     section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "");
     for (const group of run.groups) {
-      section.append(fold(`${group.heading}: N = ${group.seqlens.join(", ")}`, () => group.cells.map((cell) => oneCell(cell, run))));
+      section.append(fold(`${group.heading}: N = ${group.seqlens.join(", ")}`, () => [denseText(group), ...group.cells.map((cell) => oneCell(cell, run, group))]));
     }
   }
 }
 
-function oneCell(cell, run) {
+function oneCell(cell, run, group) {
   const lines = [`baseline ${cell.baseline || "none"}`];
   if (!run.published) lines.push(`${cell.judged_processes} processes, ${cell.rejected_processes} rejected${
     cell.judged_processes < cell.valid_processes ? `; judged at a planned look, ${cell.valid_processes - cell.judged_processes} later ones are not used` : ""}`);
   if (cell.aa) lines.push(`A/A, the baseline twice: ${intervalText(cell.aa.ratio)}`);
   return h("div", {}, h("h4", {}, `N = ${cell.seqlen}`), h("p", {class: "soft"}, lines.join(" · ")),
-    cell.withheld ? h("p", {class: "mark"}, `No verdicts: ${cell.withheld}`) : "", cellTable(cell));
+    cell.withheld ? h("p", {class: "mark"}, `No verdicts: ${cell.withheld}`) : "", cellTable(cell, group));
 }
 
-function cellTable(cell) {
+function cellTable(cell, group) {
   const measured = cell.kernels.filter((k) => k.status === "ok");
   const others = cell.kernels.filter((k) => k.status !== "ok");
-  const columns = [["kernel", ""], ["", ""], ["time (95 % CI)", "nowrap"], ["ratio (95 % CI)", "nowrap"], ["verdict", ""], ["p", "n"],
+  const columns = [["kernel", ""], ["", ""], ["time (95 % CI)", "nowrap"], ["ratio (95 % CI)", "nowrap"], ["verdict", ""],
+    ["a query sees", "nowrap"], ["gain over dense (95 % CI)", "nowrap"], ["p", "n"],
     ["Welch p*", "n"], ["detects", "n"], ["median", "nowrap"], ["min – max", "nowrap"], ["CV within / between", "nowrap"], ["p95 single", "nowrap"],
     ["% compute / bandwidth", "nowrap"], ["error / tolerance", "nowrap"], ["peak", "nowrap"]];
-  return h("div", {}, table(columns, measured.map(kernelRow), (i) => (cell.best_set.includes(measured[i].id) ? "best" : null)),
+  return h("div", {}, table(columns, measured.map((k) => kernelRow(k, group)), (i) => (cell.best_set.includes(measured[i].id) ? "best" : null)),
     others.length > 0 ? fold(`${others.length} kernels without a result`, () =>
       table([["kernel", ""], ["", ""], ["why", "wide"]], others.map((k) => [id(k.id), k.status, k.reason]))) : "",
     h("p", {class: "soft"}, "p: of the difference, adjusted. * unpaired, conservative under pairing; decides "
     + "nothing. detects: the smallest ratio seen with 80 % power."));
 }
 
-function kernelRow(k) {
+function kernelRow(k, group) {
+  const isDense = k.id === group.dense || k.id === group.causal_dense;
   const name = h("div", {}, id(k.id), k.is_baseline ? h("div", {class: "soft"}, "baseline") : "",
     k.impossible ? h("div", {class: "warn"}, `IMPOSSIBLE: ${k.impossible}`) : "");
   return [name, k.by_process && k.by_process.length > 0 ? samplesButton(k) : "", h("div", {}, intervalText(k.seconds, timeText),
     known(k.mean_seconds) ? h("div", {class: "warn"}, `mean ${timeText(k.mean_seconds)}: disturbed blocks or processes`) : ""),
   h("div", {}, intervalText(k.ratio), k.wide ? h("div", {class: "soft"}, "wider than ±2 %") : "", k.partial ? h("div", {class: "warn"}, k.partial) : ""),
-  badge(k.verdict_words) || "–", pText(k.p_difference_adjusted),
+  badge(k.verdict_words) || "–", k.function, isDense ? "dense" : intervalText(k.to_dense), pText(k.p_difference_adjusted),
     pText(k.welch_p), digits(k.smallest_detectable_ratio, 4), k.median ? timeText(k.median.estimate) : "–",
     known(k.min) ? `${timeText(k.min)} – ${timeText(k.max)}` : "–", `${percentText(k.cv_within)} / ${percentText(k.cv_between)}`,
     k.unbatched ? timeText(k.unbatched.p95) : "–", `${digits(k.percent_of_compute)} / ${digits(k.percent_of_bandwidth)}`,

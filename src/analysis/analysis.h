@@ -103,6 +103,17 @@ struct KernelAnalysis {
   std::optional<double> welch_p;  ///< on process values, unpaired: for comparison with the publication alone
   std::optional<double> smallest_detectable_ratio;  ///< with 80 % power, at 5 %, with these processes
 
+  /// Share of the keys of dense attention that a query sees, over all queries and sequences.
+  double keys_share = 1;
+  bool softmax = true;
+  /// That in words, with the heads of keys and values where they are not the baseline's: "6 % of the keys",
+  /// "all keys, 1 kv head", "all keys, no softmax".
+  std::string function;
+  bool drop_in = false;  ///< computes what the cell's baseline computes
+  /// Time of the group's dense kernel, of its causal one for causal mechanisms / time of this one, in the
+  /// same processes. Absent for that kernel itself, and where it has no times.
+  std::optional<stats::Interval> to_dense;
+
   std::optional<UnbatchedTimes> unbatched;
   WorkAnalysis work;
   std::optional<Accuracy> accuracy;
@@ -172,7 +183,13 @@ struct GroupAnalysis {
   std::vector<CellAnalysis> cells;
   std::vector<SeriesAnalysis> series;  ///< canonical order
   std::vector<Recommendation> recommendation;
+  /// Ids of the fastest exact dense kernels, without and with a causal mask: of the baseline's mechanism (mha
+  /// where that is not dense) the kernel with the lowest geometric mean over the group's N. Empty where none
+  /// was measured.
+  std::string dense, causal_dense;
 
+  /// What stands first in tables.
+  const std::string& reference() const { return dense.empty() ? causal_dense : dense; }
   const CellRecord& first() const { return cells.front().cell; }  ///< what all cells share
   /// Null when there is none.
   const CellAnalysis* at(std::int64_t seqlen) const;

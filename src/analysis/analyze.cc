@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "analysis/analysis.h"
+#include "analysis/attention_function.h"
 #include "analysis/cell_analysis.h"
 #include "analysis/cpu_set.h"
 #include "analysis/families.h"
@@ -93,6 +94,7 @@ RunAnalysis analyze_run(const RunContents& contents) {
   run.cpu_set = cpu_set(contents);
   run.ceilings = ceiling_rows(contents.run);
   for (auto& group : run.groups) {
+    describe_functions(group);
     group.series = analyze_series(group, run.published);
     group.recommendation = recommend(group);
   }

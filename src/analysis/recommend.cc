@@ -44,8 +44,27 @@ std::string not_ranked(const CellAnalysis& cell, const std::string& mechanism) {
   return list.empty() ? "" : fmt::format(" Not ranked: {}.", fmt::join(list, ", "));
 }
 
-void add(std::vector<Recommendation>& list, const CellAnalysis& cell, const std::string& mechanism,
-         const Kernels& kernels, const std::vector<std::string>& best_set) {
+/// What the kernel computes where that is not the baseline's function, and what it gains over dense
+/// attention.
+std::string function_sentences(const GroupAnalysis& group, const CellAnalysis& cell,
+                               const KernelAnalysis& kernel) {
+  if (kernel.drop_in) return "";
+  auto text =
+      fmt::format(" It computes another function than the baseline: a query sees {}.", kernel.function);
+  const auto mechanism = parse_mechanism(kernel.kernel.mechanism);
+  const bool causal = mechanism.is_causal() && group.first().shape.seqlen_q > 1;
+  const auto& dense = causal ? group.causal_dense : group.dense;
+  if (kernel.to_dense && dense != cell.baseline) {
+    text += fmt::format(" Against the fastest exact dense kernel, {}: {} times its speed.", dense,
+                        ratio_in_words(*kernel.to_dense));
+  } else if (causal && group.causal_dense.empty()) {
+    text += " No causal softmax kernel was measured to set it against.";
+  }
+  return text;
+}
+
+void add(std::vector<Recommendation>& list, const GroupAnalysis& group, const CellAnalysis& cell,
+         const std::string& mechanism, const Kernels& kernels, const std::vector<std::string>& best_set) {
   if (kernels.empty()) return;
   Recommendation r;
   r.seqlen = cell.seqlen();
@@ -56,8 +75,10 @@ void add(std::vector<Recommendation>& list, const CellAnalysis& cell, const std:
   });
   if (!r.best_set.empty()) best = cell.find(r.best_set.front());
   r.ratio = best->ratio;
-  r.sentence = fmt::format("At N = {},{} {}{}", r.seqlen, mechanism.empty() ? "" : " for " + mechanism + ",",
-                           advice(cell, kernels, r.best_set, *best), not_ranked(cell, mechanism));
+  r.sentence =
+      fmt::format("At N = {},{} {}{}{}", r.seqlen, mechanism.empty() ? "" : " for " + mechanism + ",",
+                  advice(cell, kernels, r.best_set, *best), function_sentences(group, cell, *best),
+                  not_ranked(cell, mechanism));
   list.push_back(std::move(r));
 }
 
@@ -79,12 +100,12 @@ std::vector<Recommendation> recommend(const GroupAnalysis& group) {
       if (mechanisms.empty() || mechanisms.back() != kernel.kernel.mechanism)
         mechanisms.push_back(kernel.kernel.mechanism);
     }
-    add(list, cell, "", ranked, cell.best_set);
+    add(list, group, cell, "", ranked, cell.best_set);
     for (const auto& mechanism : mechanisms) {
       Kernels of_it;
       std::copy_if(ranked.begin(), ranked.end(), std::back_inserter(of_it),
                    [&](const auto* kernel) { return kernel->kernel.mechanism == mechanism; });
-      add(list, cell, mechanism, of_it, cell.best_of_mechanism.at(mechanism));
+      add(list, group, cell, mechanism, of_it, cell.best_of_mechanism.at(mechanism));
     }
   }
   return list;

@@ -68,6 +68,7 @@ void add_statistics(json& out, const KernelAnalysis& k) {
   out["design_effect"] = spread(&Spread::design_effect);
   out["ratio"] = interval_json(k.ratio);
   out["wide"] = k.wide;
+  out["to_dense"] = interval_json(k.to_dense);
   out["verdict"] = k.judgement ? json(stats::to_string(k.judgement->verdict)) : json();
   out["verdict_words"] = k.judgement ? json(verdict_text(*k.judgement)) : json();
   out["p_difference_adjusted"] = judged(&stats::Judgement::difference_p_adjusted);
@@ -92,6 +93,10 @@ json kernel_json(const KernelAnalysis& k) {
               {"reason", k.reason},
               {"impossible", k.status == "impossible" ? k.reason : ""},
               {"processes", k.processes},
+              {"keys_share", k.keys_share},
+              {"softmax", k.softmax},
+              {"function", k.function},
+              {"drop_in", k.drop_in},
               {"useful_flops", k.work.useful_flops},
               {"executed_flops", value_json(k.work.executed_flops)},
               {"compulsory_bytes", k.work.compulsory_bytes},
@@ -188,6 +193,8 @@ json group_json(const GroupAnalysis& g) {
           {"head_dim_v", s.head_dim_v},
           {"d_model", s.d_model},
           {"seqlens", list_json(g.cells, [](const CellAnalysis& c) { return c.seqlen(); })},
+          {"dense", g.dense.empty() ? json() : json(g.dense)},
+          {"causal_dense", g.causal_dense.empty() ? json() : json(g.causal_dense)},
           {"cells", list_json(g.cells, cell_json)},
           {"series", list_json(g.series, series_json)},
           {"recommendation", list_json(g.recommendation, recommendation_json)}};

@@ -64,6 +64,14 @@ json group_row(const RunAnalysis& run, const GroupAnalysis& group) {
           {"heading", group.heading}};
 }
 
+/// Causal softmax attention beside a baseline that is not causal: measured to set causal_linear against it.
+/// Of its family, figures draw the baseline's form.
+bool is_causal_reference(const CellAnalysis& cell, const KernelAnalysis& k) {
+  const auto* baseline = cell.find(cell.baseline);
+  return parse_mechanism(k.kernel.mechanism).causal_bottom_right && baseline != nullptr &&
+         !parse_mechanism(baseline->kernel.mechanism).causal_bottom_right;
+}
+
 json kernel_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAnalysis& cell,
                 const KernelAnalysis& k) {
   auto row = group_row(run, group);
@@ -79,6 +87,7 @@ json kernel_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAn
                     : "direct";
   row["order"] = &k - cell.kernels.data();
   row["is_baseline"] = k.kernel.is_baseline;
+  row["causal_reference"] = is_causal_reference(cell, k);
   row["default_path"] = is_default_path(k, cell, run);
   return row;
 }
@@ -99,6 +108,9 @@ json point_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAna
   row["reason"] = k.reason;
   add_interval(row, "seconds", k.seconds);
   add_interval(row, "ratio", k.ratio);
+  add_interval(row, "to_dense", k.to_dense);
+  row["keys_share"] = k.keys_share;
+  row["function"] = k.function;
   row["verdict"] = k.judgement ? json(stats::to_string(k.judgement->verdict)) : json();
   row["verdict_words"] = k.judgement ? json(verdict_text(*k.judgement)) : json();
   row["partial"] = k.partial;

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "analysis/format.h"
+#include "report/text_width.h"
 
 namespace attnbench {
 namespace {
+
+using Outcome = ComparisonOutcome;
 
 std::string time_text(double seconds) {
   const auto unit = unit_for(seconds);
@@ -20,36 +24,111 @@ std::string change_text(const stats::Interval& ratio) {
   return fmt::format("{:.3f} ({:.3f}-{:.3f})", ratio.estimate, ratio.low, ratio.high);
 }
 
+std::string limit_text(const ComparedKernel& row) {
+  if (!row.slower_limit || !std::isfinite(*row.slower_limit)) return "-";
+  return fmt::format("{:+.1f} %", 100 * (*row.slower_limit - 1));
+}
+
 std::string short_build(const std::string& build) { return build.substr(0, 12); }
+
+/// "passed, EQUIVALENT", "REGRESSION, SLOWER", "LOST: unsupported: ..", "not decided: ..".
+std::string result_text(const ComparedKernel& row) {
+  if (row.outcome == Outcome::kReference) return "baseline, in time";
+  const std::string_view word = row.outcome == Outcome::kRegression ? "REGRESSION"
+                                : row.outcome == Outcome::kLost     ? "LOST"
+                                                                    : to_string(row.outcome);
+  if (row.judgement) return fmt::format("{}, {}", word, stats::to_string(row.judgement->verdict));
+  return fmt::format("{}: {}", word, row.reason);
+}
+
+const char* basis_text(ComparisonBasis basis) {
+  switch (basis) {
+    case ComparisonBasis::kPaired:
+      return "measured together: time of the old / time of the new, paired by process and block\n";
+    case ComparisonBasis::kAbsolute:
+      return "measured separately: time of the old / time of the new; the drift of the machine between the "
+             "two\nsessions is in no interval\n";
+    case ComparisonBasis::kRelative:
+      break;
+  }
+  return "measured separately: new ratio to the baseline / old ratio to the baseline, as the times hold the "
+         "machine's drift,\nwhich is in no interval. A slowdown that all kernels share, the baseline among "
+         "them, cannot be seen: run --against,\nor compare --absolute on one machine\n";
+}
+
+std::string counted(int count, const char* one, const char* many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+std::string conclusion(const Comparison& c) {
+  const auto passed = c.count(Outcome::kPassed);
+  const auto counts = fmt::format("{}, {}, {} not decided; {} shown not to be slower by more than {:g} %\n",
+                                  counted(c.count(Outcome::kRegression), "regression", "regressions"),
+                                  counted(c.count(Outcome::kLost), "lost kernel", "lost kernels"),
+                                  c.count(Outcome::kUndecided), counted(passed, "kernel is", "kernels are"),
+                                  100 * c.threshold);
+  switch (c.outcome()) {
+    case Outcome::kPassed:
+      return "PASSED: " + counts;
+    case Outcome::kRegression:
+      return "REGRESSION: " + counts;
+    default:
+      return "NOT DECIDED: " + counts;
+  }
+}
+
+/// Texts of a line, from the kernel on.
+struct Line {
+  std::string kernel, before, after, ratio, limit, result;
+};
+
+Line line_of(const ComparedKernel& row) {
+  Line line{
+      row.kernel_id.empty() ? "all kernels" : row.kernel_id, "", "", "-", limit_text(row), result_text(row)};
+  if (row.ratio && row.processes < row.cell_processes)
+    line.result += fmt::format(" (in {} of {} processes)", row.processes, row.cell_processes);
+  const bool in_ratios = row.old_to_baseline.has_value();
+  if (in_ratios) {
+    line.before = ratio_text(row.old_to_baseline->estimate);
+    line.after = ratio_text(row.new_to_baseline->estimate);
+  } else if (row.old_seconds) {
+    line.before = time_text(row.old_seconds->estimate);
+    line.after = time_text(row.new_seconds->estimate);
+  }
+  if (row.ratio)
+    line.ratio = change_text(*row.ratio);
+  else if (row.times)
+    line.ratio = change_text(*row.times);
+  return line;
+}
 
 }  // namespace
 
-std::string comparison_table(const Comparison& c) {
+std::string comparison_table(const Comparison& c, std::size_t text_width) {
   auto text = fmt::format("old: build {} on {}\nnew: build {} on {}\n", short_build(c.old_build),
                           c.old_machine, short_build(c.new_build), c.new_machine);
-  text += c.paired ? "measured together: time of the old / time of the new, paired by process and block\n"
-                   : "measured separately: new ratio to the baseline / old ratio to the baseline\n";
-  text += "above 1 the new one is faster; 95 % CI, unadjusted; verdicts as one family\n";
+  text += basis_text(c.basis);
+  text += fmt::format(
+      "ratio: above 1 the new one is faster; 95 % CI, unadjusted; verdicts as one family, EQUIVALENT within "
+      "the threshold\n"
+      "limit: with 95 % confidence the new one is slower by at most this; up to {:+g} % passes\n",
+      100 * c.threshold);
   std::size_t width = 6;
   for (const auto& row : c.rows) width = std::max(width, row.kernel_id.size());
   std::string heading;
   for (const auto& row : c.rows) {
-    if (row.heading != heading) {
-      heading = row.heading;
-      text += fmt::format("\n{}\n  {:>6}  {:<{}}  {:>9}  {:>9}  {:<21}  {}\n", heading, "N", "kernel", width,
-                          "old", "new", "ratio", "verdict");
+    if (const auto own = fmt::format("{}, N = {}", row.heading, row.seqlen); own != heading) {
+      heading = own;
+      text += fmt::format("\n{}\n  {:<{}}  {:>7} {:>7}  {:<19}  {:>7}  {}\n", heading, "kernel", width, "old",
+                          "new", "ratio", "limit", "verdict");
     }
-    const bool judged = row.judgement.has_value();
-    text += fmt::format("  {:>6}  {:<{}}  {:>9}  {:>9}  {:<21}  {}{}\n", row.seqlen, row.kernel_id, width,
-                        time_text(row.old_seconds.estimate), time_text(row.new_seconds.estimate),
-                        judged ? change_text(row.judgement->ratio) : "-",
-                        judged ? stats::to_string(row.judgement->verdict) : "baseline",
-                        row.regression ? "  REGRESSION" : "");
+    const auto line = line_of(row);
+    text += fmt::format("  {:<{}}  {:>7} {:>7}  {:<19}  {:>7}  {}\n", line.kernel, width, line.before,
+                        line.after, line.ratio, line.limit, line.result);
   }
   text += "\n";
   for (const auto& warning : c.warnings) text += fmt::format("{}\n", warning);
-  return text + fmt::format("{} regression{} beyond {:g} %\n", c.regressions(),
-                            c.regressions() == 1 ? "" : "s", 100 * c.threshold);
+  return wrapped(text + conclusion(c), text_width);
 }
 
 }  // namespace attnbench

@@ -6,28 +6,32 @@
 namespace attnbench {
 namespace {
 
-/// One kernel at one N, as texts: N, kernel, time with unit, ±%, ratio, interval or note.
+/// One kernel at one N, as texts: N, kernel, keys, time with unit, ±%, ratio, interval or note, ratio to the
+/// dense kernel, interval.
 std::vector<std::vector<std::string>> rows_of(const GroupAnalysis& group) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& cell : group.cells) {
     const auto n = std::to_string(cell.seqlen());
     for (const auto& k : cell.kernels) {
-      std::vector<std::string> row{n, k.kernel.id(), "", "", "", ""};
+      std::vector<std::string> row{n, k.kernel.id(), k.function, "", "", "", "", "", ""};
       if (k.seconds) {
         const auto unit = unit_for(k.seconds->estimate);
-        row[2] = fmt::format("{} {}", three_digits(k.seconds->estimate * unit.per_second), unit.name);
-        row[3] = half_width_percent(*k.seconds);
-        if (k.ratio) row[4] = ratio_text(k.ratio->estimate);
-        if (k.ratio) row[5] = k.kernel.is_baseline ? "baseline" : range_text(*k.ratio);
-        if (k.wide) row[5] += " (wide)";
-        if (!k.partial.empty()) row[5] += fmt::format(" ({})", k.partial);
+        row[3] = fmt::format("{} {}", three_digits(k.seconds->estimate * unit.per_second), unit.name);
+        row[4] = half_width_percent(*k.seconds);
+        if (k.ratio) row[5] = ratio_text(k.ratio->estimate);
+        if (k.ratio) row[6] = k.kernel.is_baseline ? "baseline" : range_text(*k.ratio);
+        if (k.wide) row[6] += " (wide)";
+        if (!k.partial.empty()) row[6] += fmt::format(" ({})", k.partial);
+        if (k.to_dense) row[7] = ratio_text(k.to_dense->estimate);
+        if (k.to_dense) row[8] = range_text(*k.to_dense);
+        if (k.id() == group.dense || k.id() == group.causal_dense) row[8] = "dense";
       } else {
-        row[5] = fmt::format("{}: {}", k.status, k.reason);
+        row[6] = fmt::format("{}: {}", k.status, k.reason);
       }
       rows.push_back(std::move(row));
       if (k.kernel.is_baseline && cell.aa) {
-        rows.push_back({n, "A/A: the baseline twice", "", "", ratio_text(cell.aa->ratio.estimate),
-                        range_text(cell.aa->ratio)});
+        rows.push_back({n, "A/A: the baseline twice", "", "", "", ratio_text(cell.aa->ratio.estimate),
+                        range_text(cell.aa->ratio), "", ""});
       }
     }
   }
@@ -74,7 +78,9 @@ std::string markdown_table(const RunAnalysis& run) {
   auto text = for_markdown(title_of(run)) + "\n";
   for (const auto& group : run.groups) {
     text += fmt::format("\n### {}\n\n", for_markdown(group.heading));
-    text += "| N | kernel | time | ±% | ratio | 95 % CI |\n|--:|:--|--:|--:|--:|:--|\n";
+    text +=
+        "| N | kernel | a query sees | time | ±% | ratio | 95 % CI | gain over dense | 95 % CI |\n"
+        "|--:|:--|:--|--:|--:|--:|:--|--:|:--|\n";
     for (const auto& row : rows_of(group)) {
       for (const auto& field : row) text += fmt::format("| {} ", for_markdown(field));
       text += "|\n";
@@ -86,8 +92,11 @@ std::string markdown_table(const RunAnalysis& run) {
 std::string latex_table(const RunAnalysis& run) {
   auto text = fmt::format("% needs \\usepackage{{booktabs}}\n% {}\n", for_latex(title_of(run)));
   for (const auto& group : run.groups) {
-    text += fmt::format("% {}\n\\begin{{tabular}}{{rlrrrl}}\n\\toprule\n", for_latex(group.heading));
-    text += "N & kernel & time & $\\pm$\\% & ratio & 95\\,\\% CI \\\\\n\\midrule\n";
+    text += fmt::format("% {}\n\\begin{{tabular}}{{rllrrrlrl}}\n\\toprule\n", for_latex(group.heading));
+    text +=
+        "N & kernel & a query sees & time & $\\pm$\\% & ratio & 95\\,\\% CI & gain over dense & 95\\,\\% CI "
+        "\\\\\n"
+        "\\midrule\n";
     for (const auto& row : rows_of(group)) {
       const char* separator = "";
       for (const auto& field : row) {

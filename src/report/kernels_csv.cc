@@ -83,6 +83,13 @@ const std::vector<CsvColumn>& columns() {
       {"max_error",
        [](const Row& r) { return r.kernel.accuracy ? fmt::format("{}", r.kernel.accuracy->max_error) : ""; }},
       {"peak_bytes", [](const Row& r) { return optional_text(r.kernel.peak_bytes); }},
+      {"function", [](const Row& r) { return r.kernel.function; }},
+      {"keys_share", [](const Row& r) { return fmt::format("{}", r.kernel.keys_share); }},
+      {"dense", [](const Row& r) { return r.group.dense; }},
+      {"causal_dense", [](const Row& r) { return r.group.causal_dense; }},
+      {"to_dense", [](const Row& r) { return bound_text(r.kernel.to_dense, &I::estimate); }},
+      {"to_dense_low", [](const Row& r) { return bound_text(r.kernel.to_dense, &I::low); }},
+      {"to_dense_high", [](const Row& r) { return bound_text(r.kernel.to_dense, &I::high); }},
   };
   return list;
 }

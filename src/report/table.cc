@@ -7,6 +7,7 @@
 #include <map>
 #include <numeric>
 
+#include "analysis/attention_function.h"
 #include "analysis/format.h"
 #include "report/folded_paths.h"
 #include "report/text_width.h"
@@ -121,6 +122,8 @@ std::vector<KernelRecord> rows_of(const GroupAnalysis& group) {
     }
   }
   std::stable_sort(rows.begin(), rows.end(), canonically_before);
+  std::stable_partition(rows.begin(), rows.end(),
+                        [&](const auto& row) { return row.id() == group.reference(); });
   return rows;
 }
 
@@ -135,14 +138,16 @@ std::string common_suffix(const std::vector<KernelRecord>& rows) {
 
 class Block {
  public:
-  Block(const GroupAnalysis& group, Notes& notes) : group_(group), notes_(notes), rows_(rows_of(group)) {
+  Block(const GroupAnalysis& group, Notes& notes, std::size_t width)
+      : group_(group), notes_(notes), width_(width), rows_(rows_of(group)) {
     folded_ = fold_other_paths(group, rows_);
     const auto suffix = common_suffix(rows_);
     heading_ = group.heading + (suffix.empty() ? "" : ", kernels " + suffix);
     label_width_ = width_of(kAlias);
     for (const auto& row : rows_) {
       const auto id = row.id();
-      labels_.push_back(id.substr(0, id.size() - suffix.size()));
+      labels_.push_back(id.substr(0, id.size() - suffix.size()) +
+                        (parse_mechanism(row.mechanism).is_softmax() ? "" : ", no softmax"));
       label_width_ = std::max(label_width_, width_of(labels_.back()));
     }
   }
@@ -154,32 +159,44 @@ class Block {
       columns.push_back(make_column(cell));
       widest = std::max(widest, columns.back().width() + kGap);
     }
-    const auto fitting = std::clamp<std::size_t>((kTextWidth - std::min(kTextWidth, label_width_)) / widest,
+    const auto before = label_width_ + kGap + 1;  // and 3 characters of "44/24 %" for each N
+    const auto fitting = std::clamp<std::size_t>((width_ - std::min(width_, before)) / (widest + kKeyWidth),
                                                  1, kColumnsSideBySide);
-    const auto blocks = (columns.size() + fitting - 1) / fitting;
-    const auto size = (columns.size() + blocks - 1) / blocks;
     std::string text;
-    for (std::size_t begin = 0; begin < columns.size(); begin += size) {
-      const auto end = std::min(begin + size, columns.size());
-      text += part(std::vector<Column>(columns.begin() + static_cast<std::ptrdiff_t>(begin),
-                                       columns.begin() + static_cast<std::ptrdiff_t>(end)));
-    }
-    return text + folded_;
+    for (const auto& part : in_parts(columns, fitting)) text += times_of(part);
+    return text + folded_ + gains();
   }
 
  private:
   static constexpr std::size_t kGap = 2;
+  static constexpr const char* kKeys = "keys";
+  static constexpr std::size_t kKeyWidth = 3;
   static constexpr const char* kAlias = "  A/A: the baseline twice";
 
-  std::string part(const std::vector<Column>& columns) {
+  /// Parts of the same size, of at most `fitting` columns.
+  template <typename Column>
+  static std::vector<std::vector<Column>> in_parts(const std::vector<Column>& columns, std::size_t fitting) {
+    const auto blocks = (columns.size() + fitting - 1) / fitting;
+    const auto size = (columns.size() + blocks - 1) / blocks;
+    std::vector<std::vector<Column>> parts;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (i % size == 0) parts.emplace_back();
+      parts.back().push_back(columns[i]);
+    }
+    return parts;
+  }
+
+  std::string times_of(const std::vector<Column>& columns) {
     std::string text = "\n" + heading_ + "\n";
+    keys_width_ = width_of(kKeys);
+    for (const auto& row : rows_) keys_width_ = std::max(keys_width_, width_of(keys_text(row.id(), columns)));
     std::vector<std::string> names, parts;
     for (const auto& column : columns) {
       names.push_back(
           left(fmt::format("N = {}, {}", column.cell->seqlen(), column.unit.name), column.width()));
       parts.push_back(parts_text(column, kPartNames));
     }
-    text += line("", names) + line("", parts);
+    text += line("", "", names) + line("", kKeys, parts);
     for (std::size_t r = 0; r < rows_.size(); ++r) {
       text += row(labels_[r], rows_[r].id(), columns);
       if (rows_[r].is_baseline) text += alias_row(columns);
@@ -187,8 +204,86 @@ class Block {
     return text;
   }
 
-  std::string line(const std::string& label, const std::vector<std::string>& cells) const {
-    std::string text = left(label, label_width_);
+  /// What a query sees, at each N.
+  static std::string keys_text(const std::string& id, const std::vector<Column>& columns) {
+    std::vector<double> shares;
+    for (const auto& column : columns) {
+      if (const auto found = column.kernels.find(id); found != column.kernels.end())
+        shares.push_back(found->second->keys_share);
+    }
+    return keys_in_short(shares);
+  }
+
+  /// The second ratio, of all kernels that have it.
+  std::string gains() const {
+    if (group_.reference().empty()) return "";
+    std::string text = "\n" + group_.heading + ": gain over the fastest exact dense kernel";
+    const bool is_ratio = group_.causal_dense.empty() &&
+                          std::all_of(group_.cells.begin(), group_.cells.end(),
+                                      [&](const auto& cell) { return cell.baseline == group_.dense; });
+    text += is_ratio ? ", the baseline: it is the ratio\n" : ", 95 % CI\n";
+    if (const auto without = without_reference(); !without.empty())
+      text += fmt::format("no causal softmax kernel was measured that {} could be set against\n", without);
+    if (is_ratio) return text;
+    const auto against = [](const std::string& id) {
+      return fmt::format("time of {} / time of the kernel\n", id);
+    };
+    if (!group_.dense.empty()) text += against(group_.dense);
+    if (!group_.causal_dense.empty())
+      text += (group_.dense.empty() ? "" : "causal mechanisms: ") + against(group_.causal_dense);
+    return text + gain_lines();
+  }
+
+  static std::string gain_text(const CellAnalysis& cell, const std::string& id) {
+    const auto* kernel = cell.find(id);
+    if (kernel == nullptr || !kernel->to_dense) return "-";
+    const auto ratio = ratio_text(kernel->to_dense->estimate);
+    return kernel->to_dense->is_bounded() ? ratio + " " + range_text(*kernel->to_dense) : ratio;
+  }
+
+  std::string gain_lines() const {
+    std::vector<const CellAnalysis*> cells;
+    std::size_t width = 0;
+    for (const auto& cell : group_.cells) {
+      cells.push_back(&cell);
+      width = std::max(width, width_of(fmt::format("N = {}", cell.seqlen())));
+      for (const auto& row : rows_) width = std::max(width, width_of(gain_text(cell, row.id())));
+    }
+    const auto fitting = std::max<std::size_t>(1, (width_ - std::min(width_, label_width_)) / (width + kGap));
+    std::string text;
+    for (const auto& part : in_parts(cells, fitting)) {
+      const auto add = [&](const std::string& label, auto text_of_cell) {
+        auto words = left(label, label_width_);
+        for (const auto* cell : part) words += std::string(kGap, ' ') + left(text_of_cell(*cell), width);
+        words.erase(words.find_last_not_of(' ') + 1);
+        text += words + '\n';
+      };
+      add("", [](const auto& cell) { return fmt::format("N = {}", cell.seqlen()); });
+      for (std::size_t r = 0; r < rows_.size(); ++r) {
+        const auto id = rows_[r].id();
+        if (std::any_of(part.begin(), part.end(),
+                        [&](const auto* cell) { return gain_text(*cell, id) != "-"; }))
+          add(labels_[r], [&](const auto& cell) { return gain_text(cell, id); });
+      }
+    }
+    return text;
+  }
+
+  /// Causal mechanisms, where there is no causal dense kernel.
+  std::string without_reference() const {
+    std::vector<std::string> names;
+    for (const auto& row : rows_) {
+      const bool lacks = group_.causal_dense.empty() && group_.first().shape.seqlen_q > 1 &&
+                         parse_mechanism(row.mechanism).is_causal();
+      if (lacks && std::find(names.begin(), names.end(), row.mechanism) == names.end())
+        names.push_back(row.mechanism);
+    }
+    return fmt::format("{}", fmt::join(names, ", "));
+  }
+
+  std::string line(const std::string& label, const std::string& keys,
+                   const std::vector<std::string>& cells) const {
+    std::string text = left(label, label_width_) + std::string(kGap, ' ') + left(keys, keys_width_);
     for (const auto& cell : cells) text += std::string(kGap, ' ') + cell;
     text.erase(text.find_last_not_of(' ') + 1);
     return text + '\n';
@@ -196,11 +291,11 @@ class Block {
 
   std::string row(const std::string& label, const std::string& id, const std::vector<Column>& columns) {
     if (const auto why = shared_reason(id, columns);
-        !why.empty() && label_width_ + kGap + width_of(why) <= kTextWidth)
-      return line(label, {why});
+        !why.empty() && label_width_ + keys_width_ + 2 * kGap + width_of(why) <= width_)
+      return line(label, keys_text(id, columns), {why});
     std::vector<std::string> cells;
     for (const auto& column : columns) cells.push_back(cell_text(id, column));
-    return line(label, cells);
+    return line(label, keys_text(id, columns), cells);
   }
 
   /// "status: reason" where a kernel has the same one in all columns.
@@ -236,7 +331,7 @@ class Block {
       cells.push_back(
           parts_text(column, column.cell->aa ? aa_parts(column, column.cell->aa->ratio) : Parts{}));
     }
-    return any ? line(kAlias, cells) : "";
+    return any ? line(kAlias, "", cells) : "";
   }
 
   static std::string reason_text(const KernelAnalysis& kernel) {
@@ -245,10 +340,12 @@ class Block {
 
   const GroupAnalysis& group_;
   Notes& notes_;
+  std::size_t width_;
   std::vector<KernelRecord> rows_;
   std::vector<std::string> labels_;
   std::string heading_, folded_;
   std::size_t label_width_;
+  std::size_t keys_width_ = 0;
 };
 
 std::string baseline_line(const RunAnalysis& run) {
@@ -332,22 +429,24 @@ std::string look_lines(const RunAnalysis& run) {
 
 }  // namespace
 
-std::string run_table(const RunAnalysis& run) {
+std::string run_table(const RunAnalysis& run, std::size_t width) {
   std::string text = fmt::format("AttnBench: study {}, profile {}{}{}\n", run.run.study, run.run.profile,
                                  run.standing.empty() ? "" : "; ", run.standing);
   if (run.publishable && !run.mark.empty()) text += run.mark + '\n';
   text += fmt::format("{}; {}\n", run.machine, run.common);
   text += baseline_line(run);
   Notes notes;
-  for (const auto& group : run.groups) text += Block(group, notes).text();
+  for (const auto& group : run.groups) text += Block(group, notes, width).text();
   const auto ends = notes.lines() + wide_line(run) + mean_line(run) + look_lines(run) + invalid_lines(run);
   if (!ends.empty()) text += "\n" + ends;
-  return wrapped(text + "\nWhat each column means: attnbench run --help\n");
+  return wrapped(text + "\nWhat each column means: attnbench run --help\n", width);
 }
 
 std::string table_legend() {
   return R"(Columns of the table:
   N         sequence length: keys, in prefill also queries; the unit of the times stands beside it
+  keys      share of the keys that a query sees, at each N in turn: kernels that differ in it compute different
+            functions, of which a model was trained for one; nor does one without softmax stand in for one with it
   time      time of one call: each process's median over its blocks, then the geometric mean of these
   ±%        half the width of its 95 % confidence interval (Student's t over processes, which may resemble
             their neighbours), in percent
@@ -355,6 +454,9 @@ std::string table_legend() {
   95 % CI   interval of that ratio over processes, unadjusted for the number of comparisons
   A/A       the baseline measured a second time as if it were another kernel: an interval without 1 means
             that something else disturbed the measurement
+  gain      against the fastest exact dense kernel, which stands first: of the baseline's mechanism (mha where that
+            is not dense) the one with the lowest geometric mean over N. Chosen by the same data, which makes
+            it look fast, so the gains of others are rather too small. Causal mechanisms: the causal one
   *         profile publish: that interval is wider than the ±2 % for which it measures
   (1)       behind an interval: the kernel is missing in some processes, as the note below the table says
   -         cannot be known: from one process no interval follows, or the kernel has no part in that cell

@@ -6,7 +6,7 @@
 
 namespace attnbench {
 
-/// Characters of a line that every terminal and message shows whole.
+/// Characters of a line where nothing is known of the place that shows it.
 inline constexpr std::size_t kTextWidth = 120;
 
 /// Characters of UTF-8 text, not bytes.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <span>
 
+#include "analysis/attention_function.h"
 #include "analysis/format.h"
 #include "report/text_width.h"
 
@@ -38,7 +39,22 @@ std::string verdict_in(const CellAnalysis& cell, const std::string& id) {
   return kernel->judgement ? verdict_text(*kernel->judgement) : "-";
 }
 
+/// What a query sees at each of these N.
+std::string keys_over(std::span<const CellAnalysis> cells, const std::string& id) {
+  std::vector<double> shares;
+  for (const auto& cell : cells) {
+    if (const auto* kernel = cell.find(id)) shares.push_back(kernel->keys_share);
+  }
+  return keys_in_short(shares);
+}
+
+std::string label_of(const SeriesAnalysis& series) {
+  const auto mechanism = series.kernel_id.substr(0, series.kernel_id.find('/'));
+  return series.kernel_id + (parse_mechanism(mechanism).is_softmax() ? "" : ", no softmax");
+}
+
 constexpr std::size_t kVerdictWidth = 17;
+constexpr std::size_t kKeysWidth = 14;
 constexpr std::size_t kExponentWidth = 24;
 constexpr std::size_t kIndent = 2;
 
@@ -49,24 +65,26 @@ std::string as_line(std::string text) {
 
 /// A kernel a line: its verdict at each N, as many N side by side as fit; then how it grows. Only kernels
 /// that ran at two N or more.
-std::string series_lines(const GroupAnalysis& group) {
+std::string series_lines(const GroupAnalysis& group, std::size_t text_width) {
   if (group.series.empty()) return "";
   std::size_t width = 0;
-  for (const auto& s : group.series) width = std::max(width, s.kernel_id.size() + 2);
+  for (const auto& s : group.series) width = std::max(width, label_of(s).size() + 2);
   const std::span<const CellAnalysis> cells(group.cells);
-  const auto fitting =
-      std::max<std::size_t>(1, (kTextWidth - std::min(kTextWidth, kIndent + width)) / kVerdictWidth);
+  const auto before = kIndent + width + kKeysWidth;
+  const auto fitting = std::max<std::size_t>(1, (text_width - std::min(text_width, before)) / kVerdictWidth);
   std::string text;
   for (std::size_t begin = 0; begin < cells.size(); begin += fitting) {
     const auto part = cells.subspan(begin, std::min(fitting, cells.size() - begin));
-    const auto line = [&](const std::string& label, auto text_of_cell) {
-      auto words = fmt::format("{:{}}{:<{}}", "", kIndent, label, width);
+    const auto line = [&](const std::string& label, const std::string& keys, auto text_of_cell) {
+      auto words = fmt::format("{:{}}{:<{}}{:<{}}", "", kIndent, label, width, keys, kKeysWidth);
       for (const auto& cell : part) words += fmt::format("{:<{}}", text_of_cell(cell), kVerdictWidth);
       return as_line(words);
     };
-    text += line("", [](const auto& cell) { return fmt::format("N = {}", cell.seqlen()); });
-    for (const auto& s : group.series)
-      text += line(s.kernel_id, [&](const auto& cell) { return verdict_in(cell, s.kernel_id); });
+    text += line("", "keys", [](const auto& cell) { return fmt::format("N = {}", cell.seqlen()); });
+    for (const auto& s : group.series) {
+      text += line(label_of(s), keys_over(part, s.kernel_id),
+                   [&](const auto& cell) { return verdict_in(cell, s.kernel_id); });
+    }
   }
   text += fmt::format("{:{}}{:<{}}{:<{}}{:<8}{}\n", "", kIndent, "", width, "exponent, 95 % CI",
                       kExponentWidth, "theory", "as fast as the baseline at N");
@@ -84,25 +102,42 @@ std::string single_lines(const GroupAnalysis& group) {
   for (const auto& cell : group.cells) {
     for (const auto& kernel : cell.kernels) {
       if (kernel.judgement)
-        text += fmt::format("  {:<{}}{}\n", verdict_text(*kernel.judgement), kVerdictWidth, kernel.id());
+        text += fmt::format("  {:<{}}{} ({})\n", verdict_text(*kernel.judgement), kVerdictWidth, kernel.id(),
+                            kernel.function);
     }
   }
   return text;
 }
 
-std::string group_text(const GroupAnalysis& group) {
-  auto text = fmt::format("\n{}: what to use, and verdicts against the baseline\n", group.heading);
+/// A drop-in for the baseline first, then whatever is fastest, where there is more than the baseline's
+/// mechanism.
+std::string advice_lines(const GroupAnalysis& group) {
+  std::string drop_in, any;
+  bool others = false;
   for (const auto& r : group.recommendation) {
-    if (r.mechanism.empty()) text += fmt::format("  {}\n", r.sentence);
+    const auto* cell = group.at(r.seqlen);
+    const auto* baseline = cell == nullptr ? nullptr : cell->find(cell->baseline);
+    const bool own = baseline != nullptr && r.mechanism == baseline->kernel.mechanism;
+    auto* lines = r.mechanism.empty() ? &any : own ? &drop_in : nullptr;
+    others |= lines == nullptr;
+    if (lines != nullptr) *lines += fmt::format("    {}\n", r.sentence);
   }
-  return text + (group.cells.size() > 1 ? series_lines(group) : single_lines(group));
+  auto text = drop_in.empty() ? "" : "  Same function as the baseline, a drop-in:\n" + drop_in;
+  if (others || drop_in.empty()) text += "  Of all functions; another one is a choice for training:\n" + any;
+  return text;
+}
+
+std::string group_text(const GroupAnalysis& group, std::size_t text_width) {
+  auto text = fmt::format("\n{}: what to use, and verdicts against the baseline\n", group.heading);
+  text += advice_lines(group);
+  return text + (group.cells.size() > 1 ? series_lines(group, text_width) : single_lines(group));
 }
 
 }  // namespace
 
-std::string verdict_table(const RunAnalysis& run) {
+std::string verdict_table(const RunAnalysis& run, std::size_t width) {
   std::string text;
-  for (const auto& group : run.groups) text += group_text(group);
+  for (const auto& group : run.groups) text += group_text(group, width);
   std::string differing;
   for (const auto& effect : run.layer_effect) {
     if (!effect.differs.value_or(false)) continue;
@@ -112,7 +147,7 @@ std::string verdict_table(const RunAnalysis& run) {
         verdict_text(*effect.layer_verdict, effect.layer_margin_ratio), 100 * effect.share.estimate);
   }
   if (!differing.empty()) text += "\nVerdicts that a whole layer changes\n" + differing;
-  return wrapped(text);
+  return wrapped(text, width);
 }
 
 std::string verdict_legend() {

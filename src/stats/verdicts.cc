@@ -47,7 +47,8 @@ std::vector<Judgement> judge_family(std::span<const std::vector<double>> process
   return judge_log_ratios(log_ratios);
 }
 
-std::vector<Judgement> judge_log_ratios(std::span<const LogRatio> log_ratios) {
+std::vector<Judgement> judge_log_ratios(std::span<const LogRatio> log_ratios,
+                                        std::optional<double> margin_ratio) {
   std::vector<Judgement> judgements;
   std::vector<double> difference;
   std::vector<double> equivalence;
@@ -55,7 +56,7 @@ std::vector<Judgement> judge_log_ratios(std::span<const LogRatio> log_ratios) {
     Judgement judgement;
     judgement.ratio = exponential(log_ratio.interval());
     judgement.difference_p = log_ratio.two_sided_p();
-    judgement.margin_ratio = equivalence_margin(processes);
+    judgement.margin_ratio = margin_ratio.value_or(equivalence_margin(processes));
     judgement.equivalence_p = equivalence_p(log_ratio, judgement.margin_ratio);
     const bool enough = processes >= kFewestProcesses;
     difference.push_back(enough ? judgement.difference_p : 1);

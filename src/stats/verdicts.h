@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -49,7 +50,8 @@ struct LogRatio {
   Estimate estimate;
   std::size_t processes = 0;  ///< behind it; of two samples, those of the smaller
 };
-/// The same verdicts, of such log-ratios.
-std::vector<Judgement> judge_log_ratios(std::span<const LogRatio> log_ratios);
+/// The same verdicts, of such log-ratios. `margin_ratio`: of EQUIVALENT, where a question brings its own.
+std::vector<Judgement> judge_log_ratios(std::span<const LogRatio> log_ratios,
+                                        std::optional<double> margin_ratio = std::nullopt);
 
 }  // namespace attnbench::stats

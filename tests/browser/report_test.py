@@ -132,6 +132,19 @@ class Report(unittest.TestCase):
         row, column = differing[0]
         self.assertEqual((before[row][0], column), (CHANGED_KERNEL, 2))
 
+    def test_says_what_each_row_computes_and_gains_over_dense_attention(self):
+        group = self.summary["runs"][0]["groups"][0]
+        cell = group["cells"][-1]
+        self.assertEqual(cell["kernels"][0]["id"], group["dense"])
+        self.browser.open(self.page, 1280)
+        rows = {tuple(row[:1] + row[5:6]) for row in self.browser.value(CELLS)}
+        self.assertIn(("swa(w=64)/masked@cpu", "6 % of the keys"), rows)
+        self.assertIn(("linear/two_gemm@cpu", "all keys, no softmax"), rows)
+        use = self.browser.value("document.querySelector('#use').textContent")
+        for text in ("Same function as the baseline, a drop-in: kernels of mha", "Of all functions",
+                     f"Gain over dense: against {group['dense']}", "no causal softmax kernel was measured"):
+            self.assertIn(text, use)
+
     def test_labels_are_text_wherever_they_stand(self):
         attack = '</script><img src=x onerror="window.hit=1"><script>window.hit=1</script>'
         summary = copy.deepcopy(self.summary)

@@ -318,7 +318,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, BuiltInStudy,
     testing::Values(
         // 4 lengths x 2 scopes x 2 types
-        Expected{"paper", 16, 10, "layer-prefill-hot-bf16-bhsd-b1-h8-q1024-kv1024-d64-m512-t0"},
+        Expected{"paper", 16, 11, "layer-prefill-hot-bf16-bhsd-b1-h8-q1024-kv1024-d64-m512-t0"},
         // 3 lengths x 2 thread counts
         Expected{"aa", 4, 1, "core-prefill-hot-f32-bhsd-b1-h4-q256-kv256-d64-t1"},
         Expected{"smoke", 4, 7, "core-prefill-hot-f32-bhsd-b1-h4-q64-kv64-d32-t0"},
@@ -352,8 +352,8 @@ TEST(BuiltInStudies, ThePaperIsThePublishedDesign) {
     EXPECT_EQ(cell.threads, 0);
     EXPECT_EQ(cell.baseline, "mha/unfused@cpu");
     EXPECT_TRUE(cell.kernels.empty());
-    EXPECT_THAT(mechanisms(cell), ElementsAre("mha", "gqa(kv=4)", "mqa", "swa(w=32)", "swa(w=64)",
-                                              "swa(w=128)", "block_sparse(bs=32,globals=1)",
+    EXPECT_THAT(mechanisms(cell), ElementsAre("mha", "gqa(kv=4)", "mqa", "mha(causal)", "swa(w=32)",
+                                              "swa(w=64)", "swa(w=128)", "block_sparse(bs=32,globals=1)",
                                               "block_sparse(bs=64,globals=1)", "linear", "causal_linear"));
   }
 }

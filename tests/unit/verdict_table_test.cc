@@ -55,8 +55,10 @@ std::map<std::string, std::string> column_of(const std::string& csv, const std::
 }
 
 TEST(VerdictTable, EquivalentSaysItsMargin) {
-  EXPECT_THAT(verdict_table(analyzed(of_processes(5))), HasSubstr("EQUIVALENT ±5 %  mqa/unfused@cpu\n"));
-  EXPECT_THAT(verdict_table(analyzed(of_processes(10))), HasSubstr("EQUIVALENT ±2 %  mqa/unfused@cpu\n"));
+  EXPECT_THAT(verdict_table(analyzed(of_processes(5))),
+              HasSubstr("EQUIVALENT ±5 %  mqa/unfused@cpu (all keys, 1 kv head)\n"));
+  EXPECT_THAT(verdict_table(analyzed(of_processes(10))),
+              HasSubstr("EQUIVALENT ±2 %  mqa/unfused@cpu (all keys, 1 kv head)\n"));
 }
 
 TEST(KernelsCsv, HoldsMarginsMarksAndDisturbedMeans) {

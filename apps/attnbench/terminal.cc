@@ -1,0 +1,18 @@
+#include "terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "report/text_width.h"
+
+namespace attnbench {
+
+std::size_t result_width() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kTextWidth;
+  return std::clamp<std::size_t>(size.ws_col, 72, kTextWidth);
+}
+
+}  // namespace attnbench
