@@ -9,10 +9,12 @@
 
 #include "plan/budget.h"
 #include "run/conductor/measure_phase.h"
+#include "run/conductor/neighbours.h"
 #include "run/conductor/probe.h"
 #include "run/conductor/resume.h"
 #include "run/conductor/verify_phase.h"
 #include "run/conductor/width.h"
+#include "run/noise/noise.h"
 
 namespace attnbench {
 namespace {
@@ -58,7 +60,7 @@ void mark_pair(std::vector<BuildRun>& builds) {
 class Conductor {
  public:
   Conductor(const RunOptions& options, Store& store, Progress& progress)
-      : options_(options), store_(store), progress_(progress) {
+      : options_(options), store_(store), progress_(progress), neighbours_(options, progress) {
     builds_.push_back({options, {}, 0, {}});
     if (options.against.empty()) return;
     builds_.push_back({options, {}, 0, {}});
@@ -240,6 +242,18 @@ class Conductor {
     show(0);
     outcome_.kernel_failed |= measure_together(runs, store_, progress_, show);
     builds_[0].cells[c].process_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    look_at_neighbours(c);
+  }
+
+  /// By the last process of the cell.
+  void look_at_neighbours(std::size_t c) {
+    bool accepted = true;
+    for (const auto& build : builds_) {
+      const auto last = store_.processes(build.run, cell(c).record.cell_id).back();
+      accepted &= last.valid;
+      if (!last.valid && reject_reason(last.noise)) return neighbours_.rejected(last.noise);
+    }
+    if (accepted) neighbours_.accepted();
   }
 
   void measure() {
@@ -248,8 +262,11 @@ class Conductor {
       any = false;
       for (std::size_t c = 0; c < cell_count(); ++c) {
         if (done(c)) continue;
-        any = true;
+        if (!started_) neighbours_.wait_for_quiet();
+        started_ = any = true;
         measure_cell(c);
+        outcome_.too_noisy = neighbours_.hopeless();
+        if (outcome_.too_noisy) return;
       }
     }
   }
@@ -258,6 +275,7 @@ class Conductor {
     for (std::size_t c = 0; c < cell_count(); ++c) {
       if (complete(c)) continue;
       outcome_.cell_incomplete = true;
+      if (outcome_.too_noisy) continue;  // said for all cells at once
       progress_.warning(fmt::format("{}: {} of {} processes; the other tries were rejected",
                                     cell(c).record.cell_id, valid_processes(c), target_));
     }
@@ -280,9 +298,11 @@ class Conductor {
   const RunOptions& options_;
   Store& store_;
   Progress& progress_;
+  Neighbours neighbours_;
   RunOutcome outcome_;
   std::vector<BuildRun> builds_;
   int target_ = 0;
+  bool started_ = false;  ///< measuring
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "attnbench/error.h"
 #include "core/json.h"
+#include "core/parallel.h"
 #include "plan/study_json.h"
 #include "run/ceilings/ceilings.h"
 #include "run/ceilings/default_path.h"
@@ -20,6 +21,7 @@
 #include "run/environment/identity.h"
 #include "run/noise/layout_noise.h"
 #include "run/noise/noise.h"
+#include "run/noise/observe_noise.h"
 #include "run/protocol/messages.h"
 #include "run/verification/verify_cell.h"
 #include "run/worker/cell_measurement.h"
@@ -87,6 +89,8 @@ class Worker {
           prepare(message);
         } else if (type == messages::kSlot) {
           slot(read_field<int>(message, "block"));
+        } else if (type == messages::kNoise) {
+          observe(read_field<double>(message, "seconds"));
         } else if (type == messages::kStop) {
           stop();
           return 0;
@@ -120,6 +124,7 @@ class Worker {
       throw InputError("protocol", message.at("protocol").dump(),
                        fmt::format("is not {}", messages::kProtocol));
     }
+    require_threads(device_.threads, most_threads());
     json answer = {{"type", messages::kHello}, {"protocol", messages::kProtocol},
                    {"build_id", build_id()},   {"machine_key", machine_key()},
                    {"boot_id", boot_id()},     {"cpus", device_.cpus},
@@ -197,6 +202,7 @@ class Worker {
   }
 
   void prepare(const json& message) {
+    require_threads(device_.threads, team_size(device_.threads));
     measurement_.emplace(
         measurement_plan_from_json(message), device_,
         [this](const auto& id, const auto& stage, double limit) { announce(id, stage, limit); });
@@ -211,6 +217,10 @@ class Worker {
     auto samples = measurement_->run_block(block);
     lifeline_.disarm();
     lifeline_.send({{"type", messages::kSlot}, {"block", block}, {"samples", samples}});
+  }
+
+  void observe(double seconds) {
+    lifeline_.send({{"type", messages::kNoise}, {"noise", observe_noise(device_, seconds)}});
   }
 
   void stop() {
