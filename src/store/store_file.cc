@@ -32,9 +32,8 @@ void check_directory_writable(const std::string& file) {
 }
 
 Descriptor open_descriptor(const std::string& file, bool write) {
-  const int descriptor =
-      write ? ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)
-            : ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // a FIFO is refused, not waited for
+  const int descriptor = write ? ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)
+                               : ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0)
     refuse(file, fmt::format("cannot be {}: {}", write ? "written" : "read", std::strerror(errno)));
   return Descriptor(descriptor);
