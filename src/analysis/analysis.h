@@ -73,6 +73,12 @@ struct WorkAnalysis {
   std::optional<double> percent_of_bandwidth;
 };
 
+/// What rejected processes measured of a kernel that no valid one has: to be shown, and no more.
+struct RejectedTimes {
+  double seconds = 0;  ///< median of their process values
+  int processes = 0;
+};
+
 /// One kernel in one cell, or why there is nothing to say of it.
 struct KernelAnalysis {
   KernelRecord kernel;
@@ -103,6 +109,7 @@ struct KernelAnalysis {
   std::optional<double> welch_p;  ///< on process values, unpaired: for comparison with the publication alone
   std::optional<double> smallest_detectable_ratio;  ///< with 80 % power, at 5 %, with these processes
 
+  std::optional<RejectedTimes> rejected;  ///< only where not measured
   std::optional<UnbatchedTimes> unbatched;
   WorkAnalysis work;
   std::optional<Accuracy> accuracy;

@@ -62,12 +62,11 @@ TEST(BusyMachine, IsMetWithAdviceAndEndsTheRunThatItSpoils) {
   const auto out = directory.file("s.db");
   const auto result = testing_support::attnbench(run_on(write_launcher(directory, "1 = 0"), out));
   EXPECT_EQ(result.exit_code, 3) << result.err;
-  EXPECT_EQ(count(result.err, "this machine is disturbed"), 1);
+  EXPECT_EQ(count(result.err, "the machine is disturbed"), 1);
   EXPECT_THAT(result.err,
               HasSubstr("some task waited for a CPU in 40.0 % of the time (limit 5 %): stop other work"));
   EXPECT_THAT(result.err, HasSubstr("--wait-quiet 10m"));
-  EXPECT_LT(result.err.find("process 0 rejected"), result.err.find("this machine is disturbed"));
-  EXPECT_EQ(count(result.err, "this machine is disturbed"), 1);
+  EXPECT_LT(result.err.find("process 0 rejected"), result.err.find("the machine is disturbed"));
   EXPECT_THAT(result.err, HasSubstr("each of the first 5 processes was rejected: stopped"));
   EXPECT_THAT(result.err, HasSubstr("To go on:\n"));
   EXPECT_THAT(result.err, Not(HasSubstr("nothing was measured")));
@@ -89,7 +88,7 @@ TEST(BusyMachine, OneAcceptedProcessLetsTheRunGoOn) {
   const auto result = testing_support::attnbench(run_on(write_launcher(directory, "$n -le 4"), out));
   EXPECT_EQ(result.exit_code, 3) << result.err;
   EXPECT_THAT(result.err, Not(HasSubstr("stopped")));
-  EXPECT_EQ(count(result.err, "this machine is disturbed"), 1);
+  EXPECT_EQ(count(result.err, "the machine is disturbed"), 1);
   EXPECT_EQ(validity(out).size(), 8u) << "two cells with four tries each";
 }
 
@@ -128,8 +127,7 @@ TEST(WaitQuiet, IsNoPartOfTheStoredCommand) {
 
 // Quotes, blanks, a variable, a newline, a leading dash: what is printed must be what a shell reads.
 TEST(ResumeCommand, IsValidShellForAnyName) {
-  for (const auto* name :
-       {"it's \"a\" $HOME `x`;\n#.db", "-x.db", "file:x.db", "~", "a=b", "*?[a].db", "\\.db"}) {
+  for (const auto* name : {"it's \"a\" $HOME `x`;\n#*?[a]=\\~.db", "-x.db"}) {
     const TemporaryDirectory directory;
     auto words = run_on(write_launcher(directory, "1 = 0"), std::string("unused"));
     words.erase(words.end() - 2, words.end());

@@ -246,8 +246,12 @@ TEST(Environment, NoAdviceForAQuietMachine) {
         {"numa_nodes", {{{"node", 0}, {"cpus", "0-1"}}, {{"node", 1}, {"cpus", "2-3"}}}}}},
       {"memory", {{"transparent_huge_pages", "always"}}},
       {"openmp", {{"variables", {{"OMP_PROC_BIND", "true"}}}}}};
-  const json noise = {{"steal_share", 0.02},    {"pressure_share", 0.05},     {"throttled_periods", 0},
-                      {"sentinel_drift", 0.15}, {"consumers", json::array()}, {"others_cpu_seconds", 0.1},
+  const json noise = {{"steal_share", 0.02},
+                      {"pressure_share", 0.05},
+                      {"throttled_periods", 0},
+                      {"sentinel_drift", 0.15},
+                      {"consumers", {{{"name", "make"}, {"processes", 1}, {"cpus", 0.06}}}},
+                      {"others_cpu_seconds", 0.1},
                       {"wall_seconds", 2}};
   EXPECT_THAT(kinds(environment, noise), IsEmpty());
 }

@@ -84,7 +84,7 @@ TEST(MemoryFit, EachKernelHasAnOutputAndIsVerifiedWithAllInputs) {
   EXPECT_EQ(verified.size(), 5u);
   EXPECT_THAT(
       verified.at("mha/a@test"),
-      HasSubstr("its verification needs 1.00 MiB beside 8.00 MiB of inputs; 11.25 MiB are available"));
+      HasSubstr("needs 1.00 MiB beside 8.00 MiB of inputs while it is verified; 11.25 MiB are available"));
   kernels.push_back({cell.mechanisms[0], &f});
   const auto measured = kernels_that_do_not_fit(cell, kernels, device, 9 * kMib / 4 * 5);
   ASSERT_EQ(measured.size(), 1u);

@@ -119,7 +119,7 @@ void Neighbours::rejected(const json& noise) {
 
 void Neighbours::advise(json noise) {
   if (const auto now = observe(kNamingSeconds)) noise["consumers"] = now->value("consumers", json::array());
-  std::string text = "this machine is disturbed, so processes are rejected:";
+  std::string text = "the machine is disturbed, so processes are rejected:";
   for (const auto& advice : advise_on_noise(noise))
     text += fmt::format("\n  {}: {}", name(advice.kind), advice.text);
   text += "\n  --wait-quiet 10m waits for quiet; --accept-noise measures all the same, for a trial";

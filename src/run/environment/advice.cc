@@ -108,12 +108,14 @@ std::vector<Advice> advise_on_noise(const json& noise) {
   const auto wall = number_at(noise, "/wall_seconds");
   const auto others = number_at(noise, "/others_cpu_seconds");
   const auto names = consumers_in_words(at(noise, "/consumers"));
-  if ((wall > 0 && others / wall > kOthersShare) || !names.empty()) {
+  if (wall > 0 && others / wall > kOthersShare) {
     advice.push_back(
         {AdviceKind::neighbours,
          fmt::format("other processes used these CPUs for {:.2f} s of {:.2f} s{}: stop them, or move "
                      "them to other CPUs (taskset -c)",
                      others, wall, names.empty() ? "" : fmt::format(" (busiest: {})", names))});
+  } else if (!names.empty() && !advice.empty()) {
+    advice.push_back({AdviceKind::neighbours, fmt::format("the busiest other processes: {}", names)});
   }
   return advice;
 }

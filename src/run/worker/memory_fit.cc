@@ -88,7 +88,7 @@ std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell,
     const auto inputs = verification_input_bytes(problem);
     if (bytes > limit - inputs) {
       refused[choice.id()] =
-          fmt::format("does not fit in memory: its verification needs {} beside {} of inputs; {}",
+          fmt::format("does not fit in memory: needs {} beside {} of inputs while it is verified; {}",
                       in_words(bytes), in_words(inputs), available_in_words(available_bytes));
     } else {
       demands.push_back({choice.id(), bytes});
