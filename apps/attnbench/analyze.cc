@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "core/standard_streams.h"
 #include "report/kernels_csv.h"
 #include "report/table.h"
 #include "report/verdict_table.h"
@@ -29,7 +30,7 @@ std::string summary_text(const Analysis& analysis) { return json_text(to_json(an
 
 void write(const char* option, const std::string& file, const std::string& text) {
   write_text_file(file, text, option);
-  fmt::print(stderr, "wrote {}\n", file);
+  print_error("wrote {}\n", file);
 }
 
 int run_analyze(const Options& options) {

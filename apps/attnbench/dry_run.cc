@@ -1,6 +1,13 @@
 #include "dry_run.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
 
 #include "attnbench/error.h"
 #include "plan/budget.h"
@@ -81,6 +88,30 @@ std::string budget_text(const nlohmann::json& budget) {
                      budget.at("processes").get<int>(), budget.at("kernels_left_out").get<std::size_t>());
 }
 
+/// Each reason once, with the kernels it is of and the number of cells: most kernels compute a few of a
+/// study's cells.
+std::string unsupported_text(const nlohmann::json& cells) {
+  struct Where {
+    std::set<std::string> mechanisms, cells;
+  };
+  std::map<std::pair<std::string, std::string>, Where> found;  // by kernel and reason
+  for (const auto& cell : cells) {
+    for (const auto& kernel : cell.at("kernels")) {
+      if (!kernel.contains("unsupported")) continue;
+      const auto id = kernel.at("kernel").get<std::string>();
+      auto& where = found[{id.substr(id.rfind('/') + 1), kernel.at("unsupported").get<std::string>()}];
+      where.mechanisms.insert(id.substr(0, id.rfind('/')));
+      where.cells.insert(cell.at("cell_id").get<std::string>());
+    }
+  }
+  std::string text;
+  for (const auto& [what, where] : found) {
+    text += fmt::format("not supported: {} ({}) in {} of {} cells: {}\n", what.first,
+                        fmt::join(where.mechanisms, ", "), where.cells.size(), cells.size(), what.second);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::int64_t known_memory_bytes(const RunOptions& options) {
@@ -111,16 +142,17 @@ std::string dry_run_text(const RunOptions& options) {
   std::string text;
   for (const auto& cell : plan.at("cells")) {
     const auto& kernels = cell.at("kernels");
+    const auto supported = std::count_if(kernels.begin(), kernels.end(),
+                                         [](const auto& kernel) { return !kernel.contains("unsupported"); });
     text += fmt::format("{}  {} kernels, {:.1f} MiB of tensors\n", cell.at("cell_id").get<std::string>(),
-                        kernels.size(), cell.at("tensor_bytes").get<double>() / (1 << 20));
+                        supported, cell.at("tensor_bytes").get<double>() / (1 << 20));
     for (const auto& kernel : kernels) {
       const auto id = kernel.at("kernel").get<std::string>();
-      if (kernel.contains("unsupported"))
-        text += fmt::format("    {}: not supported: {}\n", id, kernel.at("unsupported").get<std::string>());
       if (kernel.contains("does_not_fit"))
         text += fmt::format("    {}: {}\n", id, kernel.at("does_not_fit").get<std::string>());
     }
   }
+  text += unsupported_text(plan.at("cells"));
   if (plan.at("available_bytes").is_null())
     text +=
         "memory of the machine that will measure is not known here: nothing was checked against it; the run\n"

@@ -8,12 +8,13 @@
 
 #include "attnbench/device.h"
 #include "commands.h"
+#include "core/parallel.h"
 #include "run/ceilings/ceilings.h"
 #include "run/environment/advice.h"
 #include "run/environment/environment.h"
 #include "run/environment/identity.h"
 #include "run/noise/noise.h"
-#include "run/noise/sentinel.h"
+#include "run/noise/observe_noise.h"
 #include "run/noise/thresholds.h"
 
 namespace attnbench {
@@ -32,18 +33,12 @@ struct Live {
   std::optional<Ceilings> ceilings;
 };
 
-/// What disturbs this machine now, while every thread works: an idle CPU shows no steal.
 Live measure_live(const Device& device, bool with_ceilings) {
   constexpr double kSentinelSeconds = 1;
   Live live;
-  Sentinel sentinel(device.threads);
-  std::vector<double> times;
-  const auto start = probe_noise(device.cpus);
-  for (double spent = 0; spent < kSentinelSeconds; spent += times.back())
-    times.push_back(sentinel.run_seconds());
-  if (with_ceilings) live.ceilings = measure_ceilings(device);
-  live.noise = difference(start, probe_noise(device.cpus));
-  if (const auto drift = sentinel_drift(times)) live.noise["sentinel_drift"] = *drift;
+  live.noise = observe_noise(device, kSentinelSeconds, [&] {
+    if (with_ceilings) live.ceilings = measure_ceilings(device);
+  });
   return live;
 }
 
@@ -153,6 +148,7 @@ void print_advice(const std::vector<Advice>& advice) {
 
 void run_env(const Options& options) {
   const auto device = cpu_device(options.threads);
+  require_threads(device.threads, most_threads());
   const auto environment = probe_environment(built_commit());
   const auto [noise, ceilings] = measure_live(device, !options.no_ceilings);
   const auto advice = advise(environment, noise);

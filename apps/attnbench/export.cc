@@ -14,6 +14,7 @@
 #include "commands.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "core/standard_streams.h"
 #include "report/table.h"
 #include "store/store.h"
 #include "stores.h"
@@ -84,8 +85,8 @@ void run_export(const Options& options) {
     options.out.empty() ? fmt::print("{}", text) : write_text_file(options.out, text);
     if (!has_environment(options)) {
       std::fflush(stdout);
-      fmt::print(stderr, "attnbench: the environment is not in this output; --out NAME.{} also writes it\n",
-                 options.format);
+      print_error("attnbench: the environment is not in this output; --out NAME.{} also writes it\n",
+                  options.format);
     } else {
       const auto beside = environment_file(options.out);
       write_text_file(beside, environment_text(runs));
@@ -95,7 +96,7 @@ void run_export(const Options& options) {
   if (options.as_json) {
     fmt::print("{}\n", json_text({{"format", options.format}, {"written", written}}, 2));
   } else if (!options.out.empty()) {
-    for (const auto& file : written) fmt::print(stderr, "wrote {}\n", file.get<std::string>());
+    for (const auto& file : written) print_error("wrote {}\n", file.get<std::string>());
   }
 }
 

@@ -8,6 +8,8 @@
 
 #include "attnbench/error.h"
 #include "commands.h"
+#include "core/parallel.h"
+#include "core/standard_streams.h"
 #include "store/error.h"
 
 namespace attnbench {
@@ -36,25 +38,22 @@ void report_unknown(const CLI::App& app, const CLI::ExtrasError& error) {
       for (const auto& name : option->get_lnames()) names.push_back("--" + name);
     }
     const auto name = word.substr(0, word.find('='));
-    fmt::print(stderr, "attnbench: option: '{}' is not one of {}{}\n", name, command->get_name(),
-               suggestion(name, names));
+    print_error("attnbench: option: '{}' is not one of {}{}\n", name, command->get_name(),
+                suggestion(name, names));
     return;
   }
-  fmt::print(stderr, "attnbench: {}\n", error.what());
+  print_error("attnbench: {}\n", error.what());
 }
 
 /// What a full disk behind standard output would otherwise lose in silence.
 bool output_is_written() {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
-  fmt::print(stderr, "attnbench: standard output: cannot be written\n");
+  print_error("attnbench: standard output: cannot be written\n");
   return false;
 }
 
-}  // namespace
-}  // namespace attnbench
-
-int main(int argc, char** argv) {
-  using namespace attnbench;
+/// The command's exit code, whatever becomes of standard output.
+int run_program(int argc, char** argv) {
   int exit_code = kDone;
   CLI::App app{"AttnBench: which attention mechanism, in which implementation, is fastest on this machine"};
   app.footer(
@@ -83,18 +82,29 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kBadInput;
   } catch (const InputError& error) {
-    fmt::print(stderr, "attnbench: {}\n", error.what());
+    print_error("attnbench: {}\n", error.what());
     return kBadInput;
   } catch (const StoreError& error) {
-    fmt::print(stderr, "attnbench: {}\n", error.what());
+    print_error("attnbench: {}\n", error.what());
     return kBadInput;
   } catch (const std::filesystem::filesystem_error& error) {
-    fmt::print(stderr, "attnbench: '{}': {}\n", error.path1().string(), error.code().message());
+    print_error("attnbench: '{}': {}\n", error.path1().string(), error.code().message());
     return kBadInput;
   } catch (const std::exception& error) {
-    if (!output_is_written()) return kBadInput;
-    fmt::print(stderr, "attnbench: internal error: {}\n", error.what());
+    if (std::ferror(stdout) != 0) return kBadInput;
+    print_error("attnbench: internal error: {}\n", error.what());
     return kInternalError;
   }
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace attnbench
+
+int main(int argc, char** argv) {
+  using namespace attnbench;
+  keep_standard_streams();
+  ask_for_full_teams();
+  const int exit_code = run_program(argc, argv);
   return output_is_written() ? exit_code : kBadInput;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +18,7 @@
 #include "attnbench/registry.h"
 #include "commands.h"
 #include "core/files.h"
+#include "core/standard_streams.h"
 #include "dry_run.h"
 #include "plan/ranges.h"
 #include "report/comparison_table.h"
@@ -46,6 +48,7 @@ struct RunArguments {
   bool json = false;
   bool accept_noise = false;
   bool quiet = false;
+  std::string wait_quiet;
   std::shared_ptr<const StudyOptions> changes;
 };
 
@@ -88,31 +91,31 @@ std::string samples_file(const std::string& store) {
   return csv;
 }
 
+/// As any POSIX shell reads it back.
 std::string quoted(const std::string& word) {
-  const bool plain = word.find_first_of(" ()'\"*&|;<>$\\") == std::string::npos && !word.empty();
-  return plain ? word : fmt::format("'{}'", word);
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+:,./-";
+  const auto name_end = word.starts_with("--") ? word.find('=') : std::string::npos;
+  const auto rest = name_end == std::string::npos ? 0 : name_end + 1;
+  const bool plain = word.find_first_not_of(kPlain, rest) == std::string::npos &&
+                     word.substr(0, rest).find_first_not_of(kPlain) + 1 == rest;
+  if (plain && !word.empty()) return word;
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? "'\\''" : std::string(1, c);
+  return text + '\'';
 }
 
 /// The command line again, with the store named, as it would be typed to go on.
-std::string resume_command(char** argv, const std::string& store) {
+std::string resume_command(char** argv, const RunOptions& options, bool names_store) {
   std::string command;
-  bool has_out = false;
-  for (char** word = argv; *word != nullptr; ++word) {
-    const std::string text = *word;
-    has_out = has_out || text == "--out" || text.starts_with("--out=");
-    command += quoted(text) + " ";
-  }
-  return has_out ? command : fmt::format("{}--out {}", command, store);
-}
-
-void tell_how_to_go_on(const char* why, char** argv, const std::string& store) {
-  fmt::print(stderr, "{}. To go on:\n  {}\n", why, resume_command(argv, store));
+  for (char** word = argv; *word != nullptr; ++word) command += (command.empty() ? "" : " ") + quoted(*word);
+  return names_store ? command : fmt::format("{} --out {}", command, quoted(options.out));
 }
 
 /// What is stored with the plan: the command line without what decides nothing about the measurement or names
 /// places of one machine. Of programs and files the name alone is kept.
 std::string portable_command(char** argv) {
-  constexpr std::array kLeftOut{"--out", "--launcher", "--worker-program"};
+  constexpr std::array kLeftOut{"--out", "--launcher", "--worker-program", "--wait-quiet"};
   constexpr std::array kFlagsLeftOut{"--quiet", "--json"};
   const auto is_in = [](const auto& list, const std::string& name) {
     return std::find(list.begin(), list.end(), name) != list.end();
@@ -210,6 +213,8 @@ RunOptions to_options(const RunArguments& arguments, char** argv) {
   if (options.accept_noise && options.profile.stops_on_width) {
     throw InputError("accept-noise", "publish", "cannot go together: a publication needs the noise guard");
   }
+  if (!arguments.wait_quiet.empty())
+    options.wait_quiet_seconds = parse_seconds("wait-quiet", arguments.wait_quiet);
   return options;
 }
 
@@ -217,6 +222,13 @@ std::string pair_table(const Analysis& analysis, const std::string& store) {
   constexpr double kThreshold = 0.02;  // the default of `attnbench compare`
   const auto pair = find_pair(analysis, store);
   return comparison_table(compare_paired(*pair.before, *pair.after, kThreshold), result_width());
+}
+
+/// Results go to standard output, all of them before what follows on standard error. Where they cannot be
+/// written the program's exit code tells, and here is said where they are kept.
+void print_results(const std::string& text, const std::string& store, const std::string& csv) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
+  print_error("the results cannot be written here; what was measured is kept in {} and {}\n", store, csv);
 }
 
 bool measured_nothing(const std::vector<RunContents>& runs) {
@@ -245,31 +257,39 @@ int run(const RunArguments& arguments, char** argv) {
   options.out = arguments.out.empty() ? default_store(options) : arguments.out;
   const auto csv = samples_file(options.out);
   const auto outcome = conduct(options);
+  const auto tell_how_to_go_on = [&](const char* why) {
+    print_error("{}. To go on:\n  {}\n", why, resume_command(argv, options, !arguments.out.empty()));
+  };
   const auto store = Store::open(options.out, Store::Mode::read);
   const auto contents = all_contents(store);
   if (contents.empty()) {  // interrupted before the first run was stored
-    tell_how_to_go_on("interrupted before anything was measured", argv, options.out);
+    tell_how_to_go_on("interrupted before anything was measured");
     return exit_code_of(outcome, {}, true);
   }
   write_text_file(csv, samples_csv(contents));
   write_text_file(environment_file(csv), environment_text(contents));
   const auto analysis = analyze(contents);
+  std::string text;
   if (arguments.json) {
-    fmt::print("{}\n", to_json(analysis).dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+    text = to_json(analysis).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
   } else {
-    fmt::print("{}", run_table(analysis.runs.front(), result_width()));
-    if (!options.against.empty()) fmt::print("\n{}", pair_table(analysis, options.out));
-    fmt::print("\nstore: {}\ncsv:   {}\n", options.out, csv);
+    text = run_table(analysis.runs.front(), result_width());
+    if (!options.against.empty()) text += '\n' + pair_table(analysis, options.out);
+    text += fmt::format("\nstore: {}\ncsv:   {}\n", options.out, csv);
   }
+  print_results(text, options.out, csv);
   if (outcome.interrupted) {
-    tell_how_to_go_on("interrupted; all finished processes are kept", argv, options.out);
+    tell_how_to_go_on("interrupted; all finished processes are kept");
+  } else if (outcome.too_noisy) {
+    tell_how_to_go_on("stopped, since every process was rejected; all of them are kept");
   } else if (outcome.cell_incomplete) {
-    tell_how_to_go_on("fewer processes than planned, see above", argv, options.out);
+    tell_how_to_go_on("fewer processes than planned, see above");
   }
   const bool nothing = measured_nothing(contents);
-  if (nothing && !outcome.interrupted)
-    fmt::print(stderr,
-               "nothing was measured: no kernel of any cell was timed; the table gives the reasons\n");
+  const bool no_process =
+      std::all_of(contents.begin(), contents.end(), [](const auto& run) { return run.processes.empty(); });
+  if (no_process && !outcome.interrupted)
+    print_error("nothing was measured: no kernel of any cell was timed; the table gives the reasons\n");
   return exit_code_of(outcome, analysis, nothing);
 }
 
@@ -282,13 +302,14 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       table_legend() +
       "\nExit codes: 0 done, 2 bad input or workers that do not start, 3 not publishable, or in part, or "
       "nothing measured,\n4 a kernel failed or was wrong, 130 ended by Ctrl-C (all finished processes are "
-      "kept).\n\n"
+      "kept).\nA terminal that goes away does not end a run.\n\n"
       "Examples:\n"
       "  attnbench run\n"
       "  attnbench run paper --profile spec --out paper.db\n"
       "  attnbench run paper --seqlen 128..4096*2 --mechanism mha,swa --dtype bf16 --threads 1\n"
       "  attnbench run paper --kernel linear,gather,'block_sparse(bs=32,globals=1)/fused'\n"
       "  attnbench run long --budget 20m\n"
+      "  attnbench run paper --wait-quiet 30m\n"
       "  attnbench run paper --profile spec --against ./attnbench-1.0 --out pair.db\n"
       "  attnbench run decode --launcher 'ssh host' --out host.db\n"
       "  attnbench run --out paper.db              # goes on with it");
@@ -315,6 +336,10 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
   command->add_flag(
       "--accept-noise", arguments->accept_noise,
       "Record noise but let it invalidate nothing (trials on a busy machine; the table says so)");
+  command->add_option(
+      "--wait-quiet", arguments->wait_quiet,
+      "Wait until nothing disturbs the machine, before measuring and after each rejected process, "
+      "for at most this long in all: 10m");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->add_flag("--quiet", arguments->quiet, "No progress");
   arguments->changes = add_study_options(*command);

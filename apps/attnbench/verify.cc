@@ -12,6 +12,8 @@
 #include "attnbench/registry.h"
 #include "commands.h"
 #include "core/json.h"
+#include "core/parallel.h"
+#include "core/standard_streams.h"
 #include "run/verification/verify_all.h"
 
 namespace attnbench {
@@ -102,6 +104,7 @@ VerifyAllOptions read_options(const VerifyArguments& arguments) {
   options.shapes.insert(options.shapes.end(), hard.begin(), hard.end());
   const auto allowed = static_cast<int>(allowed_cpus().size());
   options.threads = arguments.threads > 0 ? cpu_device(arguments.threads).threads : std::min(2, allowed);
+  require_threads(options.threads, most_threads());
   return options;
 }
 
@@ -150,7 +153,7 @@ int verify(const VerifyArguments& arguments, char** argv) {
   std::vector<KernelVerdict> verdicts;
   verify_all(
       options, [&](const KernelVerdict& verdict) { verdicts.push_back(verdict); },
-      [](const std::string& line) { fmt::print(stderr, "verify: {}\n", line); });
+      [](const std::string& line) { print_error("verify: {}\n", line); });
   std::stable_sort(verdicts.begin(), verdicts.end(), [&](const auto& a, const auto& b) {
     const auto place = [&](const KernelVerdict& v) {
       return std::find(options.kernels.begin(), options.kernels.end(), v.kernel) - options.kernels.begin();

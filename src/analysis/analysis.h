@@ -73,6 +73,12 @@ struct WorkAnalysis {
   std::optional<double> percent_of_bandwidth;
 };
 
+/// What rejected processes measured of a kernel that no valid one has: to be shown, and no more.
+struct RejectedTimes {
+  double seconds = 0;  ///< median of their process values
+  int processes = 0;
+};
+
 /// One kernel in one cell, or why there is nothing to say of it.
 struct KernelAnalysis {
   KernelRecord kernel;
@@ -114,6 +120,7 @@ struct KernelAnalysis {
   /// same processes. Absent for that kernel itself, and where it has no times.
   std::optional<stats::Interval> to_dense;
 
+  std::optional<RejectedTimes> rejected;  ///< only where not measured
   std::optional<UnbatchedTimes> unbatched;
   WorkAnalysis work;
   std::optional<Accuracy> accuracy;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "analysis/format.h"
 #include "analysis/kernel_work.h"
 #include "analysis/looks.h"
 #include "analysis/process_times.h"
@@ -164,6 +165,23 @@ Processes processes_of(const CellInput& input, CellAnalysis& result) {
   return all;
 }
 
+/// For a kernel without a value of a valid process.
+void add_rejected(KernelAnalysis& k, const CellInput& input) {
+  std::vector<double> seconds;
+  for (const auto* process : input.processes) {
+    if (!is_rejected(*process)) continue;
+    const auto blocks = blocks_of(*process);
+    if (const auto times = times_of({&blocks, 1}, "", k.id()); !times.empty())
+      seconds.push_back(times.front().seconds);
+  }
+  if (seconds.empty()) return;
+  k.rejected = RejectedTimes{stats::median(seconds), static_cast<int>(seconds.size())};
+  const auto unit = unit_for(k.rejected->seconds);
+  k.reason =
+      fmt::format("rejected processes alone have times of it: {} {}, the median of {}",
+                  three_digits(k.rejected->seconds * unit.per_second), unit.name, k.rejected->processes);
+}
+
 void add_times(KernelAnalysis& k, const CellInput& input, const Processes& processes,
                std::span<const ProcessTimes> baseline_times, const std::string& baseline) {
   k.by_process = times_of(processes.judged, baseline, k.id());
@@ -172,6 +190,7 @@ void add_times(KernelAnalysis& k, const CellInput& input, const Processes& proce
   if (k.by_process.empty()) {
     k.status = "not measured";
     k.reason = reason_of_slots(input, k.id());
+    add_rejected(k, input);
     return;
   }
   k.seconds = stats::time_interval(log_seconds(k.by_process));

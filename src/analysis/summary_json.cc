@@ -75,6 +75,8 @@ void add_statistics(json& out, const KernelAnalysis& k) {
   out["p_equivalence_adjusted"] = judged(&stats::Judgement::equivalence_p_adjusted);
   out["welch_p"] = value_json(k.welch_p);
   out["smallest_detectable_ratio"] = value_json(k.smallest_detectable_ratio);
+  out["rejected"] =
+      k.rejected ? json{{"seconds", k.rejected->seconds}, {"processes", k.rejected->processes}} : json();
   out["unbatched"] =
       k.unbatched ? json{{"p95", k.unbatched->p95}, {"cv", k.unbatched->cv}, {"calls", k.unbatched->calls}}
                   : json();

@@ -69,7 +69,10 @@ std::string interval_marks(const Column& column, const KernelAnalysis& k, const 
   return std::string(k.wide ? "*" : column.any_wide ? " " : "") + (note.empty() ? "" : " " + note);
 }
 
+bool has_times(const KernelAnalysis& k) { return k.seconds || k.rejected; }
+
 Parts parts_of(const Column& column, const KernelAnalysis& k, const std::string& note) {
+  if (!k.seconds) return {three_digits(k.rejected->seconds * column.unit.per_second), "", "", "rejected"};
   Parts parts{three_digits(k.seconds->estimate * column.unit.per_second), half_width_percent(*k.seconds), "",
               ""};
   if (k.ratio) {
@@ -90,8 +93,9 @@ Column make_column(const CellAnalysis& cell) {
   double smallest = 0;
   for (const auto& kernel : cell.kernels) {
     column.kernels[kernel.kernel.id()] = &kernel;
-    if (kernel.seconds && (smallest == 0 || kernel.seconds->estimate < smallest))
-      smallest = kernel.seconds->estimate;
+    if (!has_times(kernel)) continue;
+    const double seconds = kernel.seconds ? kernel.seconds->estimate : kernel.rejected->seconds;
+    if (smallest == 0 || seconds < smallest) smallest = seconds;
   }
   column.unit = unit_for(smallest);
   const auto widen = [&](const Parts& parts) {
@@ -101,7 +105,7 @@ Column make_column(const CellAnalysis& cell) {
   widen(kPartNames);
   if (cell.aa) widen(aa_parts(column, cell.aa->ratio));
   for (const auto& kernel : cell.kernels) {
-    if (kernel.seconds) widen(parts_of(column, kernel, kernel.partial.empty() ? "" : "(99)"));
+    if (has_times(kernel)) widen(parts_of(column, kernel, kernel.partial.empty() ? "" : "(99)"));
   }
   return column;
 }
@@ -290,9 +294,17 @@ class Block {
   }
 
   std::string row(const std::string& label, const std::string& id, const std::vector<Column>& columns) {
-    if (const auto why = shared_reason(id, columns);
-        !why.empty() && label_width_ + keys_width_ + 2 * kGap + width_of(why) <= width_)
-      return line(label, keys_text(id, columns), {why});
+    if (const auto why = shared_reason(id, columns); !why.empty()) {
+      constexpr int kMostRepeats = 2;  // one that more rows share is said once, in a note
+      const auto same = std::count_if(rows_.begin(), rows_.end(), [&](const KernelRecord& other) {
+        return shared_reason(other.id(), columns) == why;
+      });
+      if (same <= kMostRepeats && label_width_ + keys_width_ + 2 * kGap + width_of(why) <= width_)
+        return line(label, keys_text(id, columns), {why});
+      if (same > kMostRepeats)
+        return line(label, keys_text(id, columns),
+                    {fmt::format("{} {}", columns[0].kernels.at(id)->status, notes_.mark(why))});
+    }
     std::vector<std::string> cells;
     for (const auto& column : columns) cells.push_back(cell_text(id, column));
     return line(label, keys_text(id, columns), cells);
@@ -303,7 +315,7 @@ class Block {
     std::string shared;
     for (const auto& column : columns) {
       const auto found = column.kernels.find(id);
-      if (found == column.kernels.end() || found->second->seconds) return {};
+      if (found == column.kernels.end() || has_times(*found->second)) return {};
       const auto why = reason_text(*found->second);
       if (!shared.empty() && why != shared) return {};
       shared = why;
@@ -315,7 +327,7 @@ class Block {
     const auto found = column.kernels.find(id);
     if (found == column.kernels.end()) return left("-", column.width());
     const auto& kernel = *found->second;
-    if (kernel.seconds) {
+    if (has_times(kernel)) {
       const auto note =
           kernel.partial.empty() ? "" : notes_.mark(kernel.partial + ": no verdict, not ranked");
       return parts_text(column, parts_of(column, kernel, note));
@@ -460,6 +472,8 @@ std::string table_legend() {
   *         profile publish: that interval is wider than the ±2 % for which it measures
   (1)       behind an interval: the kernel is missing in some processes, as the note below the table says
   -         cannot be known: from one process no interval follows, or the kernel has no part in that cell
+  rejected  in place of an interval: the noise guard rejected each process that has times of the kernel; shown
+            is their median, which is in no ratio, verdict or ranking
 Rows without numbers say why: unsupported (the kernel cannot compute this), wrong (failed verification),
 failed or quarantined (crashed, hung or was wrong while measured), impossible (faster than the machine can
 be), not measured.)";

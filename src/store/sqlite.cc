@@ -21,11 +21,15 @@ int wait_and_tell(void* tell, int tries) {
   return 1;
 }
 
+/// Some names have a meaning of their own for SQLite (":memory:", "file:x.db", the empty one); none begins
+/// so.
+std::string as_plain_file(const std::string& file) { return file.starts_with('/') ? file : "./" + file; }
+
 }  // namespace
 
 Connection::Connection(const std::string& file, int flags) : file_(file) {
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(file.c_str(), &handle, flags, nullptr);
+  const int code = sqlite3_open_v2(as_plain_file(file).c_str(), &handle, flags, nullptr);
   handle_.reset(handle);  // SQLite returns a handle to close even where opening failed
   if (code != SQLITE_OK) fail(code);
   sqlite3_busy_timeout(handle, kLockWaitMilliseconds);

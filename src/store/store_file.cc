@@ -101,6 +101,12 @@ void create_tables(const sqlite::Connection& connection) {
 
 /// The writer's lock, or null for a reader, whose descriptor must be closed before SQLite locks the file.
 std::unique_ptr<Descriptor> open_checked(const std::string& file, bool write) {
+  if (file.empty()) refuse(file, "names no file");
+  if (file.find('\0') != std::string::npos) refuse(file, "cannot be a file's name");
+  if (file == ":memory:")
+    refuse(
+        file,
+        "is SQLite's name for no file: what is measured would be lost; './:memory:' is a file of that name");
   auto descriptor = std::make_unique<Descriptor>(open_descriptor(file, write));
   if (write && is_standard_stream(file))
     refuse(file, "is where this program's output goes; a store needs a file of its own");

@@ -44,6 +44,8 @@ baseline = "mha/unfused@cpu"
   std::ofstream(directory.file("broken.csv"))
       << "name,b,n,dModel,heads,kvHeads,iters,msPerIter\nMHA,1,128,512,8,8,20,fast\n";
   std::ofstream(directory.file("packed.csv.gz")) << "\x1f\x8b\x08 and the rest, with a \"\"quote\n";
+  std::ofstream(directory.file("m4.csv"))
+      << "name,b,n,dModel,heads,kvHeads,iters,msPerIter\nMHA,1,128,512,8,8,20,0.5\n";
   std::filesystem::create_directory(directory.file("folder"));
   const std::string published = "name,b,n,dModel,heads,kvHeads,iters,msPerIter\n";
   std::ofstream(directory.file("long.csv"))
@@ -183,6 +185,11 @@ const std::vector<BadInput> kCases = {
     {"nan_scale", {"run", "DIR/nan.toml"}, "softmax_scale"},
     {"foreign_store", {"run", "smoke", "--out", "DIR/text.db"}, "text.db"},
     {"unwritable_store", {"run", "smoke", "--out", "DIR/no/such/place.db"}, "place.db"},
+    {"memory_as_store",
+     {"run", "smoke", "--out", ":memory:"},
+     "store: ':memory:' is SQLite's name for no file"},
+    {"memory_as_imported_store", {"import", "DIR/m4.csv", "--out", ":memory:"}, "store: ':memory:'"},
+    {"slash_after_store", {"run", "smoke", "--out", "DIR/new.db/"}, "new.db/"},
     {"folder_as_store", {"run", "smoke", "--out", "DIR/folder"}, "folder"},
     {"export_missing_store", {"export", "DIR/none.db", "--format", "csv"}, "none.db"},
     {"export_foreign_store", {"export", "DIR/text.db", "--format", "csv"}, "text.db"},
@@ -244,6 +251,30 @@ TEST(TooLargeForMemory, NothingMeasuredIsNoSuccessEvenWhereTheMemoryIsNotKnownBe
   EXPECT_THAT(result.err, HasSubstr("nothing was measured"));
   EXPECT_THAT(testing_support::on_one_line(result.out),
               HasSubstr("needs 93.13 TiB for this cell's tensors alone"));
+}
+
+// Near 2^62 and 2^63 what is computed from a size overflows unless it is looked at before.
+TEST(HugeSizes, ArePlannedOrRefused) {
+  for (const std::string size : {"2305843009213693952", "4611686018427387903", "4611686018427387904",
+                                 "9223372036854775807", "9223372036854775808"}) {
+    for (const auto& [option, value] : std::vector<std::pair<std::string, std::string>>{
+             {"--seqlen", size},
+             {"--heads", size},
+             {"--kv-heads", size},
+             {"--head-dim", size},
+             {"--batch", size},
+             {"--threads", size},
+             {"--mechanism", "swa(w=" + size + ")"},
+             {"--mechanism", "swa(w=" + size + ",causal)"},
+             {"--mechanism", "block_sparse(bs=" + size + ",globals=1)"},
+             {"--mechanism", "block_sparse(bs=32,globals=" + size + ")"},
+             {"--kernel", "swa(w=" + size + ")"}}) {
+      const auto result = testing_support::attnbench({"run", "smoke", "--dry-run", option, value});
+      EXPECT_TRUE(result.exit_code == 0 || result.exit_code == 2)
+          << option << ' ' << value << ' ' << result.err;
+      EXPECT_THAT(result.err, testing::Not(HasSubstr("internal error"))) << option << ' ' << value;
+    }
+  }
 }
 
 TEST(KernelOption, AMechanismAloneKeepsItsKernelsAndTheBaseline) {

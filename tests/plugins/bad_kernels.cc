@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <stdexcept>
@@ -150,6 +151,8 @@ void wrong_while_timed(const Problem& problem, const Tensors& t, long call) {
   if (call > kOnlyWhileTimed) std::fill_n(t.o.row<float>(0, 0, 0), problem.shape.head_dim_v, 3.0f);
 }
 
+void print(const Problem&, const Tensors&, long) { std::puts("computed"), std::fflush(stdout); }
+
 void behave(const Problem&, const Tensors&, long) {}
 
 }  // namespace
@@ -158,6 +161,7 @@ int attnbench_plugin_abi() { return kPluginAbi; }
 
 const KernelInfo* const* attnbench_plugin_kernels() {
   static const BadKernel good("good", behave);
+  static const BadKernel prints("prints", print);
   static const BadKernel crashes("crashes", crash);
   static const BadKernel hangs("hangs", hang);
   static const BadKernel nan("nan", write_nan);
@@ -171,6 +175,6 @@ const KernelInfo* const* attnbench_plugin_kernels() {
   static const CountingKernel counts("counts", behave);
   static const KernelInfo* const all[] = {
       &good,        &crashes,     &hangs,       &nan,        &hog,    &crashes_timed, &hangs_timed,
-      &wrong_timed, &stops_timed, &ended_timed, &ended_once, &counts, nullptr};
+      &wrong_timed, &stops_timed, &ended_timed, &ended_once, &counts, &prints,        nullptr};
   return all;
 }

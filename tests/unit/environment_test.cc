@@ -220,12 +220,20 @@ TEST(Environment, AdviceNamesTheRemedy) {
   const json noise = {{"steal_share", 0.03},
                       {"pressure_share", 0.06},
                       {"throttled_periods", 1},
+                      {"sentinel_drift", 0.16},
+                      {"consumers",
+                       {{{"name", "cc1plus"}, {"processes", 8}, {"cpus", 1.94}},
+                        {{"name", "python3"}, {"processes", 1}, {"cpus", 0.25}}}},
                       {"others_cpu_seconds", 1},
                       {"wall_seconds", 2}};
   EXPECT_THAT(kinds(environment, noise),
               ElementsAre(AdviceKind::governor, AdviceKind::huge_pages, AdviceKind::pinning,
                           AdviceKind::pinning, AdviceKind::smt, AdviceKind::steal, AdviceKind::pressure,
-                          AdviceKind::throttling, AdviceKind::neighbours));
+                          AdviceKind::throttling, AdviceKind::drift, AdviceKind::neighbours));
+  EXPECT_THAT(advise_on_noise(noise)[1].text, HasSubstr("in 6.0 % of the time (limit 5 %)"));
+  EXPECT_THAT(
+      advise_on_noise(noise)[4].text,
+      HasSubstr("for 1.00 s of 2.00 s (busiest: cc1plus (8 processes, 1.9 CPUs), python3 (0.2 CPUs))"));
   EXPECT_THAT(advise(environment, {})[0].text, HasSubstr("cpupower frequency-set -g performance"));
   EXPECT_THAT(advise(environment, {})[3].text, HasSubstr("numactl --cpunodebind=1"));
 }
@@ -242,6 +250,8 @@ TEST(Environment, NoAdviceForAQuietMachine) {
   const json noise = {{"steal_share", 0.02},
                       {"pressure_share", 0.05},
                       {"throttled_periods", 0},
+                      {"sentinel_drift", 0.15},
+                      {"consumers", {{{"name", "make"}, {"processes", 1}, {"cpus", 0.06}}}},
                       {"others_cpu_seconds", 0.1},
                       {"wall_seconds", 2}};
   EXPECT_THAT(kinds(environment, noise), IsEmpty());

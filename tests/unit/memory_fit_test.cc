@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 #include "attnbench/error.h"
 #include "plan/budget.h"
 
@@ -45,6 +47,58 @@ TEST(MemoryFit, AStudyIsRefusedOnlyWhereItsSmallestCellIs) {
     EXPECT_THAT(error.what(), HasSubstr(study.cells[1].id()));
     EXPECT_THAT(error.what(), HasSubstr("needs 4.00 MiB"));
     EXPECT_THAT(error.what(), HasSubstr("1.00 MiB are available"));
+  }
+}
+
+/// Kernels without a workspace; `throwing` cannot even say so.
+class PlainKernel final : public KernelInfo {
+ public:
+  PlainKernel(std::string_view name, bool throwing) : name_(name), throwing_(throwing) {}
+  std::string_view kernel() const override { return name_; }
+  std::string_view engine() const override { return "test"; }
+  std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::mha}; }
+  Support supports(const Problem&, const Device&) const override { return Support::yes(); }
+  std::unique_ptr<Execution> prepare(const Problem&, const Device&) const override { return nullptr; }
+  double executed_flops(const Problem&) const override { return 1; }
+  std::int64_t workspace_bytes(const Problem&, const Device&) const override {
+    if (throwing_) throw std::runtime_error("no such stride");
+    return 0;
+  }
+
+ private:
+  std::string_view name_;
+  bool throwing_;
+};
+
+// Tensors of 1 MiB each: q, k, v and o. Verification holds them for two kinds of input, and an output: 9 MiB.
+// Five kernels are measured with the tensors and five outputs: 9 MiB as well; the sixth does not fit.
+TEST(MemoryFit, EachKernelHasAnOutputAndIsVerifiedWithAllInputs) {
+  const auto cell = cell_of_keys(1 << 10);
+  const Device device;
+  const PlainKernel a("a", false), b("b", false), c("c", false), d("d", false), e("e", false), f("f", false);
+  std::vector<KernelChoice> kernels;
+  for (const auto* kernel : {&a, &b, &c, &d, &e}) kernels.push_back({cell.mechanisms[0], kernel});
+  constexpr std::int64_t kMib = 1 << 20;
+  EXPECT_TRUE(kernels_that_do_not_fit(cell, kernels, device, 9 * kMib / 4 * 5).empty());
+  const auto verified = kernels_that_do_not_fit(cell, kernels, device, 9 * kMib / 4 * 5 - 5);
+  EXPECT_EQ(verified.size(), 5u);
+  EXPECT_THAT(
+      verified.at("mha/a@test"),
+      HasSubstr("needs 1.00 MiB beside 8.00 MiB of inputs while it is verified; 11.25 MiB are available"));
+  kernels.push_back({cell.mechanisms[0], &f});
+  const auto measured = kernels_that_do_not_fit(cell, kernels, device, 9 * kMib / 4 * 5);
+  ASSERT_EQ(measured.size(), 1u);
+  EXPECT_THAT(measured.at("mha/f@test"), HasSubstr("needs 1.00 MiB beside 9.00 MiB of this cell's tensors"));
+}
+
+TEST(MemoryFit, AKernelThatCannotSayWhatItNeedsCostsOnlyItsOwnRow) {
+  const auto cell = cell_of_keys(1 << 10);
+  const PlainKernel good("good", false), bad("bad", true);
+  const std::vector<KernelChoice> kernels = {{cell.mechanisms[0], &good}, {cell.mechanisms[0], &bad}};
+  for (const std::int64_t available : {std::int64_t{0}, kGib}) {
+    const auto refused = kernels_that_do_not_fit(cell, kernels, Device{}, available);
+    ASSERT_EQ(refused.size(), 1u);
+    EXPECT_EQ(refused.at("mha/bad@test"), "cannot say what memory it needs: no such stride");
   }
 }
 

@@ -9,9 +9,7 @@ namespace attnbench {
 namespace {
 
 using nlohmann::json;
-using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 constexpr const char* kStat =
     "cpu  300 30 60 1000 70 6 9 24 0 0\n"
@@ -51,19 +49,6 @@ TEST(Noise, ThrottlingOfBothVersions) {
   EXPECT_EQ(v2.periods, 4);
   EXPECT_DOUBLE_EQ(v2.seconds, 2.5);
   EXPECT_FALSE(parse_throttling("usage_usec 77\nuser_usec 70\n"));  // the root group, which has no limit
-}
-
-TEST(Noise, AGroupAndAllAboveItCanThrottle) {
-  EXPECT_THAT(throttling_files("0::/a/b\n"),
-              ElementsAre("/sys/fs/cgroup/a/b/cpu.stat", "/sys/fs/cgroup/a/cpu.stat",
-                          "/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/unified/a/b/cpu.stat",
-                          "/sys/fs/cgroup/unified/a/cpu.stat", "/sys/fs/cgroup/unified/cpu.stat"));
-  EXPECT_THAT(throttling_files("3:cpuset:/x\n2:cpu,cpuacct:/x\n4:cpuacct:/y\n1:name=systemd:/z\n"),
-              ElementsAre("/sys/fs/cgroup/cpu/x/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat",
-                          "/sys/fs/cgroup/cpu,cpuacct/x/cpu.stat", "/sys/fs/cgroup/cpu,cpuacct/cpu.stat"));
-  EXPECT_THAT(throttling_files("1:cpu:/\n"),
-              ElementsAre("/sys/fs/cgroup/cpu/cpu.stat", "/sys/fs/cgroup/cpu,cpuacct/cpu.stat"));
-  EXPECT_THAT(throttling_files(""), IsEmpty());
 }
 
 TEST(Noise, ClockOfASet) {

@@ -141,6 +141,50 @@ TEST_F(TableTest, MarksPartialAndWideRows) {
               HasSubstr("\n* wider than ±2 %, for which the profile measures: 1 of 2 ratios, the widest ±"));
 }
 
+// Rejected processes of 8, 6 and 7 ms: the median is 7. They give no ratio, no A/A line and no verdict.
+TEST_F(TableTest, WhatOnlyRejectedProcessesMeasuredIsShownAndMarked) {
+  auto contents = run_of({cell(128, {kernel("mha", "unfused"), kernel("linear", "two_gemm")}),
+                          cell(256, {kernel("mha", "unfused"), kernel("linear", "two_gemm")})});
+  for (int p = 0; p < 3; ++p) {
+    contents.processes.push_back(
+        process(contents.cells[0], p, {std::vector{8e-3, 6e-3, 7e-3}[static_cast<std::size_t>(p)], 2e-3}));
+    contents.processes.back().valid = false;
+    contents.processes.back().reason = "CPU pressure 99 %";
+  }
+  contents.processes.push_back(process(contents.cells[1], 0, {4e-3, 1e-3}));
+  const auto summary = summary_of(contents);
+  const auto& mha = summary.groups[0].cells[0].kernels[0];
+  EXPECT_EQ(mha.status, "not measured");
+  EXPECT_FALSE(mha.seconds || mha.ratio || mha.judgement);
+  ASSERT_TRUE(mha.rejected);
+  EXPECT_DOUBLE_EQ(mha.rejected->seconds, 7e-3);
+  EXPECT_EQ(mha.rejected->processes, 3);
+  EXPECT_EQ(mha.reason, "rejected processes alone have times of it: 7.00 ms, the median of 3");
+  EXPECT_FALSE(summary.groups[0].cells[0].aa);
+  EXPECT_FALSE(summary.groups[0].cells[1].kernels[0].rejected);
+  const auto table = run_table(summary);
+  EXPECT_THAT(line_with(table, "mha/unfused "), testing::ContainsRegex("7.00 +rejected +4.00 "));
+  EXPECT_THAT(line_with(table, "linear/two_gemm"), testing::ContainsRegex("2.00 +rejected +1.00 "));
+  EXPECT_THAT(table, Not(HasSubstr("not measured")));
+  EXPECT_THAT(table, HasSubstr("  3, the first: CPU pressure 99 % (in "));
+}
+
+TEST_F(TableTest, AReasonOfManyRowsIsSaidOnce) {
+  auto contents = run_of(
+      {cell(128, {kernel("mha", "unfused"), kernel("swa(w=32)", "masked"), kernel("swa(w=64)", "masked"),
+                  kernel("linear", "two_gemm"), kernel("linear", "fused")})});
+  for (std::size_t k : {0u, 1u, 2u}) contents.cells[0].kernels[k].support_reason = "no bf16 products here";
+  for (std::size_t k : {3u, 4u}) contents.cells[0].kernels[k].support_reason = "two rows can each say it";
+  const auto table = run_table(summary_of(contents));
+  EXPECT_THAT(line_with(table, "swa(w=32)/masked"), testing::EndsWith("unsupported (1)"));
+  EXPECT_EQ(line_with(table, "no bf16 products here"), "(1) unsupported: no bf16 products here");
+  EXPECT_THAT(line_with(table, "linear/fused"), testing::EndsWith("unsupported: two rows can each say it"));
+  const auto lines = lines_of(table);
+  EXPECT_EQ(std::count_if(lines.begin(), lines.end(),
+                          [](const auto& line) { return line.find("no bf16") != std::string::npos; }),
+            1);
+}
+
 TEST_F(TableTest, RowsAreInCanonicalOrder) {
   auto contents = run_of({cell(
       128, {kernel("causal_linear", "cumsum"), kernel("swa(w=128)", "masked"), kernel("swa(w=64)", "gather"),

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <limits>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 #include <utility>
@@ -20,6 +21,12 @@ void set_onednn_threads(int threads) {
   using SetNumThreads = void (*)(int);
   static const auto set = reinterpret_cast<SetNumThreads>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
   if (set != nullptr) set(threads);
+}
+
+/// The most that libgomp gives: a product planned for more than it gets would be computed in part.
+int onednn_thread_limit() {
+  static const auto limit = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "omp_get_thread_limit"));
+  return limit != nullptr ? limit() : std::numeric_limits<int>::max();
 }
 
 const dnnl::engine& engine() {
@@ -110,7 +117,7 @@ Matmul::Matmul(const MatmulShape& s, Threading threading, int threads, Workspace
   auto& impl = *impl_;
   impl.shape = s;
   const bool batched = s.batch != 1;
-  impl.onednn_threads = threading == Threading::team ? threads : 1;
+  impl.onednn_threads = threading == Threading::team ? std::min(threads, onednn_thread_limit()) : 1;
   set_onednn_threads(impl.onednn_threads);
   impl.exact_plan = plan(describe(s.a, batched, s.batch, s.m, s.k), describe(s.b, batched, s.batch, s.k, s.n),
                          describe(s.c, batched, s.batch, s.m, s.n), result);

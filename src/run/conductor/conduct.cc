@@ -10,10 +10,12 @@
 #include "attnbench/error.h"
 #include "plan/budget.h"
 #include "run/conductor/measure_phase.h"
+#include "run/conductor/neighbours.h"
 #include "run/conductor/probe.h"
 #include "run/conductor/resume.h"
 #include "run/conductor/verify_phase.h"
 #include "run/conductor/width.h"
+#include "run/noise/noise.h"
 
 namespace attnbench {
 namespace {
@@ -74,7 +76,7 @@ void require_same_machine(const RunOptions& options, const Probe& now, const Pro
 class Conductor {
  public:
   Conductor(const RunOptions& options, Store& store, Progress& progress)
-      : options_(options), store_(store), progress_(progress) {
+      : options_(options), store_(store), progress_(progress), neighbours_(options, progress) {
     builds_.push_back({options, {}, 0, {}});
     if (options.against.empty()) return;
     builds_.push_back({options, {}, 0, {}});
@@ -261,6 +263,18 @@ class Conductor {
     show(0);
     outcome_.kernel_failed |= measure_together(runs, store_, progress_, show);
     builds_[0].cells[c].process_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    look_at_neighbours(c);
+  }
+
+  /// By the last process of the cell.
+  void look_at_neighbours(std::size_t c) {
+    bool accepted = true;
+    for (const auto& build : builds_) {
+      const auto last = store_.processes(build.run, cell(c).record.cell_id).back();
+      accepted &= last.valid;
+      if (!last.valid && reject_reason(last.noise)) return neighbours_.rejected(last.noise);
+    }
+    if (accepted) neighbours_.accepted();
   }
 
   void measure() {
@@ -269,8 +283,11 @@ class Conductor {
       any = false;
       for (std::size_t c = 0; c < cell_count(); ++c) {
         if (done(c)) continue;
-        any = true;
+        if (!started_) neighbours_.wait_for_quiet();
+        started_ = any = true;
         measure_cell(c);
+        outcome_.too_noisy = neighbours_.hopeless();
+        if (outcome_.too_noisy) return;
       }
     }
   }
@@ -279,6 +296,7 @@ class Conductor {
     for (std::size_t c = 0; c < cell_count(); ++c) {
       if (complete(c)) continue;
       outcome_.cell_incomplete = true;
+      if (outcome_.too_noisy) continue;  // said for all cells at once
       progress_.warning(fmt::format("{}: {} of {} processes; the other tries were rejected",
                                     cell(c).record.cell_id, valid_processes(c), target_));
     }
@@ -301,9 +319,11 @@ class Conductor {
   const RunOptions& options_;
   Store& store_;
   Progress& progress_;
+  Neighbours neighbours_;
   RunOutcome outcome_;
   std::vector<BuildRun> builds_;
   int target_ = 0;
+  bool started_ = false;  ///< measuring
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ struct RunOptions {
   std::optional<double> budget_seconds;
   double kernel_limit_seconds = 60;  ///< a kernel that gives no result for so long is a hang
   bool accept_noise = false;         ///< noise is recorded but invalidates nothing; the results say so
+  double wait_quiet_seconds = 0;     ///< in all, for a machine on which nothing disturbs
   bool quiet = false;
   std::string command;  ///< that asks for this run, to be stored with the plan; empty: not known
 };
@@ -26,6 +27,7 @@ struct RunOptions {
 /// How a run ended, for the exit code.
 struct RunOutcome {
   bool interrupted = false;
+  bool too_noisy = false;            ///< ended early: the noise guard rejected every process
   bool kernel_failed = false;        ///< a kernel failed, was wrong or impossible
   bool cell_without_result = false;  ///< noise left a cell without a valid process
   bool cell_incomplete = false;      ///< a cell has fewer valid processes than planned; resumed, it goes on

@@ -4,7 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include "core/standard_streams.h"
 
 namespace attnbench {
 namespace {
@@ -22,15 +22,14 @@ Progress::Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) 
 Progress::~Progress() { erase(); }
 
 void Progress::erase() {
-  if (line_open_) fmt::print(stderr, "\r\033[K");
+  if (line_open_) print_error("\r\033[K");
   line_open_ = false;
 }
 
 void Progress::update(const std::string& line) {
   if (quiet_) return;
   if (terminal_) {
-    fmt::print(stderr, "\r\033[K{}", line.substr(0, terminal_width()));
-    std::fflush(stderr);
+    print_error("\r\033[K{}", line.substr(0, terminal_width()));
     line_open_ = true;
     return;
   }
@@ -39,18 +38,18 @@ void Progress::update(const std::string& line) {
   if (phase == last_phase_ && now - last_plain_ < std::chrono::seconds(10)) return;
   last_phase_ = phase;
   last_plain_ = now;
-  fmt::print(stderr, "{}\n", line);
+  print_error("{}\n", line);
 }
 
 void Progress::milestone(const std::string& line) {
   if (quiet_) return;
   erase();
-  fmt::print(stderr, "{}\n", line);
+  print_error("{}\n", line);
 }
 
 void Progress::warning(const std::string& line) {
   erase();
-  fmt::print(stderr, "warning: {}\n", line);
+  print_error("warning: {}\n", line);
 }
 
 std::string duration_in_words(double seconds) {

@@ -9,6 +9,7 @@
 #include "core/names.h"
 #include "run/environment/parse.h"
 #include "run/environment/system_files.h"
+#include "run/noise/consumers.h"
 #include "run/noise/thresholds.h"
 
 namespace attnbench {
@@ -16,13 +17,14 @@ namespace {
 
 using nlohmann::json;
 
-constexpr NameTable<AdviceKind, 8> kKinds{{{AdviceKind::governor, "governor"},
+constexpr NameTable<AdviceKind, 9> kKinds{{{AdviceKind::governor, "governor"},
                                            {AdviceKind::huge_pages, "huge pages"},
                                            {AdviceKind::pinning, "pinning"},
                                            {AdviceKind::smt, "SMT"},
                                            {AdviceKind::steal, "steal"},
                                            {AdviceKind::pressure, "pressure"},
                                            {AdviceKind::throttling, "throttling"},
+                                           {AdviceKind::drift, "drift"},
                                            {AdviceKind::neighbours, "neighbours"}}};
 
 /// Advice only: shares of the CPU set that others used.
@@ -68,39 +70,56 @@ void advise_on_pinning(const json& environment, std::vector<Advice>& advice) {
   }
 }
 
-void advise_on_noise(const json& noise, std::vector<Advice>& advice) {
-  const auto percent = [&](const char* field) { return 100 * number_at(noise, field); };
-  if (number_at(noise, "/steal_share") > thresholds::kStealShare) {
-    advice.push_back({AdviceKind::steal,
-                      fmt::format("the hypervisor withheld {:.1f} % of the CPU time: use a dedicated host or "
-                                  "dedicated CPUs, or measure at another hour",
-                                  percent("/steal_share"))});
-  }
-  if (number_at(noise, "/pressure_share") > thresholds::kPressureShare) {
-    advice.push_back({AdviceKind::pressure,
-                      fmt::format("some task waited for a CPU in {:.1f} % of the time: stop other work, or "
-                                  "use fewer --threads",
-                                  percent("/pressure_share"))});
-  }
-  if (number_at(noise, "/throttled_periods") > 0) {
-    advice.push_back({AdviceKind::throttling,
-                      "the control group's CPU quota was used up: raise or remove it (docker --cpus, "
-                      "Kubernetes limits), or use fewer --threads"});
-  }
-  const auto wall = number_at(noise, "/wall_seconds");
-  const auto others = number_at(noise, "/others_cpu_seconds");
-  if (wall > 0 && others / wall > kOthersShare) {
-    advice.push_back(
-        {AdviceKind::neighbours,
-         fmt::format("other processes used these CPUs for {:.2f} s of {:.2f} s: stop them, or move "
-                     "them to other CPUs (taskset)",
-                     others, wall)});
-  }
-}
-
 }  // namespace
 
 std::string_view name(AdviceKind kind) { return name_in(kKinds, kind); }
+
+std::vector<Advice> advise_on_noise(const json& noise) {
+  std::vector<Advice> advice;
+  const auto percent = [&](const char* field) { return 100 * number_at(noise, field); };
+  if (number_at(noise, "/steal_share") > thresholds::kStealShare) {
+    advice.push_back(
+        {AdviceKind::steal,
+         fmt::format("the hypervisor withheld {:.1f} % of the CPU time (limit {:g} %), for other "
+                     "guests of the host: measure at another hour, or ask the provider for "
+                     "dedicated CPUs or a dedicated host",
+                     percent("/steal_share"), 100 * thresholds::kStealShare)});
+  }
+  if (number_at(noise, "/pressure_share") > thresholds::kPressureShare) {
+    advice.push_back(
+        {AdviceKind::pressure,
+         fmt::format("some task waited for a CPU in {:.1f} % of the time (limit {:g} %): stop other "
+                     "work, or use fewer --threads",
+                     percent("/pressure_share"), 100 * thresholds::kPressureShare)});
+  }
+  if (number_at(noise, "/throttled_periods") > 0) {
+    advice.push_back(
+        {AdviceKind::throttling,
+         fmt::format("the control group's CPU quota was used up in {:g} periods (limit 0): raise or "
+                     "remove it (docker --cpus, Kubernetes limits), or use fewer --threads",
+                     number_at(noise, "/throttled_periods"))});
+  }
+  if (number_at(noise, "/sentinel_drift") > thresholds::kSentinelDrift) {
+    advice.push_back(
+        {AdviceKind::drift,
+         fmt::format("the same work took {:.1f} % longer at one time than at another (limit {:g} %): "
+                     "the clock changes (heat, power, battery) or a neighbour comes and goes",
+                     percent("/sentinel_drift"), 100 * thresholds::kSentinelDrift)});
+  }
+  const auto wall = number_at(noise, "/wall_seconds");
+  const auto others = number_at(noise, "/others_cpu_seconds");
+  const auto names = consumers_in_words(at(noise, "/consumers"));
+  if (wall > 0 && others / wall > kOthersShare) {
+    advice.push_back(
+        {AdviceKind::neighbours,
+         fmt::format("other processes used these CPUs for {:.2f} s of {:.2f} s{}: stop them, or move "
+                     "them to other CPUs (taskset -c)",
+                     others, wall, names.empty() ? "" : fmt::format(" (busiest: {})", names))});
+  } else if (!names.empty() && !advice.empty()) {
+    advice.push_back({AdviceKind::neighbours, fmt::format("the busiest other processes: {}", names)});
+  }
+  return advice;
+}
 
 std::vector<Advice> advise(const json& environment, const json& noise) {
   std::vector<Advice> advice;
@@ -125,7 +144,8 @@ std::vector<Advice> advise(const json& environment, const json& noise) {
          "two hardware threads share a core: keep the siblings idle or switch SMT off ('echo off "
          "| sudo tee /sys/devices/system/cpu/smt/control'), and measure one thread a core"});
   }
-  advise_on_noise(noise, advice);
+  const auto of_noise = advise_on_noise(noise);
+  advice.insert(advice.end(), of_noise.begin(), of_noise.end());
   return advice;
 }
 

@@ -16,6 +16,7 @@ enum class AdviceKind : std::uint8_t {
   steal,
   pressure,
   throttling,
+  drift,
   neighbours,
 };
 std::string_view name(AdviceKind kind);
@@ -29,5 +30,8 @@ struct Advice {
 /// Pure: `environment` from probe_environment(), `noise` from difference() over a window in which every
 /// thread worked (steal shows only then); either may lack fields.
 std::vector<Advice> advise(const nlohmann::json& environment, const nlohmann::json& noise);
+/// The part that is about the noise alone: each value over its threshold of the noise guard, and who else
+/// used the CPUs ("consumers" of observe_noise(), where known).
+std::vector<Advice> advise_on_noise(const nlohmann::json& noise);
 
 }  // namespace attnbench

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "run/environment/control_groups.h"
 #include "run/environment/parse.h"
 #include "run/noise/thresholds.h"
 
@@ -33,8 +34,8 @@ std::optional<double> cpufreq_mhz(const SystemFiles& files, const std::vector<in
 
 std::optional<Throttling> probe_throttling(const SystemFiles& files) {
   std::optional<Throttling> total;
-  for (const auto& file : throttling_files(files.read("/proc/self/cgroup").value_or(""))) {
-    const auto one = parse_throttling(files.read(file).value_or(""));
+  for (const auto& folder : control_group_folders(files.read("/proc/self/cgroup").value_or(""), "cpu")) {
+    const auto one = parse_throttling(files.read(folder + "/cpu.stat").value_or(""));
     if (!one) continue;
     if (!total) total = Throttling{};
     total->periods += one->periods;

@@ -19,10 +19,6 @@ std::optional<std::int64_t> value_of(std::string_view text, std::string_view nam
   return std::nullopt;
 }
 
-bool has_word(std::string_view list, std::string_view word) {
-  return fmt::format(",{},", list).find(fmt::format(",{},", word)) != std::string::npos;
-}
-
 }  // namespace
 
 std::optional<CpuTicks> parse_cpu_ticks(std::string_view text, const std::vector<int>& cpus) {
@@ -74,27 +70,6 @@ std::optional<Throttling> parse_throttling(std::string_view text) {
     throttling.seconds = static_cast<double>(*nanoseconds) * 1e-9;
   }
   return throttling;
-}
-
-std::vector<std::string> throttling_files(std::string_view text) {
-  std::vector<std::string> files;
-  for (const auto line : split_lines(text)) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string_view::npos || second == std::string_view::npos) continue;
-    const auto controllers = line.substr(first + 1, second - first - 1);
-    std::vector<std::string> mounts;
-    if (controllers.empty()) mounts = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-    if (has_word(controllers, "cpu")) mounts = {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"};
-    for (const auto& mount : mounts) {
-      for (auto group = line.substr(second + 1);; group = group.substr(0, group.rfind('/'))) {
-        if (group == "/") group = {};
-        files.push_back(fmt::format("{}{}/cpu.stat", mount, group));
-        if (group.find('/') == std::string_view::npos) break;
-      }
-    }
-  }
-  return files;
 }
 
 std::optional<double> parse_clock_mhz(std::string_view text, const std::vector<int>& cpus) {

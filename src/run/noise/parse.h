@@ -27,10 +27,6 @@ struct Throttling {
 /// the group has no CPU limit to report.
 std::optional<Throttling> parse_throttling(std::string_view text);
 
-/// From /proc/self/cgroup: the cpu.stat files of the groups that can throttle this process, its own and all
-/// above it, for the usual mount points of both versions.
-std::vector<std::string> throttling_files(std::string_view text);
-
 /// "cpu MHz" of /proc/cpuinfo, mean over the CPU set.
 std::optional<double> parse_clock_mhz(std::string_view text, const std::vector<int>& cpus);
 

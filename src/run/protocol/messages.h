@@ -16,6 +16,7 @@ namespace attnbench {
 ///   verify     cell, kernels, ceilings? -> one {outcome} a kernel, known here or not, then {done}
 ///   prepare    cell, kernels, orders .. -> {kernels: {id: prepare_seconds, warm-up, executed_flops ..}}
 ///   slot       block (-1: unbatched)    -> {starting: id} before each slot, then {block, samples}
+///   noise      seconds                  -> {noise} of so many seconds of its own work
 ///   stop                                -> {noise, kernels}; then the worker exits
 ///   heartbeat                              no answer; a worker that misses them exits
 ///   error                               <- kernel_id, stage, reason
@@ -26,6 +27,7 @@ inline constexpr std::string_view kHello = "hello";
 inline constexpr std::string_view kVerify = "verify";
 inline constexpr std::string_view kPrepare = "prepare";
 inline constexpr std::string_view kSlot = "slot";
+inline constexpr std::string_view kNoise = "noise";
 inline constexpr std::string_view kStop = "stop";
 inline constexpr std::string_view kHeartbeat = "heartbeat";
 inline constexpr std::string_view kError = "error";

@@ -14,9 +14,11 @@
 #include <cstring>
 #include <deque>
 #include <new>
+#include <optional>
 #include <string_view>
 #include <system_error>
 
+#include "run/environment/control_groups.h"
 #include "run/verification/address_space.h"
 
 namespace attnbench {
@@ -42,9 +44,9 @@ void write_line(int fd, const json& message) {
                              const ChildLimits& limits) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
-  for (const int signal_number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGPIPE}) {
+  for (const int signal_number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM})
     std::signal(signal_number, SIG_DFL);
-  }
+  std::signal(SIGPIPE, SIG_IGN);  // a kernel that prints is no wrong kernel because nobody reads it
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   dup2(STDERR_FILENO, STDOUT_FILENO);
@@ -116,7 +118,8 @@ pid_t fork_child(int fds[2], const std::function<void(const ChildSend&)>& work, 
 /// The parent's side of one child: whatever happens, the child is ended and waited for.
 class Child {
  public:
-  Child(const std::function<void(const ChildSend&)>& work, const ChildLimits& limits) : limits_(limits) {
+  Child(const std::function<void(const ChildSend&)>& work, const ChildLimits& limits)
+      : limits_(limits), oom_kills_before_(oom_kills(limits.files)) {
     int fds[2];
     pid_ = fork_child(fds, work, limits);
     fd_ = fds[0];
@@ -146,7 +149,11 @@ class Child {
     });
     if (open) return;
     const int status = wait();
-    if (!told_end_) end_ = {false, describe_status(status)};
+    if (told_end_) return;
+    end_ = {false, describe_status(status)};
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || !oom_kills_before_) return;
+    if (oom_kills(limits_.files).value_or(0) > *oom_kills_before_)
+      end_ = {false, "was ended by the system, which ran out of memory", true};
   }
 
   void end_if_late() {
@@ -176,6 +183,7 @@ class Child {
   }
 
   ChildLimits limits_;
+  std::optional<std::int64_t> oom_kills_before_;
   pid_t pid_ = -1;
   int fd_ = -1;
   Clock::time_point deadline_;

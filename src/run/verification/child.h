@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "run/environment/system_files.h"
+
 namespace attnbench {
 
 struct ChildLimits {
@@ -13,6 +15,7 @@ struct ChildLimits {
   bool seconds_are_total = false;  ///< which of the two
   std::int64_t memory_bytes = 0;   ///< that the child may add to what it starts with; 0: no limit
   int threads = 1;                 ///< whose stacks and arenas are not counted
+  SystemFiles files{};             ///< where the system counts whom it ended for want of memory
 };
 
 /// How a child ended: with all its work done, or why not, in words: "crashed with SIGSEGV", "did not finish
@@ -20,6 +23,8 @@ struct ChildLimits {
 struct ChildEnd {
   bool done = false;
   std::string reason;
+  bool system_out_of_memory =
+      false;  ///< the system ended it for want of memory, whatever it did with its own
 };
 
 /// Sends one message to the parent.

@@ -1,6 +1,7 @@
 #include "run/verification/invariance.h"
 
 #include <cstring>
+#include <new>
 
 #include "core/buffer.h"
 #include "reference/inputs.h"
@@ -35,11 +36,17 @@ TensorView repeat_last_entry(const TensorView& view, std::int64_t count) {
   return repeated;
 }
 
+/// False where the kernel does not compute the problem or its workspace, which a larger batch makes larger,
+/// does not fit.
 bool run(const KernelInfo& kernel, const Problem& problem, const Device& device, Tensors& tensors) {
   if (!kernel.supports(problem, device)) return false;
   reference::poison_outputs(problem, tensors);
   const auto queue = make_cpu_queue();
-  kernel.prepare(problem, device)->enqueue(tensors, *queue);
+  try {
+    kernel.prepare(problem, device)->enqueue(tensors, *queue);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
   queue->wait();
   return true;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "plan/budget.h"
 #include "run/verification/observe.h"
 
 namespace attnbench {
@@ -42,6 +43,14 @@ std::vector<VerificationCase> make_cases(const Problem& problem, std::uint64_t s
   return cases;
 }
 
+}  // namespace
+
+std::int64_t verification_input_bytes(const Problem& problem) {
+  return static_cast<std::int64_t>(kinds_for(problem).size()) * tensor_bytes(problem);
+}
+
+namespace {
+
 std::string unsupported_reason(const VerificationTarget& target, const Device& device,
                                const VerificationLimits& limits) {
   const auto support = target.kernel->supports(target.problem, device);
@@ -53,22 +62,29 @@ std::string unsupported_reason(const VerificationTarget& target, const Device& d
   return {};
 }
 
-VerificationRecord verify_in_child(const VerificationTarget& target, const Device& device,
-                                   const VerificationLimits& limits, std::vector<VerificationCase>& cases) {
-  VerificationRecord record;
+VerificationOutcome verify_in_child(const VerificationTarget& target, const Device& device,
+                                    const VerificationLimits& limits, std::vector<VerificationCase>& cases) {
+  VerificationOutcome outcome;
+  auto& record = outcome.record;
   bool recorded = false;
   std::string doing = "starting";
   const auto end = run_child(
       [&](const ChildSend& send) { observe_kernel(*target.kernel, target.problem, device, cases, send); },
-      {limits.seconds, true, limits.memory_bytes, std::max(device.threads, 2)},
+      {.seconds = limits.seconds,
+       .seconds_are_total = true,
+       .memory_bytes = limits.memory_bytes,
+       .threads = std::max(device.threads, 2)},
       [&](const json& message) {
         if (message.contains(kDoing)) doing = message.at(kDoing).get<std::string>();
         if (!message.contains(kRecord)) return;
         record = verification_record_from_json(message.at(kRecord));
         recorded = true;
       });
-  if (!recorded) record.reason = fmt::format("{} while {}", end.reason, doing);
-  return record;
+  if (recorded) return outcome;
+  record.reason = fmt::format("{} while {}", end.reason, doing);
+  if (end.system_out_of_memory)
+    outcome.unsupported_reason = fmt::format("does not fit in memory: its verification {}", record.reason);
+  return outcome;
 }
 
 }  // namespace
@@ -103,7 +119,7 @@ void verify_cell(const std::string& cell_id, std::span<const VerificationTarget>
         cases = make_cases(target.problem, limits.seed);
         problem_of_cases = &target.problem;
       }
-      outcome.record = verify_in_child(target, device, limits, cases);
+      outcome = verify_in_child(target, device, limits, cases);
     }
     outcome.record.cell_id = cell_id;
     outcome.record.kernel_id = kernel_id(target.problem.mechanism, *target.kernel);

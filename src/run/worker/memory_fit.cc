@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
+#include <limits>
 #include <vector>
 
 #include "attnbench/error.h"
 #include "plan/budget.h"
+#include "run/environment/control_groups.h"
 #include "run/environment/parse.h"
-#include "run/environment/system_files.h"
+#include "run/verification/verify_cell.h"
 
 namespace attnbench {
 namespace {
@@ -31,9 +34,11 @@ std::string available_in_words(std::int64_t bytes) {
 
 }  // namespace
 
-std::int64_t available_memory_bytes() {
-  const auto text = SystemFiles().read("/proc/meminfo");
-  return text ? parse_meminfo(*text, "MemAvailable").value_or(0) : 0;
+std::int64_t available_memory_bytes(const SystemFiles& files) {
+  auto available = parse_meminfo(files.read("/proc/meminfo").value_or(""), "MemAvailable");
+  if (const auto left = memory_left_in_groups(files); left && (!available || *left < *available))
+    available = left;
+  return available ? std::max<std::int64_t>(1, *available) : 0;
 }
 
 std::string why_tensors_do_not_fit(const Cell& cell, std::int64_t available_bytes) {
@@ -58,12 +63,13 @@ std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell,
                                                            const Device& device,
                                                            std::int64_t available_bytes) {
   std::map<std::string, std::string> refused;
-  if (available_bytes == 0) return refused;
   struct Demand {
     std::string id;
     std::int64_t bytes;
   };
   std::vector<Demand> demands;
+  const std::int64_t limit =
+      available_bytes == 0 ? std::numeric_limits<std::int64_t>::max() : usable(available_bytes);
   const auto no_kernel_fits = why_tensors_do_not_fit(cell, available_bytes);
   for (const auto& choice : kernels) {
     const auto problem = cell.problem(choice.mechanism);
@@ -72,11 +78,24 @@ std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell,
       refused[choice.id()] = no_kernel_fits;
       continue;
     }
-    demands.push_back({choice.id(), choice.kernel->workspace_bytes(problem, device)});
+    std::int64_t bytes = output_bytes(problem);
+    try {
+      bytes += choice.kernel->workspace_bytes(problem, device);
+    } catch (const std::exception& error) {
+      refused[choice.id()] = fmt::format("cannot say what memory it needs: {}", error.what());
+      continue;
+    }
+    const auto inputs = verification_input_bytes(problem);
+    if (bytes > limit - inputs) {
+      refused[choice.id()] =
+          fmt::format("does not fit in memory: needs {} beside {} of inputs while it is verified; {}",
+                      in_words(bytes), in_words(inputs), available_in_words(available_bytes));
+    } else {
+      demands.push_back({choice.id(), bytes});
+    }
   }
   std::stable_sort(demands.begin(), demands.end(),
                    [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
-  const std::int64_t limit = usable(available_bytes);
   std::int64_t used = memory_bytes(cell);
   for (const auto& [id, bytes] : demands) {
     if (bytes > limit - used) {

@@ -15,6 +15,7 @@
 #include "core/affinity.h"
 #include "core/cpu_list.h"
 #include "core/json.h"
+#include "core/parallel.h"
 #include "plan/study_json.h"
 #include "run/ceilings/ceilings.h"
 #include "run/ceilings/default_path.h"
@@ -23,6 +24,7 @@
 #include "run/environment/libraries.h"
 #include "run/noise/layout_noise.h"
 #include "run/noise/noise.h"
+#include "run/noise/observe_noise.h"
 #include "run/protocol/messages.h"
 #include "run/protocol/worker_identity.h"
 #include "run/verification/verify_cell.h"
@@ -101,6 +103,8 @@ class Worker {
           prepare(message);
         } else if (type == messages::kSlot) {
           slot(read_field<int>(message, "block"));
+        } else if (type == messages::kNoise) {
+          observe(read_field<double>(message, "seconds"));
         } else if (type == messages::kStop) {
           stop();
           return 0;
@@ -134,6 +138,7 @@ class Worker {
       throw InputError("protocol", message.at("protocol").dump(),
                        fmt::format("is not {}", messages::kProtocol));
     }
+    require_threads(device_.threads, most_threads());
     auto answer = to_json(identity_);
     answer["type"] = messages::kHello;
     answer["protocol"] = messages::kProtocol;
@@ -211,6 +216,7 @@ class Worker {
   }
 
   void prepare(const json& message) {
+    require_threads(device_.threads, team_size(device_.threads));
     measurement_.emplace(
         measurement_plan_from_json(message), device_,
         [this](const auto& id, const auto& stage, double limit) { announce(id, stage, limit); });
@@ -225,6 +231,10 @@ class Worker {
     auto samples = measurement_->run_block(block);
     lifeline_.disarm();
     lifeline_.send({{"type", messages::kSlot}, {"block", block}, {"samples", samples}});
+  }
+
+  void observe(double seconds) {
+    lifeline_.send({{"type", messages::kNoise}, {"noise", observe_noise(device_, seconds)}});
   }
 
   void stop() {
