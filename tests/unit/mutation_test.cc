@@ -142,7 +142,7 @@ class Mutated : public StoreFixture {
           claims_table(analysis.claims, run) + claims_explained(analysis.claims, run);
     }
     try {
-      compare_unpaired(analysis.runs[0], analysis.runs[0], 0.02);
+      compare_sessions(analysis.runs[0], analysis.runs[0], ComparisonBasis::kRelative, 0.02);
     } catch (const InputError&) {  // there need be nothing to compare
     }
     samples_jsonl(runs);
