@@ -1,5 +1,8 @@
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -10,6 +13,7 @@
 #include "analysis/claims/load_claims.h"
 #include "commands.h"
 #include "report/claims_table.h"
+#include "report/text_width.h"
 #include "stores.h"
 
 namespace attnbench {
@@ -37,15 +41,24 @@ void print_json(const std::vector<ClaimResult>& claims, const std::vector<RunAna
   fmt::print("{}\n", nlohmann::json{{"runs", run_list}, {"claims", claim_list}}.dump(1));
 }
 
+/// Columns of the terminal that shows the table; kTextWidth where it is none.
+std::size_t output_width() {
+  constexpr std::size_t kNarrowest = 60;  // headlines and one column
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kTextWidth;
+  return std::clamp<std::size_t>(size.ws_col, kNarrowest, kTextWidth);
+}
+
 void run_claims(const Options& options) {
   const auto claims = options.claims.empty() ? builtin_claims() : load_claims(options.claims);
   const auto runs = analyze(read_stores(options.files)).runs;
   const auto results = answer_claims(claims, runs);
   if (options.as_json) return print_json(results, runs);
+  const auto width = output_width();
   const char* separator = "";
   for (const auto& run : runs) {
-    fmt::print("{}{}", separator, claims_table(results, run));
-    if (options.explain) fmt::print("{}", claims_explained(results, run));
+    fmt::print("{}{}", separator, claims_table(results, run, width));
+    if (options.explain) fmt::print("{}", claims_explained(results, run, width));
     separator = "\n";
   }
 }
@@ -69,8 +82,9 @@ void add_claims_command(CLI::App& app, int& exit_code) {
       ->required();
   command->add_option("--claims", options->claims,
                       "Folder of claim files to answer instead of the published findings (claims/README.md)");
-  command->add_flag("--explain", options->explain,
-                    "Print the answers with all their numbers below the table");
+  command->add_flag(
+      "--explain", options->explain,
+      "Print below the table each finding as published, with every published and measured value");
   command->add_flag("--json", options->as_json, "Print everything as JSON");
   command->callback([options, &exit_code] {
     run_claims(*options);

@@ -1,52 +1,48 @@
-// Claims: one row a claim, one column a machine; below it each answer with its parts.
+// Claims: one row a claim, one column a machine; below it each answer with its comparisons.
 
 /// The answer for the setting of the publication, else the first.
-function mainAnswer(claim, run) {
-  const mine = claim.answers.filter((answer) => answer.run === run.id);
-  return mine.find((a) => a.as_published && a.form !== "best") || mine.find((a) => a.form !== "best") || mine[0];
+function mainAnswer(claim, run, form = "published") {
+  const mine = claim.answers.filter((answer) => answer.run === run.id && answer.form === form);
+  return mine.find((a) => a.as_published) || mine[0];
 }
 
-const isShare = (part) => ["CV", "saved share"].includes(part.measure);
-const valueText = (part) => (isShare(part) ? percentText : digits);
-
-function publishedValue(part, value) {
-  const text = valueText(part);
-  return Array.isArray(value) ? `${text(value[0])}–${text(value[1])}` : text(value);
-}
-
-/// The parts with a number that was published or follows from published means.
-function publishedText(claim) {
-  const parts = ((claim.published && claim.published.parts) || []).filter((part) => known(part.printed) || known(part.from_means));
-  const line = (part) => h("div", {}, `${part.what}: ${part.measure} `, known(part.printed) ? publishedValue(part, part.printed) : "not printed",
-    known(part.from_means) ? h("span", {class: "soft"}, ` (its means: ${publishedValue(part, part.from_means)})`) : "");
-  if (parts.length <= 5) return parts.length > 0 ? parts.map(line) : "no number";
-  return [...parts.slice(0, 4).map(line), fold(`${parts.length - 4} more`, () => parts.slice(4).map(line))];
-}
-
-function verdictOf(answer) {
+/// Verdict, what was measured, and how many details are as published.
+function verdictOf(answer, best) {
   if (!answer) return "–";
-  return [badge(answer.direction), " ", badge(answer.magnitude), h("div", {class: "soft"}, answer.heading || "")].filter(known);
+  const values = answer.headline.map((part) => part.estimate_text).filter((text) => text !== "");
+  return [h("div", {}, badge(answer.direction), " ", badge(answer.magnitude)),
+    values.length > 0 ? h("div", {}, values.join(", ")) : null,
+    answer.details_text !== "" ? h("div", {class: "soft"}, `details: ${answer.details_text}`) : null,
+    best ? h("div", {class: "soft"}, `fastest kernels: ${best.direction}`) : null,
+    answer.heading !== "" ? h("div", {class: "soft"}, answer.heading) : null];
+}
+
+/// Machines of another kind than the published one say so.
+function machineHeading(claims, run) {
+  const answer = claims.flatMap((claim) => claim.answers).find((one) => one.run === run.id);
+  return answer && !answer.apple_silicon ? `${run.machine} (not Apple Silicon)` : run.machine;
+}
+
+function headlineOf(claim) {
+  return [claim.title, claim.published.text !== "" ? h("div", {class: "soft"}, `published: ${claim.published.text}`) : null];
+}
+
+function comparisonTable(parts) {
+  return table([["comparison", "wide"], ["published", ""], ["measured, 95 % CI", "wide"], ["outcome", ""], ["p", "n"]],
+    parts.map((part) => [[part.what, part.relation === "best_set" ? null : h("div", {class: "soft"}, part.measure)],
+      part.published_text || "–", part.measured_text || "–", part.outcome, pText(part.p)]), () => null, "stacked");
 }
 
 function answerDetails(summary, claim) {
   const rank = (a) => (a.as_published ? 0 : 1);
   return summary.runs.flatMap((run) => claim.answers.filter((a) => a.run === run.id).sort((a, b) => rank(a) - rank(b)).map((answer) =>
     h("div", {}, h("h4", {}, [run.machine, answer.heading, answer.form === "best" ? "the fastest kernels of the mechanisms" : ""]
-      .filter((x) => x).join(" · "), " ", badge(answer.direction), " ", badge(answer.magnitude) || ""),
+      .filter((x) => x).join(" · "), " ", badge(answer.direction), " ", badge(answer.magnitude)),
     h("p", {}, answer.sentence),
-    answer.parts.length === 0 ? "" : fold("its parts", () => table([["part", "wide"], ["N", "n"], ["measured (95 % CI)", "nowrap"], ["published", "nowrap"], ["from its means", "nowrap"],
-        ["direction", ""], ["magnitude", ""], ["p, adjusted", "n"], ["remark", "wide"]],
-      answer.parts.map((part) => [[part.what, part.measure ? h("div", {class: "soft"}, part.measure) : null].filter(known),
-        known(part.seqlen) ? String(part.seqlen) : "", partValue(part), known(part.printed) ? publishedValue(part, part.printed) : "–",
-        known(part.from_means) ? publishedValue(part, part.from_means) : "–", badge(part.direction) || "", badge(part.magnitude) || "",
-        pText(part.p_adjusted), [part.reason, part.counts === false ? "shown only, not part of the answer" : ""]
-          .filter((x) => x).join("; ")]))))));
-}
-
-function partValue(part) {
-  if (!part.ranges) return intervalText(part.value, valueText(part));
-  const ranges = part.ranges.map((r) => `${r.open_low ? "≤ " : ""}${digits(r.low, 4)}–${r.open_high ? "≥ " : ""}${digits(r.high, 4)}`);
-  return `${part.value ? digits(part.value.estimate) : "none"} (${ranges.join(", ") || "no range"})`;
+    answer.headline.length > 0 ? h("p", {class: "soft"}, "Headline") : null,
+    answer.headline.length > 0 ? comparisonTable(answer.headline) : null,
+    answer.details.length > 0 ? h("p", {class: "soft"}, `Details: ${answer.details_text}`) : null,
+    answer.details.length > 0 ? comparisonTable(answer.details) : null)));
 }
 
 function showClaims(summary, section) {
@@ -54,14 +50,17 @@ function showClaims(summary, section) {
     section.append(h("p", {}, "This summary holds no claims."));
     return;
   }
-  section.append(h("p", {class: "soft"}, "Direction: HOLDS where every part is resolved as published, REVERSED where one is resolved the "
-    + "other way, else UNRESOLVED or NOT TESTED. Magnitude: AGREES where the published value lies in the interval measured here, SMALLER or "
-    + "LARGER where the effect is so here. A machine's column shows the setting of the publication where it was measured. \"Its means\": what "
-    + "follows from the published table of means."));
-  const columns = [["#", "n"], ["claim", "wide"], ...summary.runs.map((run) => [run.machine, ""]), ["published (no variance)", "wide"]];
-  section.append(table(columns, summary.claims.map((claim) => [String(claim.number), claim.title,
-    ...summary.runs.map((run) => verdictOf(mainAnswer(claim, run))), publishedText(claim)]), () => null, "stacked"));
+  section.append(h("p", {class: "soft"}, "A claim's verdict is that of its headline. HOLDS: resolved as published; REVERSED: the opposite way; "
+    + "OUTSIDE: outside the published range; IN PART: its comparisons differ; else UNRESOLVED or NOT TESTED. All headlines of a run are one "
+    + "family (Holm, 5 %). Size: AGREES where the 95 % interval lies within a factor of 1.1 of the published value, of small effects less; "
+    + "SMALLER, LARGER or OPPOSITE where it lies wholly there; else TOO WIDE to tell. Details are as published where direction and size are; "
+    + "each is tested by itself. Published numbers have no variance; \"its means\" is what follows from the published table. A published cause "
+    + "is not tested. A machine's column shows the setting of the publication where it was measured."));
+  const columns = [["#", "n"], ["headline", "wide"], ...summary.runs.map((run) => [machineHeading(summary.claims, run), ""])];
+  section.append(table(columns, summary.claims.map((claim) => [String(claim.number), headlineOf(claim),
+    ...summary.runs.map((run) => verdictOf(mainAnswer(claim, run), mainAnswer(claim, run, "best")))]), () => null, "stacked"));
   for (const claim of summary.claims) {
-    section.append(fold(`${claim.number}. ${claim.title}`, () => [h("p", {class: "soft"}, claim.statement), ...answerDetails(summary, claim)]));
+    section.append(fold(`${claim.number}. ${claim.title}`, () => [h("p", {class: "soft"}, `“${claim.quote}” (${claim.source})`),
+      claim.note !== "" ? h("p", {class: "soft"}, claim.note) : null, ...answerDetails(summary, claim)].filter(known)));
   }
 }

@@ -3,24 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "analysis/claims/part_text.h"
 #include "report/text_width.h"
 
 namespace attnbench {
 namespace {
-
-const ClaimAnswer* find(const ClaimResult& claim, const RunAnalysis& run, Form form, auto&& matches) {
-  const auto found = std::find_if(claim.answers.begin(), claim.answers.end(), [&](const auto& answer) {
-    return answer.run == run.id && answer.form == form && matches(answer);
-  });
-  return found == claim.answers.end() ? nullptr : &*found;
-}
-
-const ClaimAnswer* as_published(const ClaimResult& claim, const RunAnalysis& run, Form form) {
-  return find(claim, run, form, [](const auto& answer) { return answer.as_published; });
-}
 
 /// "core bf16" where that names one group of the run, else the group's heading.
 std::string setting_name(const ClaimAnswer& answer, const RunAnalysis& run) {
@@ -30,150 +21,254 @@ std::string setting_name(const ClaimAnswer& answer, const RunAnalysis& run) {
   return same > 1 ? answer.heading : answer.scope + ' ' + answer.dtype;
 }
 
-/// Settings other than the published one, in the order of the answers.
-std::vector<std::string> other_settings(std::span<const ClaimResult> claims, const RunAnalysis& run) {
-  std::vector<std::string> settings;
+/// Settings in which the run has answers, the published one first, then in the order of the answers; without
+/// the published one where nothing was measured in it but something elsewhere.
+std::vector<std::string> settings_of(std::span<const ClaimResult> claims, const RunAnalysis& run) {
+  std::vector<std::string> published, others;
   for (const auto& claim : claims) {
     for (const auto& answer : claim.answers) {
-      if (answer.run != run.id || answer.as_published) continue;
+      if (answer.run != run.id || answer.group.empty()) continue;
+      auto& list = answer.as_published ? published : others;
       const auto setting = setting_name(answer, run);
-      if (std::find(settings.begin(), settings.end(), setting) == settings.end()) settings.push_back(setting);
+      if (std::find(list.begin(), list.end(), setting) == list.end()) list.push_back(setting);
     }
   }
-  return settings;
+  published.insert(published.end(), others.begin(), others.end());
+  return published;
 }
 
-/// A claim a line: number and title, then columns, as wide as what stands in them. Columns that do not fit
-/// side by side follow below, with the titles again.
-class Lines {
+const ClaimAnswer* find(const ClaimResult& claim, const RunAnalysis& run, const std::string& setting,
+                        Form form) {
+  const auto found = std::find_if(claim.answers.begin(), claim.answers.end(), [&](const auto& answer) {
+    return answer.run == run.id && answer.form == form && setting_name(answer, run) == setting;
+  });
+  return found == claim.answers.end() ? nullptr : &*found;
+}
+
+using Cell = std::vector<std::string>;  // lines
+
+/// Text broken into lines of at most `width` characters at spaces, but not in "N = 128" and "5 %".
+Cell broken(const std::string& text, std::size_t width) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; stream >> word;) {
+    const bool joins = !words.empty() && (word == "%" || word == "=" || words.back().ends_with('='));
+    if (joins)
+      words.back() += ' ' + word;
+    else
+      words.push_back(word);
+  }
+  Cell lines;
+  for (const auto& word : words) {
+    if (lines.empty() || width_of(lines.back()) + 1 + width_of(word) > width)
+      lines.push_back(word);
+    else
+      lines.back() += ' ' + word;
+  }
+  return lines;
+}
+
+void append(Cell& cell, const Cell& lines) { cell.insert(cell.end(), lines.begin(), lines.end()); }
+
+/// Direction; value and size; details; why it is not resolved.
+Cell cell_of(const ClaimAnswer* answer) {
+  if (answer == nullptr) return {"-"};
+  Cell cell{std::string(to_string(answer->direction))};
+  std::vector<std::string> values;
+  for (const auto& part : answer->parts) values.push_back(estimate_text(part));
+  std::erase(values, "");
+  auto value = fmt::format("{}", fmt::join(values, ", "));
+  if (answer->magnitude != Magnitude::none) value += fmt::format(" {}", to_string(answer->magnitude));
+  if (!value.empty()) cell.push_back(value);
+  const auto counts = detail_counts(*answer);
+  if (counts.not_tested < counts.all) {
+    const auto more = counts.in_direction == 0 ? "" : fmt::format(" (+{})", counts.in_direction);
+    cell.push_back(fmt::format("{}{} of {} details", counts.as_published, more, counts.all));
+  }
+  if (answer->direction == Direction::unresolved) {
+    const auto open = std::find_if(answer->parts.begin(), answer->parts.end(),
+                                   [](const auto& part) { return !part.reason.empty(); });
+    constexpr std::size_t kReason = 22;
+    if (open != answer->parts.end()) append(cell, broken(open->reason, kReason));
+  }
+  return cell;
+}
+
+/// A claim a row of several lines: number and headline, then columns, as wide as what stands in them. Columns
+/// that do not fit side by side follow below, with the headlines again.
+class Rows {
  public:
-  explicit Lines(std::span<const ClaimResult> claims) : claims_(claims) {
-    Column numbers{"#"};
-    Column titles{"finding"};
-    for (const auto& claim : claims) {
-      numbers.push_back(std::to_string(claim.claim.number));
-      titles.push_back(claim.claim.title);
+  Rows(std::span<const ClaimResult> claims, std::size_t width) : claims_(claims), width_(width) {
+    std::size_t digits = 1;
+    for (const auto& claim : claims) digits = std::max(digits, std::to_string(claim.claim.number).size());
+    constexpr std::size_t kHeadline = 37;
+    Column column{{fmt::format("{:>{}}  headline", "#", digits)}};
+    for (const auto& [claim, answers] : claims) {
+      auto lines = broken(claim.title, kHeadline);
+      if (const auto values = published_text(claim.headline.parts); !values.empty())
+        append(lines, broken("published: " + values, kHeadline));
+      for (std::size_t i = 0; i < lines.size(); ++i)
+        lines[i] = fmt::format("{:>{}}  {}", i == 0 ? std::to_string(claim.number) : "", digits, lines[i]);
+      column.push_back(std::move(lines));
     }
-    const auto width = widest(numbers);
-    for (std::size_t row = 0; row < titles.size(); ++row)
-      titles[row] = fmt::format("{:>{}}  {}", numbers[row], width, titles[row]);
-    columns_.push_back(titles);
+    columns_.push_back(std::move(column));
   }
 
-  template <typename TextOf>
-  void add_column(const std::string& heading, TextOf text_of) {
-    Column column{heading};
-    for (const auto& claim : claims_) column.push_back(text_of(claim));
-    columns_.push_back(column);
+  template <typename CellOf>
+  void add_column(const std::string& heading, CellOf cell) {
+    Column column{{heading}};
+    for (const auto& claim : claims_) column.push_back(cell(claim));
+    columns_.push_back(std::move(column));
   }
 
   std::string text() const {
     std::string text;
     for (std::size_t begin = 1; begin < columns_.size();) {
-      auto lines = columns_[0];
+      std::vector<const Column*> side_by_side{&columns_[0]};
       auto width = widest(columns_[0]);
-      const auto first = begin;
       for (; begin < columns_.size(); ++begin) {
-        const auto& column = columns_[begin];
-        if (begin > first && width + 1 + widest(column) > kTextWidth) break;
-        for (std::size_t row = 0; row < lines.size(); ++row)
-          lines[row] += std::string(width + 1 - width_of(lines[row]), ' ') + column[row];
-        width += 1 + widest(column);
+        width += 2 + widest(columns_[begin]);
+        if (side_by_side.size() > 1 && width > width_) break;
+        side_by_side.push_back(&columns_[begin]);
       }
-      for (auto& line : lines) text += line.erase(line.find_last_not_of(' ') + 1) + '\n';
+      for (std::size_t row = 0; row < columns_[0].size(); ++row) text += lines_of(side_by_side, row);
+      if (begin < columns_.size()) text += '\n';
     }
     return text;
   }
 
  private:
-  using Column = std::vector<std::string>;
+  using Column = std::vector<Cell>;
 
   static std::size_t widest(const Column& column) {
     std::size_t width = 0;
-    for (const auto& text : column) width = std::max(width, width_of(text));
+    for (const auto& cell : column) {
+      for (const auto& line : cell) width = std::max(width, width_of(line));
+    }
     return width;
   }
 
+  static std::string lines_of(const std::vector<const Column*>& columns, std::size_t row) {
+    std::size_t height = 0;
+    for (const auto* column : columns) height = std::max(height, (*column)[row].size());
+    std::string text;
+    for (std::size_t i = 0; i < height; ++i) {
+      std::string line;
+      std::size_t end = 0;
+      for (const auto* column : columns) {
+        const auto& cell = (*column)[row];
+        line += std::string(end - width_of(line), ' ') + (i < cell.size() ? cell[i] : "");
+        end += widest(*column) + 2;
+      }
+      text += line.erase(line.find_last_not_of(' ') + 1) + '\n';
+    }
+    return text;
+  }
+
   std::span<const ClaimResult> claims_;
+  std::size_t width_;
   std::vector<Column> columns_;
 };
 
 std::string introduction(const RunAnalysis& run) {
-  auto text = fmt::format("Published findings on {}: study {}, profile {}", run.machine, run.run.study,
-                          run.run.profile);
+  const bool is_apple = run.machine.starts_with("Apple");
+  auto text = fmt::format("Published findings on {}{}: study {}, profile {}", run.machine,
+                          is_apple ? "" : " (not Apple Silicon)", run.run.study, run.run.profile);
   if (!run.mark.empty()) text += "; " + run.mark;
   return text + '\n';
 }
 
-std::string counts(std::span<const ClaimResult> claims, const RunAnalysis& run) {
-  constexpr Direction kAll[] = {Direction::holds, Direction::reversed, Direction::unresolved,
-                                Direction::not_tested};
-  std::string text;
+/// "9 HOLDS, 2 REVERSED, 4 NOT TESTED": what there is.
+std::string counts(std::span<const ClaimResult> claims, const RunAnalysis& run, const std::string& setting) {
+  constexpr Direction kAll[] = {Direction::holds,   Direction::reversed,   Direction::outside,
+                                Direction::in_part, Direction::unresolved, Direction::not_tested};
+  std::vector<std::string> texts;
   for (const auto direction : kAll) {
     const auto count = std::count_if(claims.begin(), claims.end(), [&](const auto& claim) {
-      const auto* answer = as_published(claim, run, Form::published);
+      const auto* answer = find(claim, run, setting, Form::published);
       return (answer ? answer->direction : Direction::not_tested) == direction;
     });
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, to_string(direction));
+    if (count > 0) texts.push_back(fmt::format("{} {}", count, to_string(direction)));
   }
-  return text + '\n';
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+/// A detail on a line of its own, published and measured value side by side.
+std::string detail_line(const ClaimPart& part) {
+  const auto what = part.spec.relation == Relation::best_set
+                        ? comparison_text(part.spec)
+                        : fmt::format("{}, {}", comparison_text(part.spec), measure_text(part.spec));
+  const auto published = published_text(part.spec);
+  const auto measured = measured_text(part);
+  return fmt::format("     - {}: {}{}: {}\n", what,
+                     published.empty() ? "" : fmt::format("published {}; ", published),
+                     measured.empty() ? "no value" : "measured " + measured, outcome_text(part));
 }
 
 }  // namespace
 
-std::string claims_table(std::span<const ClaimResult> claims, const RunAnalysis& run) {
-  if (claims.empty()) return wrapped(introduction(run));
+std::string claims_table(std::span<const ClaimResult> claims, const RunAnalysis& run, std::size_t width) {
   auto text = introduction(run);
-  Lines lines(claims);
-  const auto& first = claims[0].claim;
-  lines.add_column(first.published_scope + ' ' + first.published_dtype, [&](const auto& claim) {
-    const auto* answer = as_published(claim, run, Form::published);
-    return std::string(to_string(answer ? answer->direction : Direction::not_tested));
-  });
-  lines.add_column("size", [&](const auto& claim) {
-    const auto* answer = as_published(claim, run, Form::published);
-    return std::string(answer ? to_string(answer->magnitude) : "");
-  });
-  lines.add_column("fastest", [&](const auto& claim) {
-    const auto* answer = as_published(claim, run, Form::best);
-    return std::string(answer ? to_string(answer->direction) : "-");
-  });
-  for (const auto& setting : other_settings(claims, run)) {
-    lines.add_column(setting, [&](const auto& claim) {
-      const auto* answer = find(claim, run, Form::published, [&](const auto& other) {
-        return !other.as_published && setting_name(other, run) == setting;
-      });
-      return std::string(answer ? to_string(answer->direction) : "-");
-    });
+  const auto settings = settings_of(claims, run);
+  if (settings.empty()) return wrapped(text + "The run has no cells that a finding is about.\n", width);
+  Rows rows(claims, width);
+  for (const auto& setting : settings) {
+    const auto column = [&](Form form) {
+      return [&, form](const auto& claim) { return cell_of(find(claim, run, setting, form)); };
+    };
+    rows.add_column(setting, column(Form::published));
+    const bool is_first = setting == settings.front();
+    if (is_first && !run.published) rows.add_column("fastest kernels", column(Form::best));
   }
-  return wrapped(text + lines.text() + "published setting: " + counts(claims, run));
+  text += rows.text();
+  return wrapped(
+      text + fmt::format("{}, kernels as published: {}\n", settings[0], counts(claims, run, settings[0])),
+      width);
 }
 
-std::string claims_explained(std::span<const ClaimResult> claims, const RunAnalysis& run) {
+std::string claims_explained(std::span<const ClaimResult> claims, const RunAnalysis& run, std::size_t width) {
   std::string text;
-  for (const auto& claim : claims) {
-    text += fmt::format("\n{}. {}\n", claim.claim.number, claim.claim.title);
-    const bool measured = as_published(claim, run, Form::published) != nullptr;
-    for (const auto& answer : claim.answers) {
-      if (answer.run == run.id && (answer.as_published || !measured)) text += "   " + answer.sentence + '\n';
+  for (const auto& [claim, answers] : claims) {
+    text += fmt::format("\n{}. {}\n   published: \"{}\" ({})\n", claim.number, claim.title,
+                        claim.headline.quote, claim.headline.source);
+    if (!claim.headline.note.empty()) text += fmt::format("   note: {}\n", claim.headline.note);
+    const bool has_published = std::any_of(answers.begin(), answers.end(), [&](const auto& answer) {
+      return answer.run == run.id && answer.as_published;
+    });
+    for (const auto& answer : answers) {
+      if (answer.run != run.id || (has_published && !answer.as_published)) continue;
+      text += "   " + answer.sentence + '\n';
+      if (answer.form == Form::best) continue;
+      for (const auto& part : answer.details) text += detail_line(part);
     }
   }
-  return wrapped(text);
+  return wrapped(text, width);
 }
 
 std::string claims_legend() {
-  return R"(The first column and 'size' answer in the setting in which the publication measured, with the kernels that
-compute as the published ones do; 'fastest' takes of each mechanism the fastest kernel measured here, and so
-tells a finding about mechanisms from one about implementations; the columns after it answer as the first
-does, in other settings.
-  HOLDS       every part of the finding is resolved as published
-  REVERSED    a part of it is resolved the opposite way
-  UNRESOLVED  measured, and neither
+  return R"(Each finding has a headline, which its title says and which alone decides, and details, the other values
+that were published. A column is a setting (scope and element type) with the kernels that compute as the
+published ones do, the published setting first; 'fastest kernels' takes of each mechanism the fastest kernel
+measured here, and so tells a finding about mechanisms from one about implementations.
+First line of a cell:
+  HOLDS       the headline is resolved as published, in all its comparisons
+  REVERSED    it is resolved the opposite way
+  OUTSIDE     the value is resolved to lie outside the published range
+  IN PART     of its comparisons some hold and others are resolved against it
+  UNRESOLVED  measured, and none of these
   NOT TESTED  cells, kernels or the variance are missing
   -           no such question
-  AGREES, SMALLER, LARGER, MIXED  the published size lies in the 95 % interval, or the effect is
-              smaller or larger here (by an interval that excludes the published size)
-The parts of a finding are one family of tests (Holm, 5 %).
+Second line: what was measured, and the size of the effect beside the published one, by its 95 % interval:
+  AGREES           the interval lies within a factor of 1.1 of the published value (of small effects less),
+                   or within the published range
+  SMALLER, LARGER  the interval lies wholly on the side of a smaller or larger effect
+  OPPOSITE         it lies wholly beyond no effect
+  TOO WIDE         none of these: too wide to tell
+  IN PART          the headline's comparisons differ
+Third line: how many details are as published, in direction and size (and how many more in direction alone).
+All headlines of a run, of all settings and both kinds of kernels, are one family of tests (Holm, 5 %).
+Intervals are unadjusted. Details are exploratory: each is tested by itself at 5 %.
+A published cause (a cache, a memory system, a unit of the chip) is not tested: a time has no cause in it.
 )";
 }
 

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <sstream>
 
@@ -11,7 +12,10 @@
 namespace attnbench {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
+using testing::UnorderedElementsAre;
 
 /// Published means in ms by the publication's name and N, read from the table without the program's import.
 std::map<std::pair<std::string, std::int64_t>, double> published_means() {
@@ -73,8 +77,18 @@ double from_means(const Claim& claim, const PartSpec& part) {
   std::vector<double> logs;
   switch (part.relation) {
     case Relation::ratio:
-    case Relation::equivalence:
-      return std::exp(log_ratio(part.seqlen));
+    case Relation::range:
+      for (const auto n : part.lengths()) logs.push_back(log_ratio(n));
+      return std::exp(std::accumulate(logs.begin(), logs.end(), 0.0) / static_cast<double>(logs.size()));
+    case Relation::equivalence: {
+      double largest = 0;
+      for (const auto n : part.lengths()) {
+        for (const auto& a : part.among) {
+          for (const auto& b : part.among) largest = std::max(largest, time(a, n) / time(b, n) - 1);
+        }
+      }
+      return largest;
+    }
     case Relation::trend:
       for (const auto n : part.seqlens) logs.push_back(log_ratio(n));
       return std::exp2(slope(part.seqlens, logs));
@@ -107,24 +121,52 @@ TEST(BuiltinClaims, AreFifteenInOrder) {
     EXPECT_EQ(claims[i].published_scope, "layer");
     EXPECT_EQ(claims[i].published_dtype, "f32");
   }
-  EXPECT_EQ(claims[1].relations(), "ratio, crossover");
+}
+
+/// Every comparison of a claim, the headline's first.
+std::vector<PartSpec> comparisons(const Claim& claim) {
+  auto all = claim.headline.parts;
+  all.insert(all.end(), claim.details.begin(), claim.details.end());
+  return all;
+}
+
+TEST(BuiltinClaims, QuoteTheFindingAndNameNoCause) {
+  for (const auto& claim : builtin_claims()) {
+    EXPECT_THAT(claim.headline.source,
+                HasSubstr("finding " + std::to_string(claim.number) + " of the publication"));
+    for (const auto* cause : {"L2", "cache misses", "AMX", "unified memory"})
+      EXPECT_THAT(claim.headline.quote + claim.title, Not(HasSubstr(cause))) << claim.id;
+  }
+}
+
+// Where the publication's own means contradict what it says.
+TEST(BuiltinClaims, ContradictedByTheirOwnMeans) {
+  std::set<int> contradicted;
+  for (const auto& claim : builtin_claims()) {
+    for (const auto& part : claim.headline.parts) {
+      if (contradicted_by_means(part)) contradicted.insert(claim.number);
+    }
+  }
+  EXPECT_EQ(contradicted, (std::set{9, 14, 15}));
 }
 
 TEST(BuiltinClaims, UseEveryRelation) {
   std::set<Relation> used;
   for (const auto& claim : builtin_claims()) {
-    for (const auto& part : claim.parts) used.insert(part.relation);
+    for (const auto& part : comparisons(claim)) used.insert(part.relation);
   }
-  EXPECT_EQ(used.size(), 9u);
+  EXPECT_EQ(used.size(), 10u);
 }
 
 TEST(BuiltinClaims, FromMeansFollowFromThePublishedTable) {
   int checked = 0;
   for (const auto& claim : builtin_claims()) {
-    for (const auto& part : claim.parts) {
+    for (const auto& part : comparisons(claim)) {
       if (!part.from_means) continue;
-      // Four decimals; of an N one.
-      const double digits = part.relation == Relation::crossover ? 0.051 : 0.000051;
+      // Four decimals; of an N one, of a share five.
+      const double digits = part.relation == Relation::crossover     ? 0.051
+                            : part.relation == Relation::equivalence ? 0.0000051
+                                                                     : 0.000051;
       EXPECT_NEAR(*part.from_means, from_means(claim, part), digits) << claim.id << " N = " << part.seqlen;
       ++checked;
     }
@@ -132,12 +174,13 @@ TEST(BuiltinClaims, FromMeansFollowFromThePublishedTable) {
   EXPECT_GT(checked, 40);
 }
 
-// Whatever the published means can give is given: all but memory, CVs and names.
+// Whatever the published means can give is given: all but memory, CVs, names, and the order of slopes.
 TEST(BuiltinClaims, HaveFromMeansWhereTheMeansAllow) {
   for (const auto& claim : builtin_claims()) {
-    for (const auto& part : claim.parts) {
+    for (const auto& part : comparisons(claim)) {
       const bool possible = part.relation != Relation::best_set && part.relation != Relation::cv_bound &&
-                            part.relation != Relation::memory;
+                            part.relation != Relation::memory &&
+                            (part.relation != Relation::slope || !part.has_direction());
       EXPECT_EQ(part.from_means.has_value(), possible) << claim.id;
     }
   }
@@ -148,26 +191,26 @@ TEST(BuiltinClaims, PrintedValues) {
   const auto claims = builtin_claims();
   const auto printed = [&](int number) {
     std::vector<double> values;
-    for (const auto& part : claims.at(static_cast<std::size_t>(number) - 1).parts) {
+    for (const auto& part : comparisons(claims.at(static_cast<std::size_t>(number) - 1))) {
       if (part.printed) values.push_back(part.printed->low);
     }
     return values;
   };
   EXPECT_EQ(printed(1), (std::vector{5.7, 7.3}));
-  EXPECT_EQ(printed(2), (std::vector{0.79, 0.87, 1.01, 1.90}));
-  EXPECT_EQ(printed(3), (std::vector{1.06, 1.06, 1.06, 1.06}));
-  EXPECT_EQ(printed(4), (std::vector{0.64, 0.78, 0.86, 1.59, 768.0}));
+  EXPECT_EQ(printed(2), (std::vector{1.90, 0.79, 0.87, 1.01}));
+  EXPECT_EQ(printed(3), (std::vector{1.06, 1.06, 1.06, 1.06, 1.06}));
+  EXPECT_EQ(printed(4), (std::vector{1.59, 0.64, 0.78, 0.86, 768.0}));
   EXPECT_EQ(printed(5), (std::vector{1.63, 1.75, 2.96}));
   EXPECT_EQ(printed(6), (std::vector{1.20, 0.93, 1.10}));
   EXPECT_EQ(printed(8), (std::vector{2.54}));
   EXPECT_EQ(printed(11), (std::vector{0.5, 0.875}));
   EXPECT_EQ(printed(12), (std::vector{1.73, 0.89, 0.76}));
-  EXPECT_EQ(printed(15), (std::vector{5.8, 7.2}));
+  for (const auto& part : claims[14].headline.parts) EXPECT_EQ(part.between, (PublishedValue{5.8, 7.2}));
 }
 
 const std::string kRatio =
-    "[[parts]]\nrelation = \"ratio\"\nkernel = \"gqa\"\nagainst = \"mha\"\nseqlen = 128\nexpect = "
-    "\"faster\"\n";
+    "relation = \"ratio\"\nkernel = \"gqa\"\nagainst = \"mha\"\nseqlen = 128\nexpect = \"faster\"\n";
+const std::string kWhole = kClaimHead + kQuoted + kRatio;
 
 std::string changed(const std::string& text, const std::string& from, const std::string& to) {
   auto result = text;
@@ -184,33 +227,59 @@ std::string error_of(const std::string& text) {
   return "accepted";
 }
 std::string error_in(const std::string& from, const std::string& to) {
-  return error_of(changed(std::string(kClaimHead) + kRatio, from, to));
+  return error_of(changed(kWhole, from, to));
 }
 
-TEST(ClaimFile, ListsAreAxes) {
-  const auto parts =
-      claim_of(changed(changed(kRatio, "\"gqa\"", "[\"gqa\", \"linear\"]"), "128", "[128, 256]")).parts;
-  ASSERT_EQ(parts.size(), 4u);
-  EXPECT_EQ(parts[1].kernel, "gqa");
-  EXPECT_EQ(parts[1].seqlen, 256);
-  EXPECT_EQ(parts[2].kernel, "linear");
+// One comparison in [headline] itself, or several in [[headline.parts]].
+TEST(ClaimFile, HeadlineOfOneOrSeveral) {
+  const auto one = parse_claim(kWhole + "[[details]]\n" + kRatio, "t", "t.toml");
+  EXPECT_EQ(one.headline.quote, "Q");
+  ASSERT_EQ(one.headline.parts.size(), 1u);
+  EXPECT_EQ(one.headline.parts[0].kernel, "gqa");
+  EXPECT_EQ(one.details.size(), 1u);
+  const auto part = "[[headline.parts]]\n" + kRatio;
+  EXPECT_EQ(parse_claim(kClaimHead + kQuoted + part + part, "t", "t.toml").headline.parts.size(), 2u);
+  EXPECT_THAT(error_of(kWhole + part), HasSubstr("key: 'relation' is not known here"));
+}
+
+TEST(ClaimFile, AmongIsAllKernelsUnlessNamed) {
+  const auto among = [](const std::string& more) {
+    return parse_claim(kClaimHead + kQuoted + "relation = \"cv_bound\"\nseqlen = 128\nbound = 0.06\n" + more,
+                       "t", "t.toml")
+        .headline.parts[0]
+        .among;
+  };
+  EXPECT_THAT(among(""), UnorderedElementsAre("mha", "gqa", "linear"));
+  EXPECT_THAT(among("among = [\"gqa\"]\n"), ElementsAre("gqa"));
+}
+
+TEST(ClaimFile, TheFormOfEarlierVersionsIsRefusedByName) {
+  const auto old_form = std::string(kClaimHead) + "statement = \"S\"\n[[parts]]\n" + kRatio;
+  EXPECT_THAT(error_of(old_form), HasSubstr("t.toml: [headline]: '' is missing"));
+  EXPECT_THAT(error_of(old_form), HasSubstr("[[details]]"));
 }
 
 TEST(ClaimFile, ErrorsNameFileLineFieldAndValue) {
-  EXPECT_EQ(error_of(std::string(kClaimHead) + kRatio), "accepted");
+  EXPECT_EQ(error_of(kWhole), "accepted");
   EXPECT_EQ(
       error_in("\"faster\"", "\"fastr\""),
-      "t.toml:19: expect: 'fastr' is not one of faster, slower, rising, falling, larger, smaller, above, "
+      "t.toml:20: expect: 'fastr' is not one of faster, slower, rising, falling, larger, smaller, above, "
       "below (did you mean 'faster'?)");
   EXPECT_THAT(error_in("relation = \"ratio\"", "relation = \"ratoi\""), HasSubstr("did you mean 'ratio'?"));
   EXPECT_THAT(error_in("kernel = \"gqa\"", "kernel = \"gqaa\""),
-              HasSubstr("t.toml:16: kernel: 'gqaa' is not a name of [kernels] (did you mean 'gqa'"));
+              HasSubstr("t.toml:17: kernel: 'gqaa' is not a name of [kernels] (did you mean 'gqa'"));
   EXPECT_THAT(error_in("expect =", "expct ="),
               HasSubstr("key: 'expct' is not known here (did you mean 'expect'"));
-  EXPECT_THAT(error_in("seqlen = 128", "seqlen = 0"), HasSubstr("t.toml:18: seqlen: '0'"));
-  EXPECT_THAT(error_in("seqlen = 128", "seqlen = [256, 128]"), HasSubstr("'128' does not follow 256"));
+  EXPECT_THAT(error_in("seqlen = 128", "seqlen = 0"), HasSubstr("t.toml:19: seqlen: '0'"));
+  EXPECT_THAT(error_in("seqlen = 128", "seqlen = [128]"),
+              HasSubstr("seqlen: '[ 128 ]' is not a whole number"));
+  EXPECT_THAT(error_in("seqlen = 128", "seqlens = [256, 128]"), HasSubstr("'128' does not follow 256"));
   EXPECT_THAT(error_in("seqlen = 128\n", ""),
-              HasSubstr("[[parts]]: 'seqlen' is missing; relation \"ratio\" needs"));
+              HasSubstr("[headline]: 'seqlen, seqlens' exactly one of the two"));
+  EXPECT_THAT(error_in("kernel = \"gqa\"\n", ""),
+              HasSubstr("[headline]: 'kernel' is missing; relation \"ratio\""));
+  EXPECT_THAT(error_in("expect = \"faster\"\n", ""), HasSubstr("[headline]: 'expect' is missing"));
+  EXPECT_THAT(error_in("quote = \"Q\"\n", ""), HasSubstr("t.toml:13: [headline]: 'quote' is missing"));
   EXPECT_THAT(error_in("seqlen = 128", "seqlen = 128\nbound = 1"),
               HasSubstr("key: 'bound' means nothing for relation \"ratio\""));
   EXPECT_THAT(error_in("\"faster\"", "\"rising\""), HasSubstr("takes \"faster\" or \"slower\""));
@@ -219,23 +288,21 @@ TEST(ClaimFile, ErrorsNameFileLineFieldAndValue) {
   EXPECT_THAT(error_in("seqlen = 128", "seqlen = 128\nprinted = nan"),
               HasSubstr("printed: 'nan' is not a number"));
   EXPECT_THAT(error_in("seqlen = 128", "seqlen = 128\nprinted = [2, 1]"), HasSubstr("printed: '[2, 1]'"));
-  EXPECT_THAT(error_in("seqlen = 128", "seqlen = [128, 256]\nfrom_means = 1.2"),
-              HasSubstr("from_means: '1.2' is one value for several parts"));
   EXPECT_THAT(error_in("against = \"mha\"", "against = \"gqa\""), HasSubstr("'gqa' is the kernel itself"));
   EXPECT_THAT(error_in("mha/unfused", "mah/unfused"), HasSubstr("did you mean 'mha'"));
   EXPECT_THAT(error_in("number = 1", "number = \"one\""), HasSubstr("t.toml:1: number: 'one'"));
   EXPECT_THAT(error_in("dtype = \"f32\"", "dtype = \"f23\""), HasSubstr("f23"));
   EXPECT_THAT(error_in("title = \"T\"\n", ""), HasSubstr("t.toml: title: '' is missing"));
   EXPECT_THAT(error_of("number = \n"), HasSubstr("t.toml:1: not valid TOML"));
-  EXPECT_THAT(error_of(kClaimHead), HasSubstr("[[parts]]: '' is missing"));
-  EXPECT_THAT(error_of(std::string(kClaimHead) + "[best]\ngqq = \"gqa(kv=4)/\"\n" + kRatio),
+  EXPECT_THAT(error_of(kClaimHead), HasSubstr("[headline]: '' is missing"));
+  EXPECT_THAT(error_of(kWhole + "[[details]]\n"), HasSubstr("[[details]]: 'relation' is missing"));
+  EXPECT_THAT(error_of(kWhole + "[best]\ngqq = \"gqa(kv=4)/\"\n"),
               HasSubstr("[best]: 'gqq' is not a name of [kernels] (did you mean 'gqa'"));
 }
 
 TEST(ClaimFile, ErrorsOfRelationsOverSeveralLengths) {
   const auto part = [](const std::string& relation, const std::string& more) {
-    return error_of(std::string(kClaimHead) + "[[parts]]\nrelation = \"" + relation +
-                    "\"\nkernel = \"gqa\"\n" + more);
+    return error_of(kWhole + "[[details]]\nrelation = \"" + relation + "\"\nkernel = \"gqa\"\n" + more);
   };
   EXPECT_THAT(part("step", "seqlens = [1, 2, 3]\nagainst_seqlens = [1, 2]\nexpect = \"larger\"\n"),
               HasSubstr("is not [from, to]"));
@@ -243,6 +310,10 @@ TEST(ClaimFile, ErrorsOfRelationsOverSeveralLengths) {
   EXPECT_THAT(part("slope", "seqlens = [128]\nexpect = \"above\"\nbound = 1\n"), HasSubstr("two are needed"));
   EXPECT_THAT(part("crossover", "against = \"mha\"\nseqlens = [128, 256]\nbetween = [100, 200]\n"),
               HasSubstr("between: '[100, 200]' is not within the seqlens 128 to 256"));
+  EXPECT_THAT(part("slope", "seqlens = [128, 256]\nbound = 1\n"),
+              HasSubstr("[[details]]: 'expect' is missing"));
+  EXPECT_THAT(part("range", "against = \"mha\"\nseqlen = 128\nbetween = 5\n"),
+              HasSubstr("between: '5' is not [low, high]"));
   EXPECT_THAT(part("best_set", "seqlen = 128\namong = [\"mha\", \"linear\"]\n"),
               HasSubstr("kernel: 'gqa' is not one of `among`"));
 }
@@ -250,8 +321,8 @@ TEST(ClaimFile, ErrorsOfRelationsOverSeveralLengths) {
 using ClaimFolder = StoreFixture;
 
 TEST_F(ClaimFolder, TakesEveryTomlFile) {
-  write_text(path("b.toml"), std::string(kClaimHead) + kRatio);
-  write_text(path("a.toml"), changed(std::string(kClaimHead) + kRatio, "number = 1", "number = 2"));
+  write_text(path("b.toml"), kWhole);
+  write_text(path("a.toml"), changed(kWhole, "number = 1", "number = 2"));
   write_text(path("notes.txt"), "no claim");
   const auto claims = load_claims(directory_.string());
   ASSERT_EQ(claims.size(), 2u);
@@ -262,8 +333,8 @@ TEST_F(ClaimFolder, TakesEveryTomlFile) {
 TEST_F(ClaimFolder, RefusesWhatIsNoSetOfClaims) {
   EXPECT_THAT(error_of([&] { load_claims(path("none")); }), HasSubstr("cannot be read"));
   EXPECT_THAT(error_of([&] { load_claims(directory_.string()); }), HasSubstr("has no claim files"));
-  write_text(path("a.toml"), std::string(kClaimHead) + kRatio);
-  write_text(path("b.toml"), std::string(kClaimHead) + kRatio);
+  write_text(path("a.toml"), kWhole);
+  write_text(path("b.toml"), kWhole);
   EXPECT_THAT(error_of([&] { load_claims(directory_.string()); }),
               HasSubstr("number: '1' is that of two claims, a and b"));
 }

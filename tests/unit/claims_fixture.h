@@ -107,7 +107,6 @@ class ClaimRun {
 
 constexpr const char* kClaimHead = R"(number = 1
 title = "T"
-statement = "S"
 [where]
 phase = "prefill"
 heads = 8
@@ -120,11 +119,18 @@ gqa = "gqa(kv=4)/unfused"
 linear = "linear/two_gemm"
 )";
 
-/// A claim about mha, gqa and linear with these parts.
-inline Claim claim_of(const std::string& parts) { return parse_claim(kClaimHead + parts, "t", "t.toml"); }
+inline const std::string kQuoted = "[headline]\nquote = \"Q\"\nsource = \"S\"\n";
 
+/// A claim about mha, gqa and linear with these [[headline.parts]] and [[details]].
+inline Claim claim_of(const std::string& parts) {
+  return parse_claim(kClaimHead + kQuoted + parts, "t", "t.toml");
+}
+
+inline std::vector<ClaimAnswer> answers_of(const Claim& claim, const RunAnalysis& run) {
+  return answer_claims(std::vector{claim}, std::vector{run}).at(0).answers;
+}
 inline ClaimAnswer answer_of(const std::string& parts, ClaimRun& run) {
-  return answer(claim_of(parts), run.run()).at(0);
+  return answers_of(claim_of(parts), run.run()).at(0);
 }
 
 }  // namespace attnbench

@@ -23,77 +23,72 @@ bool is_about(const Claim& claim, const CellRecord& cell) {
          where.head_dim.value_or(shape.head_dim_qk) == shape.head_dim_qk;
 }
 
-/// Why the part's cells allow no verdict; empty where they do.
+/// Why the comparison's cells allow no verdict; empty where they do.
 std::string why_no_verdict(const Evidence& evidence, const GroupAnalysis& group) {
-  const auto& spec = evidence.part.spec;
-  auto seqlens = spec.seqlens;
-  seqlens.insert(seqlens.end(), spec.against_seqlens.begin(), spec.against_seqlens.end());
-  seqlens.push_back(spec.seqlen);
-  for (const auto seqlen : seqlens) {
+  for (const auto seqlen : evidence.part.spec.lengths()) {
     if (const auto* cell = group.at(seqlen); cell && !cell->withheld.empty()) return cell->withheld;
   }
   if (evidence.processes < static_cast<std::size_t>(stats::kFewestProcesses)) {
     return fmt::format("too few processes: {}, verdicts need {}", evidence.processes,
                        stats::kFewestProcesses);
   }
-  return {};
+  return evidence.partial;
 }
 
-void measure(ClaimPart& part) {
-  const auto& spec = part.spec;
-  const bool in_range = spec.relation == Relation::crossover && !spec.printed;
-  const auto printed = in_range ? spec.between : spec.printed;
-  if (spec.from_means) {
-    part.magnitude_from_means = compare_with(part, PublishedValue{*spec.from_means, *spec.from_means});
-  }
-  part.magnitude = printed ? compare_with(part, *printed) : part.magnitude_from_means;
+Direction opposite_of(Relation relation) {
+  const bool is_range =
+      relation == Relation::range || relation == Relation::crossover || relation == Relation::memory;
+  return is_range ? Direction::outside : Direction::reversed;
 }
 
-/// Directions and magnitudes of all parts of one answer.
-std::vector<ClaimPart> judge(std::vector<Evidence> all, const RunAnalysis& run, const GroupAnalysis& group) {
-  std::vector<double> family;
-  std::vector<ClaimPart*> tested;
-  std::vector<double> favours;  // above 0: as published
-  for (auto& evidence : all) {
-    auto& part = evidence.part;
-    if (!part.reason.empty()) continue;
-    if (evidence.exact) {
-      part.direction = evidence.p_as_published < evidence.p_opposite ? Direction::holds : Direction::reversed;
-      measure(part);
-      continue;
-    }
-    part.reason = why_no_verdict(evidence, group);
-    if (run.published) continue;
-    part.direction = Direction::unresolved;
-    if (evidence.processes >= 2) measure(part);
-    if (part.spec.shown_only) continue;
-    const bool open = !part.reason.empty();
-    family.push_back(open ? 1 : std::min(1.0, 2 * std::min(evidence.p_as_published, evidence.p_opposite)));
-    favours.push_back(evidence.p_opposite - evidence.p_as_published);
-    tested.push_back(&part);
+/// All that one comparison says by itself: two-sided p, magnitude, reason. True where it is a test.
+bool look_at(Evidence& evidence, const RunAnalysis& run, const GroupAnalysis& group) {
+  auto& part = evidence.part;
+  if (!part.reason.empty()) return false;
+  if (evidence.exact) {
+    part.direction =
+        evidence.p_as_published < evidence.p_opposite ? Direction::holds : opposite_of(part.spec.relation);
+    return false;
   }
-  const auto adjusted = stats::holm(family);
-  for (std::size_t i = 0; i < tested.size(); ++i) {
-    tested[i]->p_adjusted = adjusted[i];
-    if (adjusted[i] > stats::kFamilyError) continue;
-    tested[i]->direction = favours[i] > 0 ? Direction::holds : Direction::reversed;
+  part.reason = why_no_verdict(evidence, group);
+  if (run.published) return false;
+  part.direction = Direction::unresolved;
+  if (part.reason.empty()) {
+    const auto& published = part.spec.printed;
+    const auto& means = part.spec.from_means;
+    if (published)
+      part.magnitude = compare_with(part, *published);
+    else if (part.spec.relation == Relation::crossover)
+      part.magnitude = compare_with(part, part.spec.between);
+    else if (means)
+      part.magnitude = compare_with(part, PublishedValue{*means, *means});
   }
-  std::vector<ClaimPart> parts;
-  for (auto& evidence : all) parts.push_back(std::move(evidence.part));
-  return parts;
+  if (!part.spec.has_direction()) return false;
+  part.p =
+      part.reason.empty() ? std::min(1.0, 2 * std::min(evidence.p_as_published, evidence.p_opposite)) : 1;
+  return true;
 }
 
+void resolve(Evidence& evidence) {
+  auto& part = evidence.part;
+  if (*part.p > stats::kFamilyError) return;
+  part.direction =
+      evidence.p_as_published < evidence.p_opposite ? Direction::holds : opposite_of(part.spec.relation);
+}
+
+/// Of a headline from its comparisons.
 Direction direction_of(const std::vector<ClaimPart>& parts) {
-  bool all_hold = true;
-  bool any_tested = false;
-  for (const auto& part : parts) {
-    if (part.spec.shown_only) continue;
-    if (part.direction == Direction::reversed) return Direction::reversed;
-    all_hold = all_hold && part.direction == Direction::holds;
-    any_tested = any_tested || part.direction != Direction::not_tested;
-  }
-  if (!any_tested) return Direction::not_tested;
-  return all_hold ? Direction::holds : Direction::unresolved;
+  const auto count = [&](auto... directions) {
+    return std::count_if(parts.begin(), parts.end(),
+                         [&](const auto& part) { return ((part.direction == directions) || ...); });
+  };
+  const auto all = std::ssize(parts);
+  if (count(Direction::not_tested) > 0) return Direction::not_tested;
+  if (count(Direction::holds) == all) return Direction::holds;
+  if (count(Direction::reversed) == all) return Direction::reversed;
+  if (count(Direction::outside) == all) return Direction::outside;
+  const bool differ = count(Direction::holds) > 0 && count(Direction::reversed, Direction::outside) > 0;
+  return differ ? Direction::in_part : Direction::unresolved;
 }
 
 /// Whether the publication measured in such cells.
@@ -101,62 +96,101 @@ bool is_published_setting(const Claim& claim, const GroupAnalysis& group) {
   return group.dtype == claim.published_dtype && group.first().scope == claim.published_scope;
 }
 
-ClaimAnswer answer_in(const Claim& claim, const RunAnalysis& run, const GroupAnalysis& group, Form form) {
+/// An answer on its way.
+struct Draft {
+  std::size_t claim = 0;
+  const GroupAnalysis* group = nullptr;
+  ClaimAnswer answer;
+  std::vector<Evidence> headline;
+};
+
+Draft draft(std::size_t index, const Claim& claim, const RunAnalysis& run, const GroupAnalysis& group,
+            Form form) {
   const Operands operands(claim, group, form);
-  std::vector<Evidence> all;
-  for (const auto& spec : claim.parts) all.push_back(weigh(spec, operands));
-  ClaimAnswer result;
-  result.run = run.id;
-  result.group = group.id;
-  result.heading = group.heading;
-  result.dtype = group.dtype;
-  result.scope = group.first().scope;
-  result.as_published = is_published_setting(claim, group);
-  result.form = form;
-  result.parts = judge(std::move(all), run, group);
-  result.direction = direction_of(result.parts);
-  result.magnitude = combined(result.parts);
-  return result;
+  Draft draft{index, &group, {}, {}};
+  for (const auto& spec : claim.headline.parts) draft.headline.push_back(weigh(spec, operands));
+  auto& answer = draft.answer;
+  for (const auto& spec : claim.details) {
+    auto evidence = weigh(spec, operands);
+    if (look_at(evidence, run, group)) resolve(evidence);
+    answer.details.push_back(std::move(evidence.part));
+  }
+  answer.group = group.id;
+  answer.heading = group.heading;
+  answer.dtype = group.dtype;
+  answer.scope = group.first().scope;
+  answer.as_published = is_published_setting(claim, group);
+  answer.form = form;
+  return draft;
+}
+
+/// All answers of a run but for what depends on the family.
+std::vector<Draft> drafts(std::span<const Claim> claims, const RunAnalysis& run) {
+  std::vector<Draft> all;
+  for (std::size_t i = 0; i < claims.size(); ++i) {
+    const auto& claim = claims[i];
+    const auto before = all.size();
+    for (const bool as_published : {true, false}) {
+      for (const auto& group : run.groups) {
+        if (!is_about(claim, group.first()) || is_published_setting(claim, group) != as_published) continue;
+        all.push_back(draft(i, claim, run, group, Form::published));
+        if (!claim.best.empty() && !run.published) all.push_back(draft(i, claim, run, group, Form::best));
+      }
+    }
+    if (all.size() > before) continue;
+    Draft none;
+    none.claim = i;
+    none.answer.scope = claim.published_scope;
+    none.answer.dtype = claim.published_dtype;
+    none.answer.as_published = true;
+    all.push_back(std::move(none));
+  }
+  return all;
+}
+
+/// Resolves all headlines of a run as one family.
+void judge(std::vector<Draft>& drafts, const RunAnalysis& run) {
+  std::vector<Evidence*> tested;
+  std::vector<double> p;
+  for (auto& draft : drafts) {
+    for (auto& evidence : draft.headline) {
+      if (!look_at(evidence, run, *draft.group)) continue;
+      tested.push_back(&evidence);
+      p.push_back(*evidence.part.p);
+    }
+  }
+  const auto adjusted = stats::holm(p);
+  for (std::size_t i = 0; i < tested.size(); ++i) {
+    tested[i]->part.p = adjusted[i];
+    resolve(*tested[i]);
+  }
+}
+
+void conclude(Draft& draft, const RunAnalysis& run) {
+  auto& answer = draft.answer;
+  answer.run = run.id;
+  answer.apple_silicon = run.machine.starts_with("Apple");
+  for (auto& evidence : draft.headline) answer.parts.push_back(std::move(evidence.part));
+  if (answer.parts.empty()) return;
+  answer.direction = direction_of(answer.parts);
+  answer.magnitude = combined(answer.parts);
 }
 
 }  // namespace
 
-std::vector<ClaimAnswer> answer(const Claim& claim, const RunAnalysis& run) {
-  std::vector<ClaimAnswer> answers;
-  for (const bool as_published : {true, false}) {
-    for (const auto& group : run.groups) {
-      if (!is_about(claim, group.first()) || is_published_setting(claim, group) != as_published) continue;
-      auto of_published = answer_in(claim, run, group, Form::published);
-      of_published.sentence = sentence(of_published, nullptr);
-      if (claim.best.empty() || run.published) {
-        answers.push_back(std::move(of_published));
-        continue;
-      }
-      auto of_best = answer_in(claim, run, group, Form::best);
-      of_best.sentence = sentence(of_best, &of_published);
-      answers.push_back(std::move(of_published));
-      answers.push_back(std::move(of_best));
-    }
-  }
-  if (!answers.empty()) return answers;
-  ClaimAnswer none;
-  none.run = run.id;
-  none.scope = claim.published_scope;
-  none.dtype = claim.published_dtype;
-  none.as_published = true;
-  none.sentence = "Not tested: the run has no cells that the finding is about.";
-  answers.push_back(std::move(none));
-  return answers;
-}
-
 std::vector<ClaimResult> answer_claims(std::span<const Claim> claims, std::span<const RunAnalysis> runs) {
   std::vector<ClaimResult> results;
-  for (const auto& claim : claims) {
-    ClaimResult result{claim, {}};
-    for (const auto& run : runs) {
-      for (auto& one : answer(claim, run)) result.answers.push_back(std::move(one));
+  for (const auto& claim : claims) results.push_back({claim, {}});
+  for (const auto& run : runs) {
+    auto all = drafts(claims, run);
+    judge(all, run);
+    for (auto& one : all) conclude(one, run);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      auto& answer = all[i].answer;
+      // A companion follows the answer of the published kernels.
+      answer.sentence = sentence(answer, answer.form == Form::best ? &all[i - 1].answer : nullptr);
     }
-    results.push_back(std::move(result));
+    for (auto& one : all) results[one.claim].answers.push_back(std::move(one.answer));
   }
   return results;
 }

@@ -1,21 +1,22 @@
 #include "analysis/claims/claim.h"
 
-#include <algorithm>
+#include <set>
 
 #include "core/names.h"
 
 namespace attnbench {
 namespace {
 
-constexpr NameTable<Relation, 9> kRelations{{{Relation::ratio, "ratio"},
-                                             {Relation::equivalence, "equivalence"},
-                                             {Relation::best_set, "best_set"},
-                                             {Relation::trend, "trend"},
-                                             {Relation::crossover, "crossover"},
-                                             {Relation::step, "step"},
-                                             {Relation::slope, "slope"},
-                                             {Relation::cv_bound, "cv_bound"},
-                                             {Relation::memory, "memory"}}};
+constexpr NameTable<Relation, 10> kRelations{{{Relation::ratio, "ratio"},
+                                              {Relation::range, "range"},
+                                              {Relation::equivalence, "equivalence"},
+                                              {Relation::best_set, "best_set"},
+                                              {Relation::trend, "trend"},
+                                              {Relation::crossover, "crossover"},
+                                              {Relation::step, "step"},
+                                              {Relation::slope, "slope"},
+                                              {Relation::cv_bound, "cv_bound"},
+                                              {Relation::memory, "memory"}}};
 constexpr NameTable<Expect, 8> kExpects{{{Expect::faster, "faster"},
                                          {Expect::slower, "slower"},
                                          {Expect::rising, "rising"},
@@ -39,15 +40,40 @@ Expect parse_expect(std::string_view text) { return parse_in(kExpects, "expect",
 std::string_view name(Measure measure) { return name_in(kMeasures, measure); }
 Measure parse_measure(std::string_view text) { return parse_in(kMeasures, "measure", text); }
 
-std::string Claim::relations() const {
-  std::vector<Relation> seen;
-  std::string text;
-  for (const auto& part : parts) {
-    if (std::find(seen.begin(), seen.end(), part.relation) != seen.end()) continue;
-    seen.push_back(part.relation);
-    text += (text.empty() ? "" : ", ") + std::string(name(part.relation));
+bool PartSpec::has_direction() const {
+  const bool needs_word = relation == Relation::ratio || relation == Relation::slope;
+  return !needs_word || expect != Expect::nothing;
+}
+
+std::vector<std::int64_t> PartSpec::lengths() const {
+  std::set<std::int64_t> all(seqlens.begin(), seqlens.end());
+  all.insert(against_seqlens.begin(), against_seqlens.end());
+  if (seqlen > 0) all.insert(seqlen);
+  return {all.begin(), all.end()};
+}
+
+bool contradicted_by_means(const PartSpec& spec) {
+  if (!spec.from_means) return false;
+  const double value = *spec.from_means;
+  const double speed = spec.measure == Measure::speed ? value : 1 / value;
+  switch (spec.relation) {
+    case Relation::ratio:
+      return (spec.expect == Expect::faster && speed < 1) || (spec.expect == Expect::slower && speed > 1);
+    case Relation::trend:
+      return spec.expect == Expect::rising ? value < 1 : value > 1;
+    case Relation::range:
+    case Relation::crossover:
+      return value < spec.between.low || value > spec.between.high;
+    case Relation::equivalence:
+      return value > spec.margin.value_or(kOwnMargin);
+    case Relation::best_set:
+    case Relation::step:
+    case Relation::slope:
+    case Relation::cv_bound:
+    case Relation::memory:
+      break;
   }
-  return text;
+  return false;
 }
 
 }  // namespace attnbench

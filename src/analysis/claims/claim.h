@@ -9,22 +9,23 @@
 
 namespace attnbench {
 
-/// How a part of a claim is tested; claims/README.md says what each needs.
+/// How a comparison is tested; claims/README.md says what each needs.
 enum class Relation : std::uint8_t {
-  ratio,        ///< one kernel is faster or slower than another at one N
-  equivalence,  ///< they are equally fast at one N
+  ratio,        ///< one kernel is faster or slower than another, at one N or in the geometric mean of several
+  range,        ///< their ratio at one N lies within a range
+  equivalence,  ///< any two of several kernels are equally fast at each N
   best_set,     ///< a kernel is the fastest at one N, or none is at all N
   trend,        ///< the ratio of two kernels rises or falls with N
   crossover,    ///< slower at small N, faster at large N, the change within a range
   step,         ///< the step from one N to the next is larger or smaller than another step
   slope,        ///< the log-log slope is above or below a bound, or another kernel's
-  cv_bound,     ///< the coefficient of variation between processes is below a bound
+  cv_bound,     ///< coefficients of variation between processes are all below a bound
   memory,       ///< share of another kernel's KV cache that is saved
 };
 std::string_view name(Relation relation);
 Relation parse_relation(std::string_view text);
 
-/// What the publication says of a part; the relation decides which values make sense.
+/// What the publication says; the relation decides which values make sense.
 enum class Expect : std::uint8_t { nothing, faster, slower, rising, falling, larger, smaller, above, below };
 std::string_view name(Expect expect);
 Expect parse_expect(std::string_view text);
@@ -46,31 +47,42 @@ struct PublishedValue {
   bool operator==(const PublishedValue&) const = default;
 };
 
+/// Where the publication calls times equal and gives no margin.
+constexpr double kOwnMargin = 0.02;
+
 /// One comparison of a claim, as its file states it. Kernels go by the names of Claim::kernels.
 struct PartSpec {
   Relation relation = Relation::ratio;
   std::string kernel;
   std::string against;                        ///< empty: none
-  std::vector<std::string> among;             ///< best_set: the kernels compared
-  std::int64_t seqlen = 0;                    ///< of relations at one N; 0: none
-  std::vector<std::int64_t> seqlens;          ///< of relations over several N, rising
+  std::vector<std::string> among;             ///< best_set, equivalence, cv_bound: the kernels compared
+  std::int64_t seqlen = 0;                    ///< of one N; 0: none
+  std::vector<std::int64_t> seqlens;          ///< of several N, rising
   std::vector<std::int64_t> against_seqlens;  ///< step: the step compared with; empty: the same of `against`
   Expect expect = Expect::nothing;
   Measure measure = Measure::speed;
-  double margin = 0.02;         ///< equivalence: ratios within 1 / (1 + margin) and 1 + margin
+  /// equivalence: ratios within 1 / (1 + margin) and 1 + margin; absent where none was published: kOwnMargin.
+  std::optional<double> margin;
   std::optional<double> bound;  ///< slope, cv_bound
-  PublishedValue between;       ///< crossover: the range of N
+  PublishedValue between;       ///< range: of the ratio; crossover: of N
   std::optional<PublishedValue> printed;
   std::optional<double> from_means;
-  bool shown_only = false;  ///< has a value and a magnitude, and no say in the direction
+
+  /// Whether the publication says which way it goes; else it gives a value and no more.
+  bool has_direction() const;
+  /// All N it is about, rising.
+  std::vector<std::int64_t> lengths() const;
 };
+
+/// Whether the publication's own means say the opposite of what it says. False where `from_means` alone
+/// cannot tell.
+bool contradicted_by_means(const PartSpec& spec);
 
 /// One published finding.
 struct Claim {
   std::string id;  ///< name of its file: "02-block-sparse-crossover"
   int number = 0;
-  std::string title;
-  std::string statement;
+  std::string title;  ///< what the headline tests
 
   /// The cells it is about; what is left out matches every cell.
   struct Where {
@@ -85,10 +97,15 @@ struct Claim {
   /// stay as they are. Empty: there is no companion answer.
   std::map<std::string, std::string> best;
 
-  std::vector<PartSpec> parts;
-
-  /// "ratio, crossover": each relation once, in the order of the parts.
-  std::string relations() const;
+  /// What decides. One comparison, or several that must agree.
+  struct Headline {
+    std::string quote;   ///< the published finding
+    std::string source;  ///< where the quotation is from
+    std::string note;    ///< what must be known of the publication's numbers; may be empty
+    std::vector<PartSpec> parts;
+  } headline;
+  /// The finding's other values: compared one by one, without a say in the answer.
+  std::vector<PartSpec> details;
 };
 
 }  // namespace attnbench

@@ -8,6 +8,10 @@ std::string_view to_string(Direction direction) {
       return "HOLDS";
     case Direction::reversed:
       return "REVERSED";
+    case Direction::outside:
+      return "OUTSIDE";
+    case Direction::in_part:
+      return "IN PART";
     case Direction::unresolved:
       return "UNRESOLVED";
     case Direction::not_tested:
@@ -24,12 +28,21 @@ std::string_view to_string(Magnitude magnitude) {
       return "SMALLER";
     case Magnitude::larger:
       return "LARGER";
-    case Magnitude::mixed:
-      return "MIXED";
+    case Magnitude::opposite:
+      return "OPPOSITE";
+    case Magnitude::too_wide:
+      return "TOO WIDE";
+    case Magnitude::in_part:
+      return "IN PART";
     case Magnitude::none:
       break;
   }
   return "";
+}
+
+bool ClaimPart::is_as_published() const {
+  if (!spec.has_direction()) return magnitude == Magnitude::agrees;
+  return direction == Direction::holds && (magnitude == Magnitude::none || magnitude == Magnitude::agrees);
 }
 
 std::string_view to_string(Form form) { return form == Form::best ? "best" : "published"; }

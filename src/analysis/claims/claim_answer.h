@@ -12,33 +12,41 @@
 
 namespace attnbench {
 
-/// What the data say of a published finding or of a part of it.
+/// What the data say of a published finding or of one of its comparisons.
 enum class Direction : std::uint8_t {
   holds,       ///< resolved as published
   reversed,    ///< resolved the opposite way
+  outside,     ///< resolved to lie outside the published range
+  in_part,     ///< of a headline: some comparisons hold, others are reversed or outside
   unresolved,  ///< measured, not resolved
   not_tested,  ///< cells, kernels or the variance are missing
 };
-/// "HOLDS", "REVERSED", "UNRESOLVED", "NOT TESTED".
+/// "HOLDS", "REVERSED", "OUTSIDE", "IN PART", "UNRESOLVED", "NOT TESTED".
 std::string_view to_string(Direction direction);
 
-/// How large an effect is beside the published one.
+/// How large an effect is beside the published one; magnitude.h has the rule.
 enum class Magnitude : std::uint8_t {
-  none,     ///< nothing published, or no interval to compare
-  agrees,   ///< the published value lies in the 95 % interval
-  smaller,  ///< the interval lies wholly on the side of a smaller effect
-  larger,
-  mixed,  ///< of a whole claim: some parts smaller, others larger
+  none,      ///< nothing published, no interval to compare, or no question of size
+  agrees,    ///< shown to be nearly the published value
+  smaller,   ///< the interval lies wholly on the side of a smaller effect
+  larger,    ///< the interval lies wholly on the side of a larger effect
+  opposite,  ///< the interval lies wholly on the other side of no effect
+  too_wide,  ///< the interval is too wide to tell
+  in_part,   ///< of a headline: its comparisons differ
 };
-/// "", "AGREES", "SMALLER", "LARGER", "MIXED".
+/// "", "AGREES", "SMALLER", "LARGER", "OPPOSITE", "TOO WIDE", "IN PART".
 std::string_view to_string(Magnitude magnitude);
 
 /// One comparison of a claim, answered.
 struct ClaimPart {
   PartSpec spec;
-  std::string kernel, against;  ///< ids of the kernels compared; empty where none stands for the name
-  /// What the relation is about: a ratio (as spec.measure tells it), growth per doubling of N, a step, an
-  /// exponent, a CV, a share; 95 %, unadjusted; unbounded where its error is not known. Absent: no data.
+  /// Ids of the kernels compared; of equivalence and cv_bound those with the largest value. Empty where none
+  /// stands for the name.
+  std::string kernel, against;
+  std::int64_t at_seqlen = 0;  ///< equivalence, cv_bound: where the largest value is; else 0
+  /// What the relation is about: a ratio (as spec.measure tells it), the largest difference of two times as a
+  /// share, growth per doubling of N, a step, an exponent, the largest CV, a share saved; 95 %, unadjusted;
+  /// unbounded where its error is not known. Absent: no data.
   std::optional<stats::Interval> value;
   std::optional<stats::Interval> other;  ///< step, slope: that of the step or kernel it is compared with
   stats::Crossover crossover;            ///< of that relation
@@ -50,13 +58,15 @@ struct ClaimPart {
     std::vector<std::string> kernels;
   };
   std::vector<Best> best;
-  /// Two-sided, adjusted over the claim's parts (Holm) and for the choice among kernels of a mechanism;
-  /// absent where nothing was tested.
-  std::optional<double> p_adjusted;
+  /// Two-sided, adjusted for the choice among kernels of a mechanism; absent where nothing was tested. Of a
+  /// headline also adjusted over the run's headlines (Holm).
+  std::optional<double> p;
   Direction direction = Direction::not_tested;
-  std::string reason;                                ///< why not tested, or why no verdict; else empty
-  Magnitude magnitude = Magnitude::none;             ///< against the printed value, else that from means
-  Magnitude magnitude_from_means = Magnitude::none;  ///< against the value from the published means
+  std::string reason;                     ///< why not tested, or why no verdict; else empty
+  Magnitude magnitude = Magnitude::none;  ///< against the printed value, else that from the published means
+
+  /// The direction as published and, where a value was, the size too.
+  bool is_as_published() const;
 };
 
 /// Which kernels stand for the claim's.
@@ -74,10 +84,12 @@ struct ClaimAnswer {
   std::string dtype, scope;
   bool as_published = false;  ///< the setting in which the publication measured
   Form form = Form::published;
-  Direction direction = Direction::not_tested;
-  Magnitude magnitude = Magnitude::none;
-  std::string sentence;  ///< one paragraph, all numbers in it
-  std::vector<ClaimPart> parts;
+  bool apple_silicon = false;                   ///< the kind of machine that was published
+  Direction direction = Direction::not_tested;  ///< of the headline
+  Magnitude magnitude = Magnitude::none;        ///< of the headline
+  std::string sentence;                         ///< the headline in one paragraph, all its numbers in it
+  std::vector<ClaimPart> parts;                 ///< the headline's
+  std::vector<ClaimPart> details;
 };
 
 /// A claim and its answers: run by run, in each the published setting first and each setting's companion

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "analysis/claims/sentences.h"
+#include "analysis/claims/part_text.h"
 
 namespace attnbench {
 namespace {
@@ -49,9 +49,9 @@ json best(const ClaimPart& part) {
   return list;
 }
 
-/// What a part asks, as its file states it.
+/// What a comparison asks, as its file states it.
 json stated(const PartSpec& spec) {
-  const bool between = spec.relation == Relation::crossover && !spec.printed;
+  const bool between = spec.between.is_range() && !spec.printed;
   return {{"what", comparison_text(spec)},
           {"relation", name(spec.relation)},
           {"measure", measure_text(spec)},
@@ -59,28 +59,43 @@ json stated(const PartSpec& spec) {
           {"expect", text_or_null(std::string(name(spec.expect)))},
           {"printed", between ? published(spec.between) : optional(spec.printed, published)},
           {"from_means", optional(spec.from_means, finite)},
-          {"counts", !spec.shown_only}};
+          {"published_text", published_text(spec)},
+          {"contradicted_by_means", contradicted_by_means(spec)}};
+}
+
+json stated(const std::vector<PartSpec>& specs) {
+  auto list = json::array();
+  for (const auto& spec : specs) list.push_back(stated(spec));
+  return list;
 }
 
 json to_json(const ClaimPart& part) {
   auto out = stated(part.spec);
   out.update({{"kernel", text_or_null(part.kernel)},
               {"against", text_or_null(part.against)},
+              {"at_seqlen", part.at_seqlen > 0 ? json(part.at_seqlen) : json(nullptr)},
               {"value", optional(part.value, interval)},
               {"other", optional(part.other, interval)},
               {"ranges", ranges(part)},
               {"best", best(part)},
-              {"direction", part.spec.shown_only ? json(nullptr) : json(to_string(part.direction))},
+              {"direction", part.spec.has_direction() ? json(to_string(part.direction)) : json(nullptr)},
               {"magnitude", to_string(part.magnitude)},
-              {"magnitude_from_means", to_string(part.magnitude_from_means)},
-              {"p_adjusted", optional(part.p_adjusted, finite)},
+              {"as_published", part.is_as_published()},
+              {"estimate_text", estimate_text(part)},
+              {"measured_text", measured_text(part)},
+              {"outcome", outcome_text(part)},
+              {"p", optional(part.p, finite)},
               {"reason", part.reason}});
   return out;
 }
 
+json to_json(const std::vector<ClaimPart>& parts) {
+  auto list = json::array();
+  for (const auto& part : parts) list.push_back(to_json(part));
+  return list;
+}
+
 json to_json(const ClaimAnswer& answer) {
-  auto parts = json::array();
-  for (const auto& part : answer.parts) parts.push_back(to_json(part));
   return {{"run", answer.run},
           {"group", answer.group},
           {"heading", answer.heading},
@@ -88,28 +103,34 @@ json to_json(const ClaimAnswer& answer) {
           {"scope", answer.scope},
           {"as_published", answer.as_published},
           {"form", to_string(answer.form)},
+          {"apple_silicon", answer.apple_silicon},
           {"direction", to_string(answer.direction)},
           {"magnitude", to_string(answer.magnitude)},
           {"sentence", answer.sentence},
-          {"parts", parts}};
+          {"headline", to_json(answer.parts)},
+          {"details", to_json(answer.details)},
+          {"details_text", details_text(answer)}};
 }
 
 }  // namespace
 
 json to_json(const ClaimResult& result) {
   const auto& claim = result.claim;
-  auto parts = json::array();
-  for (const auto& spec : claim.parts) parts.push_back(stated(spec));
   auto answers = json::array();
   for (const auto& answer : result.answers) answers.push_back(to_json(answer));
-  return {
-      {"number", claim.number},
-      {"id", claim.id},
-      {"title", claim.title},
-      {"statement", claim.statement},
-      {"relation", claim.relations()},
-      {"published", {{"scope", claim.published_scope}, {"dtype", claim.published_dtype}, {"parts", parts}}},
-      {"answers", answers}};
+  return {{"number", claim.number},
+          {"id", claim.id},
+          {"title", claim.title},
+          {"quote", claim.headline.quote},
+          {"source", claim.headline.source},
+          {"note", claim.headline.note},
+          {"published",
+           {{"scope", claim.published_scope},
+            {"dtype", claim.published_dtype},
+            {"text", published_text(claim.headline.parts)},
+            {"headline", stated(claim.headline.parts)},
+            {"details", stated(claim.details)}}},
+          {"answers", answers}};
 }
 
 }  // namespace attnbench

@@ -54,8 +54,6 @@ PublishedValue published_value(std::string_view field, const toml::node& node) {
   return value;
 }
 
-using Parts = std::vector<PartSpec>;
-
 /// What a relation needs, may have, and may expect.
 struct Needs {
   std::vector<std::string> required, optional;
@@ -65,12 +63,12 @@ struct Needs {
 const Needs& needs(Relation relation) {
   static const std::map<Relation, Needs> all = {
       {Relation::ratio,
-       {{"kernel", "against", "seqlen", "expect"},
-        {"measure", "printed", "from_means"},
+       {{"kernel", "against"},
+        {"seqlen", "seqlens", "expect", "measure", "printed", "from_means"},
         {Expect::faster, Expect::slower}}},
-      {Relation::equivalence,
-       {{"kernel", "against", "seqlen"}, {"margin", "measure", "printed", "from_means"}, {}}},
-      {Relation::best_set, {{"among"}, {"kernel", "seqlen", "seqlens"}, {}}},
+      {Relation::range, {{"kernel", "against", "seqlen", "between"}, {"measure", "from_means"}, {}}},
+      {Relation::equivalence, {{}, {"among", "seqlen", "seqlens", "margin", "from_means"}, {}}},
+      {Relation::best_set, {{}, {"among", "kernel", "seqlen", "seqlens"}, {}}},
       {Relation::trend,
        {{"kernel", "against", "seqlens", "expect"},
         {"measure", "printed", "from_means"},
@@ -81,11 +79,11 @@ const Needs& needs(Relation relation) {
         {"against", "against_seqlens", "printed", "from_means"},
         {Expect::larger, Expect::smaller}}},
       {Relation::slope,
-       {{"kernel", "seqlens", "expect"},
-        {"against", "bound", "printed", "from_means"},
+       {{"kernel", "seqlens"},
+        {"expect", "against", "bound", "printed", "from_means"},
         {Expect::above, Expect::below}}},
-      {Relation::cv_bound, {{"kernel", "seqlen", "bound"}, {}, {}}},
-      {Relation::memory, {{"kernel", "against", "printed"}, {"from_means"}, {}}},
+      {Relation::cv_bound, {{"bound"}, {"among", "seqlen", "seqlens"}, {}}},
+      {Relation::memory, {{"kernel", "against", "printed"}, {}, {}}},
   };
   return all.at(relation);
 }
@@ -94,16 +92,24 @@ bool holds(const std::vector<std::string>& list, const std::string& word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
 
-/// Whether the keys of a part suit its relation.
-void check_keys(const std::set<std::string>& given, const PartSpec& part) {
+/// A table that states a comparison: "[headline]" or "[[details]]", and the keys found in it.
+struct Stated {
+  std::string place;
+  std::set<std::string> given;
+
+  bool has(const std::string& key) const { return given.contains(key); }
+};
+
+/// Whether the keys of a comparison suit its relation.
+void check_keys(const Stated& stated, const PartSpec& part) {
   const auto& wanted = needs(part.relation);
   const auto relation = name(part.relation);
   for (const auto& key : wanted.required) {
-    if (!given.contains(key))
-      throw InputError("[[parts]]", key, fmt::format("is missing; relation \"{}\" needs it", relation));
+    if (!stated.has(key))
+      throw InputError(stated.place, key, fmt::format("is missing; relation \"{}\" needs it", relation));
   }
-  for (const auto& key : given) {
-    if (key == "relation" || key == "shown_only") continue;
+  for (const auto& key : stated.given) {
+    if (key == "relation") continue;
     if (!holds(wanted.required, key) && !holds(wanted.optional, key))
       throw InputError("key", key, fmt::format("means nothing for relation \"{}\"", relation));
   }
@@ -116,26 +122,26 @@ void check_keys(const std::set<std::string>& given, const PartSpec& part) {
 }
 
 /// Exactly one of two keys.
-void check_one_of(const std::set<std::string>& given, const char* a, const char* b, std::string_view of) {
-  if (given.contains(a) == given.contains(b))
-    throw InputError("[[parts]]", fmt::format("{}, {}", a, b),
+void check_one_of(const Stated& stated, const char* a, const char* b, std::string_view of) {
+  if (stated.has(a) == stated.has(b))
+    throw InputError(stated.place, fmt::format("{}, {}", a, b),
                      fmt::format("exactly one of the two is needed for {}", of));
 }
 
-void check_lengths(const std::set<std::string>& given, const PartSpec& part) {
+void check_lengths(const Stated& stated, const PartSpec& part) {
   const auto show = [](const auto& list) { return fmt::format("[{}]", fmt::join(list, ", ")); };
-  if (given.contains("seqlens") && part.seqlens.size() < 2)
+  if (stated.has("seqlens") && part.seqlens.size() < 2)
     throw InputError("seqlens", show(part.seqlens), "is one length; two are needed");
   if (part.relation == Relation::step) {
     if (part.seqlens.size() != 2) throw InputError("seqlens", show(part.seqlens), "is not [from, to]");
-    if (given.contains("against_seqlens") && part.against_seqlens.size() != 2)
+    if (stated.has("against_seqlens") && part.against_seqlens.size() != 2)
       throw InputError("against_seqlens", show(part.against_seqlens), "is not [from, to]");
   }
+  if (stated.has("between") && !part.between.is_range())
+    throw InputError("between", fmt::format("{}", part.between.low), "is not [low, high]");
   if (part.relation == Relation::crossover) {
     const auto first = static_cast<double>(part.seqlens.front());
     const auto last = static_cast<double>(part.seqlens.back());
-    if (!part.between.is_range())
-      throw InputError("between", fmt::format("{}", part.between.low), "is not [low, high]");
     if (part.between.low < first || part.between.high > last) {
       throw InputError("between", fmt::format("[{}, {}]", part.between.low, part.between.high),
                        fmt::format("is not within the seqlens {} to {}", first, last));
@@ -143,11 +149,47 @@ void check_lengths(const std::set<std::string>& given, const PartSpec& part) {
   }
 }
 
-/// A [[parts]] table; lists of kernels and lengths are axes.
-Parts read_part(const toml::table& table, const Claim& claim, const std::string& source) {
+/// What depends on the relation beyond its keys.
+void check_relation(const Stated& stated, const PartSpec& part) {
+  const auto relation = fmt::format("relation \"{}\"", name(part.relation));
+  switch (part.relation) {
+    case Relation::best_set:
+      check_one_of(stated, "kernel", "seqlens", "best_set: a kernel that is the fastest, or lengths between");
+      check_one_of(stated, "seqlen", "seqlens", relation);
+      if (!part.kernel.empty() && !holds(part.among, part.kernel))
+        throw InputError("kernel", part.kernel, "is not one of `among`");
+      break;
+    case Relation::ratio:
+    case Relation::equivalence:
+    case Relation::cv_bound:
+      check_one_of(stated, "seqlen", "seqlens", relation);
+      break;
+    case Relation::step:
+      check_one_of(stated, "against", "against_seqlens", relation);
+      break;
+    case Relation::slope:
+      if (stated.has("expect"))
+        check_one_of(stated, "against", "bound", "an expected slope");
+      else if (stated.has("against") || stated.has("bound"))
+        throw InputError(stated.place, "expect", "is missing; a slope with `against` or `bound` needs it");
+      break;
+    case Relation::range:
+    case Relation::trend:
+    case Relation::crossover:
+    case Relation::memory:
+      break;
+  }
+  const bool compares = part.relation == Relation::best_set || part.relation == Relation::equivalence;
+  if (compares && part.among.size() < 2)
+    throw InputError("among", part.among[0], "is one kernel; two are needed");
+  if (!part.kernel.empty() && part.kernel == part.against && part.relation != Relation::step)
+    throw InputError("against", part.kernel, "is the kernel itself");
+}
+
+/// A table that states a comparison; keys of `others` are somebody else's.
+PartSpec read_part(const toml::table& table, const Claim& claim, const std::string& source,
+                   const std::string& place, const Readers& others) {
   PartSpec part;
-  std::vector<std::string> kernels;
-  std::vector<std::int64_t> seqlens;
   std::vector<std::string> known;
   for (const auto& [key, selector] : claim.kernels) known.push_back(key);
   const auto kernel_name = [&](std::string_view field, const toml::node& node) {
@@ -156,18 +198,15 @@ Parts read_part(const toml::table& table, const Claim& claim, const std::string&
       throw InputError(field, text, "is not a name of [kernels]" + suggestion(text, known));
     return text;
   };
-  const auto names = [&](std::vector<std::string>& list) {
-    return [&](const std::string& field, const toml::node& node) {
-      for_each_value(field, node, [&](const auto& value) { list.push_back(kernel_name(field, value)); });
-    };
-  };
-  std::set<std::string> given;
-  const Readers readers = {
+  Readers readers = {
       {"relation", [&](const auto& f, const auto& n) { part.relation = parse_relation(text_of(f, n)); }},
-      {"kernel", names(kernels)},
+      {"kernel", [&](const auto& f, const auto& n) { part.kernel = kernel_name(f, n); }},
       {"against", [&](const auto& f, const auto& n) { part.against = kernel_name(f, n); }},
-      {"among", names(part.among)},
-      {"seqlen", [&](const auto& f, const auto& n) { seqlens = lengths(f, n); }},
+      {"among",
+       [&](const auto& f, const auto& n) {
+         for_each_value(f, n, [&](const auto& value) { part.among.push_back(kernel_name(f, value)); });
+       }},
+      {"seqlen", [&](const auto& f, const auto& n) { part.seqlen = whole(f, n); }},
       {"seqlens", [&](const auto& f, const auto& n) { part.seqlens = lengths(f, n); }},
       {"against_seqlens", [&](const auto& f, const auto& n) { part.against_seqlens = lengths(f, n); }},
       {"expect", [&](const auto& f, const auto& n) { part.expect = parse_expect(text_of(f, n)); }},
@@ -177,45 +216,53 @@ Parts read_part(const toml::table& table, const Claim& claim, const std::string&
       {"between", [&](const auto& f, const auto& n) { part.between = published_value(f, n); }},
       {"printed", [&](const auto& f, const auto& n) { part.printed = published_value(f, n); }},
       {"from_means", [&](const auto& f, const auto& n) { part.from_means = positive(f, n); }},
-      {"shown_only",
-       [&](const auto& f, const toml::node& n) {
-         const auto* flag = n.as_boolean();
-         if (flag == nullptr) throw InputError(f, shown(n), "is neither true nor false");
-         part.shown_only = flag->get();
-       }},
   };
-  for (const auto& [key, node] : table) given.insert(std::string(key.str()));
+  readers.insert(others.begin(), others.end());
   read_keys(table, source, readers);
-  Parts parts;
+  Stated stated{place, {}};
+  for (const auto& [key, node] : table) {
+    if (!others.contains(std::string(key.str()))) stated.given.insert(std::string(key.str()));
+  }
   located(source, line_of(table), [&] {
-    if (!given.contains("relation")) throw InputError("[[parts]]", "relation", "is missing");
-    check_keys(given, part);
-    if (part.relation == Relation::best_set) {
-      check_one_of(given, "kernel", "seqlens", "best_set: a kernel that is the fastest, or lengths between");
-      check_one_of(given, "seqlen", "seqlens", "best_set");
-      if (part.among.size() < 2) throw InputError("among", part.among[0], "is one kernel; two are needed");
-      for (const auto& kernel : kernels) {
-        if (!holds(part.among, kernel)) throw InputError("kernel", kernel, "is not one of `among`");
-      }
+    if (!stated.has("relation")) throw InputError(place, "relation", "is missing");
+    const bool is_of_many = part.relation == Relation::best_set || part.relation == Relation::equivalence ||
+                            part.relation == Relation::cv_bound;
+    if (is_of_many && part.among.empty()) part.among = known;
+    check_keys(stated, part);
+    check_relation(stated, part);
+    check_lengths(stated, part);
+  });
+  return part;
+}
+
+/// The headline's comparisons: its own, or [[headline.parts]].
+void read_headline(const toml::table& table, const std::string& source, Claim& claim) {
+  auto& headline = claim.headline;
+  const auto words = [](std::string& field) {
+    return [&field](const std::string& key, const toml::node& node) { field = text_of(key, node); };
+  };
+  Readers own = {
+      {"quote", words(headline.quote)}, {"source", words(headline.source)}, {"note", words(headline.note)}};
+  if (const auto* parts = table.get("parts")) {
+    own["parts"] = [](const auto& field, const toml::node& node) {
+      if (!node.is_array_of_tables())
+        throw InputError(field, shown(node), "is not [[headline.parts]] tables");
+    };
+    read_keys(table, source, own);
+    for (const auto& part : *parts->as_array())
+      headline.parts.push_back(read_part(*part.as_table(), claim, source, "[[headline.parts]]", {}));
+  } else {
+    headline.parts.push_back(read_part(table, claim, source, "[headline]", own));
+  }
+  located(source, line_of(table), [&] {
+    for (const auto& [key, text] : {std::pair{"quote", &headline.quote}, {"source", &headline.source}}) {
+      if (text->empty()) throw InputError("[headline]", key, "is missing");
     }
-    if (part.relation == Relation::step) check_one_of(given, "against", "against_seqlens", "step");
-    if (part.relation == Relation::slope) check_one_of(given, "against", "bound", "slope");
-    check_lengths(given, part);
-    if (kernels.empty()) kernels.emplace_back();
-    if (seqlens.empty()) seqlens.push_back(0);
-    if (kernels.size() * seqlens.size() > 1 && part.from_means)
-      throw InputError("from_means", fmt::format("{}", *part.from_means), "is one value for several parts");
-    for (const auto& kernel : kernels) {
-      if (!kernel.empty() && kernel == part.against && part.relation != Relation::step)
-        throw InputError("against", kernel, "is the kernel itself");
-      for (const auto seqlen : seqlens) {
-        part.kernel = kernel;
-        part.seqlen = seqlen;
-        parts.push_back(part);
-      }
+    for (const auto& part : headline.parts) {
+      if (!part.has_direction())
+        throw InputError("[headline]", "expect", "is missing; only a detail can do without a direction");
     }
   });
-  return parts;
 }
 
 const toml::table& table_of(std::string_view field, const toml::node& node) {
@@ -261,31 +308,33 @@ void read_selectors(const toml::table& table, const std::string& source,
 
 Claim parse_claim(std::string_view text, const std::string& id, const std::string& source) {
   const auto document = parse_toml(text, source);
+  if (!document.contains("headline")) {
+    throw InputError(fmt::format(
+        "{}: [headline]: '' is missing: a claim says in [headline] what its title says, which decides, and "
+        "in "
+        "[[details]] what else was published; [[parts]] is the form of earlier versions (claims/README.md)",
+        source));
+  }
   Claim claim;
   claim.id = id;
-  const auto words = [&](std::string& field) {
-    return [&field](const std::string& key, const toml::node& node) { field = text_of(key, node); };
-  };
   read_keys(
       document, source,
       {{"number", [&](const auto& f, const auto& n) { claim.number = static_cast<int>(whole(f, n)); }},
-       {"title", words(claim.title)},
-       {"statement", words(claim.statement)},
+       {"title", [&](const auto& f, const auto& n) { claim.title = text_of(f, n); }},
        {"where", [&](const auto& f, const auto& n) { read_where(table_of(f, n), source, claim); }},
        {"published", [&](const auto& f, const auto& n) { read_published(table_of(f, n), source, claim); }},
        {"kernels",
         [&](const auto& f, const auto& n) { read_selectors(table_of(f, n), source, claim.kernels); }},
        {"best", [&](const auto& f, const auto& n) { read_selectors(table_of(f, n), source, claim.best); }},
-       {"parts", [](const auto& f, const toml::node& n) {
-          if (!n.is_array_of_tables()) throw InputError(f, shown(n), "is not [[parts]] tables");
+       {"headline", [](const auto& f, const auto& n) { table_of(f, n); }},
+       {"details", [](const auto& f, const toml::node& n) {
+          if (!n.is_array_of_tables()) throw InputError(f, shown(n), "is not [[details]] tables");
         }}});
   const std::pair<const char*, bool> required[] = {{"number", claim.number > 0},
                                                    {"title", !claim.title.empty()},
-                                                   {"statement", !claim.statement.empty()},
                                                    {"[published] scope", !claim.published_scope.empty()},
                                                    {"[published] dtype", !claim.published_dtype.empty()},
-                                                   {"[kernels]", !claim.kernels.empty()},
-                                                   {"[[parts]]", document.contains("parts")}};
+                                                   {"[kernels]", !claim.kernels.empty()}};
   for (const auto& [field, given] : required) {
     if (!given) throw InputError(fmt::format("{}: {}: '' is missing", source, field));
   }
@@ -296,8 +345,10 @@ Claim parse_claim(std::string_view text, const std::string& id, const std::strin
       throw InputError(
           fmt::format("{}: [best]: '{}' is not a name of [kernels]{}", source, key, suggestion(key, known)));
   }
-  for (const auto& table : *document["parts"].as_array()) {
-    for (auto& part : read_part(*table.as_table(), claim, source)) claim.parts.push_back(std::move(part));
+  read_headline(*document["headline"].as_table(), source, claim);
+  if (const auto* details = document["details"].as_array()) {
+    for (const auto& table : *details)
+      claim.details.push_back(read_part(*table.as_table(), claim, source, "[[details]]", {}));
   }
   return claim;
 }

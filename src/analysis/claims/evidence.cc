@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <set>
+#include <utility>
 
 #include "analysis/claims/best_kernels.h"
 #include "stats/contrast.h"
@@ -30,12 +30,20 @@ std::vector<Need> needs(const PartSpec& spec) {
   std::vector<std::string> names = spec.among;
   if (names.empty()) names.push_back(spec.kernel);
   if (!spec.against.empty()) names.push_back(spec.against);
-  std::set<std::int64_t> seqlens(spec.seqlens.begin(), spec.seqlens.end());
-  seqlens.insert(spec.against_seqlens.begin(), spec.against_seqlens.end());
-  if (spec.seqlen > 0) seqlens.insert(spec.seqlen);
   std::vector<Need> list;
-  for (const auto seqlen : seqlens) {
+  for (const auto seqlen : spec.lengths()) {
     for (const auto& name : names) list.push_back({name, seqlen});
+  }
+  return list;
+}
+
+/// Names whose times are compared with each other's in the same processes.
+std::vector<std::pair<std::string, std::string>> pairs(const PartSpec& spec) {
+  if (!spec.against.empty()) return {{spec.kernel, spec.against}};
+  std::vector<std::pair<std::string, std::string>> list;
+  if (spec.relation != Relation::equivalence) return list;
+  for (std::size_t a = 0; a < spec.among.size(); ++a) {
+    for (std::size_t b = a + 1; b < spec.among.size(); ++b) list.emplace_back(spec.among[a], spec.among[b]);
   }
   return list;
 }
@@ -49,14 +57,14 @@ void test_side(const Estimate& estimate, double bound, bool expect_above, Eviden
 /// The kernels of one part, and series of them over N.
 class Pair {
  public:
-  Pair(const PartSpec& spec, const Operands& operands)
-      : spec_(spec), operands_(operands), kernel_(operands.kernel(spec.kernel)) {
+  Pair(const PartSpec& spec, const Operands& operands) : spec_(spec), operands_(operands) {
+    if (!spec.kernel.empty()) kernel_ = operands.kernel(spec.kernel);
     if (!spec.against.empty()) against_ = operands.kernel(spec.against);
   }
 
   /// log(against / kernel) at a length; above 0: the kernel is faster.
-  Estimate log_speed(std::int64_t seqlen) const {
-    return stats::estimate(stats::sample_mean(operands_.log_ratios(kernel_, against_, seqlen)));
+  stats::SampleMean sample(std::int64_t seqlen) const {
+    return stats::sample_mean(operands_.log_ratios(kernel_, against_, seqlen));
   }
   std::vector<stats::SizePoint> log_speeds() const {
     std::vector<stats::SizePoint> series;
@@ -87,17 +95,73 @@ stats::Interval told(const PartSpec& spec, const Estimate& log_speed) {
 }
 
 void weigh_ratio(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
-  const auto log_speed = pair.log_speed(spec.seqlen);
+  const auto lengths = spec.lengths();
+  std::vector<stats::SampleMean> means;
+  for (const auto seqlen : lengths) means.push_back(pair.sample(seqlen));
+  const std::vector<double> weights(lengths.size(), 1.0 / static_cast<double>(lengths.size()));
+  const auto log_speed = stats::contrast(means, weights);
   evidence.part.value = told(spec, log_speed);
-  test_side(log_speed, 0, spec.expect == Expect::faster, evidence);
+  if (spec.has_direction()) test_side(log_speed, 0, spec.expect == Expect::faster, evidence);
 }
 
-void weigh_equivalence(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
-  const auto log_speed = pair.log_speed(spec.seqlen);
-  const double margin = std::log1p(spec.margin);
-  evidence.part.value = told(spec, log_speed);
-  evidence.p_as_published = stats::equivalence_p(log_speed, 1 + spec.margin);
-  evidence.p_opposite = std::min(1.0, 2 * std::min(log_speed.above_p(margin), log_speed.below_p(-margin)));
+void weigh_range(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
+  auto log_ratio = stats::estimate(pair.sample(spec.seqlen));
+  evidence.part.value = told(spec, log_ratio);
+  if (spec.measure == Measure::time) log_ratio.value = -log_ratio.value;
+  const double low = std::log(spec.between.low);
+  const double high = std::log(spec.between.high);
+  evidence.p_as_published = std::max(log_ratio.above_p(low), log_ratio.below_p(high));
+  evidence.p_opposite = std::min(1.0, 2 * std::min(log_ratio.below_p(low), log_ratio.above_p(high)));
+}
+
+/// The largest of several comparisons is below a bound if all are, and above it if one is.
+class Largest {
+ public:
+  explicit Largest(Evidence& evidence) : evidence_(evidence) { evidence.p_as_published = 0; }
+
+  /// One comparison: its value, and one-sided p values of being below the bound and above it. True where it
+  /// is the largest so far.
+  bool add(const stats::Interval& value, double below_p, double above_p) {
+    ++count_;
+    smallest_ = std::min(smallest_, above_p);
+    evidence_.p_as_published = std::min(1.0, std::max(evidence_.p_as_published, below_p));
+    evidence_.p_opposite = std::min(1.0, count_ * smallest_);
+    auto& largest = evidence_.part.value;
+    if (largest && value.estimate <= largest->estimate) return false;
+    largest = value;
+    return true;
+  }
+
+ private:
+  Evidence& evidence_;
+  double count_ = 0;
+  double smallest_ = 1;
+};
+
+void weigh_equivalence(const PartSpec& spec, const Operands& operands, Evidence& evidence) {
+  const double share = spec.margin.value_or(kOwnMargin);
+  const double margin = std::log1p(share);
+  Largest largest(evidence);
+  for (const auto seqlen : spec.lengths()) {
+    for (const auto& [first, second] : pairs(spec)) {
+      const auto *slower = &first, *faster = &second;
+      const auto logs = operands.log_ratios(operands.kernel(second), operands.kernel(first), seqlen);
+      auto gap = stats::estimate(stats::sample_mean(logs));
+      if (gap.value < 0) {
+        gap.value = -gap.value;
+        std::swap(slower, faster);
+      }
+      const double ways =
+          static_cast<double>(operands.candidates(*slower).size() * operands.candidates(*faster).size());
+      const double beyond = 2 * std::min(gap.above_p(margin), gap.below_p(-margin));
+      auto ratio = stats::exponential(gap.interval());
+      ratio = {ratio.estimate - 1, ratio.low - 1, ratio.high - 1};
+      if (!largest.add(ratio, ways * stats::equivalence_p(gap, 1 + share), ways * beyond)) continue;
+      evidence.part.kernel = operands.kernel(*slower);
+      evidence.part.against = operands.kernel(*faster);
+      evidence.part.at_seqlen = seqlen;
+    }
+  }
 }
 
 void weigh_trend(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
@@ -129,8 +193,12 @@ void weigh_crossover(const PartSpec& spec, const Pair& pair, Evidence& evidence)
   evidence.p_opposite = std::min(1.0, 2 * std::min(low.above_p(), high.below_p()));
   auto& found = evidence.part.crossover = stats::find_crossover(series);
   if (found.estimates.empty()) {
-    evidence.part.never_slower = low.value > 0;
-    evidence.part.never_faster = !evidence.part.never_slower;
+    const auto all_beyond = [&](double sign) {
+      return std::all_of(series.begin(), series.end(),
+                         [&](const auto& point) { return sign * stats::mean(point.process_logs) > 0; });
+    };
+    evidence.part.never_slower = all_beyond(1);
+    evidence.part.never_faster = all_beyond(-1);
     return;
   }
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -174,6 +242,7 @@ void weigh_slope(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
   const auto slope = stats::log_log_slope(pair.log_seconds(pair.kernel(), spec.seqlens));
   evidence.part.value = slope.interval();
   const bool expect_above = spec.expect == Expect::above;
+  if (!spec.has_direction()) return;
   if (spec.bound) return test_side(slope, *spec.bound, expect_above, evidence);
   // Of log(against / kernel): falls where the kernel's time rises more steeply.
   test_side(stats::log_log_slope(pair.log_speeds()), 0, !expect_above, evidence);
@@ -181,10 +250,18 @@ void weigh_slope(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
 }
 
 void weigh_cv(const PartSpec& spec, const Operands& operands, Evidence& evidence) {
-  const auto logs = operands.log_seconds(evidence.part.kernel, spec.seqlen);
-  if (logs.size() >= 2) evidence.part.value = stats::cv_interval(logs);
-  evidence.p_as_published = stats::cv_below_p(logs, *spec.bound);
-  evidence.p_opposite = stats::cv_above_p(logs, *spec.bound);
+  Largest largest(evidence);
+  for (const auto seqlen : spec.lengths()) {
+    for (const auto& name : spec.among) {
+      const auto logs = operands.log_seconds(operands.kernel(name), seqlen);
+      const auto cv = stats::cv_interval(logs);
+      if (!largest.add(cv, stats::cv_below_p(logs, *spec.bound), stats::cv_above_p(logs, *spec.bound)))
+        continue;
+      evidence.part.kernel = operands.kernel(name);
+      evidence.part.at_seqlen = seqlen;
+    }
+  }
+  if (std::isnan(evidence.part.value->estimate)) evidence.part.value.reset();  // of one process
 }
 
 /// Exact: the bytes follow from the sizes, whether or not a kernel was timed.
@@ -232,17 +309,17 @@ Evidence weigh(const PartSpec& spec, const Operands& operands) {
     if (!part.reason.empty()) return evidence;
   }
   for (const auto& need : all_needs) {
-    auto processes = operands.processes(need.name, need.seqlen);
-    if (!spec.against.empty())
-      processes = operands.process_log_ratios(part.kernel, part.against, need.seqlen).size();
-    evidence.processes = std::min(evidence.processes, processes);
+    evidence.processes = std::min(evidence.processes, operands.processes(need.name, need.seqlen));
+    if (evidence.partial.empty()) evidence.partial = operands.partial(need.name, need.seqlen);
+  }
+  for (const auto& [name, against] : pairs(spec)) {
+    for (const auto seqlen : spec.lengths()) {
+      const auto both = operands.log_ratios(operands.kernel(name), operands.kernel(against), seqlen).size();
+      evidence.processes = std::min(evidence.processes, both);
+    }
   }
   if (evidence.processes == 0) {
     part.reason = "no process has times of both kernels";
-    return evidence;
-  }
-  if (spec.relation == Relation::best_set) {
-    weigh_best_set(spec, operands, evidence);  // tests all candidates: nothing was chosen
     return evidence;
   }
   const Pair pair(spec, operands);
@@ -250,8 +327,8 @@ Evidence weigh(const PartSpec& spec, const Operands& operands) {
     case Relation::ratio:
       weigh_ratio(spec, pair, evidence);
       break;
-    case Relation::equivalence:
-      weigh_equivalence(spec, pair, evidence);
+    case Relation::range:
+      weigh_range(spec, pair, evidence);
       break;
     case Relation::trend:
       weigh_trend(spec, pair, evidence);
@@ -265,10 +342,16 @@ Evidence weigh(const PartSpec& spec, const Operands& operands) {
     case Relation::slope:
       weigh_slope(spec, pair, evidence);
       break;
+    // These count their choices themselves.
+    case Relation::equivalence:
+      weigh_equivalence(spec, operands, evidence);
+      return evidence;
+    case Relation::best_set:
+      weigh_best_set(spec, operands, evidence);
+      return evidence;
     case Relation::cv_bound:
       weigh_cv(spec, operands, evidence);
-      break;
-    case Relation::best_set:
+      return evidence;
     case Relation::memory:
       break;
   }

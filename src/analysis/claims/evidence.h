@@ -13,15 +13,18 @@ struct Evidence {
   double p_as_published = 1;  ///< one-sided: small where the data resolve it as published
   double p_opposite = 1;      ///< one-sided: small where they resolve the opposite
   std::size_t processes = 0;  ///< of the length with the fewest
+  std::string partial;        ///< which kernel is missing in some processes; empty: none is
   bool exact = false;         ///< follows from sizes: no test; p_as_published is 0 or 1, p_opposite the other
 };
 
-/// A part is tested on paired log-ratios of processes (ratio, equivalence, best_set), on contrasts of
-/// independent lengths (trend, crossover, step, slope), or on the chi-square distribution of a variance
-/// (cv_bound):
+/// A part is tested on log-ratios of process times (ratio, range, equivalence, best_set), on contrasts of
+/// independent lengths (ratio over several, trend, crossover, step, slope), or on the chi-square distribution
+/// of a variance (cv_bound):
 ///
-/// - ratio: log-ratio = 0, either side.
-/// - equivalence: two one-sided tests within the margin; opposite: beyond it on either side.
+/// - ratio: log-ratio, or its mean over lengths = 0, either side.
+/// - range: two one-sided tests within it; opposite: beyond it on either side.
+/// - equivalence: of all pairs and lengths the largest p of two one-sided tests within the margin; opposite:
+///   the smallest p of being beyond it, times their number.
 /// - best_set with a kernel: it is faster than each other one (the largest p of these tests); opposite: one
 ///   of the others is faster than it (the smallest, times their number).
 /// - best_set without: each kernel is beaten at some length; opposite: one beats all others at all lengths.
@@ -29,8 +32,10 @@ struct Evidence {
 /// - crossover: slower at the low end of the range and faster at its high end, both interpolated in log N;
 ///   opposite: already faster at the low end, or still slower at the high end.
 /// - step, slope: difference of two contrasts = 0, or slope = bound.
-/// - cv_bound: CV between processes = bound.
+/// - cv_bound: of all kernels and lengths the largest p of CV < bound; opposite: the smallest of CV > bound,
+///   times their number.
 /// - memory: no test.
+/// - without a direction (PartSpec::has_direction): no test, p values of 1.
 ///
 /// p values hold for the kernels chosen: where one was chosen among several by its times, they are multiplied
 /// by the number of choices (Bonferroni).

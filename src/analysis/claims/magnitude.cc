@@ -1,80 +1,69 @@
 #include "analysis/claims/magnitude.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 namespace attnbench {
 namespace {
 
-Magnitude beside(double low, double high, const PublishedValue& published) {
-  if (high < published.low) return Magnitude::smaller;
-  if (low > published.high) return Magnitude::larger;
-  return Magnitude::agrees;
+/// Relations whose value is 1 where there is no effect.
+bool is_effect(Relation relation) {
+  return relation == Relation::ratio || relation == Relation::trend || relation == Relation::step;
 }
 
-bool is_ratio(Relation relation) {
-  switch (relation) {
-    case Relation::ratio:
-    case Relation::equivalence:
-    case Relation::trend:
-    case Relation::step:
-      return true;
-    case Relation::best_set:
-    case Relation::crossover:
-    case Relation::slope:
-    case Relation::cv_bound:
-    case Relation::memory:
-      break;
-  }
-  return false;
+bool has_size(Relation relation) {
+  return is_effect(relation) || relation == Relation::crossover || relation == Relation::slope;
+}
+
+/// What agrees with a published value.
+PublishedValue around(const PublishedValue& published, Relation relation) {
+  if (published.is_range()) return published;
+  double width = std::log(kAgreementFactor);
+  if (is_effect(relation)) width = std::min(width, std::abs(std::log(published.low)) / 2);
+  return {published.low * std::exp(-width), published.high * std::exp(width)};
+}
+
+Magnitude beside(double low, double high, const PublishedValue& published, Relation relation) {
+  const auto near = around(published, relation);
+  if (low >= near.low && high <= near.high) return Magnitude::agrees;
+  const double centre = std::sqrt(published.low * published.high);
+  const bool below_one = is_effect(relation) && centre < 1;
+  if (is_effect(relation) && (below_one ? low > 1 : centre > 1 && high < 1)) return Magnitude::opposite;
+  if (high < published.low) return below_one ? Magnitude::larger : Magnitude::smaller;
+  if (low > published.high) return below_one ? Magnitude::smaller : Magnitude::larger;
+  return Magnitude::too_wide;
 }
 
 /// All lengths at which neither kernel is shown to be faster, ends open where they were not reached.
 Magnitude crossover_beside(const ClaimPart& part, const PublishedValue& published) {
   const auto& ranges = part.crossover.ranges;
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  if (ranges.empty()) {  // one is shown to be faster everywhere, and p says which
-    return part.never_slower ? Magnitude::smaller : Magnitude::larger;
+  if (ranges.empty()) {  // one is shown to be faster everywhere
+    if (part.never_slower) return Magnitude::smaller;
+    return part.never_faster ? Magnitude::larger : Magnitude::none;
   }
-  bool below = false;
-  bool above = false;
-  for (const auto& range : ranges) {
-    switch (beside(range.open_low ? 0 : range.low, range.open_high ? kInfinity : range.high, published)) {
-      case Magnitude::smaller:
-        below = true;
-        break;
-      case Magnitude::larger:
-        above = true;
-        break;
-      default:
-        return Magnitude::agrees;
-    }
-  }
-  return below && above ? Magnitude::mixed : below ? Magnitude::smaller : Magnitude::larger;
+  const auto& first = ranges.front();
+  const auto& last = ranges.back();
+  return beside(first.open_low ? 0 : first.low, last.open_high ? kInfinity : last.high, published,
+                Relation::crossover);
 }
 
 }  // namespace
 
 Magnitude compare_with(const ClaimPart& part, const PublishedValue& published) {
+  if (!has_size(part.spec.relation)) return Magnitude::none;
   if (part.spec.relation == Relation::crossover) return crossover_beside(part, published);
   if (!part.value || !part.value->is_bounded()) return Magnitude::none;
-  const auto magnitude = beside(part.value->low, part.value->high, published);
-  // Below 1 a published ratio is the larger the smaller it is.
-  const bool turned = is_ratio(part.spec.relation) && std::sqrt(published.low * published.high) < 1;
-  if (turned && magnitude == Magnitude::smaller) return Magnitude::larger;
-  if (turned && magnitude == Magnitude::larger) return Magnitude::smaller;
-  return magnitude;
+  return beside(part.value->low, part.value->high, published, part.spec.relation);
 }
 
 Magnitude combined(std::span<const ClaimPart> parts) {
   auto result = Magnitude::none;
   for (const auto& part : parts) {
     if (part.magnitude == Magnitude::none) continue;
-    if (result == Magnitude::none || result == Magnitude::agrees) {
-      result = part.magnitude;
-    } else if (part.magnitude != Magnitude::agrees && part.magnitude != result) {
-      return Magnitude::mixed;
-    }
+    if (result != Magnitude::none && part.magnitude != result) return Magnitude::in_part;
+    result = part.magnitude;
   }
   return result;
 }

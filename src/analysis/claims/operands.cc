@@ -40,10 +40,11 @@ std::string baseline_engine(const GroupAnalysis& group) {
 
 std::vector<std::int64_t> lengths_of(const Claim& claim) {
   std::set<std::int64_t> all;
-  for (const auto& part : claim.parts) {
-    if (part.seqlen > 0) all.insert(part.seqlen);
-    all.insert(part.seqlens.begin(), part.seqlens.end());
-    all.insert(part.against_seqlens.begin(), part.against_seqlens.end());
+  for (const auto* parts : {&claim.headline.parts, &claim.details}) {
+    for (const auto& part : *parts) {
+      const auto lengths = part.lengths();
+      all.insert(lengths.begin(), lengths.end());
+    }
   }
   return {all.begin(), all.end()};
 }
@@ -77,7 +78,7 @@ void Operands::choose_fastest(const std::string& name, const std::vector<std::in
   std::size_t most = 0;
   for (const auto& id : candidates) {
     for (const auto seqlen : seqlens) {
-      if (const auto* kernel = find(id, seqlen); kernel && kernel->ok())
+      if (const auto* kernel = find(id, seqlen); kernel && kernel->ok() && kernel->partial.empty())
         logs[id].push_back(std::log(kernel->seconds->estimate));
     }
     most = std::max(most, logs[id].size());
@@ -102,6 +103,12 @@ std::string Operands::missing(const std::string& name, std::int64_t seqlen) cons
   if (kernel == nullptr) return fmt::format("no {} at N = {}", selectors_.at(name), seqlen);
   if (!kernel->ok()) return fmt::format("{} at N = {}: {}: {}", id, seqlen, kernel->status, kernel->reason);
   return {};
+}
+
+std::string Operands::partial(const std::string& name, std::int64_t seqlen) const {
+  const auto* kernel = find(chosen_.at(name), seqlen);
+  if (kernel == nullptr || kernel->partial.empty()) return {};
+  return fmt::format("{} at N = {} is {}", kernel->id(), seqlen, kernel->partial);
 }
 
 std::size_t Operands::processes(const std::string& name, std::int64_t seqlen) const {

@@ -26,13 +26,16 @@ class Operands {
 
   /// Why there is no time of a name at a length; empty where there is.
   std::string missing(const std::string& name, std::int64_t seqlen) const;
+  /// Why its times there allow no verdict: "... is in 6 of 12 processes"; empty where all processes have it.
+  std::string partial(const std::string& name, std::int64_t seqlen) const;
   /// Processes that have times of it there.
   std::size_t processes(const std::string& name, std::int64_t seqlen) const;
 
-  /// log of the seconds in each process. Of published means: of the one mean.
+  /// log of the seconds in each process (ProcessTimes::seconds). Of published means: of the one mean.
   std::vector<double> log_seconds(const std::string& kernel_id, std::int64_t seqlen) const;
-  /// log(time of `against` / time of `kernel`), by process, of those that have both; above
-  /// 0: the kernel is faster. Of published means: of the two means, as process 0.
+  /// log(time of `against` / time of `kernel`) by process, of those that have both: the same quotient of
+  /// process times as a ratio to the baseline. Above 0: the kernel is faster. Of published means: of the two
+  /// means, as process 0.
   std::map<int, double> process_log_ratios(const std::string& kernel_id, const std::string& against_id,
                                            std::int64_t seqlen) const;
   /// The same without the processes' numbers.
@@ -51,7 +54,7 @@ class Operands {
   std::map<std::string, std::vector<std::string>> candidates_;
 };
 
-/// All lengths that the claim's parts name, rising.
+/// All lengths that headline and details name, rising.
 std::vector<std::int64_t> lengths_of(const Claim& claim);
 
 }  // namespace attnbench

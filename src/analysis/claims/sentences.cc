@@ -3,66 +3,100 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
-#include "analysis/claims/part_sentences.h"
+#include "analysis/claims/part_text.h"
 
 namespace attnbench {
 namespace {
 
-/// From so many parts of a relation on, they are summed up.
-constexpr std::size_t kManyParts = 7;
+/// "At N = 1024 the speed of A relative to B is"
+std::string ratio_words(const ClaimPart& part) {
+  const auto& spec = part.spec;
+  const auto at = spec.seqlen > 0
+                      ? fmt::format("At N = {}", spec.seqlen)
+                      : fmt::format("In the geometric mean over N = {}", fmt::join(spec.seqlens, ", "));
+  return fmt::format("{} the {} of {} relative to {} is", at,
+                     spec.measure == Measure::speed ? "speed" : "time", part.kernel, part.against);
+}
 
-using Parts = std::vector<const ClaimPart*>;
-
-/// " Of its 4 parts 2 are confirmed and 1 is reversed."
-std::string parts_text(const ClaimAnswer& answer) {
-  int all = 0;
-  int confirmed = 0;
-  int reversed = 0;
-  for (const auto& part : answer.parts) {
-    if (part.spec.shown_only) continue;
-    ++all;
-    confirmed += part.direction == Direction::holds;
-    reversed += part.direction == Direction::reversed;
-  }
-  if (all == 1) return {};
-  const auto number = [](int count) {
-    return fmt::format("{} {}", count == 0 ? "none" : std::to_string(count), count > 1 ? "are" : "is");
+/// What the value is the value of.
+std::string subject(const ClaimPart& part) {
+  const auto& spec = part.spec;
+  const auto over = [](const std::vector<std::int64_t>& seqlens) {
+    return fmt::format("from {} to {}", seqlens.front(), seqlens.back());
   };
-  return fmt::format(" Of its {} parts {} confirmed and {} reversed.", all, number(confirmed),
-                     number(reversed));
+  switch (spec.relation) {
+    case Relation::ratio:
+    case Relation::range:
+      return ratio_words(part);
+    case Relation::equivalence:
+      return "The largest difference of two times is";
+    case Relation::trend:
+      return fmt::format("Each doubling of N {} multiplies the {} of {} relative to {} by",
+                         over(spec.seqlens), spec.measure == Measure::speed ? "speed" : "time", part.kernel,
+                         part.against);
+    case Relation::crossover:
+      if (!part.value)
+        return fmt::format("{} beside {} over N, {}:", part.kernel, part.against, over(spec.seqlens));
+      return fmt::format("{} and {} are equally fast at N =", part.kernel, part.against);
+    case Relation::step:
+      return fmt::format("From N = {} to {} the time of {} grows by a factor of", spec.seqlens[0],
+                         spec.seqlens[1], part.kernel);
+    case Relation::slope:
+      return fmt::format("Over N, {}, the time of {} grows with an exponent of", over(spec.seqlens),
+                         part.kernel);
+    case Relation::cv_bound:
+      return "The largest CV between processes is";
+    case Relation::memory:
+      return fmt::format("The KV cache of {} is smaller than that of {} by", part.kernel, part.against);
+    case Relation::best_set:
+      break;
+  }
+  return "The fastest may be";
 }
 
-/// Why nothing was tested, where that is one reason for all parts.
-std::string shared_reason(const ClaimAnswer& answer) {
-  if (answer.direction != Direction::not_tested || answer.parts.empty()) return {};
-  const auto& reason = answer.parts[0].reason;
-  const bool is_shared = std::all_of(answer.parts.begin(), answer.parts.end(), [&](const auto& part) {
-    return part.reason == reason && part.direction == Direction::not_tested;
-  });
-  return is_shared ? reason : "";
+/// One comparison in a sentence; nothing without data.
+std::string told(const ClaimPart& part, bool with_outcome) {
+  const auto measured = measured_text(part);
+  if (measured.empty()) return {};
+  const auto published = published_text(part.spec);
+  auto text = fmt::format(" {} {}", subject(part), measured);
+  if (!published.empty()) text += "; published: " + published;
+  if (with_outcome) text += fmt::format(" ({})", outcome_text(part));
+  return text + '.';
 }
 
-/// "Kernels as published (layer f32): REVERSED." The kernels of the answer are those that compute as the
-/// published ones do, or the fastest of each mechanism.
+/// Each reason once.
+std::string reasons(const ClaimAnswer& answer) {
+  std::vector<std::string> list;
+  for (const auto& part : answer.parts) {
+    if (!part.reason.empty() && std::find(list.begin(), list.end(), part.reason) == list.end())
+      list.push_back(part.reason);
+  }
+  return list.empty() ? "" : fmt::format(": {}", fmt::join(list, "; "));
+}
+
+/// "Kernels as published (layer f32): HOLDS, LARGER."
 std::string lead(const ClaimAnswer& answer) {
   const auto* with = answer.form == Form::best ? "Fastest kernels" : "Kernels as published";
-  const auto reason = shared_reason(answer);
-  return fmt::format("{} ({}): {}{}{}.", with, answer.heading, to_string(answer.direction),
-                     reason.empty() ? "" : ", ", reason);
+  auto text = fmt::format("{} ({}): {}", with, answer.heading, to_string(answer.direction));
+  const auto size = to_string(answer.magnitude);
+  if (!size.empty()) text += fmt::format(", size {}", size);
+  return text + reasons(answer) + '.';
 }
 
 /// What the published kernels and the fastest ones say together.
 std::string conclusion(Direction published, Direction best) {
-  const auto is_resolved = [](Direction d) { return d == Direction::holds || d == Direction::reversed; };
-  if (!is_resolved(published) || !is_resolved(best)) return {};
-  if (published == best) {
-    return published == Direction::holds ? " It holds of the mechanisms, not only of the published kernels."
-                                         : " It is reversed for the mechanisms too.";
-  }
-  return published == Direction::holds
-             ? " The finding is about the published kernels, not about the mechanisms."
-             : " It fails with the published kernels alone; of the fastest kernels it holds.";
+  if (published == Direction::holds && best == Direction::holds)
+    return " It holds of the mechanisms, not only of the published kernels.";
+  if (published == Direction::holds && best == Direction::reversed)
+    return " The finding is about the published kernels, not about the mechanisms.";
+  if (published == Direction::reversed && best == Direction::reversed)
+    return " It is reversed for the mechanisms too.";
+  if (published == Direction::reversed && best == Direction::holds)
+    return " It fails with the published kernels alone; of the fastest kernels it holds.";
+  return {};
 }
 
 bool same_kernels(const ClaimAnswer& a, const ClaimAnswer& b) {
@@ -72,65 +106,17 @@ bool same_kernels(const ClaimAnswer& a, const ClaimAnswer& b) {
                     });
 }
 
-bool has_data(const ClaimPart& part) {
-  return part.value || part.never_slower || part.never_faster || !part.best.empty();
-}
-
-/// Parts to be told in one sentence: of a relation with many parts all, else those that differ in N alone.
-std::vector<Parts> grouped(const std::vector<ClaimPart>& all) {
-  const auto is_many = [&](Relation relation) {
-    const auto count = std::count_if(all.begin(), all.end(), [&](const auto& part) {
-      return part.spec.relation == relation && has_data(part);
-    });
-    return static_cast<std::size_t>(count) >= kManyParts;
-  };
-  const auto belong_together = [&](const ClaimPart& a, const ClaimPart& b) {
-    if (a.spec.relation != b.spec.relation) return false;
-    if (a.spec.relation == Relation::best_set || is_many(a.spec.relation)) return true;
-    return a.kernel == b.kernel && a.against == b.against && a.spec.measure == b.spec.measure;
-  };
-  std::vector<Parts> groups;
-  for (const auto& part : all) {
-    if (!has_data(part)) continue;
-    const auto group = std::find_if(groups.begin(), groups.end(),
-                                    [&](const auto& parts) { return belong_together(*parts[0], part); });
-    if (group == groups.end())
-      groups.push_back({&part});
-    else
-      group->push_back(&part);
-  }
-  return groups;
-}
-
-std::string untested(const std::vector<ClaimPart>& parts) {
-  std::vector<std::string> reasons;
-  for (const auto& part : parts) {
-    if (!has_data(part) && !part.reason.empty() &&
-        std::find(reasons.begin(), reasons.end(), part.reason) == reasons.end())
-      reasons.push_back(part.reason);
-  }
-  return reasons.empty() ? "" : fmt::format(" Not tested: {}.", fmt::join(reasons, "; "));
-}
-
 }  // namespace
 
 std::string sentence(const ClaimAnswer& answer, const ClaimAnswer* of_published) {
+  if (answer.parts.empty()) return "Not tested: the run has no cells that the finding is about.";
   auto text = lead(answer);
-  auto parts = answer.parts;
-  if (!shared_reason(answer).empty()) {
-    for (auto& part : parts) part.reason.clear();  // it stands in the lead
-  }
-  const auto groups = grouped(parts);
-  const bool all_summed_up = groups.size() == 1 && groups[0].size() >= kManyParts;
-  if (answer.direction != Direction::holds && answer.direction != Direction::not_tested && !all_summed_up)
-    text += parts_text(answer);
-  if (of_published != nullptr && answer.direction != Direction::not_tested &&
-      same_kernels(answer, *of_published)) {
+  const bool tested = answer.direction != Direction::not_tested;
+  if (of_published != nullptr && tested && same_kernels(answer, *of_published))
     return text + " These are the same kernels; the tests allow for their having been chosen.";
-  }
-  for (const auto& group : groups)
-    text += " " + (group.size() >= kManyParts ? summed_up(group) : describe(group));
-  text += untested(parts);
+  for (const auto& part : answer.parts) text += told(part, tested && answer.parts.size() > 1);
+  if (const auto details = details_text(answer); !details.empty())
+    text += fmt::format(" Details: {}.", details);
   if (of_published != nullptr) text += conclusion(of_published->direction, answer.direction);
   return text;
 }

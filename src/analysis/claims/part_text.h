@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/claims/claim_answer.h"
+
+namespace attnbench {
+
+// A comparison of a claim in words and numbers. Every table and every page takes them from here.
+
+/// "a, b and c".
+std::string listed(const std::vector<std::string>& items, const char* last = "and");
+
+/// A number in its own terms: "1.45x", "490", "12.5 %", "1.73".
+std::string value_text(const PartSpec& spec, double value);
+/// What is measured: "speed ratio", "time ratio", "growth per doubling", "largest difference", "crossover N",
+/// "step", "exponent", "largest CV", "saved share", "fastest".
+std::string measure_text(const PartSpec& spec);
+/// The comparison in words, by the names of the claim: "block_sparse against mha at N = 512".
+std::string comparison_text(const PartSpec& spec);
+
+/// What was published of comparisons, and what the published means give where that is not the same number:
+/// "5.7x, 7.3x", "400 to 600", "0.89 (0.25 by its means)", "1.35x by its means", "below 5 %, contradicted by
+/// its means: 29 %". Empty where neither is known.
+std::string published_text(std::span<const PartSpec> specs);
+std::string published_text(const PartSpec& spec);
+
+/// Without interval: "9.54x", "16 %"; of names, where there is no number, how many may be the fastest. Empty
+/// without data.
+std::string estimate_text(const ClaimPart& part);
+/// With 95 % interval, and where it is or what it is compared with: "9.54x [9.07, 10.0]", "16 % [12, 25]
+/// (mha/unfused@cpu at N = 256)". Empty without data.
+std::string measured_text(const ClaimPart& part);
+/// "as published", "as published, but larger", "opposite", "outside", "not resolved: too noisy to publish",
+/// ...
+std::string outcome_text(const ClaimPart& part);
+
+/// How many details are as published, in direction and size, and how many in direction alone.
+struct DetailCounts {
+  std::size_t all = 0, as_published = 0, in_direction = 0, not_tested = 0;
+};
+DetailCounts detail_counts(const ClaimAnswer& answer);
+/// "1 of 4 as published, 2 more in direction alone, 1 not tested"; empty without details.
+std::string details_text(const ClaimAnswer& answer);
+
+}  // namespace attnbench
