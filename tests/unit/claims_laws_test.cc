@@ -34,12 +34,14 @@ void check(const ClaimPart& part, bool expects_faster, double printed) {
   const auto other = expects_faster ? below : above;
   EXPECT_FALSE(expected && part.direction == Direction::reversed);
   EXPECT_FALSE(other && part.direction == Direction::holds);
-  if (part.direction == Direction::holds) EXPECT_TRUE(expected);
-  if (part.direction == Direction::reversed) EXPECT_TRUE(other);
+  EXPECT_TRUE(part.direction != Direction::holds || expected);
+  EXPECT_TRUE(part.direction != Direction::reversed || other);
   switch (part.magnitude) {
     case Magnitude::agrees:
       EXPECT_GE(value.low, printed / kAgreementFactor);
       EXPECT_LE(value.high, printed * kAgreementFactor);
+      EXPECT_LE(value.low, printed);
+      EXPECT_GE(value.high, printed);
       EXPECT_TRUE(printed > 1 ? above : below);
       break;
     case Magnitude::smaller:

@@ -1,7 +1,5 @@
 #include "analysis/claims/answer_claims.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "analysis/claims/evidence.h"
@@ -23,18 +21,6 @@ bool is_about(const Claim& claim, const CellRecord& cell) {
          where.head_dim.value_or(shape.head_dim_qk) == shape.head_dim_qk;
 }
 
-/// Why the comparison's cells allow no verdict; empty where they do.
-std::string why_no_verdict(const Evidence& evidence, const GroupAnalysis& group) {
-  for (const auto seqlen : evidence.part.spec.lengths()) {
-    if (const auto* cell = group.at(seqlen); cell && !cell->withheld.empty()) return cell->withheld;
-  }
-  if (evidence.processes < static_cast<std::size_t>(stats::kFewestProcesses)) {
-    return fmt::format("too few processes: {}, verdicts need {}", evidence.processes,
-                       stats::kFewestProcesses);
-  }
-  return evidence.partial;
-}
-
 Direction opposite_of(Relation relation) {
   const bool is_range =
       relation == Relation::range || relation == Relation::crossover || relation == Relation::memory;
@@ -42,7 +28,7 @@ Direction opposite_of(Relation relation) {
 }
 
 /// All that one comparison says by itself: two-sided p, magnitude, reason. True where it is a test.
-bool look_at(Evidence& evidence, const RunAnalysis& run, const GroupAnalysis& group) {
+bool look_at(Evidence& evidence, const RunAnalysis& run) {
   auto& part = evidence.part;
   if (!part.reason.empty()) return false;
   if (evidence.exact) {
@@ -50,7 +36,7 @@ bool look_at(Evidence& evidence, const RunAnalysis& run, const GroupAnalysis& gr
         evidence.p_as_published < evidence.p_opposite ? Direction::holds : opposite_of(part.spec.relation);
     return false;
   }
-  part.reason = why_no_verdict(evidence, group);
+  part.reason = evidence.no_verdict;
   if (run.published) return false;
   part.direction = Direction::unresolved;
   if (part.reason.empty()) {
@@ -71,7 +57,10 @@ bool look_at(Evidence& evidence, const RunAnalysis& run, const GroupAnalysis& gr
 
 void resolve(Evidence& evidence) {
   auto& part = evidence.part;
-  if (*part.p > stats::kFamilyError) return;
+  if (*part.p > stats::kFamilyError) {
+    if (part.reason.empty()) part.reason = evidence.left_out;
+    return;
+  }
   part.direction =
       evidence.p_as_published < evidence.p_opposite ? Direction::holds : opposite_of(part.spec.relation);
 }
@@ -99,7 +88,6 @@ bool is_published_setting(const Claim& claim, const GroupAnalysis& group) {
 /// An answer on its way.
 struct Draft {
   std::size_t claim = 0;
-  const GroupAnalysis* group = nullptr;
   ClaimAnswer answer;
   std::vector<Evidence> headline;
 };
@@ -107,12 +95,12 @@ struct Draft {
 Draft draft(std::size_t index, const Claim& claim, const RunAnalysis& run, const GroupAnalysis& group,
             Form form) {
   const Operands operands(claim, group, form);
-  Draft draft{index, &group, {}, {}};
+  Draft draft{index, {}, {}};
   for (const auto& spec : claim.headline.parts) draft.headline.push_back(weigh(spec, operands));
   auto& answer = draft.answer;
   for (const auto& spec : claim.details) {
     auto evidence = weigh(spec, operands);
-    if (look_at(evidence, run, group)) resolve(evidence);
+    if (look_at(evidence, run)) resolve(evidence);
     answer.details.push_back(std::move(evidence.part));
   }
   answer.group = group.id;
@@ -154,7 +142,7 @@ void judge(std::vector<Draft>& drafts, const RunAnalysis& run) {
   std::vector<double> p;
   for (auto& draft : drafts) {
     for (auto& evidence : draft.headline) {
-      if (!look_at(evidence, run, *draft.group)) continue;
+      if (!look_at(evidence, run)) continue;
       tested.push_back(&evidence);
       p.push_back(*evidence.part.p);
     }

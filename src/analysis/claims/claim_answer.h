@@ -27,7 +27,7 @@ std::string_view to_string(Direction direction);
 /// How large an effect is beside the published one; magnitude.h has the rule.
 enum class Magnitude : std::uint8_t {
   none,      ///< nothing published, no interval to compare, or no question of size
-  agrees,    ///< shown to be nearly the published value
+  agrees,    ///< a narrow interval that holds the published value
   smaller,   ///< the interval lies wholly on the side of a smaller effect
   larger,    ///< the interval lies wholly on the side of a larger effect
   opposite,  ///< the interval lies wholly on the other side of no effect

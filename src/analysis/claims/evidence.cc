@@ -1,5 +1,7 @@
 #include "analysis/claims/evidence.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -13,6 +15,7 @@
 #include "stats/equivalence.h"
 #include "stats/power_law.h"
 #include "stats/step_ratio.h"
+#include "stats/verdicts.h"
 #include "stats/welch.h"
 
 namespace attnbench {
@@ -155,7 +158,8 @@ void weigh_equivalence(const PartSpec& spec, const Operands& operands, Evidence&
           static_cast<double>(operands.candidates(*slower).size() * operands.candidates(*faster).size());
       const double beyond = 2 * std::min(gap.above_p(margin), gap.below_p(-margin));
       auto ratio = stats::exponential(gap.interval());
-      ratio = {ratio.estimate - 1, ratio.low - 1, ratio.high - 1};
+      constexpr double kInfinity = std::numeric_limits<double>::infinity();
+      ratio = {ratio.estimate - 1, ratio.is_bounded() ? ratio.low - 1 : -kInfinity, ratio.high - 1};
       if (!largest.add(ratio, ways * stats::equivalence_p(gap, 1 + share), ways * beyond)) continue;
       evidence.part.kernel = operands.kernel(*slower);
       evidence.part.against = operands.kernel(*faster);
@@ -283,8 +287,54 @@ void weigh_memory(const PartSpec& spec, const Operands& operands, Evidence& evid
   evidence.part.reason = "no cell with both kernels";
 }
 
+/// The comparison without the lengths that it can do without.
+PartSpec with_verdicts(const PartSpec& spec, const Operands& operands, Evidence& evidence) {
+  if (spec.relation != Relation::equivalence && spec.relation != Relation::cv_bound) return spec;
+  auto judged = spec;
+  judged.seqlen = 0;
+  judged.seqlens.clear();
+  std::string left_out;
+  for (const auto seqlen : spec.lengths()) {
+    const auto& withheld = operands.group().at(seqlen)->withheld;
+    if (withheld.empty())
+      judged.seqlens.push_back(seqlen);
+    else
+      left_out = fmt::format("N = {} left out: {}", seqlen, withheld);
+  }
+  if (judged.seqlens.empty()) return spec;
+  evidence.left_out = left_out;
+  return judged;
+}
+
+/// Of the length and the kernels, or the pair, that have the fewest.
+std::size_t fewest_processes(const PartSpec& spec, const Operands& operands) {
+  auto fewest = std::numeric_limits<std::size_t>::max();
+  for (const auto& need : needs(spec)) fewest = std::min(fewest, operands.processes(need.name, need.seqlen));
+  for (const auto& [name, against] : pairs(spec)) {
+    for (const auto seqlen : spec.lengths()) {
+      const auto both = operands.log_ratios(operands.kernel(name), operands.kernel(against), seqlen).size();
+      fewest = std::min(fewest, both);
+    }
+  }
+  return fewest;
+}
+
+std::string why_no_verdict(const PartSpec& spec, const Operands& operands, std::size_t processes) {
+  for (const auto seqlen : spec.lengths()) {
+    if (const auto& withheld = operands.group().at(seqlen)->withheld; !withheld.empty()) return withheld;
+  }
+  if (processes < static_cast<std::size_t>(stats::kFewestProcesses))
+    return fmt::format("too few processes: {}, verdicts need {}", processes, stats::kFewestProcesses);
+  for (const auto& need : needs(spec)) {
+    auto partial = operands.partial(need.name, need.seqlen);
+    if (!partial.empty()) return partial;
+  }
+  return {};
+}
+
 /// In how many ways the kernels of the part could have been chosen.
 double choices(const PartSpec& spec, const Operands& operands) {
+  if (!spec.among.empty()) return 1;  // counted comparison by comparison
   double count = static_cast<double>(operands.candidates(spec.kernel).size());
   if (!spec.against.empty()) count *= static_cast<double>(operands.candidates(spec.against).size());
   return count;
@@ -302,26 +352,17 @@ Evidence weigh(const PartSpec& spec, const Operands& operands) {
     weigh_memory(spec, operands, evidence);
     return evidence;
   }
-  evidence.processes = std::numeric_limits<std::size_t>::max();
-  const auto all_needs = needs(spec);
-  for (const auto& need : all_needs) {
+  for (const auto& need : needs(spec)) {
     part.reason = operands.missing(need.name, need.seqlen);
     if (!part.reason.empty()) return evidence;
   }
-  for (const auto& need : all_needs) {
-    evidence.processes = std::min(evidence.processes, operands.processes(need.name, need.seqlen));
-    if (evidence.partial.empty()) evidence.partial = operands.partial(need.name, need.seqlen);
-  }
-  for (const auto& [name, against] : pairs(spec)) {
-    for (const auto seqlen : spec.lengths()) {
-      const auto both = operands.log_ratios(operands.kernel(name), operands.kernel(against), seqlen).size();
-      evidence.processes = std::min(evidence.processes, both);
-    }
-  }
-  if (evidence.processes == 0) {
+  const auto judged = with_verdicts(spec, operands, evidence);
+  const auto processes = fewest_processes(judged, operands);
+  if (processes == 0) {
     part.reason = "no process has times of both kernels";
     return evidence;
   }
+  evidence.no_verdict = why_no_verdict(judged, operands, processes);
   const Pair pair(spec, operands);
   switch (spec.relation) {
     case Relation::ratio:
@@ -342,19 +383,19 @@ Evidence weigh(const PartSpec& spec, const Operands& operands) {
     case Relation::slope:
       weigh_slope(spec, pair, evidence);
       break;
-    // These count their choices themselves.
     case Relation::equivalence:
-      weigh_equivalence(spec, operands, evidence);
-      return evidence;
+      weigh_equivalence(judged, operands, evidence);
+      break;
     case Relation::best_set:
       weigh_best_set(spec, operands, evidence);
-      return evidence;
+      break;
     case Relation::cv_bound:
-      weigh_cv(spec, operands, evidence);
-      return evidence;
+      weigh_cv(judged, operands, evidence);
+      break;
     case Relation::memory:
       break;
   }
+  if (!evidence.left_out.empty()) evidence.p_as_published = 1;
   const double ways = choices(spec, operands);
   evidence.p_as_published = std::min(1.0, ways * evidence.p_as_published);
   evidence.p_opposite = std::min(1.0, ways * evidence.p_opposite);

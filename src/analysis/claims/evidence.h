@@ -12,9 +12,10 @@ struct Evidence {
   ClaimPart part;             ///< value, other, crossover, best; `reason` where there are no data
   double p_as_published = 1;  ///< one-sided: small where the data resolve it as published
   double p_opposite = 1;      ///< one-sided: small where they resolve the opposite
-  std::size_t processes = 0;  ///< of the length with the fewest
-  std::string partial;        ///< which kernel is missing in some processes; empty: none is
-  bool exact = false;         ///< follows from sizes: no test; p_as_published is 0 or 1, p_opposite the other
+  std::string no_verdict;     ///< why its cells allow none: too noisy, too few processes; empty: they do
+  /// Largest of several: why it cannot be shown to be below the bound, a cell being left out; empty: none is.
+  std::string left_out;
+  bool exact = false;  ///< follows from sizes: no test; p_as_published is 0 or 1, p_opposite the other
 };
 
 /// A part is tested on log-ratios of process times (ratio, range, equivalence, best_set), on contrasts of
@@ -36,6 +37,9 @@ struct Evidence {
 ///   times their number.
 /// - memory: no test.
 /// - without a direction (PartSpec::has_direction): no test, p values of 1.
+///
+/// A cell without verdicts leaves a comparison without one. Of the largest of several (equivalence, cv_bound)
+/// only that length is left out: what the others show to be above the bound is so, but nothing is below it.
 ///
 /// p values hold for the kernels chosen: where one was chosen among several by its times, they are multiplied
 /// by the number of choices (Bonferroni).

@@ -16,7 +16,7 @@ bool has_size(Relation relation) {
   return is_effect(relation) || relation == Relation::crossover || relation == Relation::slope;
 }
 
-/// What agrees with a published value.
+/// Where an interval must lie to agree with a published value that it holds.
 PublishedValue around(const PublishedValue& published, Relation relation) {
   if (published.is_range()) return published;
   double width = std::log(kAgreementFactor);
@@ -25,14 +25,15 @@ PublishedValue around(const PublishedValue& published, Relation relation) {
 }
 
 Magnitude beside(double low, double high, const PublishedValue& published, Relation relation) {
-  const auto near = around(published, relation);
-  if (low >= near.low && high <= near.high) return Magnitude::agrees;
-  const double centre = std::sqrt(published.low * published.high);
-  const bool below_one = is_effect(relation) && centre < 1;
-  if (is_effect(relation) && (below_one ? low > 1 : centre > 1 && high < 1)) return Magnitude::opposite;
-  if (high < published.low) return below_one ? Magnitude::larger : Magnitude::smaller;
-  if (low > published.high) return below_one ? Magnitude::smaller : Magnitude::larger;
-  return Magnitude::too_wide;
+  if (low <= published.high && high >= published.low) {
+    const auto near = around(published, relation);
+    return low >= near.low && high <= near.high ? Magnitude::agrees : Magnitude::too_wide;
+  }
+  const bool is_below = high < published.low;
+  if (!is_effect(relation)) return is_below ? Magnitude::smaller : Magnitude::larger;
+  const bool published_below = std::sqrt(published.low * published.high) < 1;
+  if (published_below ? low > 1 : high < 1) return Magnitude::opposite;
+  return is_below != published_below ? Magnitude::smaller : Magnitude::larger;
 }
 
 /// All lengths at which neither kernel is shown to be faster, ends open where they were not reached.

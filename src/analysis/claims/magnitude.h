@@ -6,17 +6,16 @@
 
 namespace attnbench {
 
-/// A value agrees with a published one within this factor either way, and within the square root of the
-/// effect where that is less: a speed ratio of 1.08 agrees with 1.04 to 1.12. The publication gives two or
-/// three digits and no error, so nothing finer can be asked.
+/// How narrow an interval must be to agree with a value that it holds: its ends lie within this factor of the
+/// value, and within half the effect where that is less (a speed ratio of 1.08: 1.04 to 1.12).
 constexpr double kAgreementFactor = 1.1;
 
-/// The size of a comparison beside a published value, by its 95 % interval. AGREES if the interval lies
-/// within kAgreementFactor of the value, or within the range where one was published; else OPPOSITE if it
-/// lies beyond no effect; else SMALLER or LARGER if it lies on one side of the value; else TOO WIDE. A ratio
-/// is larger the further it lies from 1 on the published side: a speed ratio of 0.5 is larger than a
-/// published 0.8. `none` without a bounded interval, and for relations whose direction says it all (range,
-/// equivalence, best_set, cv_bound, memory).
+/// The size of a comparison beside a published value, by its 95 % interval. AGREES if the interval holds the
+/// value and is narrow (kAgreementFactor), or lies within the range where one was published. OPPOSITE if it
+/// lies beyond no effect, SMALLER or LARGER if it lies on one side of the value, else TOO WIDE. A ratio is
+/// larger the further it lies from 1 on the published side: a speed ratio of 0.5 is larger than a published
+/// 0.8. `none` without a bounded interval, and for relations whose direction says it all (range, equivalence,
+/// best_set, cv_bound, memory).
 Magnitude compare_with(const ClaimPart& part, const PublishedValue& published);
 
 /// Of a headline: what all its comparisons with a size say, else IN PART.
