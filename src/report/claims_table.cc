@@ -52,7 +52,7 @@ Cell broken(const std::string& text, std::size_t width) {
   std::vector<std::string> words;
   std::istringstream stream(text);
   for (std::string word; stream >> word;) {
-    const bool joins = !words.empty() && (word == "%" || word == "=" || words.back().ends_with('='));
+    const bool joins = !words.empty() && (word.starts_with('%') || word == "=" || words.back().ends_with('='));
     if (joins)
       words.back() += ' ' + word;
     else

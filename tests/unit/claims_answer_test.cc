@@ -242,6 +242,8 @@ TEST(ClaimHeadline, SizesThatDifferAreInPart) {
   EXPECT_EQ(at("printed = 1.2", "printed = 9"), Magnitude::in_part);
   EXPECT_EQ(at("printed = 1.2", "printed = 1.65"), Magnitude::in_part);
   EXPECT_EQ(at("printed = 1.2", ""), Magnitude::larger);
+  run.cell(256).withheld = "too noisy to publish";
+  EXPECT_EQ(at("printed = 1.2", "printed = 1.2"), Magnitude::none);
 }
 
 // exp(0.5) = 1.649, the interval 1.616 to 1.682.

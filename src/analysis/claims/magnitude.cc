@@ -62,6 +62,7 @@ Magnitude compare_with(const ClaimPart& part, const PublishedValue& published) {
 Magnitude combined(std::span<const ClaimPart> parts) {
   auto result = Magnitude::none;
   for (const auto& part : parts) {
+    if (!part.reason.empty()) return Magnitude::none;
     if (part.magnitude == Magnitude::none) continue;
     if (result != Magnitude::none && part.magnitude != result) return Magnitude::in_part;
     result = part.magnitude;

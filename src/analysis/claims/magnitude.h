@@ -18,7 +18,7 @@ constexpr double kAgreementFactor = 1.1;
 /// best_set, cv_bound, memory).
 Magnitude compare_with(const ClaimPart& part, const PublishedValue& published);
 
-/// Of a headline: what all its comparisons with a size say, else IN PART.
+/// Of a headline: what all its comparisons with a size say, else IN PART; `none` where one has no verdict.
 Magnitude combined(std::span<const ClaimPart> parts);
 
 }  // namespace attnbench
