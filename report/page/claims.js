@@ -10,11 +10,14 @@ function mainAnswer(claim, run, form = "published") {
 function verdictOf(answer, best) {
   if (!answer) return "–";
   const values = answer.headline.map((part) => part.estimate_text).filter((text) => text !== "");
-  return [h("div", {}, badge(answer.direction), " ", badge(answer.magnitude)),
+  const lines = [h("div", {}, badge(answer.direction), " ", badge(answer.magnitude)),
     values.length > 0 ? h("div", {}, values.join(", ")) : null,
     answer.details_text !== "" ? h("div", {class: "soft"}, `details: ${answer.details_text}`) : null,
+    answer.direction === "UNRESOLVED" ? [...new Set(answer.headline.map((part) => part.reason))].filter((text) => text !== "")
+      .map((text) => h("div", {class: "soft"}, text)) : null,
     best ? h("div", {class: "soft"}, `fastest kernels: ${best.direction}`) : null,
     answer.heading !== "" ? h("div", {class: "soft"}, answer.heading) : null];
+  return lines.flat();
 }
 
 /// Machines of another kind than the published one say so.

@@ -303,6 +303,7 @@ TEST(ClaimNotTested, WithheldCellsHaveNoVerdict) {
   const auto answer = answer_of(ratio_part(""), run);
   EXPECT_EQ(answer.direction, Direction::unresolved);
   EXPECT_THAT(answer.sentence, HasSubstr("UNRESOLVED: too noisy to publish. At N = 128"));
+  EXPECT_FALSE(answer.parts[0].p.has_value());
 }
 
 TEST(ClaimNotTested, AKernelMissingInSomeProcessesHasNoVerdict) {

@@ -57,6 +57,7 @@ bool look_at(Evidence& evidence, const RunAnalysis& run) {
 
 void resolve(Evidence& evidence) {
   auto& part = evidence.part;
+  if (!evidence.no_verdict.empty()) return part.p.reset();  // stood in the family alone
   if (*part.p > stats::kFamilyError) {
     if (part.reason.empty()) part.reason = evidence.left_out;
     return;
