@@ -97,19 +97,19 @@ TEST(CheckTensors, NoStrideIsNegativeOrBeyondAllMemory) {
   core.push_back({"o", &Tensors::o});
   core.push_back({"lse", &Tensors::lse});
   const std::vector<NamedRole> layer = {{"x", &Tensors::x}, {"o", &Tensors::o}};
-  for (const std::size_t dimension : {0, 1, 2}) {
+  for (const auto dimension : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
     expect_rejected(Scope::core, core, dimension, [](const TensorView&) { return -80; }, "negative");
     expect_rejected(
         Scope::core, core, dimension, [](const TensorView&) { return std::int64_t{1} << 62; }, "beyond");
   }
-  for (const std::size_t dimension : {0, 2}) {
+  for (const auto dimension : {std::size_t{0}, std::size_t{2}}) {
     expect_rejected(Scope::layer, layer, dimension, [](const TensorView&) { return -80; }, "negative");
   }
 }
 
 TEST(CheckTensors, AnOutputMustNotOverlapItself) {
   const std::vector<NamedRole> outputs = {{"o", &Tensors::o}, {"lse", &Tensors::lse}};
-  for (const std::size_t dimension : {0, 1}) {
+  for (const auto dimension : {std::size_t{0}, std::size_t{1}}) {
     expect_rejected(Scope::core, outputs, dimension, [](const TensorView&) { return 0; }, "overlaps itself");
   }
   // 5 rows of 16: 79 of 80 elements.
