@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <random>
 
 #include "engines/cpu/fused/softmax/geometry.h"
@@ -53,7 +52,7 @@ OneBlock::OneBlock(const Mechanism& mechanism, std::int64_t seqlen, std::int64_t
 
   block_.rows = kLanes;
   block_.head_dim_qk = block_.head_dim_v = head_dim;
-  block_.scale_log2 = static_cast<float>(std::numbers::log2e / std::sqrt(static_cast<double>(head_dim)));
+  set_scale(block_, 1 / std::sqrt(static_cast<double>(head_dim)));
   block_.q_stride_bytes = row_bytes;
   for (int lane = 0; lane < kLanes; ++lane) {
     block_.q[lane] = q_.as<std::byte>() + lane * row_bytes;

@@ -30,7 +30,8 @@ struct Problem {
 };
 
 /// Throws InputError naming the field and the value: sizes < 1, sizes whose product overflows, heads not
-/// divisible by kv heads, window or block size < 1, NaN scale, bad seqlens_kv, phase against lengths.
+/// divisible by kv heads, window or block size < 1, a scale that f32 cannot hold (NaN is one), bad
+/// seqlens_kv, phase against lengths.
 void validate(const Problem& problem);
 
 /// The cost of a problem, by formula. FLOPs count one multiply-add as 2.

@@ -27,7 +27,8 @@ struct Shape {
   DType dtype_kv = DType::f32;
   DType dtype_o = DType::f32;
   Layout layout = Layout::bhsd;
-  /// Factor on Q K^T. There is no hidden default: NaN (unset) is rejected for softmax mechanisms.
+  /// Factor on Q K^T, of any sign or 0; in size from 1.2e-38 to 2.3e+38, so that f32 holds it. There is no
+  /// hidden default: NaN (unset) is rejected for softmax mechanisms.
   double softmax_scale = std::numeric_limits<double>::quiet_NaN();
   /// Width of the residual stream; used in layer scope only, else 0.
   std::int64_t d_model = 0;

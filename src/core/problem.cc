@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numbers>
 #include <string>
 
 #include "core/allowed_pairs.h"
@@ -40,6 +42,18 @@ void require_countable(std::string_view field, std::initializer_list<std::int64_
 void require_addressable(std::string_view field, std::initializer_list<std::int64_t> sizes) {
   require_countable(field, sizes);
   require_below(0x1p50, field, sizes, "is a tensor of more than 2^50 bytes, which no machine holds");
+}
+
+/// Kernels work with the scale, and with its product with log2(e), in f32.
+void require_scale(double scale) {
+  if (!std::isfinite(scale)) reject("softmax_scale", scale, "is not a finite number");
+  if (scale == 0) return;
+  const auto size = std::abs(scale);
+  if (size < double{std::numeric_limits<float>::min()} ||
+      size * std::numbers::log2e > double{std::numeric_limits<float>::max()}) {
+    reject("softmax_scale", scale,
+           "is neither 0 nor between 1.2e-38 and 2.3e+38 in size, as f32 kernels need");
+  }
 }
 
 }  // namespace
@@ -86,7 +100,7 @@ void validate(const Problem& problem) {
     if (m.globals < 0) throw InputError("globals", std::to_string(m.globals), "is negative");
   }
   if (m.is_softmax()) {
-    if (!std::isfinite(s.softmax_scale)) reject("softmax_scale", s.softmax_scale, "is not a finite number");
+    require_scale(s.softmax_scale);
   } else if (!(m.eps > 0) || !std::isfinite(m.eps)) {
     reject("eps", m.eps, "is not a positive number");
   }

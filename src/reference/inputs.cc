@@ -12,13 +12,17 @@
 namespace attnbench::reference {
 namespace {
 
-constexpr NameTable<InputKind, 5> kNames{{{InputKind::normal, "normal"},
+constexpr NameTable<InputKind, 6> kNames{{{InputKind::normal, "normal"},
                                           {InputKind::rising, "rising"},
                                           {InputKind::large_logits, "large_logits"},
                                           {InputKind::one_hot, "one_hot"},
-                                          {InputKind::zero_q, "zero_q"}}};
+                                          {InputKind::zero_q, "zero_q"},
+                                          {InputKind::extreme, "extreme"}}};
 
 enum class Role : std::uint64_t { direction, code, target, q, k, v, x, wq, wk, wv, wo };
+
+/// Above every element that a recipe asks for, so that a tiny scale gives no infinities.
+constexpr double kLargest = 0x1p100;
 
 /// What a kind needs of the problem: sizes of q and k that give the scores it promises.
 struct Recipe {
@@ -43,7 +47,9 @@ struct Recipe {
     return u;
   }
   /// rising: q = u + 0.1 n, k = ramp u + noise n, with ramp * head_dim * scale from 64 to 96.
-  float ramp_end() const { return static_cast<float>(96 / (scale * head_dim)); }
+  float ramp_end() const {
+    return static_cast<float>(std::clamp(96 / (scale * head_dim), -kLargest, kLargest));
+  }
   float rising_noise() const { return static_cast<float>(0.5 / (std::abs(scale) * std::sqrt(head_dim))); }
   /// 2/3 at the first key, 1 at the last.
   static float ramp_share(std::int64_t key, std::int64_t keys) {
@@ -57,11 +63,44 @@ struct Recipe {
   /// one_hot: q = A code(target), k = code(j). Scores of different +-1 codes differ by at least 2 A |scale|,
   /// which is at least 40; a power of two keeps them exact in every element type.
   float one_hot_q() const {
-    return softmax ? scale_sign() * static_cast<float>(std::exp2(std::ceil(std::log2(20 / std::abs(scale)))))
-                   : 8.0f;
+    const double size = std::exp2(std::ceil(std::log2(20 / std::abs(scale))));
+    return softmax ? scale_sign() * static_cast<float>(std::min(size, kLargest)) : 8.0f;
   }
   float one_hot_k() const { return softmax ? 1.0f : 4.0f; }
+
+  /// extreme: q = a (+-u - w), k = level u, or kFar w for keys that no row has weight on; u and w are at
+  /// right angles, so that scores are +-a level head_dim and -a kFar w w. Whole numbers of up to 8 bits times
+  /// a power of two keep all of it exact.
+  static constexpr int kLevels = 8;
+  static constexpr float kFar = 32;
+  static constexpr float kFarValue = 0x1p100F;
+  std::vector<float> across(std::int64_t kv_head) const {
+    auto w = direction(kv_head);
+    for (std::size_t c = 1; c < w.size(); c += 2) w[c] = -w[c];
+    if (w.size() % 2 != 0) w.back() = 0;
+    return w;
+  }
+  /// The highest score is near 2^magnitude.
+  float extreme_q(std::int64_t whole, double magnitude) const {
+    const double unit = softmax ? magnitude - std::log2(256 * kLevels * head_dim * std::abs(scale)) : 12;
+    return scale_sign() * static_cast<float>(whole) *
+           static_cast<float>(std::exp2(std::clamp(std::floor(unit), -100.0, 100.0)));
+  }
 };
+
+/// extreme: keys without weight. A query that sees one key alone keeps it.
+std::vector<bool> far_keys(const Recipe& recipe, const Tensors& t, std::int64_t batch) {
+  std::vector<bool> far(static_cast<std::size_t>(t.k.sizes[2]));
+  if (!recipe.softmax || t.k.sizes[3] < 2) return far;
+  const auto keys = keys_in_use(recipe.problem, t, batch);
+  for (std::size_t j = 0; j < far.size(); ++j) far[j] = static_cast<std::int64_t>(j) >= keys || j % 4 == 1;
+  for (std::int64_t i = 0; i < t.q.sizes[2]; ++i) {
+    const auto allowed = allowed_keys(recipe.problem.mechanism, i + keys - t.q.sizes[2], keys);
+    if (allowed.size() != 1) continue;
+    far[static_cast<std::size_t>(allowed.globals.size() == 1 ? 0 : allowed.local.begin)] = false;
+  }
+  return far;
+}
 
 void fill_normal(RandomStream random, float size, std::vector<float>& row) {
   for (auto& element : row) element = size * random.normal();
@@ -79,7 +118,7 @@ void fill_code(RandomStream random, float size, std::vector<float>& row) {
 std::int64_t draw_target(const Recipe& recipe, RandomStream random, std::int64_t position,
                          std::int64_t keys) {
   const auto& m = recipe.problem.mechanism;
-  const auto near = std::max<std::int64_t>({m.window, m.block_size, 8});
+  const auto near = std::min(std::max<std::int64_t>({m.window, m.block_size, 8}), keys);
   for (int draw = 0; draw < 16; ++draw) {
     const auto key = draw < 8 ? random.below(keys) : position + random.below(2 * near + 1) - near;
     if (key >= 0 && key < keys && may_see(m, position, key)) return key;
@@ -119,6 +158,15 @@ void fill_q(const Recipe& recipe, const Tensors& t) {
           case InputKind::zero_q:
             std::fill(row.begin(), row.end(), 0.0f);
             break;
+          case InputKind::extreme: {
+            constexpr double kMagnitudes[] = {17, 20, 24, 28, 31, 36, 60, 100};
+            const auto a = recipe.extreme_q(128 + random.below(128), kMagnitudes[random.below(8)]);
+            const float side = random.sign();
+            std::fill(row.begin(), row.end(), 0.0f);
+            add_along(u, a * side, row);
+            add_along(recipe.across(kv_head), -a, row);
+            break;
+          }
         }
         store_row(t.q, b, h, i, row.data());
       }
@@ -129,10 +177,11 @@ void fill_q(const Recipe& recipe, const Tensors& t) {
 void fill_k(const Recipe& recipe, const Tensors& t) {
   std::vector<float> row(static_cast<std::size_t>(t.k.sizes[3]));
   for (std::int64_t b = 0; b < t.k.sizes[0]; ++b) {
+    const auto far = recipe.kind == InputKind::extreme ? far_keys(recipe, t, b) : std::vector<bool>();
     for (std::int64_t h = 0; h < t.k.sizes[1]; ++h) {
       const auto u = recipe.direction(h);
       for (std::int64_t j = 0; j < t.k.sizes[2]; ++j) {
-        const auto random = recipe.stream(Role::k, b, h, j);
+        auto random = recipe.stream(Role::k, b, h, j);
         switch (recipe.kind) {
           case InputKind::normal:
           case InputKind::zero_q:
@@ -149,8 +198,31 @@ void fill_k(const Recipe& recipe, const Tensors& t) {
           case InputKind::one_hot:
             fill_code(recipe.stream(Role::code, b, h, j), recipe.one_hot_k(), row);
             break;
+          case InputKind::extreme:
+            std::fill(row.begin(), row.end(), 0.0f);
+            if (far[static_cast<std::size_t>(j)]) {
+              add_along(recipe.across(h), Recipe::kFar, row);
+            } else {
+              add_along(u, static_cast<float>(1 + random.below(Recipe::kLevels)), row);
+            }
+            break;
         }
         store_row(t.k, b, h, j, row.data());
+      }
+    }
+  }
+}
+
+/// extreme: huge values where no row has weight.
+void fill_far_values(const Recipe& recipe, const Tensors& t) {
+  std::vector<float> row(static_cast<std::size_t>(t.v.sizes[3]));
+  for (std::int64_t b = 0; b < t.v.sizes[0]; ++b) {
+    const auto far = far_keys(recipe, t, b);
+    for (std::int64_t h = 0; h < t.v.sizes[1]; ++h) {
+      for (std::int64_t j = 0; j < t.v.sizes[2]; ++j) {
+        if (!far[static_cast<std::size_t>(j)]) continue;
+        fill_code(recipe.stream(Role::code, b, h, j), Recipe::kFarValue, row);
+        store_row(t.v, b, h, j, row.data());
       }
     }
   }
@@ -168,11 +240,12 @@ void fill_rows_normal(const Recipe& recipe, Role role, float size, const TensorV
   }
 }
 
-/// Column 0 is the constant 1 and column 1 the row's ramp or sign where the kind needs them; the projections
-/// below give each its meaning.
+/// Column 0 is the constant 1 and column 1 the row's ramp or sign where the kind needs them, column 2 its
+/// level; the projections below give each its meaning.
 void fill_x(const Recipe& recipe, const TensorView& x) {
   std::vector<float> row(static_cast<std::size_t>(x.sizes[3]));
   const std::size_t second = row.size() > 1 ? 1 : 0;
+  const std::size_t third = std::min<std::size_t>(row.size() - 1, 2);
   for (std::int64_t b = 0; b < x.sizes[0]; ++b) {
     for (std::int64_t i = 0; i < x.sizes[2]; ++i) {
       auto random = recipe.stream(Role::x, b, i);
@@ -188,6 +261,9 @@ void fill_x(const Recipe& recipe, const TensorView& x) {
       } else if (recipe.kind == InputKind::large_logits) {
         row[0] = 1;
         row[second] = side;
+      } else if (recipe.kind == InputKind::extreme) {
+        row[second] = side;
+        row[third] = static_cast<float>(1 + random.below(Recipe::kLevels));
       }
       store_row(x, b, 0, i, row.data());
     }
@@ -211,6 +287,10 @@ void fill_qk_weights(const Recipe& recipe, bool of_query, const TensorView& w) {
     noise = even * recipe.large() / 4;
     along = recipe.large() * (of_query ? 1 : recipe.scale_sign());
     along_row = of_query ? 1 : 0;
+  } else if (recipe.kind == InputKind::extreme) {
+    noise = 0;
+    along = of_query ? recipe.extreme_q(183, 36) : 1;
+    along_row = of_query ? 1 : 2;
   } else if (recipe.kind == InputKind::one_hot || (recipe.kind == InputKind::zero_q && of_query)) {
     noise = 0;
   }
@@ -246,8 +326,8 @@ void poison(const TensorView& view) {
 std::string_view name(InputKind kind) { return name_in(kNames, kind); }
 
 const std::vector<InputKind>& all_input_kinds() {
-  static const std::vector<InputKind> kinds = {InputKind::normal, InputKind::rising, InputKind::large_logits,
-                                               InputKind::one_hot, InputKind::zero_q};
+  static const std::vector<InputKind> kinds = {InputKind::normal,  InputKind::rising, InputKind::large_logits,
+                                               InputKind::one_hot, InputKind::zero_q, InputKind::extreme};
   return kinds;
 }
 
@@ -257,6 +337,7 @@ void fill_inputs(const Problem& problem, InputKind kind, std::uint64_t seed, con
     fill_q(recipe, tensors);
     fill_k(recipe, tensors);
     fill_rows_normal(recipe, Role::v, 1, tensors.v);
+    if (kind == InputKind::extreme) fill_far_values(recipe, tensors);
     return;
   }
   const auto even = [](const TensorView& w) { return 1 / std::sqrt(static_cast<float>(w.sizes[2])); };

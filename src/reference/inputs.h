@@ -19,7 +19,13 @@ namespace attnbench::reference {
 /// - one_hot: each softmax row has all its weight on one key, often far from the diagonal (on it in layer
 ///   scope). Linear mechanisms: q and k of +-8 and +-4, phi far from linear.
 /// - zero_q: q = 0; a softmax row is the exact mean of the V rows it may see.
-enum class InputKind : std::uint8_t { normal, rising, large_logits, one_hot, zero_q };
+/// - extreme: scores of a row are eight levels of one sign, from 2^14 to 2^100, each exact in f32 whatever
+/// the order
+///   of its sum, and a row is the exact mean of the V rows on the highest level it may see. In core scope a
+///   quarter of the keys, and all beyond the keys in use, have V = +-2^100 and scores so far below that no
+///   row has weight on them, so that a weight shows which a hidden or a far key should not have. Linear
+///   mechanisms: elements of q near 2^20, V as everywhere.
+enum class InputKind : std::uint8_t { normal, rising, large_logits, one_hot, zero_q, extreme };
 std::string_view name(InputKind kind);
 const std::vector<InputKind>& all_input_kinds();
 

@@ -89,7 +89,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Broken{Fault::rescale_skipped, "rescale_skipped", "expected"},
                     Broken{Fault::masked_rows_nan, "masked_rows_nan", "row 0] column 0 is"},
                     Broken{Fault::last_row_unwritten, "last_row_unwritten", "row 64] column 0 is nan"},
-                    Broken{Fault::lse_without_maximum, "lse_without_maximum", "lse[batch 0"}),
+                    Broken{Fault::lse_without_maximum, "lse_without_maximum", "lse[batch 0"},
+                    Broken{Fault::maximum_rounded, "maximum_rounded", "o[batch 0"},
+                    Broken{Fault::hidden_keys_weigh, "hidden_keys_weigh", "expected"},
+                    Broken{Fault::far_keys_weigh, "far_keys_weigh", "expected"}),
     [](const auto& broken) { return broken.param.name; });
 
 }  // namespace

@@ -14,6 +14,7 @@ namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr std::int64_t kTile = 16;
+constexpr float kFaint = 0x1p-90F;
 
 std::vector<float> read(const TensorView& view, std::int64_t b, std::int64_t h, std::int64_t i) {
   std::vector<float> row(static_cast<std::size_t>(view.sizes[3]));
@@ -86,12 +87,17 @@ class SimpleExecution final : public Execution {
     return lengths.empty() ? t.k.sizes[2] : lengths[static_cast<std::size_t>(b)];
   }
 
-  float score(const std::vector<float>& q, const Tensors& t, std::int64_t b, std::int64_t g,
-              std::int64_t j) const {
+  float product(const std::vector<float>& q, const Tensors& t, std::int64_t b, std::int64_t g,
+                std::int64_t j) const {
     const auto k = read(t.k, b, g, j);
     float sum = 0;
     for (std::size_t c = 0; c < q.size(); ++c) sum += q[c] * k[c];
-    return sum * static_cast<float>(problem_.shape.softmax_scale);
+    return sum;
+  }
+  float scale() const { return static_cast<float>(problem_.shape.softmax_scale); }
+  float score(const std::vector<float>& q, const Tensors& t, std::int64_t b, std::int64_t g,
+              std::int64_t j) const {
+    return product(q, t, b, g, j) * scale();
   }
 
   AllowedKeys allowed(std::int64_t position, std::int64_t count) const {
@@ -135,12 +141,21 @@ class SimpleExecution final : public Execution {
         }
         for (auto j = begin; j < end; ++j) {
           float p = std::exp(scores[static_cast<std::size_t>(j - begin)] - maximum);
+          if (fault_ == Fault::maximum_rounded) {
+            p = std::exp(std::fma(product(q, t, b, g, j), scale(), -maximum));
+          }
+          if (fault_ == Fault::far_keys_weigh) p = std::max(p, kFaint);
           sum += p;
           if (!column_sums.empty()) p /= column_sums[static_cast<std::size_t>(j)];
           const auto v = read(t.v, b, g, j);
           for (std::size_t c = 0; c < o.size(); ++c) o[c] += p * v[c];
         }
       }
+    }
+    for (std::int64_t j = 0; fault_ == Fault::hidden_keys_weigh && sum > 0 && j < count; ++j) {
+      if (j < keys_seen.globals.end || (j >= keys_seen.local.begin && j < keys_seen.local.end)) continue;
+      const auto v = read(t.v, b, g, j);
+      for (std::size_t c = 0; c < o.size(); ++c) o[c] += kFaint * v[c];
     }
     if (sum > 0 || keys_seen.size() > 0 || fault_ == Fault::masked_rows_nan) {
       if (column_sums.empty()) {

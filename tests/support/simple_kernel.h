@@ -19,6 +19,9 @@ enum class Fault {
   masked_rows_nan,
   last_row_unwritten,
   lse_without_maximum,
+  maximum_rounded,    ///< exact products less a rounded maximum
+  hidden_keys_weigh,  ///< 2^-90 each
+  far_keys_weigh,     ///< no weight below 2^-90
   crashes,
   hangs,
   gives_nan,

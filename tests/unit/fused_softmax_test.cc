@@ -12,8 +12,10 @@
 #include "emulated_amx.h"
 #include "engines/cpu/fused/softmax/portable.h"
 #include "output_element.h"
+#include "reference/elements.h"
 #include "reference/inputs.h"
 #include "reference/oracle.h"
+#include "support/hidden_keys.h"
 
 namespace attnbench {
 namespace {
@@ -87,6 +89,16 @@ void expect_correct(const Problem& problem, const Tensors& tensors) {
       EXPECT_EQ(got, exact.lse[n]);
     } else {
       EXPECT_NEAR(got, exact.lse[n], 5e-4 + 1e-6 * std::abs(exact.lse[n]));
+    }
+  }
+}
+
+/// Every element of a view becomes `value`.
+void fill(const TensorView& view, float value) {
+  const std::vector<float> row(static_cast<std::size_t>(view.sizes[3]), value);
+  for (std::int64_t b = 0; b < view.sizes[0]; ++b) {
+    for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
+      for (std::int64_t i = 0; i < view.sizes[2]; ++i) reference::store_row(view, b, h, i, row.data());
     }
   }
 }
@@ -219,6 +231,85 @@ TEST_P(FusedSoftmax, GlobalKeyStandsOut) {
       run(problem, data.tensors, 1);
       expect_correct(problem, data.tensors);
     }
+  }
+}
+
+/// Scores of 2^31 and far beyond, which no product with the scale leaves exact: of one key, or of equal ones,
+/// the output is their value and the log-sum-exp scale q k + log(keys).
+TEST_P(FusedSoftmax, HugeEqualScoresGiveTheValue) {
+  // Weights are rounded alike, sums are not: one ulp of bf16, the roundings of 200 additions in f32.
+  const double relative = dtype() == DType::f32 ? 0x1p-17 : 0x1p-7;
+  for (const float x : {133120.0F, -133120.0F, 1e15F, 3.0F, 1e-15F}) {
+    for (const double sign : {1.0, -1.0}) {
+      for (const std::int64_t head_dim : {16, 64}) {
+        for (const std::int64_t keys : {1, 3, 40, 200}) {
+          SCOPED_TRACE(testing::Message() << x << " " << sign << " " << head_dim << " " << keys);
+          auto problem = make_problem({"mha", 1, 1, 0, keys, keys, head_dim, head_dim}, dtype());
+          problem.shape.softmax_scale *= sign;
+          for (const bool with_lse : {false, true}) {
+            const auto data = reference::make_data(problem, reference::InputKind::zero_q, 1, with_lse);
+            for (const auto* view : {&data.tensors.q, &data.tensors.k, &data.tensors.v}) fill(*view, x);
+            run(problem, data.tensors, 1);
+            const double value = element(data.tensors.v, {0, 0, 0}, 0);
+            const double lse = problem.shape.softmax_scale * value * value * static_cast<double>(head_dim) +
+                               std::log(static_cast<double>(keys));
+            for (std::int64_t i = 0; i < keys; ++i) {
+              ASSERT_NEAR(element(data.tensors.o, {0, 0, i}, head_dim - 1), value,
+                          std::abs(value) * relative);
+              if (!with_lse) continue;
+              ASSERT_NEAR(*data.tensors.lse.row<float>(0, 0, i), lse, std::abs(lse) * 0x1p-20 + 1e-5);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// The same below -1e30: of two keys the less negative score takes all, by whichever sign.
+TEST_P(FusedSoftmax, TheLessNegativeOfHugeScoresWins) {
+  for (const std::int64_t rows : {1, 40}) {
+    const auto problem = make_problem({"mha", 1, 1, 0, rows, 40, 64, 64}, dtype());
+    const auto data = reference::make_data(problem, reference::InputKind::normal, 1, true);
+    fill(data.tensors.q, -0x1p50F);
+    for (std::int64_t key = 0; key < 40; ++key) {
+      auto one = data.tensors.k;
+      one.data = one.row<char>(0, 0, 0) + key * one.strides[2] * size_bytes(dtype());
+      one.sizes[2] = 1;
+      fill(one, key == 33 ? 0x1p50F : 0x1.8p50F);  // scores -2^106 and -1.5 2^106, times 1/8
+    }
+    run(problem, data.tensors, 1);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      EXPECT_EQ(element(data.tensors.o, {0, 0, i}, 7), element(data.tensors.v, {0, 0, 33}, 7));
+      EXPECT_EQ(*data.tensors.lse.row<float>(0, 0, i), -0x1p103F);
+    }
+  }
+}
+
+/// softmax_scale at both ends of what is accepted.
+TEST_P(FusedSoftmax, TakesTheSmallestAndTheLargestScale) {
+  for (const double scale : {1.2e-38, 2.3e38}) {
+    for (const double sign : {1.0, -1.0}) {
+      for (const std::int64_t rows : {2, 40}) {
+        SCOPED_TRACE(std::to_string(std::log10(scale)) + " " + std::to_string(sign) + " " +
+                     std::to_string(rows));
+        auto problem = make_problem({"mha", 1, 1, 0, rows, 40, 64, 64}, dtype());
+        problem.shape.softmax_scale = sign * scale;
+        validate(problem);
+        const auto data = reference::make_data(problem, reference::InputKind::zero_q, 1, false);
+        fill(data.tensors.q, 1);
+        run(problem, data.tensors, 1);
+        expect_correct(problem, data.tensors);
+      }
+    }
+  }
+}
+
+/// Whatever finite values hidden keys have, rows that do not see them do not change.
+TEST_P(FusedSoftmax, HiddenKeysDoNotMatter) {
+  for (const auto& shape : kShapes) {
+    const auto problem = make_problem(shape, dtype());
+    test::expect_hidden_keys_do_not_matter(kernel(problem), problem);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <ostream>
 #include <set>
 
@@ -135,6 +136,39 @@ TEST_P(HardInputs, ZeroQueriesAreZero) {
   for (const double x : values_of(data.tensors.q)) EXPECT_EQ(x, 0);
 }
 
+TEST_P(HardInputs, ExtremeScoresAreLevelsOfAllSizesAndFarKeysAreFar) {
+  const auto data = make_data(problem(), InputKind::extreme, 1, false);
+  const auto values = values_of(data.tensors.v);
+  const auto width = static_cast<std::size_t>(data.tensors.v.sizes[3]);
+  std::map<int, int> by_size;
+  int positive = 0, negative = 0;
+  for (const auto& row : scores_of(problem(), data.tensors)) {
+    double least = 1e300, most = 0, far = -1e300;
+    int far_keys = 0;
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      const bool huge = std::abs(values[j * width]) == 0x1p100;
+      far_keys += huge;
+      if (huge) {
+        far = std::max(far, row[j]);
+      } else {
+        (row[j] > 0 ? positive : negative) += 1;
+        least = std::min(least, std::abs(row[j]));
+        most = std::max(most, std::abs(row[j]));
+      }
+    }
+    EXPECT_EQ(far_keys, (static_cast<int>(row.size()) + 2) / 4);  // keys 1, 5, 9 ...
+    EXPECT_LT(far, -3 * most);
+    // Levels 1 to 8, some of them more than once.
+    EXPECT_NEAR(most / least, 8, 1e-6);
+    by_size[std::ilogb(most)] += 1;
+  }
+  EXPECT_GT(positive, 100);
+  EXPECT_GT(negative, 100);
+  EXPECT_LT(by_size.begin()->first, 19);
+  EXPECT_GT(by_size.rbegin()->first, 97);
+  EXPECT_GT(by_size.size(), 7u);
+}
+
 TEST_P(HardInputs, LinearMechanismsSeeBothBranchesOfPhi) {
   for (const auto kind : {InputKind::rising, InputKind::large_logits, InputKind::one_hot}) {
     const auto data = make_data(problem("linear"), kind, 1, false);
@@ -195,9 +229,65 @@ TEST(Inputs, LayerScopeProjectsToTheSameKinds) {
         auto sorted = scores;
         std::sort(sorted.begin(), sorted.end());
         EXPECT_GT(sorted[39] - sorted[38], 39.9);
+      } else if (kind == InputKind::extreme) {
+        EXPECT_TRUE(*least > 0x1p31 || *most < -0x1p31) << *least << " " << *most;
+        EXPECT_GT(std::abs(*most - *least), 0x1p31);
       } else if (kind == InputKind::zero_q) {
         EXPECT_EQ(*least, 0);
         EXPECT_EQ(*most, 0);
+      }
+    }
+  }
+}
+
+/// A row of the extreme kind is the mean of the visible values on its highest level: no far key among them,
+/// and every row sees another.
+TEST(Inputs, ExtremeRowsAreMeansOfOrdinaryValues) {
+  for (const auto dtype : {DType::f32, DType::bf16}) {
+    for (const char* mechanism : {"mha", "mha(causal)", "swa(w=1)", "swa(w=2)", "swa(w=9,causal)",
+                                  "block_sparse(bs=1,globals=0)", "block_sparse(bs=3,globals=2)"}) {
+      const auto problem = small_problem(mechanism, 50, 50, 2, 0, 16, 1, dtype);
+      const auto data = make_data(problem, InputKind::extreme, 3, false);
+      const auto rows = all_rows(problem);
+      const auto exact = oracle(problem, data.tensors, rows);
+      const auto plain = plain_form(problem, data.tensors, rows);
+      for (std::size_t n = 0; n < exact.o.size(); ++n) {
+        ASSERT_LT(std::abs(exact.o[n]), 6) << mechanism;
+        ASSERT_NEAR(plain.o[n], exact.o[n], dtype == DType::f32 ? 1e-5 : 0.1) << mechanism;
+      }
+      for (std::size_t r = 0; r < rows.size(); ++r) {
+        ASSERT_NEAR(plain.lse[r], exact.lse[r], std::abs(exact.lse[r]) * 0x1p-22) << mechanism;
+      }
+    }
+  }
+}
+
+TEST(Inputs, ExtremeKeysBehindTheLengthInUseAreFar) {
+  auto problem = small_problem("mha", 4, 12, 1, 0, 16, 2);
+  problem.shape.seqlens_kv = {12, 5};
+  const auto data = make_data(problem, InputKind::extreme, 1, false);
+  for (std::int64_t j = 0; j < 12; ++j) {
+    EXPECT_EQ(std::abs(data.tensors.v.row<float>(0, 0, j)[3]) == 0x1p100F, j % 4 == 1);
+    EXPECT_EQ(std::abs(data.tensors.v.row<float>(1, 0, j)[3]) == 0x1p100F, j % 4 == 1 || j >= 5);
+  }
+}
+
+/// Scales at the ends of what is accepted, windows beyond any sequence: every element is finite.
+TEST(Inputs, EveryKindIsFiniteForEveryScale) {
+  for (const double scale : {1.2e-38, -1.2e-38, 2.3e38, 0.0}) {
+    for (const char* mechanism :
+         {"mha", "swa(w=9223372036854775807)", "block_sparse(bs=9223372036854775807,globals=1)"}) {
+      for (const auto dtype : {DType::f32, DType::bf16}) {
+        auto problem = small_problem(mechanism, 20, 20, 1, 0, 33, 1, dtype);
+        problem.shape.softmax_scale = scale;
+        validate(problem);
+        for (const auto kind : all_input_kinds()) {
+          const auto data = make_data(problem, kind, 1, false);
+          for (const auto* view : {&data.tensors.q, &data.tensors.k, &data.tensors.v}) {
+            for (const double x : values_of(*view))
+              ASSERT_TRUE(std::isfinite(x)) << name(kind) << " " << scale;
+          }
+        }
       }
     }
   }

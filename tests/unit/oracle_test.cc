@@ -80,6 +80,28 @@ TEST(Oracle, ZeroQueriesGiveTheMeanOfTheAllowedRows) {
   }
 }
 
+/// q k = 2^31 and 2^31 + 2^8, and 2^101 and 2^102, of either sign: all weight on the greater. Equal keys
+/// share it.
+TEST(Oracle, HugeScores) {
+  for (const float sign : {1.0F, -1.0F}) {
+    for (const auto& [low, high] : {std::pair(0x1p31F, 0x1.000002p31F), std::pair(0x1p101F, 0x1p102F)}) {
+      auto problem = small_problem("mha", 1, 3, 1, 0, 1);
+      problem.shape.softmax_scale = 1;
+      Values q(1, 1, 1, 1, {sign}), k(1, 1, 3, 1, {low, high, high}), v(1, 1, 3, 1, {0x1p100F, 5, 9});
+      if (sign < 0) k.memory = {high, low, low};
+      Values o(1, 1, 1, 1, {0});
+      Tensors t;
+      t.q = q.view, t.k = k.view, t.v = v.view, t.o = o.view;
+      const std::vector<Row> row = {{0, 0, 0}};
+      for (const auto& result : {oracle(problem, t, row), plain_form(problem, t, row)}) {
+        EXPECT_EQ(result.o[0], 7);
+        const double most = sign < 0 ? -double{low} : double{high};
+        EXPECT_NEAR(result.lse[0], most, std::abs(most) * 0x1p-23);
+      }
+    }
+  }
+}
+
 TEST(Oracle, OneHotRowsCopyAnAllowedRowOfV) {
   for (const auto* mechanism : {"mha(causal)", "swa(w=9)", "block_sparse(bs=16,globals=1)"}) {
     const auto problem = small_problem(mechanism, 50, 60, 4, 2, 32);

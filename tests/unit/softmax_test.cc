@@ -80,6 +80,19 @@ TEST(Softmax, MaskedScoresHaveExactlyNoWeight) {
   }
 }
 
+/// Scores of which no product with the scale is exact; the rest is as far below as f32 allows.
+TEST(Softmax, HugeEqualScoresShareAllWeight) {
+  for (const auto dtype : {DType::f32, DType::bf16}) {
+    for (const float score : {2147483648.0F, -2147483904.0F, 1.2345e31F, -7.7e37F}) {
+      const auto result = run({score, -3e38F, score, -kInf}, 0.18033688F, dtype);
+      EXPECT_EQ(result.p, (std::vector<double>{0.5, 0, 0.5, 0})) << score;
+      EXPECT_NEAR(result.lse, double{0.18033688F} * double{score}, std::abs(score) * 0x1p-23) << score;
+    }
+    const auto flat = run({3, 1, -2, 0}, 1.2e-38F, dtype);
+    EXPECT_EQ(flat.p, std::vector<double>(4, 0.25));
+  }
+}
+
 TEST(Softmax, ARowWithoutAnyScoreIsZeros) {
   for (const auto dtype : {DType::f32, DType::bf16}) {
     const auto result = run(std::vector<float>(37, -kInf), 0.1F, dtype);

@@ -42,18 +42,18 @@ std::vector<Summary> verify(const std::vector<const KernelInfo*>& kernels, doubl
 TEST(VerifyAll, CountsCasesOfTheMechanismsAKernelComputes) {
   const SimpleKernel kernel;
   const auto summary = verify({&kernel}).at(0);
-  EXPECT_EQ(summary.passed, 2 * 5);  // two shapes of mha, five inputs; linear is not among its mechanisms
+  EXPECT_EQ(summary.passed, 2 * 6);  // two shapes of mha, six inputs; linear is not among its mechanisms
   EXPECT_THAT(summary.failures, testing::IsEmpty());
 }
 
 TEST(VerifyAll, GoesOnAfterACrash) {
   const SimpleKernel crashing(Fault::crashes_on_rising), whole;
   const auto summaries = verify({&crashing, &whole});
-  EXPECT_EQ(summaries.at(0).passed, 8);
+  EXPECT_EQ(summaries.at(0).passed, 10);
   ASSERT_EQ(summaries.at(0).failures.size(), 2u);
   EXPECT_THAT(summaries.at(0).failures.front(),
               AllOf(HasSubstr("pairwise 1 mha 'rising' on 1 thread: "), HasSubstr("crashed with SIGSEGV")));
-  EXPECT_EQ(summaries.at(1).passed, 10);
+  EXPECT_EQ(summaries.at(1).passed, 12);
 }
 
 TEST(VerifyAll, AHangIsAFailureOfItsCase) {
@@ -69,7 +69,7 @@ TEST(VerifyAll, MemoryIsLimited) {
   if (testing_support::under_allocating_sanitizer()) GTEST_SKIP();
   const SimpleKernel hog(Fault::eats_memory);
   const auto summary = verify({&hog}).at(0);
-  ASSERT_EQ(summary.failures.size(), 10u);
+  ASSERT_EQ(summary.failures.size(), 12u);
   EXPECT_THAT(summary.failures.front(), HasSubstr("ran out of memory (limit 268435456 bytes)"));
 }
 

@@ -41,13 +41,13 @@ struct Projections {
   void project(Matmul& product, const TensorView& from, const TensorView& weights,
                const TensorView& to) const {
     auto shape = product.shape();
-    shape.a.row_stride = from.strides[2];
-    shape.b.row_stride = weights.strides[2];
-    shape.c.row_stride = to.strides[2];
-    const auto follows = [&](const TensorView& view) {
-      return s.batch == 1 || view.strides[0] == s.seqlen_q * view.strides[2];
+    shape.a.row_stride = row_stride(from, shape.a.row_stride);
+    shape.b.row_stride = row_stride(weights, shape.b.row_stride);
+    shape.c.row_stride = row_stride(to, shape.c.row_stride);
+    const auto follows = [&](const TensorView& view, const MatrixLayout& matrix) {
+      return s.batch == 1 || view.strides[0] == s.seqlen_q * matrix.row_stride;
     };
-    if (follows(from) && follows(to)) {
+    if (follows(from, shape.a) && follows(to, shape.c)) {
       product.run(0, shape, from.data, weights.data, to.data);
       return;
     }

@@ -7,6 +7,7 @@
 #include "attnbench/device.h"
 #include "attnbench/dtype.h"
 #include "attnbench/kernel.h"
+#include "attnbench/tensor.h"
 #include "engines/cpu/workspace.h"
 
 namespace attnbench::cpu {
@@ -20,6 +21,11 @@ struct MatrixLayout {
   std::int64_t batch_stride = 0;
   bool operator==(const MatrixLayout&) const = default;
 };
+
+/// Row stride of a view; that of a single row says nothing, so the prepared one stands for it.
+inline std::int64_t row_stride(const TensorView& view, std::int64_t prepared) {
+  return view.sizes[2] == 1 ? prepared : view.strides[2];
+}
 
 /// C (m x n) = A (m x k) B (k x n), `batch` times.
 struct MatmulShape {

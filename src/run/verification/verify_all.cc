@@ -70,6 +70,7 @@ class Lane {
           cases_.push_back({&shape, problem, kind, threads, {}});
           expect_result(cases_.back());
         }
+        ++turn;  // kinds are even in number: each takes both thread counts
       }
     }
   }

@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 using reference::InputKind;
 
-/// Above this many multiply-adds of a dense computation two kinds of input must do.
+/// Above this many multiply-adds of a dense computation three kinds of input must do.
 constexpr double kLargeProblem = 1e8;
 
 double dense_multiply_adds(const Problem& problem) {
@@ -27,7 +27,9 @@ double dense_multiply_adds(const Problem& problem) {
 }
 
 std::vector<InputKind> kinds_for(const Problem& problem) {
-  if (dense_multiply_adds(problem) > kLargeProblem) return {InputKind::normal, InputKind::rising};
+  if (dense_multiply_adds(problem) > kLargeProblem) {
+    return {InputKind::normal, InputKind::rising, InputKind::extreme};
+  }
   return reference::all_input_kinds();
 }
 

@@ -36,10 +36,11 @@ std::int64_t verification_input_bytes(const Problem& problem);
 
 /// Verifies each kernel in a forked process of its own, one after another, `on_outcome` after each. Targets
 /// that are neighbours and have the same problem share one run of the oracle. Inputs: N(0,1) and every hard
-/// kind; N(0,1) and `rising` alone where the problem is large. A kernel that is wrong, crashes, hangs, throws
-/// or runs out of memory gets a record that did not pass, with the reason in words and the input it was busy
-/// with. One that does not support the problem, would allocate more than memory_bytes, or was ended by the
-/// system because that ran out of memory, is unsupported. Pre: OpenMP not yet started in this process.
+/// kind; N(0,1), `rising` and `extreme` alone where the problem is large. A kernel that is wrong, crashes,
+/// hangs, throws or runs out of memory gets a record that did not pass, with the reason in words and the
+/// input it was busy with. One that does not support the problem, would allocate more than memory_bytes, or
+/// was ended by the system because that ran out of memory, is unsupported. Pre: OpenMP not yet started in
+/// this process.
 void verify_cell(const std::string& cell_id, std::span<const VerificationTarget> targets,
                  const Device& device, const VerificationLimits& limits,
                  const std::function<void(const VerificationOutcome&)>& on_outcome);

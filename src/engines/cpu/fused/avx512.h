@@ -31,14 +31,15 @@
 namespace attnbench::cpu::fused {
 namespace {
 
-/// 2^x for x <= 30; below -90 it is 2^-90: nothing beside the weight of the maximum, yet large enough that
-/// its products with V are no denormals. With 2^-125 they were: swa(w=32) in f32 at N = 1024 took 2.37 ms on
-/// 16 cores of a Xeon, with 2^-90 0.16 ms. The integer part moves into the exponent by adding it there: an
-/// addition and a shift run beside products on other ports, where scalef costs two cycles and roundscale one.
+/// 2^x for x <= 30, exactly 0 from -127 down: the exponent takes away all that the polynomial, 1 there, has.
+/// Hidden keys must weigh nothing for the products' sake too: with 2^-125 those with V were denormals, and
+/// swa(w=32) in f32 at N = 1024 took 2.37 ms on 16 cores of a Xeon instead of 0.16. The integer part moves
+/// into the exponent by adding it there: an addition and a shift run beside products on other ports, where
+/// scalef costs two cycles and roundscale one.
 template <int Degree>
 ATTNBENCH_SIMD_INLINE __m512 exp2_of(__m512 x) {
   const __m512 magic = _mm512_set1_ps(12582912.0F);  // 1.5 * 2^23: the sum's low bits are round(x)
-  x = _mm512_max_ps(_mm512_set1_ps(-90.0F), x);      // in this order NaN stays NaN
+  x = _mm512_max_ps(_mm512_set1_ps(-127.0F), x);     // in this order NaN stays NaN
   const __m512 shifted = _mm512_add_ps(x, magic);
   const __m512 f = _mm512_sub_ps(x, _mm512_sub_ps(shifted, magic));
   constexpr auto& c = Exp2Coefficients<Degree>::c;

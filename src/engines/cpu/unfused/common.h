@@ -37,11 +37,6 @@ inline std::int64_t dense_row_stride(Layout layout, std::int64_t heads, std::int
   return layout == Layout::bhsd ? head_dim : heads * head_dim;
 }
 
-/// Row stride of a view; that of a single row says nothing, so the prepared one stands for it.
-inline std::int64_t row_stride(const TensorView& view, std::int64_t prepared) {
-  return view.sizes[2] == 1 ? prepared : view.strides[2];
-}
-
 /// Start of a row whatever the element type.
 inline void* row_of(const TensorView& view, std::int64_t batch, std::int64_t head, std::int64_t position) {
   const auto elements = batch * view.strides[0] + head * view.strides[1] + position * view.strides[2];

@@ -1,8 +1,9 @@
 /// Sliding windows as the published study executes them: the keys and values of every query's window are
 /// copied side by side, then each query is a product with its own copy. Window places outside the sequence
-/// hold zeros and are masked. The copies are N x window x head_dim for each thread's head.
+/// hold zeros and are masked. A window of more places than there are keys is the whole sequence, for every
+/// query. The copies are N x window x head_dim for each thread's head.
+#include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "core/parallel.h"
 #include "core/register_kernel.h"
@@ -11,13 +12,23 @@
 namespace attnbench::cpu {
 namespace {
 
-/// Keys before a query's own position, and all places of a window.
-struct Window {
-  explicit Window(const Mechanism& m)
-      : left(m.causal_bottom_right ? m.window - 1 : m.window / 2),
-        places(left + 1 + (m.causal_bottom_right ? 0 : m.window / 2)) {}
-  std::int64_t left;
+/// The places of a query's window, each a key or, before the first and behind the last one, none.
+class Window {
+ public:
+  Window(const Mechanism& m, std::int64_t keys)
+      : left_(std::min(m.causal_bottom_right ? m.window - 1 : m.window / 2, keys)) {
+    const auto right = m.causal_bottom_right ? 0 : std::min(m.window / 2, keys);
+    whole_ = left_ + 1 + right > keys;
+    places = whole_ ? keys : left_ + 1 + right;
+  }
+  /// Key of the first place, for a query at `position`.
+  std::int64_t start(std::int64_t position) const { return whole_ ? 0 : position - left_; }
+
   std::int64_t places;
+
+ private:
+  std::int64_t left_;
+  bool whole_;
 };
 
 MatmulShape scores_shape(const Shape& s, const Window& window, std::int64_t rows, std::int64_t score_stride) {
@@ -47,7 +58,7 @@ class GatherExecution final : public PlannedExecution {
  public:
   GatherExecution(const Problem& problem, const Device& device)
       : problem_(problem),
-        window_(problem.mechanism),
+        window_(problem.mechanism, problem.shape.seqlen_kv),
         threads_(device.threads),
         slices_(
             slice_rows(problem.shape.batch * problem.shape.num_q_heads, problem.shape.seqlen_q, threads_)),
@@ -74,8 +85,8 @@ class GatherExecution final : public PlannedExecution {
   }
 
   /// The window around each of `rows` positions, the first at `position`: rows x places x head_dim.
-  void gather(const TensorView& from, std::int64_t batch, std::int64_t head, std::int64_t position,
-              std::int64_t rows, char* windows) const {
+  static void gather(const TensorView& from, const Window& window, std::int64_t batch, std::int64_t head,
+                     std::int64_t position, std::int64_t rows, char* windows) {
     const auto row_bytes = from.sizes[3] * size_bytes(from.dtype);
     const auto copy = [](char* to, const void* source, std::int64_t bytes) {
       std::memcpy(to, source, static_cast<std::size_t>(bytes));
@@ -83,9 +94,9 @@ class GatherExecution final : public PlannedExecution {
     const auto clear = [](char* to, std::int64_t bytes) {
       std::memset(to, 0, static_cast<std::size_t>(bytes));
     };
-    for (std::int64_t r = 0; r < rows; ++r, windows += window_.places * row_bytes) {
-      const auto start = position + r - window_.left;
-      const auto end = start + window_.places;
+    for (std::int64_t r = 0; r < rows; ++r, windows += window.places * row_bytes) {
+      const auto start = window.start(position + r);
+      const auto end = start + window.places;
       const auto first = std::clamp<std::int64_t>(start, 0, from.sizes[2]);
       const auto last = std::clamp<std::int64_t>(end, first, from.sizes[2]);
       clear(windows, (std::min(first, end) - start) * row_bytes);
@@ -110,30 +121,35 @@ class GatherExecution final : public PlannedExecution {
     const auto rows = std::min(slices_.rows, s.seqlen_q - first);
     const auto kv_head = head / (s.num_q_heads / problem_.mechanism.num_kv_heads);
     const auto position = first + keys - s.seqlen_q;
+    const Window window(problem_.mechanism, keys);
     auto* windows_k = windows_k_.at<char>(workspace_, thread);
     auto* windows_v = windows_v_.at<char>(workspace_, thread);
     auto* scores = score_rows_.at<float>(workspace_, thread);
-    gather(t.k, batch, kv_head, position, rows, windows_k);
-    gather(t.v, batch, kv_head, position, rows, windows_v);
+    gather(t.k, window, batch, kv_head, position, rows, windows_k);
+    gather(t.v, window, batch, kv_head, position, rows, windows_v);
 
     auto product = scores_.shape();
     product.batch = rows;
+    product.n = window.places;
+    product.b.batch_stride = window.places * s.head_dim_qk;
     product.a.batch_stride = product.a.row_stride = row_stride(t.q, product.a.row_stride);
     scores_.run(thread, product, row_of(t.q, batch, head, first), windows_k, scores);
 
-    const ScoreRows score_rows{scores, rows, window_.places, score_stride_};
+    const ScoreRows score_rows{scores, rows, window.places, score_stride_};
     const auto scale = make_scale_positive(score_rows, s.softmax_scale);
     for (std::int64_t r = 0; r < rows; ++r) {
       const auto allowed = allowed_keys(problem_.mechanism, position + r, keys).local;
-      const auto start = position + r - window_.left;
+      const auto start = window.start(position + r);
       float* row = scores + r * score_stride_;
-      fill(row, 0, allowed.size() == 0 ? window_.places : allowed.begin - start, kMaskedScore);
-      fill(row, allowed.end - start, window_.places, kMaskedScore);
+      fill(row, 0, allowed.size() == 0 ? window.places : allowed.begin - start, kMaskedScore);
+      fill(row, allowed.end - start, window.places, kMaskedScore);
     }
     softmax_rows(score_rows, scale, s.dtype_q, lse_from(t.lse, batch, head, first));
 
     product = values_.shape();
     product.batch = rows;
+    product.k = window.places;
+    product.b.batch_stride = window.places * s.head_dim_v;
     product.c.batch_stride = product.c.row_stride = row_stride(t.o, product.c.row_stride);
     values_.run(thread, product, scores, windows_v, row_of(t.o, batch, head, first));
   }
@@ -155,7 +171,7 @@ class Gather final : public UnfusedKernel<GatherExecution> {
  protected:
   double core_flops(const Problem& problem) const override {
     const auto& s = problem.shape;
-    const auto pairs = s.batch * s.num_q_heads * s.seqlen_q * Window(problem.mechanism).places;
+    const auto pairs = s.batch * s.num_q_heads * s.seqlen_q * Window(problem.mechanism, s.seqlen_kv).places;
     return 2.0 * static_cast<double>(pairs) * static_cast<double>(s.head_dim_qk + s.head_dim_v);
   }
 };

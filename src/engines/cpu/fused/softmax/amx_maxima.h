@@ -25,10 +25,11 @@ class Maxima {
  public:
   ATTNBENCH_SIMD_INLINE static void start(Block& block, float maximum) {
     const __m512 x = _mm512_set1_ps(maximum);
+    const __m512 offset = _mm512_set1_ps(maximum == 0 ? Weigh::kTop : Weigh::kOutOfRange);
     auto& state = state_of(block);
     for (int half = 0; half < 2; ++half) {
       _mm512_store_ps(block.maximum + half * kHalfLanes, x);
-      _mm512_store_ps(state.offset + half * kHalfLanes, Weigh::offset(x));
+      _mm512_store_ps(state.offset + half * kHalfLanes, offset);
     }
     state.has_maximum = maximum != kNoMaximum;
   }
@@ -55,18 +56,15 @@ class Maxima {
 
   /// Some score is more than kLazyRise above its row's maximum, or not a number.
   ATTNBENCH_SIMD_INLINE static bool exceeds(const Block& block, const Unit& unit, const std::byte* scores) {
-    const __m512 scale = _mm512_set1_ps(block.scale_log2);
-    const __m512 rise = _mm512_set1_ps(kLazyRise);
     __mmask16 above = 0;
     for (int half = 0; half < 2; ++half) {
       if (!unit.reads(half)) continue;
       const typename Weigh::Seen seen(block, unit, half);
       for (int row = half * kTileRows; row < (half + 1) * kTileRows; ++row) {
-        const __m512 maximum = _mm512_set1_ps(block.maximum[row]);
+        const __m512 limit = _mm512_set1_ps(block.maximum[row] + block.rise);
         __m512 s[2];
         Weigh::load_visible(seen, scores, row, s);
-        for (const auto& x : s)
-          above |= _mm512_cmp_ps_mask(_mm512_fmsub_ps(x, scale, maximum), rise, _CMP_NLE_UQ);
+        for (const auto& x : s) above |= _mm512_cmp_ps_mask(x, limit, _CMP_NLE_UQ);
       }
     }
     return above != 0;
@@ -78,18 +76,17 @@ class Maxima {
     auto& state = state_of(block);
     const __m512 scale = _mm512_set1_ps(block.scale_log2);
     for (int half = 0; half < 2; ++half) {
+      if (!units[u].reads(half)) continue;
       const int lane = half * kHalfLanes;
       const __m512 old = _mm512_load_ps(block.maximum + lane);
-      __m512 maximum = old;
-      if (units[u].reads(half)) {
-        const __m512 top = row_tops(block, units[u], scores_of(block, u), half);
-        const __m512 whole =
-            _mm512_roundscale_ps(_mm512_mul_ps(top, scale), _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
-        maximum = _mm512_max_ps(whole, old);  // NaN leaves the maximum as it was
-      }
-      _mm512_store_ps(block.maximum + lane, maximum);
-      _mm512_store_ps(state.offset + lane, Weigh::offset(maximum));
-      const __m512 factor = _mm512_scalef_ps(_mm512_set1_ps(1.0F), _mm512_sub_ps(old, maximum));
+      const auto raised = Weigh::raised(block, row_tops(block, units[u], scores_of(block, u), half));
+      const __mmask16 rises = _mm512_cmp_ps_mask(raised.maximum, old, _CMP_GT_OQ);
+      if (rises == 0) continue;
+      _mm512_mask_store_ps(block.maximum + lane, rises, raised.maximum);
+      _mm512_mask_store_ps(state.offset + lane, rises, raised.offset);
+      const __m512 steps = _mm512_mul_ps(_mm512_sub_ps(old, raised.maximum), scale);
+      const __m512 factor =
+          _mm512_mask_mov_ps(_mm512_set1_ps(1.0F), rises, Weigh::template power_of_two<5>(steps));
       if (state.single_v != nullptr) {
         float* single = state.single_weight + lane;
         _mm512_store_ps(single, _mm512_mul_ps(_mm512_load_ps(single), factor));

@@ -82,7 +82,7 @@ class AmxTile {
     }
     if (block.lse[0] == nullptr) return;
     for (int r = 0; r < block.rows; ++r) {
-      *block.lse[r] = natural_lse(block.maximum[r], block.sum[r]);
+      *block.lse[r] = natural_lse(block, block.maximum[r], block.sum[r]);
     }
   }
 

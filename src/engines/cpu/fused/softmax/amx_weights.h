@@ -11,7 +11,8 @@
 //    operations on the other one too, so that 2^x by reduce, three FMAs and scalef, 14 operations of which 12
 //    wait for that port, was slower. So were eight bits of fraction instead of seven, an operation more.
 //  * By a polynomial, where the log-sum-exp is wanted or a score is out of fixed point's range: more than 8
-//    above the maximum, which is then raised, or more than 504 below, or not a number.
+//    above the maximum, which is then raised, or more than 504 below, or not a number. So are all scores of a
+//    row whose maximum is beyond kFixedPointMaximum.
 #include <limits>
 
 #include "engines/cpu/fused/avx512.h"
@@ -40,8 +41,8 @@ inline constexpr MantissaTable kMantissaTable;
 template <bool WithLse>
 class Weights {
  public:
-  /// Fixed point. AmxState::offset of a row is kTop - 128 maximum. False, and weights are useless, where a
-  /// score is out of range.
+  /// Fixed point, under AmxState::offset of each row. False, and weights are useless, where a score is out of
+  /// range.
   ATTNBENCH_SIMD_INLINE static bool in_fixed_point(Block& block, const Unit& unit, const std::byte* scores,
                                                    std::byte* weights) {
     const Constants c(block);
@@ -87,7 +88,7 @@ class Weights {
       const __m512 maximum = _mm512_set1_ps(block.maximum[row]);
       __m512 s[2];
       load_visible(halves[half], scores, row, s);
-      for (auto& x : s) x = power_of_two(_mm512_fmsub_ps(x, scale, maximum));
+      for (auto& x : s) x = power_of_two(_mm512_mul_ps(_mm512_sub_ps(x, maximum), scale));
       if constexpr (WithLse) {
         float* sum = reinterpret_cast<float*>(sums_of(block)) + row * kTileRows;
         _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), _mm512_add_ps(s[0], s[1])));
@@ -128,16 +129,47 @@ class Weights {
     return power_of_two<5>(x);
   }
 
-  /// AmxState::offset for a row's maximum.
-  ATTNBENCH_SIMD_INLINE static __m512 offset(__m512 maximum) {
-    return _mm512_fnmadd_ps(maximum, _mm512_set1_ps(kUnitsOfOne), _mm512_set1_ps(kTop));
+  /// Maxima for rows whose largest scores are `tops`, and AmxState::offset for them: a whole number of powers
+  /// of two, so that kTop - 128 maximum is exact and a score of the whole number leaves exactly kTop. Beyond
+  /// kFixedPointMaximum neither the number as a score nor the FMA's product is close enough: there the
+  /// maximum is the top itself, and no score is within range of an offset of infinity.
+  struct Raised {
+    __m512 maximum, offset;
+  };
+  ATTNBENCH_SIMD_INLINE static Raised raised(const Block& block, __m512 tops) {
+    const __m512 scale = _mm512_set1_ps(block.scale_log2);
+    const __m512 whole =
+        _mm512_roundscale_ps(_mm512_mul_ps(tops, scale), _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+    const __mmask16 near =
+        _mm512_cmp_ps_mask(_mm512_abs_ps(whole), _mm512_set1_ps(kFixedPointMaximum), _CMP_LE_OQ);
+    const __m512 offset = _mm512_fnmadd_ps(whole, _mm512_set1_ps(kUnitsOfOne), _mm512_set1_ps(kTop));
+    return {_mm512_mask_div_ps(tops, near, whole, scale),
+            _mm512_mask_mov_ps(_mm512_set1_ps(kOutOfRange), near, offset)};
   }
-
- private:
   /// Fixed point has 7 bits of fraction, as a mantissa of bf16. Its range of 2^16 ends at 2^24 as a float,
   /// for a score of kLazyRise above the maximum.
   static constexpr float kUnitsOfOne = 128;
+  /// AmxState::offset for a maximum of 0.
   static constexpr float kTop = 16777216.0F - kUnitsOfOne * kLazyRise;
+  /// AmxState::offset under which every score is out of range.
+  static constexpr float kOutOfRange = std::numeric_limits<float>::infinity();
+
+  /// 2^x; of minus infinity 0.
+  template <int Degree = WithLse ? 5 : 3>
+  ATTNBENCH_SIMD_INLINE static __m512 power_of_two(__m512 x) {
+    constexpr int kFractionAboveFloor = 0x09;  // round down, no exceptions
+    const __m512 f = _mm512_reduce_ps(x, kFractionAboveFloor);
+    constexpr auto* c = Degree == 5 ? kFifth : kThird;
+    __m512 p = _mm512_set1_ps(c[Degree]);
+    ATTNBENCH_UNROLL
+    for (int k = Degree - 1; k > 0; --k) p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c[k]));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c[0] + (Degree == 5 ? 0.0F : kHalfUlp)));
+    return _mm512_scalef_ps(p, x);
+  }
+
+ private:
+  /// In powers of two: there the whole number, rounded to a score, is off by less than 2^-11 of them.
+  static constexpr float kFixedPointMaximum = 4096;
   static constexpr int kRangeBits = 0x4b7f0000;  ///< floats in [2^24 - 2^16, 2^24) have this upper half
   /// A weight of 1 is 2^16 - 128 * 8 in fixed point and 0x3f80 in bf16.
   static constexpr int kExcess = 0x10000 - 128 * 8 - 0x3f80;
@@ -209,19 +241,6 @@ class Weights {
   static constexpr float kFifth[] = {1.0F,          0.6931513118F,   0.2401644502F,
                                      0.0557999131F, 0.009017030316F, 0.001867130072F};
   static constexpr float kHalfUlp = 1.0F / 256;
-
-  /// 2^x; of minus infinity 0.
-  template <int Degree = WithLse ? 5 : 3>
-  ATTNBENCH_SIMD_INLINE static __m512 power_of_two(__m512 x) {
-    constexpr int kFractionAboveFloor = 0x09;  // round down, no exceptions
-    const __m512 f = _mm512_reduce_ps(x, kFractionAboveFloor);
-    constexpr auto* c = Degree == 5 ? kFifth : kThird;
-    __m512 p = _mm512_set1_ps(c[Degree]);
-    ATTNBENCH_UNROLL
-    for (int k = Degree - 1; k > 0; --k) p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c[k]));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c[0] + (Degree == 5 ? 0.0F : kHalfUlp)));
-    return _mm512_scalef_ps(p, x);
-  }
 };
 
 }  // namespace

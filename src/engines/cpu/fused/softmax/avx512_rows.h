@@ -3,7 +3,6 @@
 // The kernel of the AVX-512 paths for few rows (decode, global rows, last rows of a head): lanes are elements
 // of head_dim, so that each 64-byte piece of K and V is loaded once for up to four rows and nothing is
 // packed. Sixteen sums (rows x keys) are reduced together by a tree of shuffles, 30 for 16 scores.
-#include <cmath>
 #include <limits>
 
 #include "engines/cpu/fused/avx512.h"
@@ -101,7 +100,7 @@ class Rows {
         }
       }
       if (block.partial == nullptr && block.lse[row] != nullptr) {
-        *block.lse[row] = natural_lse(block.maximum[row], block.sum[row]);
+        *block.lse[row] = natural_lse(block, block.maximum[row], block.sum[row]);
       }
     }
   }
@@ -217,13 +216,15 @@ class Rows {
       s[i] = _mm512_load_ps(block.scores + row * kKeys + i * 16);
       if (!full) s[i] = visible(s[i], block, span, first_key, i * 16, keys, row);
     }
-    const __m512 top = _mm512_mul_ps(scale, _mm512_max_ps(s[0], s[1]));
-    const __m512 limit = _mm512_set1_ps(block.maximum[row] + kLazyRise);
+    const __m512 top = _mm512_max_ps(s[0], s[1]);
+    const __m512 limit = _mm512_set1_ps(block.maximum[row] + block.rise);
     if (_mm512_cmp_ps_mask(top, limit, _CMP_GT_OQ) != 0) [[unlikely]]
-      raise(block, row, std::ceil(_mm512_reduce_max_ps(top)));
+      raise(block, row, _mm512_reduce_max_ps(top));
     const __m512 maximum = _mm512_set1_ps(block.maximum[row]);
     ATTNBENCH_UNROLL
-    for (auto& score : s) score = exp2_of<Path::kExpDegree>(_mm512_fmsub_ps(score, scale, maximum));
+    for (auto& score : s) {
+      score = exp2_of<Path::kExpDegree>(_mm512_mul_ps(_mm512_sub_ps(score, maximum), scale));
+    }
     float* sum = sums(block) + row * 16;
     _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), _mm512_add_ps(s[0], s[1])));
     Path::store_in_key_order(weights(block, row), s[0], s[1]);
@@ -243,7 +244,7 @@ class Rows {
   }
 
   ATTNBENCH_SIMD __attribute__((noinline)) static void raise(Block& block, int row, float maximum) {
-    const __m512 factor = exp2_of<Path::kExpDegree>(_mm512_set1_ps(block.maximum[row] - maximum));
+    const __m512 factor = exp2_of<5>(_mm512_set1_ps((block.maximum[row] - maximum) * block.scale_log2));
     block.maximum[row] = maximum;
     float* sum = sums(block) + row * 16;
     _mm512_store_ps(sum, _mm512_mul_ps(factor, _mm512_load_ps(sum)));

@@ -80,7 +80,7 @@ class Tile {
     write_output<Path>(block);
     if (block.partial != nullptr) return;
     for (int r = 0; r < block.rows; ++r) {
-      if (block.lse[r] != nullptr) *block.lse[r] = natural_lse(block.maximum[r], block.sum[r]);
+      if (block.lse[r] != nullptr) *block.lse[r] = natural_lse(block, block.maximum[r], block.sum[r]);
     }
   }
 
@@ -184,7 +184,7 @@ class Tile {
   }
 
   ATTNBENCH_SIMD_INLINE static __m512 weight(__m512 score, __m512 scale, __m512 maximum) {
-    return exp2_of<Path::kExpDegree>(_mm512_fmsub_ps(score, scale, maximum));
+    return exp2_of<Path::kExpDegree>(_mm512_mul_ps(_mm512_sub_ps(score, maximum), scale));
   }
 
   /// Two keys' weights of one half.
@@ -240,7 +240,7 @@ class Tile {
   /// Raises the running maxima where these scores exceed them by more than kLazyRise.
   template <int Keys, int First, int Count>
   ATTNBENCH_SIMD_INLINE void raise(const __m512 (&s)[Keys][Count]) {
-    const __m512 scale = _mm512_set1_ps(block_.scale_log2);
+    const __m512 rise = _mm512_set1_ps(block_.rise);
     __m512 top[Count];
     int rises = 0;
     ATTNBENCH_UNROLL
@@ -248,9 +248,8 @@ class Tile {
       top[h] = s[0][h];
       ATTNBENCH_UNROLL
       for (int j = 1; j < Keys; ++j) top[h] = _mm512_max_ps(top[h], s[j][h]);
-      top[h] = _mm512_mul_ps(top[h], scale);
       const __m512 maximum = _mm512_load_ps(block_.maximum + (First + h) * kHalfLanes);
-      rises |= _mm512_cmp_ps_mask(top[h], _mm512_add_ps(maximum, _mm512_set1_ps(kLazyRise)), _CMP_GT_OQ);
+      rises |= _mm512_cmp_ps_mask(top[h], _mm512_add_ps(maximum, rise), _CMP_GT_OQ);
     }
     if (rises == 0) [[likely]]
       return;
@@ -263,9 +262,9 @@ class Tile {
   ATTNBENCH_SIMD __attribute__((noinline)) static void rescale(Block& block, int lane, __m512 top,
                                                                const std::uint32_t* weights_end) {
     const __m512 old = _mm512_load_ps(block.maximum + lane);
-    const __m512 whole = _mm512_roundscale_ps(top, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
-    const __m512 maximum = _mm512_max_ps(old, whole);
-    const __m512 factor = exp2_of<Path::kExpDegree>(_mm512_sub_ps(old, maximum));
+    const __m512 maximum = _mm512_max_ps(old, top);
+    const __m512 scale = _mm512_set1_ps(block.scale_log2);
+    const __m512 factor = exp2_of<5>(_mm512_mul_ps(_mm512_sub_ps(old, maximum), scale));
     _mm512_store_ps(block.maximum + lane, maximum);
     _mm512_store_ps(block.sum + lane, _mm512_mul_ps(factor, _mm512_load_ps(block.sum + lane)));
     for (auto* w = reinterpret_cast<std::uint32_t*>(block.weights) + lane; w < weights_end; w += kLanes) {

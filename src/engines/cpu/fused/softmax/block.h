@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numbers>
 #include <span>
 #include <string_view>
@@ -59,7 +61,8 @@ struct Block {
   int rows = 0;
   std::int64_t head_dim_qk = 0;
   std::int64_t head_dim_v = 0;
-  float scale_log2 = 0;  ///< |softmax_scale| log2(e): scores are kept in powers of two
+  float scale_log2 = 0;  ///< |softmax_scale| log2(e): what a score of 1 is in powers of two
+  float rise = 0;        ///< kLazyRise as a difference of scores
   float q_factor = 1;    ///< sign of softmax_scale, 0 where the scale is 0
   const std::byte* q[kLanes];
   std::int64_t q_stride_bytes = 0;  ///< between rows that are evenly spaced, else 0
@@ -79,8 +82,10 @@ struct Block {
   alignas(64) std::int32_t begin[kLanes];
   alignas(64) std::int32_t size[kLanes];
 
-  /// State. Rows sum P / sum, P = 2^(score - maximum); maximum is a whole number (rescaling by
-  /// powers of two rounds nothing) and may trail the true one by kLazyRise.
+  /// State. Rows sum P / sum, P = 2^((score - maximum) scale_log2), exactly 0 for keys that are hidden. A
+  /// score is q k, unscaled, and so is maximum, which may trail the true one by kLazyRise: the difference
+  /// comes first and is exact where it matters, while a product of large scores with the scale rounds by more
+  /// than a weight may be wrong.
   alignas(64) float maximum[kLanes];
   alignas(64) float sum[kLanes];
   bool empty = true;  ///< no key yet: `output` is not initialised
@@ -97,14 +102,26 @@ inline constexpr std::int64_t kWeightsBytes = std::int64_t{kTileKeys + 8} * kLan
 inline constexpr std::int64_t kScoresBytes = std::int64_t{kTileKeys} * kLanes * 4;
 
 /// The maximum is raised, and what was summed so far rescaled, only when a score exceeds it by this many
-/// powers of two; until then P <= 2^8, whose relative precision is the same.
+/// powers of two (twice as many where scores are so large that f32 has none in between); until then P <= 2^8,
+/// whose relative precision is the same.
 inline constexpr float kLazyRise = 8.0F;
 /// Stands for minus infinity in `maximum`, where infinities would subtract to NaN.
-inline constexpr float kNoMaximum = -1e30F;
+inline constexpr float kNoMaximum = std::numeric_limits<float>::lowest();
+
+/// Everything that a block takes from Shape::softmax_scale.
+inline void set_scale(Block& block, double softmax_scale) {
+  block.scale_log2 = static_cast<float>(std::abs(softmax_scale) * std::numbers::log2e);
+  block.q_factor = softmax_scale > 0 ? 1.0F : softmax_scale < 0 ? -1.0F : 0.0F;
+  // Hidden scores are minus infinity, which a factor of 0 would turn into NaN; q is 0 then.
+  if (softmax_scale == 0) block.scale_log2 = 1;
+  // Every score below 2^126 is that much above kNoMaximum.
+  block.rise = std::min(kLazyRise / block.scale_log2, 0x1p126F);
+}
 
 /// log(sum of e^score) from the state of a row.
-inline float natural_lse(float maximum, float sum) {
-  return (maximum + std::log2(sum)) * std::numbers::ln2_v<float>;
+inline float natural_lse(const Block& block, float maximum, float sum) {
+  return static_cast<float>((double{maximum} * double{block.scale_log2} + std::log2(double{sum})) *
+                            std::numbers::ln2);
 }
 
 /// One way to compute a block: begin(), attend() over all its keys, finish().

@@ -17,6 +17,7 @@ void SoftmaxExecution::merge(const Tensors& tensors, const HeadGeometry& head, c
   for (auto row = item.begin; row < item.end; ++row) {
     const auto lane = row - item.begin;
     const auto state = [&](int part) { return partial(item, part) + kLanes * head_dim + lane; };
+    const auto& block = workers_.front().running.front().block;
     float maximum = kNoMaximum;
     for (int part = 0; part < parts_; ++part) maximum = std::max(maximum, *state(part));
     std::array<float, kMaxHeadDim> o{};
@@ -24,7 +25,7 @@ void SoftmaxExecution::merge(const Tensors& tensors, const HeadGeometry& head, c
     for (int part = 0; part < parts_; ++part) {
       const float part_sum = state(part)[kLanes];
       if (part_sum == 0) continue;
-      const float weight = std::exp2(*state(part) - maximum);
+      const float weight = std::exp2((*state(part) - maximum) * block.scale_log2);
       const float* values = partial(item, part) + lane * head_dim;
       sum += weight * part_sum;
       for (std::int64_t d = 0; d < head_dim; ++d) o[static_cast<std::size_t>(d)] += weight * values[d];
@@ -39,7 +40,7 @@ void SoftmaxExecution::merge(const Tensors& tensors, const HeadGeometry& head, c
         tensors.o.row<bf16_bits>(item.batch, h, query)[d] = bf16_from_float(value);
       }
     }
-    if (tensors.lse) *tensors.lse.row<float>(item.batch, h, query) = natural_lse(maximum, sum);
+    if (tensors.lse) *tensors.lse.row<float>(item.batch, h, query) = natural_lse(block, maximum, sum);
   }
 }
 

@@ -1,7 +1,5 @@
 // How a problem is cut into parts, how much of it runs together, and the memory that needs.
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 #include <numeric>
 
 #include "engines/cpu/fused/softmax/execution.h"
@@ -68,11 +66,12 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
   scores_ = ThreadParts(workspace_, running, kScoresBytes);
   if (path_.pack_values != nullptr) {
     // The local keys of any block of rows that are not global; global rows see all keys.
-    const auto widest = m.kind == MechanismKind::swa            ? m.window + 4 * kLanes
-                        : m.kind == MechanismKind::block_sparse ? 2 * m.block_size + 4 * kLanes
-                                                                : s.seqlen_kv;
+    const auto widest = m.kind == MechanismKind::swa ? std::min(m.window, s.seqlen_kv) + 4 * kLanes
+                        : m.kind == MechanismKind::block_sparse
+                            ? 2 * std::min(m.block_size, s.seqlen_kv) + 4 * kLanes
+                            : s.seqlen_kv;
     const std::int64_t unit = std::max(kKeyUnit, path_.packed_keys);
-    const bool dense_rows = m.globals * group_ > path_.few_rows;
+    const bool dense_rows = std::min(m.globals, s.seqlen_kv) * group_ > path_.few_rows;
     const auto all = round_up(s.seqlen_kv, unit);
     packed_keys_ = dense_rows ? all : std::min(all, std::max(round_up(widest, unit), kPackedKeys));
     const auto units = packed_keys_ / path_.packed_keys;
@@ -106,10 +105,7 @@ void SoftmaxExecution::bind_workers() {
       const int number = thread * blocks_at_once_ + n;
       block.head_dim_qk = s.head_dim_qk;
       block.head_dim_v = s.head_dim_v;
-      block.scale_log2 = static_cast<float>(std::abs(s.softmax_scale) * std::numbers::log2e);
-      block.q_factor = s.softmax_scale > 0 ? 1.0F : s.softmax_scale < 0 ? -1.0F : 0.0F;
-      // Hidden scores are minus infinity, which a factor of 0 would turn into NaN; q is 0 then.
-      if (block.scale_log2 == 0) block.scale_log2 = 1;
+      set_scale(block, s.softmax_scale);
       block.output = output_.at<float>(workspace_, number);
       block.queries = queries_.at<std::byte>(workspace_, number);
       block.weights = weights_.at<std::byte>(workspace_, number);

@@ -13,7 +13,7 @@ HeadGeometry::HeadGeometry(const Mechanism& mechanism, std::int64_t group, std::
     return group_ * std::clamp<std::int64_t>(position - (keys_ - seqlen_q_), 0, seqlen_q_);
   };
   first_row_ = row_at(0);
-  global_end_ = std::max(first_row_, row_at(mechanism_.globals));
+  global_end_ = std::max(first_row_, row_at(std::min(mechanism_.globals, keys_)));
 }
 
 std::int64_t HeadGeometry::block_end(std::int64_t row) const {

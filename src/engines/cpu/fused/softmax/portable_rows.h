@@ -99,7 +99,7 @@ class Rows {
         }
       }
       if (block.partial == nullptr && block.lse[r] != nullptr) {
-        *block.lse[r] = natural_lse(block.maximum[r], block.sum[r]);
+        *block.lse[r] = natural_lse(block, block.maximum[r], block.sum[r]);
       }
     }
   }
@@ -211,14 +211,13 @@ class Rows {
     }
     auto top = load(s);
     for (int j = kWidth; j < kKeys; j += kWidth) top = hn::Max(top, load(s + j));
-    top = hn::Mul(top, scale);
-    if (!hn::AllFalse(d, hn::Gt(top, hn::Set(d, block.maximum[r] + kLazyRise)))) {
-      raise(block, r, hn::GetLane(hn::Ceil(hn::MaxOfLanes(d, top))));
+    if (!hn::AllFalse(d, hn::Gt(top, hn::Set(d, block.maximum[r] + block.rise)))) {
+      raise(block, r, hn::GetLane(hn::MaxOfLanes(d, top)));
     }
     const auto maximum = hn::Set(d, block.maximum[r]);
     auto sum = load(sums(block, r));
     for (int j = 0; j < kKeys; j += kWidth) {
-      const auto weight = exp2_of(hn::MulSub(load(s + j), scale, maximum));
+      const auto weight = exp2_of(hn::Mul(hn::Sub(load(s + j), maximum), scale));
       sum = hn::Add(sum, weight);
       store(weight, s + j);
     }
@@ -226,7 +225,7 @@ class Rows {
   }
 
   HWY_NOINLINE static void raise(Block& block, int r, float maximum) {
-    const auto factor = exp2_of(hn::Set(D(), block.maximum[r] - maximum));
+    const auto factor = exp2_of(hn::Set(D(), (block.maximum[r] - maximum) * block.scale_log2));
     block.maximum[r] = maximum;
     store(hn::Mul(factor, load(sums(block, r))), sums(block, r));
     float* o = block.output + r * block.head_dim_v;

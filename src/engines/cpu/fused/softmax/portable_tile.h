@@ -80,7 +80,7 @@ class Tile {
     }
     if (block.partial != nullptr) return;
     for (int r = 0; r < block.rows; ++r) {
-      if (block.lse[r] != nullptr) *block.lse[r] = natural_lse(block.maximum[r], block.sum[r]);
+      if (block.lse[r] != nullptr) *block.lse[r] = natural_lse(block, block.maximum[r], block.sum[r]);
     }
   }
 
@@ -106,18 +106,17 @@ class Tile {
   /// Raises the running maxima where these scores exceed them by more than kLazyRise.
   HWY_INLINE static void raise(Block& block, const float* top) {
     const D d;
-    const auto scale = hn::Set(d, block.scale_log2);
     for (int lane = 0; lane < kLanes; lane += kWidth) {
-      const auto most = hn::Mul(load(top + lane), scale);
-      const auto limit = hn::Add(load(block.maximum + lane), hn::Set(d, kLazyRise));
+      const auto most = load(top + lane);
+      const auto limit = hn::Add(load(block.maximum + lane), hn::Set(d, block.rise));
       if (!hn::AllFalse(d, hn::Gt(most, limit))) rescale(block, lane, most);
     }
   }
 
   HWY_NOINLINE static void rescale(Block& block, int lane, Vector most) {
     const auto old = load(block.maximum + lane);
-    const auto maximum = hn::Max(old, hn::Ceil(most));
-    const auto factor = exp2_of(hn::Sub(old, maximum));
+    const auto maximum = hn::Max(old, most);
+    const auto factor = exp2_of(hn::Mul(hn::Sub(old, maximum), hn::Set(D(), block.scale_log2)));
     store(maximum, block.maximum + lane);
     store(hn::Mul(factor, load(block.sum + lane)), block.sum + lane);
     if (block.empty) return;
@@ -136,7 +135,7 @@ class Tile {
       auto sum = hn::Zero(d);
       float* at = s + lane;
       for (std::int32_t key = 0; key < span.keys; ++key, at += kLanes) {
-        const auto weight = exp2_of(hn::MulSub(load(at), scale, maximum));
+        const auto weight = exp2_of(hn::Mul(hn::Sub(load(at), maximum), scale));
         store(weight, at);
         sum = hn::Add(sum, weight);
       }

@@ -71,14 +71,13 @@ HWY_INLINE Vector at_least(float bound, Vector x) {
 #endif
 }
 
-/// 2^x for x <= 30; below -90 it is 2^-90, nothing beside the weight of the maximum, yet large enough that
-/// its products with V are no denormals.
+/// 2^x for x <= 30, exactly 0 from -127 down: the exponent takes away all that the polynomial, 1 there, has.
 HWY_INLINE Vector exp2_of(Vector x) {
   const D d;
   const hn::RebindToSigned<D> di;
   constexpr const auto& c = Exp2Coefficients<5>::c;
   const auto magic = hn::Set(d, 12582912.0F);  // 1.5 * 2^23: the sum's low bits are round(x)
-  x = at_least(-90.0F, x);
+  x = at_least(-127.0F, x);
   const auto shifted = hn::Add(x, magic);
   const auto f = hn::Sub(x, hn::Sub(shifted, magic));
   auto p = hn::Set(d, c[5]);

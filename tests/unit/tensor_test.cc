@@ -1,0 +1,204 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "attnbench/error.h"
+#include "attnbench/registry.h"
+#include "core/buffer.h"
+#include "reference/inputs.h"
+#include "reference/oracle.h"
+#include "run/verification/check.h"
+
+namespace attnbench {
+namespace {
+
+/// Two of everything: batch entries, query heads, kv heads.
+Problem two_of_each(Scope scope) {
+  Problem problem;
+  auto& s = problem.shape;
+  s.batch = s.num_q_heads = 2;
+  s.seqlen_q = s.seqlen_kv = 5;
+  s.head_dim_qk = s.head_dim_v = 16;
+  s.softmax_scale = 0.25;
+  s.d_model = scope == Scope::layer ? 24 : 0;
+  problem.scope = scope;
+  problem.mechanism = bind_kv_heads(parse_mechanism("gqa(kv=2)"), 2, 2);
+  return problem;
+}
+
+std::string problem_with(const Problem& problem, const Tensors& tensors) {
+  try {
+    check_tensors(problem, tensors);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+std::vector<const KernelInfo*> computing(MechanismKind kind) {
+  std::vector<const KernelInfo*> result;
+  for (const auto* kernel : kernels()) {
+    const auto kinds = kernel->mechanisms();
+    if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) result.push_back(kernel);
+  }
+  return result;
+}
+
+struct NamedRole {
+  std::string name;
+  TensorView Tensors::* view;
+};
+const std::vector<NamedRole> kCoreInputs = {{"q", &Tensors::q}, {"k", &Tensors::k}, {"v", &Tensors::v}};
+const std::vector<NamedRole> kWeights = {
+    {"wq", &Tensors::wq}, {"wk", &Tensors::wk}, {"wv", &Tensors::wv}, {"wo", &Tensors::wo}};
+
+/// Each role in turn with one stride set, everything else as it was.
+void expect_rejected(Scope scope, const std::vector<NamedRole>& roles, std::size_t dimension,
+                     const std::function<std::int64_t(const TensorView&)>& stride, const std::string& words) {
+  const auto problem = two_of_each(scope);
+  const auto data = reference::make_data(problem, reference::InputKind::normal, 1, scope == Scope::core);
+  ASSERT_EQ(problem_with(problem, data.tensors), "");
+  for (const auto& role : roles) {
+    auto tensors = data.tensors;
+    auto& view = tensors.*role.view;
+    view.strides[dimension] = stride(view);
+    const auto field = role.name + ".strides[" + std::to_string(dimension) + "]";
+    EXPECT_THAT(
+        problem_with(problem, tensors),
+        testing::AllOf(testing::HasSubstr(field), testing::HasSubstr(std::to_string(view.strides[dimension])),
+                       testing::HasSubstr(words)))
+        << role.name;
+  }
+}
+
+TEST(CheckTensors, RowsMustNotOverlap) {
+  auto core = kCoreInputs;
+  core.push_back({"o", &Tensors::o});
+  auto layer = kWeights;
+  layer.push_back({"x", &Tensors::x});
+  layer.push_back({"o", &Tensors::o});
+  for (const auto& [scope, roles] : {std::pair(Scope::core, core), std::pair(Scope::layer, layer)}) {
+    expect_rejected(scope, roles, 2, [](const TensorView&) { return 0; }, "width of a row");
+    expect_rejected(
+        scope, roles, 2, [](const TensorView& view) { return view.sizes[3] - 1; }, "width of a row");
+    expect_rejected(scope, roles, 2, [](const TensorView& view) { return -view.sizes[3]; }, "negative");
+  }
+  expect_rejected(
+      Scope::core, {{"lse", &Tensors::lse}}, 2, [](const TensorView&) { return 0; }, "width of a row");
+}
+
+TEST(CheckTensors, NoStrideIsNegativeOrBeyondAllMemory) {
+  auto core = kCoreInputs;
+  core.push_back({"o", &Tensors::o});
+  core.push_back({"lse", &Tensors::lse});
+  const std::vector<NamedRole> layer = {{"x", &Tensors::x}, {"o", &Tensors::o}};
+  for (const auto dimension : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
+    expect_rejected(Scope::core, core, dimension, [](const TensorView&) { return -80; }, "negative");
+    expect_rejected(
+        Scope::core, core, dimension, [](const TensorView&) { return std::int64_t{1} << 62; }, "beyond");
+  }
+  for (const auto dimension : {std::size_t{0}, std::size_t{2}}) {
+    expect_rejected(Scope::layer, layer, dimension, [](const TensorView&) { return -80; }, "negative");
+  }
+}
+
+TEST(CheckTensors, AnOutputMustNotOverlapItself) {
+  const std::vector<NamedRole> outputs = {{"o", &Tensors::o}, {"lse", &Tensors::lse}};
+  for (const auto dimension : {std::size_t{0}, std::size_t{1}}) {
+    expect_rejected(Scope::core, outputs, dimension, [](const TensorView&) { return 0; }, "overlaps itself");
+  }
+  // 5 rows of 16: 79 of 80 elements.
+  expect_rejected(
+      Scope::core, {{"o", &Tensors::o}}, 1, [](const TensorView&) { return 79; }, "below the 80 elements");
+  expect_rejected(
+      Scope::layer, {{"o", &Tensors::o}}, 0, [](const TensorView&) { return 119; }, "below the 120 elements");
+}
+
+TEST(CheckTensors, StridesOfOneEntrySayNothing) {
+  auto problem = two_of_each(Scope::core);
+  problem.shape.batch = problem.shape.seqlen_q = problem.shape.seqlen_kv = 1;
+  auto data = reference::make_data(problem, reference::InputKind::normal, 1, true);
+  for (auto* view : {&data.tensors.q, &data.tensors.k, &data.tensors.v, &data.tensors.o, &data.tensors.lse}) {
+    view->strides[0] = -7;
+    view->strides[2] = 0;
+  }
+  EXPECT_EQ(problem_with(problem, data.tensors), "");
+}
+
+TEST(CheckTensors, OutputsShareMemoryWithNothing) {
+  const auto problem = two_of_each(Scope::core);
+  const auto data = reference::make_data(problem, reference::InputKind::normal, 1, true);
+  for (const auto& role : kCoreInputs) {
+    auto tensors = data.tensors;
+    tensors.o.data = (tensors.*role.view).row<float>(1, 1, 4) + 15;  // the last element of the input
+    EXPECT_THAT(problem_with(problem, tensors), testing::HasSubstr("overlaps " + role.name));
+    tensors = data.tensors;
+    tensors.lse.data = (tensors.*role.view).data;
+    EXPECT_THAT(problem_with(problem, tensors), testing::HasSubstr("overlaps " + role.name));
+  }
+  auto tensors = data.tensors;
+  tensors.lse.data = tensors.o.data;
+  EXPECT_THAT(problem_with(problem, tensors), testing::HasSubstr("overlaps o"));
+
+  const auto layer = two_of_each(Scope::layer);
+  const auto layer_data = reference::make_data(layer, reference::InputKind::normal, 1, false);
+  auto roles = kWeights;
+  roles.push_back({"x", &Tensors::x});
+  for (const auto& role : roles) {
+    auto aliased = layer_data.tensors;
+    aliased.o.data = (aliased.*role.view).data;
+    EXPECT_THAT(problem_with(layer, aliased), testing::HasSubstr("overlaps " + role.name));
+  }
+}
+
+/// What is accepted must be computed: q, k and v of all heads and batch entries in one place, inputs as one
+/// tensor.
+TEST(CheckTensors, EveryKernelReadsSharedInputs) {
+  for (const auto dtype : {DType::f32, DType::bf16}) {
+    for (const char* text :
+         {"gqa(kv=2)", "swa(w=3)", "block_sparse(bs=2,globals=1)", "linear", "causal_linear"}) {
+      auto problem = two_of_each(Scope::core);
+      problem.mechanism = bind_kv_heads(parse_mechanism(text), 2, 2);
+      auto& s = problem.shape;
+      s.dtype_q = s.dtype_kv = s.dtype_o = dtype;
+      auto data = reference::make_data(problem, reference::InputKind::normal, 1, true);
+      auto& t = data.tensors;
+      for (auto* view : {&t.q, &t.k, &t.v}) view->strides[0] = view->strides[1] = 0;
+      t.v.data = t.q.data;
+      ASSERT_EQ(problem_with(problem, t), "");
+      const auto expected = expect(problem, t, reference::sample_rows(problem));
+      for (const auto* kernel : computing(problem.mechanism.kind)) {
+        if (!kernel->supports(problem, cpu_device(1))) continue;
+        EXPECT_EQ(check_kernel(*kernel, problem, cpu_device(1), t, expected).reason, "")
+            << kernel_id(problem.mechanism, *kernel);
+      }
+    }
+  }
+}
+
+/// Strides of single rows, which say nothing, and one x for the whole batch.
+TEST(CheckTensors, EveryLayerReadsSharedAndSingleRows) {
+  for (const std::int64_t seqlen : {1, 5}) {
+    auto problem = two_of_each(Scope::layer);
+    problem.shape.seqlen_q = problem.shape.seqlen_kv = seqlen;
+    auto data = reference::make_data(problem, reference::InputKind::normal, 1, false);
+    auto& t = data.tensors;
+    t.x.strides[0] = 0;
+    if (seqlen == 1) t.x.strides[2] = t.o.strides[2] = 0;
+    ASSERT_EQ(problem_with(problem, t), "");
+    const auto expected = expect(problem, t, reference::sample_rows(problem));
+    for (const auto* kernel : computing(problem.mechanism.kind)) {
+      if (!kernel->supports(problem, cpu_device(1))) continue;
+      EXPECT_EQ(check_kernel(*kernel, problem, cpu_device(1), t, expected).reason, "")
+          << kernel_id(problem.mechanism, *kernel);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace attnbench
