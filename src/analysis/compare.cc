@@ -161,7 +161,7 @@ Comparison compare_paired(const RunAnalysis& before, const RunAnalysis& after, d
     auto row = row_of(match);
     row.times = stats::ratio_interval(logs);
     judged.push_back(comparison.rows.size());
-    log_ratios.push_back({stats::estimate(stats::sample_mean(logs)), logs.size()});
+    log_ratios.push_back(stats::paired_log_ratio(logs));
     comparison.rows.push_back(std::move(row));
   }
   finish(comparison, log_ratios, judged);

@@ -19,6 +19,7 @@ std::vector<std::vector<std::string>> rows_of(const GroupAnalysis& group) {
         row[3] = half_width_percent(*k.seconds);
         if (k.ratio) row[4] = ratio_text(k.ratio->estimate);
         if (k.ratio) row[5] = k.kernel.is_baseline ? "baseline" : range_text(*k.ratio);
+        if (k.modes) row[5] += " (modes)";
         if (k.wide) row[5] += " (wide)";
         if (!k.partial.empty()) row[5] += fmt::format(" ({})", k.partial);
       } else {
@@ -27,7 +28,7 @@ std::vector<std::vector<std::string>> rows_of(const GroupAnalysis& group) {
       rows.push_back(std::move(row));
       if (k.kernel.is_baseline && cell.aa) {
         rows.push_back({n, "A/A: the baseline twice", "", "", ratio_text(cell.aa->ratio.estimate),
-                        range_text(cell.aa->ratio)});
+                        range_text(cell.aa->ratio) + (cell.aa->modes ? " (modes)" : "")});
       }
     }
   }
