@@ -15,7 +15,7 @@ function oneCell(cell, run, group) {
   const lines = [`baseline ${cell.baseline || "none"}`];
   if (!run.published) lines.push(`${cell.judged_processes} processes, ${cell.rejected_processes} rejected${
     cell.judged_processes < cell.valid_processes ? `; judged at a planned look, ${cell.valid_processes - cell.judged_processes} later ones are not used` : ""}`);
-  if (cell.aa) lines.push(`A/A, the baseline twice: ${intervalText(cell.aa.ratio)}`);
+  if (cell.aa) lines.push(`A/A, the baseline twice: ${intervalText(cell.aa.ratio)}${cell.aa.modes ? ", modes" : ""}`);
   return h("div", {}, h("h4", {}, `N = ${cell.seqlen}`), h("p", {class: "soft"}, lines.join(" · ")),
     cell.withheld ? h("p", {class: "mark"}, `No verdicts: ${cell.withheld}`) : "", cellTable(cell, group));
 }
@@ -31,7 +31,9 @@ function cellTable(cell, group) {
     others.length > 0 ? fold(`${others.length} kernels without a result`, () =>
       table([["kernel", ""], ["", ""], ["why", "wide"]], others.map((k) => [id(k.id), k.status, k.reason]))) : "",
     h("p", {class: "soft"}, "p: of the difference, adjusted. * unpaired, conservative under pairing; decides "
-    + "nothing. detects: the smallest ratio seen with 80 % power."));
+    + "nothing. detects: the smallest ratio seen with 80 % power."
+    + (measured.some((k) => k.modes) ? " modes: some processes lie apart from the others, and the next may be of either kind; the interval holds mean and median, and no verdict there is EQUIVALENT." : "")
+    + (measured.some((k) => k.verdict === "EQUIVALENT") ? ` EQUIVALENT speaks of the typical process: slow ones of which ${cell.judged_processes} processes show none may be up to ${percentText(cell.share_not_excluded)} of all.` : "")));
 }
 
 function kernelRow(k, group) {
@@ -40,7 +42,7 @@ function kernelRow(k, group) {
     k.impossible ? h("div", {class: "warn"}, `IMPOSSIBLE: ${k.impossible}`) : "");
   return [name, k.by_process && k.by_process.length > 0 ? samplesButton(k) : "", h("div", {}, intervalText(k.seconds, timeText),
     known(k.mean_seconds) ? h("div", {class: "warn"}, `mean ${timeText(k.mean_seconds)}: disturbed blocks or processes`) : ""),
-  h("div", {}, intervalText(k.ratio), k.wide ? h("div", {class: "soft"}, "wider than ±2 %") : "", k.partial ? h("div", {class: "warn"}, k.partial) : ""),
+  h("div", {}, intervalText(k.ratio), k.modes ? h("div", {class: "warn"}, "modes") : "", k.wide ? h("div", {class: "soft"}, "wider than ±2 %") : "", k.partial ? h("div", {class: "warn"}, k.partial) : ""),
   badge(k.verdict_words) || "–", k.function, isDense ? "dense" : intervalText(k.to_dense), pText(k.p_difference_adjusted),
     pText(k.welch_p), digits(k.smallest_detectable_ratio, 4), k.median ? timeText(k.median.estimate) : "–",
     known(k.min) ? `${timeText(k.min)} – ${timeText(k.max)}` : "–", `${percentText(k.cv_within)} / ${percentText(k.cv_between)}`,

@@ -102,6 +102,9 @@ struct KernelAnalysis {
 
   /// The quotient of the baseline's `seconds` and these. Absent without a measured baseline.
   std::optional<stats::Interval> ratio;
+  /// Its processes fall into groups (stats::has_modes of their log-ratios): the ratio's interval holds mean
+  /// and median, and EQUIVALENT is not said.
+  bool modes = false;
   bool wide = false;  ///< publish: the ratio's half-width misses its target, stats::kRatioHalfWidth
   /// Against the baseline in its family (device, element type, scope of the run). Absent for the baseline, in
   /// published runs, and where the cell's verdicts are withheld.
@@ -144,6 +147,9 @@ struct CellAnalysis {
   /// The baseline against its alias, the same kernel as a second entry: the true ratio is 1. p values are
   /// adjusted over the cells of the run.
   std::optional<stats::AaCheck> aa;
+  /// Of a kind of process that no judged process was, the share not excluded at 95 %:
+  /// stats::share_not_excluded. EQUIVALENT speaks of the others. 1 in published runs.
+  double share_not_excluded = 1;
   std::string withheld;  ///< why there are no verdicts: "too noisy to publish: ..", ..; empty when there are
   /// Kernels that may be the fastest, best first; one alone is the winner (stats::find_best_sets; one family
   /// for the run). Empty where verdicts are withheld.

@@ -12,6 +12,7 @@
 #include "analysis/process_times.h"
 #include "analysis/standing.h"
 #include "stats/cv_interval.h"
+#include "stats/modes.h"
 #include "stats/power.h"
 #include "stats/process_value.h"
 #include "stats/target_width.h"
@@ -195,7 +196,8 @@ void add_times(KernelAnalysis& k, const CellInput& input, const Processes& proce
   }
   k.seconds = stats::time_interval(log_seconds(k.by_process));
   const auto logs = log_ratios(k.by_process);
-  if (!logs.empty()) k.ratio = stats::ratio_interval(logs);
+  k.modes = stats::has_modes(logs);
+  if (!logs.empty()) k.ratio = stats::exponential(stats::process_interval(logs));
   if (input.run.profile == "published") return;
   k.partial = partial(processes.judged, k.id());
   add_spread(k);
@@ -215,6 +217,8 @@ CellAnalysis analyze_cell(const CellInput& input, std::vector<double>& aa_logs) 
   CellAnalysis result;
   result.cell = input.cell;
   const auto processes = processes_of(input, result);
+  if (input.run.profile != "published")
+    result.share_not_excluded = stats::share_not_excluded(static_cast<std::size_t>(result.judged_processes));
 
   std::string usable_baseline;
   for (const auto& kernel : input.cell.kernels) {

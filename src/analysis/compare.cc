@@ -94,8 +94,9 @@ std::optional<stats::LogRatio> measure_paired(const Match& match, ComparedKernel
   }
   row.old_seconds = stats::time_interval(old_logs);
   row.new_seconds = stats::time_interval(new_logs);
-  row.times = stats::ratio_interval(logs);
-  return stats::LogRatio{stats::estimate(stats::sample_mean(logs)), logs.size()};
+  const auto log_ratio = stats::paired_log_ratio(logs);
+  row.times = stats::exponential(log_ratio.with_modes.value_or(log_ratio.estimate.interval()));
+  return log_ratio;
 }
 
 /// Of log times, whose neighbours resemble each other as stats::time_interval allows for.
@@ -162,7 +163,7 @@ void judge_rows(Comparison& comparison, std::span<const Pending> pending) {
   const double worst = std::log1p(comparison.threshold);
   for (std::size_t i = 0; i < pending.size(); ++i) {
     auto& row = comparison.rows[pending[i].row];
-    const auto& [estimate, processes] = pending[i].log_ratio;
+    const auto& [estimate, processes, with_modes] = pending[i].log_ratio;
     row.processes = processes;
     row.ratio = judgements[i].ratio;
     row.slower_limit =
@@ -170,12 +171,14 @@ void judge_rows(Comparison& comparison, std::span<const Pending> pending) {
             ? std::numeric_limits<double>::infinity()
             : std::exp(stats::t_quantile(1 - kNotSlowerError, estimate.df) * estimate.standard_error -
                        estimate.value);
+    // Where the processes have modes, the next one may be of the slower kind.
+    if (with_modes) row.slower_limit = std::max(*row.slower_limit, std::exp(-with_modes->low));
     row.reason = pending[i].withheld;
     if (row.reason.empty() && processes < stats::kFewestProcesses)
       row.reason = fmt::format("{} processes, {} are needed", processes, stats::kFewestProcesses);
     if (!row.reason.empty()) continue;
     row.judgement = judgements[i];
-    if (estimate.above_p(-worst) < kNotSlowerError) {
+    if (*row.slower_limit < 1 + comparison.threshold) {
       row.outcome = Outcome::kPassed;
     } else if (judgements[i].verdict == stats::Verdict::kSlower && -estimate.value > worst) {
       row.outcome = Outcome::kRegression;

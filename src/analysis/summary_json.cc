@@ -67,6 +67,7 @@ void add_statistics(json& out, const KernelAnalysis& k) {
   out["icc"] = spread(&Spread::icc);
   out["design_effect"] = spread(&Spread::design_effect);
   out["ratio"] = interval_json(k.ratio);
+  out["modes"] = k.modes;
   out["wide"] = k.wide;
   out["to_dense"] = interval_json(k.to_dense);
   out["verdict"] = k.judgement ? json(stats::to_string(k.judgement->verdict)) : json();
@@ -119,11 +120,9 @@ json kernel_json(const KernelAnalysis& k) {
 
 json aa_json(const std::optional<stats::AaCheck>& aa) {
   if (!aa) return {};
-  return {{"ratio", interval_json(aa->ratio)},
-          {"p_adjusted", aa->p_adjusted},
-          {"margin_ratio", aa->margin_ratio},
-          {"fails_gate", aa->fails_gate},
-          {"equivalent", aa->equivalent}};
+  return {{"ratio", interval_json(aa->ratio)}, {"modes", aa->modes},
+          {"p_adjusted", aa->p_adjusted},      {"margin_ratio", aa->margin_ratio},
+          {"fails_gate", aa->fails_gate},      {"equivalent", aa->equivalent}};
 }
 
 json cell_json(const CellAnalysis& c) {
@@ -133,6 +132,7 @@ json cell_json(const CellAnalysis& c) {
           {"baseline", c.baseline},
           {"valid_processes", c.valid_processes},
           {"judged_processes", c.judged_processes},
+          {"share_not_excluded", c.share_not_excluded},
           {"rejected_processes", c.rejected_processes},
           {"invalid_reasons", c.invalid_reasons},
           {"aa", aa_json(c.aa)},

@@ -114,6 +114,7 @@ json point_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAna
   row["verdict"] = k.judgement ? json(stats::to_string(k.judgement->verdict)) : json();
   row["verdict_words"] = k.judgement ? json(verdict_text(*k.judgement)) : json();
   row["partial"] = k.partial;
+  row["modes"] = k.modes;
   row["wide"] = k.wide;
   row["in_best_set"] = std::find(cell.best_set.begin(), cell.best_set.end(), k.id()) != cell.best_set.end();
   row["withheld"] = cell.withheld;

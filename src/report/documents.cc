@@ -20,6 +20,7 @@ std::vector<std::vector<std::string>> rows_of(const GroupAnalysis& group) {
         row[4] = half_width_percent(*k.seconds);
         if (k.ratio) row[5] = ratio_text(k.ratio->estimate);
         if (k.ratio) row[6] = k.kernel.is_baseline ? "baseline" : range_text(*k.ratio);
+        if (k.modes) row[6] += " (modes)";
         if (k.wide) row[6] += " (wide)";
         if (!k.partial.empty()) row[6] += fmt::format(" ({})", k.partial);
         if (k.to_dense) row[7] = ratio_text(k.to_dense->estimate);
@@ -31,7 +32,7 @@ std::vector<std::vector<std::string>> rows_of(const GroupAnalysis& group) {
       rows.push_back(std::move(row));
       if (k.kernel.is_baseline && cell.aa) {
         rows.push_back({n, "A/A: the baseline twice", "", "", "", ratio_text(cell.aa->ratio.estimate),
-                        range_text(cell.aa->ratio), "", ""});
+                        range_text(cell.aa->ratio) + (cell.aa->modes ? " (modes)" : ""), "", ""});
       }
     }
   }

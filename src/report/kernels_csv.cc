@@ -73,6 +73,7 @@ const std::vector<CsvColumn>& columns() {
          return r.kernel.judgement ? fmt::format("{:.4g}", r.kernel.judgement->margin_ratio - 1) : "";
        }},
       {"partial", [](const Row& r) { return r.kernel.partial; }},
+      {"modes", [](const Row& r) { return std::string(r.kernel.modes ? "true" : "false"); }},
       {"wide", [](const Row& r) { return std::string(r.kernel.wide ? "true" : "false"); }},
       {"withheld", [](const Row& r) { return r.cell.withheld; }},
       {"unbatched_p95",

@@ -59,14 +59,19 @@ struct Column {
   TimeUnit unit;
   std::map<std::string, const KernelAnalysis*> kernels;  ///< by id
   std::array<std::size_t, kParts> widths;
-  bool any_wide;  ///< then all leave room for the mark
+  bool any_wide, any_modes;  ///< then all leave room for the mark
 
   std::size_t width() const { return std::accumulate(widths.begin(), widths.end(), kParts - 1); }
 };
 
 /// What tells an interval from the others.
-std::string interval_marks(const Column& column, const KernelAnalysis& k, const std::string& note) {
-  return std::string(k.wide ? "*" : column.any_wide ? " " : "") + (note.empty() ? "" : " " + note);
+std::string interval_marks(const Column& column, bool wide, bool modes, const std::string& note) {
+  const std::string_view mark = " modes";
+  return std::string(wide              ? "*"
+                     : column.any_wide ? " "
+                                       : "") +
+         (modes ? std::string(mark) : std::string(column.any_modes ? mark.size() : 0, ' ')) +
+         (note.empty() ? "" : " " + note);
 }
 
 bool has_times(const KernelAnalysis& k) { return k.seconds || k.rejected; }
@@ -77,19 +82,23 @@ Parts parts_of(const Column& column, const KernelAnalysis& k, const std::string&
               ""};
   if (k.ratio) {
     parts[2] = ratio_text(k.ratio->estimate);
-    parts[3] = (k.kernel.is_baseline ? "baseline" : range_text(*k.ratio)) + interval_marks(column, k, note);
+    parts[3] = (k.kernel.is_baseline ? "baseline" : range_text(*k.ratio)) +
+               interval_marks(column, k.wide, k.modes, note);
   }
   return parts;
 }
 
-Parts aa_parts(const Column& column, const stats::Interval& ratio) {
-  return {"", "", ratio_text(ratio.estimate), range_text(ratio) + (column.any_wide ? " " : "")};
+Parts aa_parts(const Column& column, const stats::AaCheck& aa) {
+  return {"", "", ratio_text(aa.ratio.estimate),
+          range_text(aa.ratio) + interval_marks(column, false, aa.modes, "")};
 }
 
 Column make_column(const CellAnalysis& cell) {
   const bool any_wide =
       std::any_of(cell.kernels.begin(), cell.kernels.end(), [](const auto& k) { return k.wide; });
-  Column column{&cell, unit_for(1e-6), {}, {}, any_wide};
+  const bool any_modes = (cell.aa && cell.aa->modes) || std::any_of(cell.kernels.begin(), cell.kernels.end(),
+                                                                    [](const auto& k) { return k.modes; });
+  Column column{&cell, unit_for(1e-6), {}, {}, any_wide, any_modes};
   double smallest = 0;
   for (const auto& kernel : cell.kernels) {
     column.kernels[kernel.kernel.id()] = &kernel;
@@ -103,7 +112,7 @@ Column make_column(const CellAnalysis& cell) {
       column.widths[p] = std::max(column.widths[p], width_of(parts[p]));
   };
   widen(kPartNames);
-  if (cell.aa) widen(aa_parts(column, cell.aa->ratio));
+  if (cell.aa) widen(aa_parts(column, *cell.aa));
   for (const auto& kernel : cell.kernels) {
     if (has_times(kernel)) widen(parts_of(column, kernel, kernel.partial.empty() ? "" : "(99)"));
   }
@@ -340,8 +349,7 @@ class Block {
     bool any = false;
     for (const auto& column : columns) {
       any |= column.cell->aa.has_value();
-      cells.push_back(
-          parts_text(column, column.cell->aa ? aa_parts(column, column.cell->aa->ratio) : Parts{}));
+      cells.push_back(parts_text(column, column.cell->aa ? aa_parts(column, *column.cell->aa) : Parts{}));
     }
     return any ? line(kAlias, "", cells) : "";
   }
@@ -425,6 +433,27 @@ std::string mean_line(const RunAnalysis& run) {
       outside, rows);
 }
 
+/// Of how many ratios the processes fall into groups; their rows are marked.
+std::string modes_line(const RunAnalysis& run) {
+  std::size_t modes = 0;
+  std::size_t ratios = 0;
+  for (const auto& group : run.groups) {
+    for (const auto& cell : group.cells) {
+      modes += cell.aa && cell.aa->modes;
+      ratios += cell.aa.has_value();
+      for (const auto& kernel : cell.kernels) {
+        modes += kernel.modes;
+        ratios += kernel.ratio && !kernel.kernel.is_baseline;
+      }
+    }
+  }
+  if (modes == 0) return "";
+  return fmt::format(
+      "modes: some processes lie apart from the others, and the next may be of either kind. The interval "
+      "holds mean and median, and no verdict there is EQUIVALENT: {} of {} ratios\n",
+      modes, ratios);
+}
+
 std::string look_lines(const RunAnalysis& run) {
   std::string text;
   for (const auto& group : run.groups) {
@@ -449,7 +478,8 @@ std::string run_table(const RunAnalysis& run, std::size_t width) {
   text += baseline_line(run);
   Notes notes;
   for (const auto& group : run.groups) text += Block(group, notes, width).text();
-  const auto ends = notes.lines() + wide_line(run) + mean_line(run) + look_lines(run) + invalid_lines(run);
+  const auto ends = notes.lines() + wide_line(run) + mean_line(run) + modes_line(run) + look_lines(run) +
+                    invalid_lines(run);
   if (!ends.empty()) text += "\n" + ends;
   return wrapped(text + "\nWhat each column means: attnbench run --help\n", width);
 }
@@ -470,6 +500,7 @@ std::string table_legend() {
             is not dense) the one with the lowest geometric mean over N. Chosen by the same data, which makes
             it look fast, so the gains of others are rather too small. Causal mechanisms: the causal one
   *         profile publish: that interval is wider than the ±2 % for which it measures
+  modes     some processes lie apart from the others: the interval holds mean and median of their ratios
   (1)       behind an interval: the kernel is missing in some processes, as the note below the table says
   -         cannot be known: from one process no interval follows, or the kernel has no part in that cell
   rejected  in place of an interval: the noise guard rejected each process that has times of the kernel; shown

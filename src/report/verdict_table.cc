@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <span>
 
 #include "analysis/attention_function.h"
@@ -109,6 +110,24 @@ std::string single_lines(const GroupAnalysis& group) {
   return text;
 }
 
+/// Where EQUIVALENT is said: what it does not exclude.
+std::string typical_line(const GroupAnalysis& group) {
+  int fewest = std::numeric_limits<int>::max();
+  double share = 0;
+  for (const auto& cell : group.cells) {
+    for (const auto& kernel : cell.kernels) {
+      if (!kernel.judgement || kernel.judgement->verdict != stats::Verdict::kEquivalent) continue;
+      fewest = std::min(fewest, cell.judged_processes);
+      share = std::max(share, cell.share_not_excluded);
+    }
+  }
+  if (share == 0) return "";
+  return fmt::format(
+      "  EQUIVALENT speaks of the typical process: slow ones of which {} processes show none may be up to "
+      "{:.0f} % of all\n",
+      fewest, 100 * share);
+}
+
 /// A drop-in for the baseline first, then whatever is fastest, where there is more than the baseline's
 /// mechanism.
 std::string advice_lines(const GroupAnalysis& group) {
@@ -130,7 +149,8 @@ std::string advice_lines(const GroupAnalysis& group) {
 std::string group_text(const GroupAnalysis& group, std::size_t text_width) {
   auto text = fmt::format("\n{}: what to use, and verdicts against the baseline\n", group.heading);
   text += advice_lines(group);
-  return text + (group.cells.size() > 1 ? series_lines(group, text_width) : single_lines(group));
+  return text + (group.cells.size() > 1 ? series_lines(group, text_width) : single_lines(group)) +
+         typical_line(group);
 }
 
 }  // namespace
@@ -152,7 +172,8 @@ std::string verdict_table(const RunAnalysis& run, std::size_t width) {
 
 std::string verdict_legend() {
   return R"(Verdicts (family of all kernels and N of one device, element type and scope; 5 % for the whole family):
-  EQUIVALENT    shown to be within 2 % of the baseline; of fewer than ten processes within 5 %, as it says
+  EQUIVALENT    shown to be within 2 % of the baseline; of fewer than ten processes within 5 %, as it says;
+                never where processes have modes
   FASTER        shown to differ from the baseline, and faster; SLOWER likewise
   UNRESOLVED    neither is shown
 A kernel is called the fastest only where it is shown to be faster than every other, at 5 % for all such

@@ -5,6 +5,7 @@
 #include "stats/contrast.h"
 #include "stats/equivalence.h"
 #include "stats/holm.h"
+#include "stats/modes.h"
 
 namespace attnbench::stats {
 
@@ -16,9 +17,12 @@ std::vector<AaCheck> check_aa(std::span<const std::vector<double>> process_log_r
     const auto log_ratio = estimate(sample_mean(logs));
     p_values.push_back(log_ratio.two_sided_p());
     AaCheck check;
-    check.ratio = exponential(log_ratio.interval());
+    check.ratio = exponential(process_interval(logs));
+    check.modes = has_modes(logs);
     check.margin_ratio = equivalence_margin(logs.size());
-    check.equivalent = equivalence_p(log_ratio, check.margin_ratio) <= kEquivalenceError;
+    const bool within = check.ratio.low >= 1 / check.margin_ratio && check.ratio.high <= check.margin_ratio;
+    check.equivalent =
+        equivalence_p(log_ratio, check.margin_ratio) <= kEquivalenceError && (within || !check.modes);
     checks.push_back(check);
   }
   const auto adjusted = holm(p_values);

@@ -14,11 +14,13 @@ constexpr double kAaGateRatio = 1.01;
 
 /// The baseline against its alias in one cell; the true ratio is 1.
 struct AaCheck {
-  Interval ratio;           ///< 95 %, unadjusted
+  Interval ratio;           ///< process_interval (modes.h): 95 %, unadjusted
+  bool modes = false;       ///< the processes have modes
   double p_adjusted = 1;    ///< of ratio = 1, two-sided, Holm over the cells
   bool fails_gate = false;  ///< p_adjusted <= kAaGateError and the ratio further from 1 than kAaGateRatio
   double margin_ratio = 1;  ///< equivalence_margin (equivalence.h) of the processes
-  /// Two one-sided tests within margin_ratio at 5 %, unadjusted; otherwise too noisy for verdicts.
+  /// Two one-sided tests within margin_ratio at 5 %, unadjusted, and with modes all of `ratio` within it;
+  /// otherwise too noisy for verdicts.
   bool equivalent = false;
 };
 

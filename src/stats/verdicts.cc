@@ -4,6 +4,7 @@
 
 #include "stats/equivalence.h"
 #include "stats/holm.h"
+#include "stats/modes.h"
 
 namespace attnbench::stats {
 namespace {
@@ -40,10 +41,15 @@ std::string_view to_string(Verdict verdict) {
   return "UNRESOLVED";
 }
 
+LogRatio paired_log_ratio(std::span<const double> process_log_ratios) {
+  LogRatio result{estimate(sample_mean(process_log_ratios)), process_log_ratios.size()};
+  if (has_modes(process_log_ratios)) result.with_modes = interval_with_modes(process_log_ratios);
+  return result;
+}
+
 std::vector<Judgement> judge_family(std::span<const std::vector<double>> process_log_ratios) {
   std::vector<LogRatio> log_ratios;
-  for (const auto& logs : process_log_ratios)
-    log_ratios.push_back({estimate(sample_mean(logs)), logs.size()});
+  for (const auto& logs : process_log_ratios) log_ratios.push_back(paired_log_ratio(logs));
   return judge_log_ratios(log_ratios);
 }
 
@@ -52,15 +58,17 @@ std::vector<Judgement> judge_log_ratios(std::span<const LogRatio> log_ratios,
   std::vector<Judgement> judgements;
   std::vector<double> difference;
   std::vector<double> equivalence;
-  for (const auto& [log_ratio, processes] : log_ratios) {
+  for (const auto& [log_ratio, processes, with_modes] : log_ratios) {
     Judgement judgement;
-    judgement.ratio = exponential(log_ratio.interval());
+    judgement.ratio = exponential(with_modes.value_or(log_ratio.interval()));
+    judgement.modes = with_modes.has_value();
     judgement.difference_p = log_ratio.two_sided_p();
     judgement.margin_ratio = margin_ratio.value_or(equivalence_margin(processes));
     judgement.equivalence_p = equivalence_p(log_ratio, judgement.margin_ratio);
     const bool enough = processes >= kFewestProcesses;
-    difference.push_back(enough ? judgement.difference_p : 1);
-    equivalence.push_back(enough ? judgement.equivalence_p : 1);
+    const bool excludes_1 = !with_modes || with_modes->low > 0 || with_modes->high < 0;
+    difference.push_back(enough && excludes_1 ? judgement.difference_p : 1);
+    equivalence.push_back(enough && !with_modes ? judgement.equivalence_p : 1);
     judgements.push_back(judgement);
   }
   const auto difference_adjusted = adjust(difference);

@@ -1,20 +1,26 @@
 // Usage: estimate_noise STORE.db [REASON] > tests/simulation/noise.json
-// The noise of a real store, for simulations: how much times vary between processes, between blocks and from
-// slot to slot, and the shapes of these distributions. With a REASON, processes that the noise guard rejected
-// for it alone count as well ("CPU pressure": from a machine that others use too).
+//        estimate_noise --processes FILE... > tests/simulation/noise_processes.json
+// The noise of real stores, for simulations. The first: how much times vary between processes, between blocks
+// and from slot to slot, and the shapes of these distributions, kernels pooled. With a REASON, processes that
+// the noise guard rejected for it alone count as well ("CPU pressure": from a machine that others use too).
+// The second keeps each kernel's own processes: by file, cell and entrant the log of the median over blocks,
+// in ms, of each valid process (null where it has none), the baseline first.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "stats/intervals.h"
 #include "stats/variance_components.h"
+#include "store/import.h"
 #include "store/store.h"
 
 namespace attnbench {
@@ -163,16 +169,89 @@ nlohmann::json estimate(const std::string& file, const std::string& accepted_rea
           {"residual_shape", standardised_quantiles(sums.residuals, 200)}};
 }
 
+/// Log median over blocks, in ms, by entrant ("" the baseline, "alias") and valid process; four decimals.
+std::map<std::string, std::vector<nlohmann::json>> process_logs(
+    const CellRecord& cell, const std::vector<const ProcessRecord*>& processes) {
+  std::string baseline;
+  for (const auto& kernel : cell.kernels) {
+    if (kernel.is_baseline) baseline = kernel.id();
+  }
+  std::map<std::string, std::vector<nlohmann::json>> logs;
+  for (std::size_t p = 0; p < processes.size(); ++p) {
+    std::map<std::string, std::vector<double>> seconds;
+    for (const auto& sample : processes[p]->samples) {
+      if (!sample.valid || (sample.role != "kernel" && sample.role != "alias")) continue;
+      const auto entrant = sample.role == "alias"         ? "alias"
+                           : sample.kernel_id == baseline ? ""
+                                                          : sample.kernel_id;
+      seconds[entrant].push_back(sample.time_seconds);
+    }
+    for (const auto& [entrant, values] : seconds) {
+      auto& row = logs[entrant];
+      row.resize(processes.size());
+      row[p] = std::round(std::log(1e3 * stats::median(values)) * 1e4) / 1e4;
+    }
+  }
+  return logs;
+}
+
+nlohmann::ordered_json own_processes(std::span<const std::string> files) {
+  nlohmann::ordered_json result;
+  for (const auto& file : files) {
+    const auto name = std::filesystem::path(file).stem().string();
+    for (const auto& run : read_runs(file)) {
+      for (const auto& cell : run.cells) {
+        std::vector<const ProcessRecord*> valid;
+        for (const auto& process : run.processes) {
+          if (process.cell_id == cell.cell_id && process.valid) valid.push_back(&process);
+        }
+        auto& rows = result[name][cell.cell_id];
+        for (const auto& [entrant, logs] : process_logs(cell, valid)) rows[entrant] = logs;
+      }
+    }
+  }
+  return result;
+}
+
+/// One line an entrant.
+void print_processes(const nlohmann::ordered_json& files) {
+  fmt::print("{{");
+  const char* between_files = "";
+  for (const auto& [file, cells] : files.items()) {
+    fmt::print("{}\n \"{}\": {{", between_files, file);
+    const char* between_cells = "";
+    for (const auto& [cell, rows] : cells.items()) {
+      fmt::print("{}\n  \"{}\": {{", between_cells, cell);
+      const char* between_rows = "";
+      for (const auto& [entrant, logs] : rows.items()) {
+        fmt::print("{}\n   \"{}\": {}", between_rows, entrant, logs.dump());
+        between_rows = ",";
+      }
+      fmt::print("}}");
+      between_cells = ",";
+    }
+    fmt::print("}}");
+    between_files = ",";
+  }
+  fmt::print("\n}}\n");
+}
+
 }  // namespace
 }  // namespace attnbench
 
 int main(int argc, char** argv) {
-  if (argc != 2 && argc != 3) {
-    fmt::print(stderr, "usage: estimate_noise STORE.db [REASON]\n");
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const bool own = words.size() >= 2 && words[0] == "--processes";
+  if (!own && words.size() != 1 && words.size() != 2) {
+    fmt::print(stderr, "usage: estimate_noise STORE.db [REASON] | estimate_noise --processes FILE...\n");
     return 2;
   }
   try {
-    const auto noise = attnbench::estimate(argv[1], argc == 3 ? argv[2] : "");
+    if (own) {
+      attnbench::print_processes(attnbench::own_processes(std::span(words).subspan(1)));
+      return 0;
+    }
+    const auto noise = attnbench::estimate(words[0], words.size() == 2 ? words[1] : "");
     std::string lines;  // one a key
     for (const auto& [key, value] : noise.items()) {
       lines += fmt::format("{} \"{}\": {}", lines.empty() ? "{\n" : ",\n", key, value.dump());
