@@ -26,7 +26,7 @@ std::string json_text(const nlohmann::json& value, int indent = -1);
 std::string to_utf8(std::string text);
 
 /// The value as a T, of its very type: no number from a truth value, no whole one from 1.9 or from one that T
-/// cannot hold, in lists neither. Throws InputError(field, ...).
+/// cannot hold, in lists and maps neither. Throws InputError(field, ...).
 template <typename T>
 T json_value(const nlohmann::json& value, std::string_view field);
 
@@ -44,6 +44,7 @@ const nlohmann::json& field_of(const nlohmann::json& in, const char* field);
 }  // namespace attnbench
 
 #include <concepts>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,10 @@ template <typename T>
 inline constexpr bool kIsList = false;
 template <typename T>
 inline constexpr bool kIsList<std::vector<T>> = true;
+template <typename T>
+inline constexpr bool kIsMap = false;
+template <typename T>
+inline constexpr bool kIsMap<std::map<std::string, T>> = true;
 
 template <typename T>
 T json_value(const nlohmann::json& value, std::string_view field) {
@@ -68,6 +73,12 @@ T json_value(const nlohmann::json& value, std::string_view field) {
     T list;
     for (const auto& element : value) list.push_back(json_value<typename T::value_type>(element, field));
     return list;
+  } else if constexpr (kIsMap<T>) {
+    require(value.is_object(), "is no object");
+    T map;
+    for (const auto& [key, element] : value.items())
+      map[key] = json_value<typename T::mapped_type>(element, field);
+    return map;
   } else if constexpr (std::same_as<T, bool>) {
     require(value.is_boolean(), "is neither true nor false");
     return value.get<bool>();

@@ -15,6 +15,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 using testing_support::attnbench;
 using testing_support::TemporaryDirectory;
 
@@ -152,7 +153,7 @@ TEST(OneProcess, HasResultsAndNoVerdicts) {
   EXPECT_THAT(table.out, HasSubstr("too few processes: 1, verdicts need 5"));
   const auto claims = attnbench({"claims", file});
   EXPECT_EQ(claims.exit_code, 0) << claims.err;
-  EXPECT_THAT(claims.out, HasSubstr("0 REVERSED"));
+  EXPECT_THAT(claims.out, Not(HasSubstr("REVERSED")));
   const auto compared = attnbench({"compare", file, file});
   EXPECT_EQ(compared.exit_code, 3) << compared.err;
   EXPECT_THAT(compared.out, HasSubstr("NOT DECIDED"));

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <stdexcept>
+#include <vector>
 
 #include "attnbench/error.h"
 #include "plan/budget.h"
@@ -70,25 +72,26 @@ class PlainKernel final : public KernelInfo {
   bool throwing_;
 };
 
-// Tensors of 1 MiB each: q, k, v and o. Verification holds them for two kinds of input, and an output: 9 MiB.
-// Five kernels are measured with the tensors and five outputs: 9 MiB as well; the sixth does not fit.
+// Tensors of 1 MiB each: q, k, v and o. Verification holds them for three kinds of input, and an output: 13
+// MiB. Nine kernels are measured with the tensors and nine outputs: 13 MiB as well; the tenth does not fit.
 TEST(MemoryFit, EachKernelHasAnOutputAndIsVerifiedWithAllInputs) {
   const auto cell = cell_of_keys(1 << 10);
   const Device device;
-  const PlainKernel a("a", false), b("b", false), c("c", false), d("d", false), e("e", false), f("f", false);
+  constexpr const char* kNames[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+  std::deque<PlainKernel> all;
   std::vector<KernelChoice> kernels;
-  for (const auto* kernel : {&a, &b, &c, &d, &e}) kernels.push_back({cell.mechanisms[0], kernel});
+  for (const auto* name : kNames) kernels.push_back({cell.mechanisms[0], &all.emplace_back(name, false)});
+  const auto nine = std::vector(kernels.begin(), kernels.end() - 1);
   constexpr std::int64_t kMib = 1 << 20;
-  EXPECT_TRUE(kernels_that_do_not_fit(cell, kernels, device, 9 * kMib / 4 * 5).empty());
-  const auto verified = kernels_that_do_not_fit(cell, kernels, device, 9 * kMib / 4 * 5 - 5);
-  EXPECT_EQ(verified.size(), 5u);
+  EXPECT_TRUE(kernels_that_do_not_fit(cell, nine, device, 13 * kMib / 4 * 5).empty());
+  const auto verified = kernels_that_do_not_fit(cell, nine, device, 13 * kMib / 4 * 5 - 5);
+  EXPECT_EQ(verified.size(), 9u);
   EXPECT_THAT(
       verified.at("mha/a@test"),
-      HasSubstr("needs 1.00 MiB beside 8.00 MiB of inputs while it is verified; 11.25 MiB are available"));
-  kernels.push_back({cell.mechanisms[0], &f});
-  const auto measured = kernels_that_do_not_fit(cell, kernels, device, 9 * kMib / 4 * 5);
+      HasSubstr("needs 1.00 MiB beside 12.00 MiB of inputs while it is verified; 16.25 MiB are available"));
+  const auto measured = kernels_that_do_not_fit(cell, kernels, device, 13 * kMib / 4 * 5);
   ASSERT_EQ(measured.size(), 1u);
-  EXPECT_THAT(measured.at("mha/f@test"), HasSubstr("needs 1.00 MiB beside 9.00 MiB of this cell's tensors"));
+  EXPECT_THAT(measured.at("mha/j@test"), HasSubstr("needs 1.00 MiB beside 13.00 MiB of this cell's tensors"));
 }
 
 TEST(MemoryFit, AKernelThatCannotSayWhatItNeedsCostsOnlyItsOwnRow) {

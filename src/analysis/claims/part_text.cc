@@ -213,16 +213,17 @@ std::string comparison_text(const PartSpec& spec) {
 }
 
 std::string estimate_text(const ClaimPart& part) {
-  if (part.value) return value_text(part.spec, part.value->estimate);
-  return part.spec.relation == Relation::crossover ? no_crossover_text(part) : "";
+  if (!part.value) return part.spec.relation == Relation::crossover ? no_crossover_text(part) : "";
+  auto text = value_text(part.spec, part.value->estimate);
+  if (part.other) text += " vs " + value_text(part.spec, part.other->estimate);
+  return text;
 }
 
 std::string measured_text(const ClaimPart& part) {
   const auto& spec = part.spec;
   if (spec.relation == Relation::best_set) return best_text(part);
-  auto text = estimate_text(part);
-  if (!part.value) return text;
-  text += bounds_text(spec, *part.value);
+  if (!part.value) return estimate_text(part);
+  auto text = value_text(spec, part.value->estimate) + bounds_text(spec, *part.value);
   for (std::size_t i = 1; i < part.crossover.estimates.size(); ++i)
     text += fmt::format(", again at {}", value_text(spec, part.crossover.estimates[i]));
   if (part.other) {

@@ -28,8 +28,8 @@ std::string comparison_text(const PartSpec& spec);
 std::string published_text(std::span<const PartSpec> specs);
 std::string published_text(const PartSpec& spec);
 
-/// Without interval: "9.54x", "16 %"; of names, where there is no number, how many may be the fastest. Empty
-/// without data.
+/// Without interval, with what it is compared with: "9.54x", "16 %", "0.69 vs 1.70"; of a crossover without a
+/// length, why there is none. Empty without data.
 std::string estimate_text(const ClaimPart& part);
 /// With 95 % interval, and where it is or what it is compared with: "9.54x [9.07, 10.0]", "16 % [12, 25]
 /// (mha/unfused@cpu at N = 256)". Empty without data.
