@@ -292,14 +292,14 @@ TEST(FindStudy, UnknownNamesGetTheNearest) {
   }
 }
 
-struct Expected {
+struct BuiltIn {
   const char* name;
   std::size_t cells;
   std::size_t mechanisms;  ///< in each cell
   const char* an_id;
 };
 
-class BuiltInStudy : public testing::TestWithParam<Expected> {};
+class BuiltInStudy : public testing::TestWithParam<BuiltIn> {};
 
 TEST_P(BuiltInStudy, HasItsCellsAndMechanisms) {
   const auto expected = GetParam();
