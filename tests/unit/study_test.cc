@@ -318,21 +318,21 @@ INSTANTIATE_TEST_SUITE_P(
     All, BuiltInStudy,
     testing::Values(
         // 4 lengths x 2 scopes x 2 types
-        Expected{"paper", 16, 11, "layer-prefill-hot-bf16-bhsd-b1-h8-q1024-kv1024-d64-m512-t0"},
+        BuiltIn{"paper", 16, 11, "layer-prefill-hot-bf16-bhsd-b1-h8-q1024-kv1024-d64-m512-t0"},
         // 3 lengths x 2 thread counts
-        Expected{"aa", 4, 1, "core-prefill-hot-f32-bhsd-b1-h4-q256-kv256-d64-t1"},
-        Expected{"smoke", 4, 7, "core-prefill-hot-f32-bhsd-b1-h4-q64-kv64-d32-t0"},
+        BuiltIn{"aa", 4, 1, "core-prefill-hot-f32-bhsd-b1-h4-q256-kv256-d64-t1"},
+        BuiltIn{"smoke", 4, 7, "core-prefill-hot-f32-bhsd-b1-h4-q64-kv64-d32-t0"},
         // 1024, 2048, 4096, 8192, 16384 x 2 types
-        Expected{"long", 10, 8, "core-prefill-hot-f32-bhsd-b1-h8-q16384-kv16384-d64-t0"},
+        BuiltIn{"long", 10, 8, "core-prefill-hot-f32-bhsd-b1-h8-q16384-kv16384-d64-t0"},
         // 512 .. 65536: 8 lengths x 2 types
-        Expected{"decode", 16, 2, "core-decode-hot-bf16-bhsd-b1-h32-q1-kv65536-d128-t0"},
+        BuiltIn{"decode", 16, 2, "core-decode-hot-bf16-bhsd-b1-h32-q1-kv65536-d128-t0"},
         // 128 .. 16384: 8 lengths x 2 phases x 2 types
-        Expected{"llm", 32, 1, "core-prefill-hot-bf16-bhsd-b1-h32-q16384-kv16384-d128-t0"},
-        Expected{"llama3-8b", 6, 1, "core-decode-hot-bf16-bhsd-b1-h32-q1-kv8192-d128-t0"},
-        Expected{"mistral-7b", 6, 2, "core-prefill-hot-bf16-bhsd-b1-h32-q4096-kv4096-d128-t0"},
-        Expected{"gemma2-9b", 4, 2, "core-prefill-hot-bf16-bhsd-b1-h16-q8192-kv8192-d256-t0"},
-        Expected{"qwen25-7b", 7, 1, "core-decode-hot-bf16-bhsd-b1-h28-q1-kv32768-d128-t0"},
-        Expected{"gpt2-small", 18, 1, "layer-prefill-hot-f32-bhsd-b1-h12-q1024-kv1024-d64-m768-t0"}),
+        BuiltIn{"llm", 32, 1, "core-prefill-hot-bf16-bhsd-b1-h32-q16384-kv16384-d128-t0"},
+        BuiltIn{"llama3-8b", 6, 1, "core-decode-hot-bf16-bhsd-b1-h32-q1-kv8192-d128-t0"},
+        BuiltIn{"mistral-7b", 6, 2, "core-prefill-hot-bf16-bhsd-b1-h32-q4096-kv4096-d128-t0"},
+        BuiltIn{"gemma2-9b", 4, 2, "core-prefill-hot-bf16-bhsd-b1-h16-q8192-kv8192-d256-t0"},
+        BuiltIn{"qwen25-7b", 7, 1, "core-decode-hot-bf16-bhsd-b1-h28-q1-kv32768-d128-t0"},
+        BuiltIn{"gpt2-small", 18, 1, "layer-prefill-hot-f32-bhsd-b1-h12-q1024-kv1024-d64-m768-t0"}),
     [](const auto& study) {
       std::string name = study.param.name;
       std::replace(name.begin(), name.end(), '-', '_');
