@@ -34,7 +34,7 @@ constexpr const char* kTinyRun =
     "$P run smoke --accept-noise --scope core --dtype f32 --threads 1 --mechanism linear --kernel two_gemm "
     "--seqlen 32 --out a.db ";
 
-std::string contents(const std::string& file) {
+std::string stream_text(const std::string& file) {
   std::ostringstream text;
   text << std::ifstream(file).rdbuf();
   return text.str();
@@ -45,7 +45,7 @@ void expect_all_is_kept(const TemporaryDirectory& directory) {
   const auto store = Store::open(directory.file("a.db"), Store::Mode::read);
   const auto run = store.runs().front().id;
   EXPECT_EQ(store.processes(run, store.cells(run).front().cell_id).size(), 3u);
-  EXPECT_THAT(contents(directory.file("a.csv")), HasSubstr("two_gemm"));
+  EXPECT_THAT(stream_text(directory.file("a.csv")), HasSubstr("two_gemm"));
 }
 
 struct Redirected {
@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(Streams, MeasuredWith,
 TEST(StandardOutputOfARun, WhereTheResultsAreIsSaidWhenTheyCannotBeShown) {
   const TemporaryDirectory directory;
   EXPECT_EQ(exit_code_in_shell(std::string(kTinyRun) + "--quiet > /dev/full 2> err", directory), 2);
-  EXPECT_EQ(contents(directory.file("err")),
+  EXPECT_EQ(stream_text(directory.file("err")),
             "the results cannot be written here; what was measured is kept in a.db and a.csv\n"
             "attnbench: standard output: cannot be written\n");
 }
@@ -99,7 +99,7 @@ TEST(StandardStreams, OutputThatCannotBeWrittenIsTwoForEachCommand) {
           "$P run smoke --dry-run ", "$P verify --kernel gather --dtype f32 --shapes 1 "}) {
       EXPECT_EQ(exit_code_in_shell(std::string(command) + redirection, directory), 2)
           << command << redirection;
-      EXPECT_THAT(contents(directory.file("err")), HasSubstr("standard output: cannot be written"))
+      EXPECT_THAT(stream_text(directory.file("err")), HasSubstr("standard output: cannot be written"))
           << command;
     }
   }
@@ -121,7 +121,7 @@ TEST(StandardStreams, NoFileTakesTheirPlace) {
   const TemporaryDirectory directory;
   EXPECT_EQ(exit_code_in_shell(std::string(kTinyRun) + ">&- 2>&- <&-", directory), 2);
   expect_all_is_kept(directory);
-  EXPECT_EQ(contents(directory.file("a.db")).substr(0, 15), "SQLite format 3");
+  EXPECT_EQ(stream_text(directory.file("a.db")).substr(0, 15), "SQLite format 3");
 }
 
 TEST(Terminal, ThatGoesAwayTakesNoMeasurementWithIt) {

@@ -11,11 +11,11 @@ namespace {
 
 /// Prefill, windows, decode that splits its keys over threads, odd sizes: every way through the fused
 /// kernels.
-struct Case {
+struct AllocationCase {
   const char* mechanism;
   std::int64_t batch, q_heads, kv_heads, seqlen_q, seqlen_kv;
 };
-constexpr Case kCases[] = {
+constexpr AllocationCase kCases[] = {
     {"mha", 2, 3, 0, 129, 129},
     {"mha(causal)", 1, 8, 0, 256, 256},
     {"gqa(kv=2)", 1, 8, 2, 1, 4096},
@@ -25,7 +25,7 @@ constexpr Case kCases[] = {
     {"causal_linear", 1, 4, 0, 777, 777},
 };
 
-Problem problem_of(const Case& c, DType dtype) {
+Problem problem_of(const AllocationCase& c, DType dtype) {
   Problem problem;
   auto& s = problem.shape;
   s.batch = c.batch;

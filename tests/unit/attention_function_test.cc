@@ -19,7 +19,7 @@ const KernelRecord kUnfused = SyntheticRun::kernel("mha", "unfused");
 const KernelRecord kFused = SyntheticRun::kernel("mha", "fused");
 const KernelRecord kCausal = SyntheticRun::kernel("mha(causal)", "fused");
 const KernelRecord kWindow = SyntheticRun::kernel("swa(w=64)", "fused");
-const KernelRecord kLinear = SyntheticRun::kernel("linear", "two_gemm");
+const KernelRecord kTwoGemm = SyntheticRun::kernel("linear", "two_gemm");
 const KernelRecord kCausalLinear = SyntheticRun::kernel("causal_linear", "chunked");
 
 /// One cell with one process, the kernels in the order given.
@@ -155,7 +155,7 @@ TEST(ToDense, AKernelThatIsMissingAtAnNIsNotTheDenseOne) {
 
 TEST(ToDense, CausalMechanismsAreSetAgainstCausalSoftmaxAttention) {
   SyntheticRun run;
-  add_times(run, run.add_cell(128, {kUnfused, kCausal, kLinear, kCausalLinear}),
+  add_times(run, run.add_cell(128, {kUnfused, kCausal, kTwoGemm, kCausalLinear}),
             {{4, 4, 4}, {2, 2, 2}, {1, 1, 1}, {1, 1, 1}});
   const auto analysis = analyzed(run);
   const auto& group = analysis.groups[0];
@@ -169,7 +169,7 @@ TEST(ToDense, CausalMechanismsAreSetAgainstCausalSoftmaxAttention) {
 
 TEST(ToDense, WithoutACausalSoftmaxKernelTheTableSaysSo) {
   SyntheticRun run;
-  add_times(run, run.add_cell(128, {kUnfused, kLinear, kCausalLinear}), {{4, 4, 4}, {1, 1, 1}, {1, 1, 1}});
+  add_times(run, run.add_cell(128, {kUnfused, kTwoGemm, kCausalLinear}), {{4, 4, 4}, {1, 1, 1}, {1, 1, 1}});
   const auto analysis = analyzed(run);
   EXPECT_FALSE(analysis.groups[0].cells[0].find("causal_linear/chunked@cpu")->to_dense);
   EXPECT_THAT(run_table(analysis),
@@ -178,7 +178,7 @@ TEST(ToDense, WithoutACausalSoftmaxKernelTheTableSaysSo) {
 
 TEST(ToDense, WithoutADenseKernelThereIsNoGain) {
   SyntheticRun run;
-  add_times(run, run.add_cell(128, {kWindow, kLinear}), {{4, 4, 4}, {1, 1, 1}});
+  add_times(run, run.add_cell(128, {kWindow, kTwoGemm}), {{4, 4, 4}, {1, 1, 1}});
   const auto analysis = analyzed(run);
   EXPECT_EQ(analysis.groups[0].reference(), "");
   EXPECT_FALSE(analysis.groups[0].cells[0].find("linear/two_gemm@cpu")->to_dense);
@@ -223,7 +223,7 @@ TEST(ToDense, TheBaselineCanBeTheDenseKernel) {
 TEST(ToDense, TablesNameKeysAndGains) {
   SyntheticRun run;
   for (const std::int64_t n : {128, 256})
-    add_times(run, run.add_cell(n, {kUnfused, kFused, kWindow, kLinear}),
+    add_times(run, run.add_cell(n, {kUnfused, kFused, kWindow, kTwoGemm}),
               {{4, 4, 4}, {2, 2.2, 2}, {1, 1, 1}, {1, 1, 1}});
   const auto text = run_table(analyzed(run));
   EXPECT_THAT(text, HasSubstr("\nmha/fused                    all      2.0"));

@@ -25,7 +25,7 @@ void PrintTo(const Path& path, std::ostream* out) {
   *out << path.mechanism << '_' << path.path << '_' << name(path.dtype);
 }
 
-struct Case {
+struct LinearCase {
   std::int64_t batch = 1, heads = 2, kv_heads = 0;
   std::int64_t seqlen_q = 100, seqlen_kv = 100;
   std::int64_t head_dim_qk = 64, head_dim_v = 64;
@@ -35,7 +35,7 @@ struct Case {
   std::vector<std::int64_t> seqlens_kv = {};
 };
 
-Problem problem_of(const Path& path, const Case& c) {
+Problem problem_of(const Path& path, const LinearCase& c) {
   Problem p;
   p.shape = {.batch = c.batch,
              .num_q_heads = c.heads,
@@ -69,7 +69,7 @@ class FusedLinear : public testing::TestWithParam<Path> {
     if (!support) GTEST_SKIP() << support.reason();
   }
 
-  void check(const Case& c, const reference::ProblemData& data, int threads) const {
+  void check(const LinearCase& c, const reference::ProblemData& data, int threads) const {
     const auto problem = problem_of(GetParam(), c);
     auto tensors = data.tensors;
     if (c.keys != 0) tensors.k.sizes[2] = tensors.v.sizes[2] = c.keys;
@@ -102,7 +102,7 @@ class FusedLinear : public testing::TestWithParam<Path> {
         << "plain " << plain_error << ", max |o| " << largest;
   }
 
-  void check(const Case& c, reference::InputKind kind = reference::InputKind::normal) const {
+  void check(const LinearCase& c, reference::InputKind kind = reference::InputKind::normal) const {
     SCOPED_TRACE(testing::Message() << "batch " << c.batch << " heads " << c.heads << "/" << c.kv_heads
                                     << " q " << c.seqlen_q << " kv " << c.seqlen_kv << " keys " << c.keys
                                     << " d " << c.head_dim_qk << "/" << c.head_dim_v << " " << name(kind));
@@ -180,7 +180,7 @@ TEST_P(FusedLinear, SequenceBeforeHeads) {
 }
 
 TEST_P(FusedLinear, RowsWithGaps) {
-  const Case c{.heads = 2, .seqlen_q = 70, .seqlen_kv = 70, .head_dim_qk = 48, .head_dim_v = 40};
+  const LinearCase c{.heads = 2, .seqlen_q = 70, .seqlen_kv = 70, .head_dim_qk = 48, .head_dim_v = 40};
   auto wide = c;
   wide.head_dim_qk = wide.head_dim_v = 56;
   auto data = reference::make_data(problem_of(GetParam(), wide), reference::InputKind::normal, 3, false);
@@ -196,7 +196,7 @@ TEST_P(FusedLinear, RowsWithGaps) {
 }
 
 TEST_P(FusedLinear, FeaturesNearEpsAndFarAboveOne) {
-  const Case c{.seqlen_q = 130, .seqlen_kv = 130};
+  const LinearCase c{.seqlen_q = 130, .seqlen_kv = 130};
   for (const auto& [shift, factor] :
        {std::pair{-8.0f, 1.0f}, {-25.0f, 1.0f}, {-70.0f, 2.0f}, {3.0f, 20.0f}}) {
     for (const bool of_keys : {false, true}) {
@@ -211,7 +211,7 @@ TEST_P(FusedLinear, FeaturesNearEpsAndFarAboveOne) {
 }
 
 TEST_P(FusedLinear, NanStaysInItsRows) {
-  const Case c{.heads = 1, .seqlen_q = 64, .seqlen_kv = 64};
+  const LinearCase c{.heads = 1, .seqlen_q = 64, .seqlen_kv = 64};
   const auto problem = problem_of(GetParam(), c);
   const auto data = reference::make_data(problem, reference::InputKind::normal, 4, false);
   auto query = data.tensors.q;

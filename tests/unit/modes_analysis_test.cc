@@ -91,11 +91,11 @@ TEST(ModesAnalysis, RowSaysSo) {
   EXPECT_THAT(verdict_table(run), Not(HasSubstr("EQUIVALENT")));
   Analysis analysis;
   analysis.runs.push_back(run);
-  const auto json = to_json(analysis)["runs"][0]["groups"][0]["cells"][0];
-  EXPECT_EQ(json["kernels"][1]["modes"], true);
-  EXPECT_EQ(json["kernels"][0]["modes"], false);
-  EXPECT_EQ(json["aa"]["modes"], false);
-  EXPECT_NEAR(json["share_not_excluded"].get<double>(), 0.258866, 1e-6);
+  const auto cell = to_json(analysis)["runs"][0]["groups"][0]["cells"][0];
+  EXPECT_EQ(cell["kernels"][1]["modes"], true);
+  EXPECT_EQ(cell["kernels"][0]["modes"], false);
+  EXPECT_EQ(cell["aa"]["modes"], false);
+  EXPECT_NEAR(cell["share_not_excluded"].get<double>(), 0.258866, 1e-6);
 }
 
 TEST(ModesAnalysis, EquivalentSaysWhatItDoesNotExclude) {

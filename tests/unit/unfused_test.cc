@@ -55,7 +55,7 @@ struct Tensor {
   }
 };
 
-struct Case {
+struct UnfusedCase {
   std::string kernel;
   std::string mechanism;
   std::int64_t batch = 1, heads = 2, kv_heads = 0;
@@ -145,7 +145,7 @@ Row define(const Problem& p, const Tensor& q, const Tensor& k, const Tensor& v, 
   return row;
 }
 
-const KernelInfo& kernel_named(const Case& c) {
+const KernelInfo& kernel_named(const UnfusedCase& c) {
   const auto* kernel = find_kernel({parse_mechanism(c.mechanism), c.kernel, "cpu", ""});
   if (kernel == nullptr) throw InputError("kernel", c.kernel, "is not registered");
   return *kernel;
@@ -157,7 +157,7 @@ struct Example {
   Tensor q, k, v;
   std::vector<Row> expected;  ///< by batch, head, query
 
-  Example(const Case& c, DType dtype) : problem(c.problem(dtype)) {
+  Example(const UnfusedCase& c, DType dtype) : problem(c.problem(dtype)) {
     const auto& s = problem.shape;
     const auto keys = c.keys == 0 ? s.seqlen_kv : c.keys;
     const auto kv_heads = problem.mechanism.num_kv_heads;
@@ -200,7 +200,7 @@ struct Example {
   }
 };
 
-void check(const Case& c, const Example& example, int threads) {
+void check(const UnfusedCase& c, const Example& example, int threads) {
   SCOPED_TRACE(testing::Message() << c.mechanism << "/" << c.kernel << " " << name(example.q.view.dtype)
                                   << " " << threads << " threads, q " << c.seqlen_q << " kv " << c.seqlen_kv
                                   << " keys " << c.keys);
@@ -230,7 +230,7 @@ void check(const Case& c, const Example& example, int threads) {
   EXPECT_LE(lse_error, 5e-6);
 }
 
-void check(const Case& c, std::initializer_list<int> thread_counts = {1, 2}) {
+void check(const UnfusedCase& c, std::initializer_list<int> thread_counts = {1, 2}) {
   for (const auto dtype : {DType::f32, DType::bf16}) {
     validate(c.problem(dtype));
     const Example example(c, dtype);
@@ -245,7 +245,7 @@ void PrintTo(const Form& form, std::ostream* out) { *out << form.mechanism << "/
 
 class UnfusedForms : public testing::TestWithParam<Form> {
  protected:
-  Case base() const { return {.kernel = GetParam().kernel, .mechanism = GetParam().mechanism}; }
+  UnfusedCase base() const { return {.kernel = GetParam().kernel, .mechanism = GetParam().mechanism}; }
 };
 
 TEST_P(UnfusedForms, MatchesTheDefinition) { check(base(), {1, 2, 3, 5}); }
