@@ -59,13 +59,13 @@ TEST(CompareCommand, JsonHasTheOutcomeOfEachRow) {
   const auto result = attnbench(
       {"compare", store_of(directory.file("old.db"), 1), store_of(directory.file("new.db"), 1.5), "--json"});
   EXPECT_EQ(result.exit_code, 1);
-  const auto json = nlohmann::json::parse(result.out);
-  EXPECT_EQ(json["outcome"], "regression");
-  EXPECT_EQ(json["basis"], "relative");
-  EXPECT_EQ(json["rows"][0]["outcome"], "baseline");
-  EXPECT_EQ(json["rows"][1]["outcome"], "regression");
-  EXPECT_EQ(json["rows"][1]["verdict"], "SLOWER");
-  EXPECT_NEAR(json["rows"][1]["ratio"]["estimate"], 1 / 1.5, 1e-9);
+  const auto compared = nlohmann::json::parse(result.out);
+  EXPECT_EQ(compared["outcome"], "regression");
+  EXPECT_EQ(compared["basis"], "relative");
+  EXPECT_EQ(compared["rows"][0]["outcome"], "baseline");
+  EXPECT_EQ(compared["rows"][1]["outcome"], "regression");
+  EXPECT_EQ(compared["rows"][1]["verdict"], "SLOWER");
+  EXPECT_NEAR(compared["rows"][1]["ratio"]["estimate"], 1 / 1.5, 1e-9);
 }
 
 }  // namespace

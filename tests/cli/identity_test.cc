@@ -25,7 +25,7 @@ using testing_support::TemporaryDirectory;
 using Words = std::vector<std::string>;
 
 /// One small cell: worker 1 probes, 2 verifies, each further one measures a process of the three.
-Words small_run(const std::string& out, const Words& more = {}) {
+Words identity_run(const std::string& out, const Words& more = {}) {
   Words words = {
       "run",       "smoke", "--accept-noise", "--scope", "core",  "--dtype", "f32", "--mechanism", "mha",
       "--threads", "1",     "--seqlen",       "16",      "--out", out};
@@ -44,7 +44,7 @@ std::string launcher(const TemporaryDirectory& directory, const std::string& num
   return file;
 }
 
-std::string bytes_of(const std::string& file) {
+std::string file_bytes(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
@@ -61,7 +61,7 @@ std::string write_other_build(const std::string& file) {
   std::string note;
   for (std::size_t i = 0; i < id.size(); i += 2)
     note += static_cast<char>(std::stoi(id.substr(i, 2), nullptr, 16));
-  auto program = bytes_of(testing_support::program());
+  auto program = file_bytes(testing_support::program());
   const auto at = program.find(note);
   EXPECT_NE(at, std::string::npos);
   const bool was_zero = program[at] == 0;
@@ -99,7 +99,7 @@ TEST_P(ChangedInMidRun, AProgramThatWasReplacedEndsTheRun) {
   const auto other_id = write_other_build(other);
   const auto script = launcher(directory, number, "mv " + other + " " + program);
   const auto result =
-      testing_support::attnbench(small_run(out, {"--launcher", script, "--worker-program", program}));
+      testing_support::attnbench(identity_run(out, {"--launcher", script, "--worker-program", program}));
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_THAT(result.err,
               HasSubstr("launcher: '" + script +
@@ -117,13 +117,13 @@ TEST_P(ChangedInMidRun, AnotherMachineEndsTheRun) {
   const auto script =
       launcher(directory, number,
                "\"$@\" | sed -u 's/\"machine_key\":\"[^\"]*\"/\"machine_key\":\"feedfacefeedface\"/'; exit");
-  const auto result = testing_support::attnbench(small_run(out, {"--launcher", script}));
+  const auto result = testing_support::attnbench(identity_run(out, {"--launcher", script}));
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_THAT(result.err, HasSubstr("the machine was "));
   EXPECT_THAT(result.err, HasSubstr(", now feedfacefeedface"));
   EXPECT_EQ(processes_in(out), kept);
   // The launcher reaches the right machine again: the same command goes on.
-  const auto again = testing_support::attnbench(small_run(out, {"--launcher", script}));
+  const auto again = testing_support::attnbench(identity_run(out, {"--launcher", script}));
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_EQ(processes_in(out), 3u);
 }
@@ -136,7 +136,7 @@ TEST(Identity, AnotherMachineOfTheSameKindEndsTheRun) {
   const auto out = directory.file("s.db");
   const auto script =
       launcher(directory, "4", "\"$@\" | sed -u 's/\"boot_id\":\"[^\"]*\"/\"boot_id\":\"another\"/'; exit");
-  const auto result = testing_support::attnbench(small_run(out, {"--launcher", script}));
+  const auto result = testing_support::attnbench(identity_run(out, {"--launcher", script}));
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_THAT(result.err, HasSubstr("the boot of the machine was "));
   EXPECT_EQ(processes_in(out), 1u);
@@ -146,7 +146,7 @@ class Plugin : public testing::Test {
  protected:
   void SetUp() override { fs::copy_file(ATTNBENCH_BAD_KERNELS, plugin_); }
   testing_support::CommandResult run(const Words& more = {}) {
-    auto words = small_run(out_, {"--kernel", "unfused,good", "--plugin", plugin_});
+    auto words = identity_run(out_, {"--kernel", "unfused,good", "--plugin", plugin_});
     words.insert(words.end(), more.begin(), more.end());
     return testing_support::attnbench(words);
   }
@@ -211,11 +211,11 @@ TEST(Identity, AnotherCpuSetIsRefused) {
   if (allowed_cpus().size() < 2) GTEST_SKIP() << "this machine has one CPU";
   const TemporaryDirectory directory;
   const auto out = directory.file("s.db");
-  ASSERT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
+  ASSERT_EQ(testing_support::attnbench(identity_run(out)).exit_code, 0);
   const auto first = std::to_string(allowed_cpus().front());
   {
     const OneCpu here;
-    const auto result = testing_support::attnbench(small_run(out));
+    const auto result = testing_support::attnbench(identity_run(out));
     EXPECT_EQ(result.exit_code, 2);
     EXPECT_THAT(result.err, HasSubstr("the CPU set differs: stored "));
     EXPECT_THAT(result.err, HasSubstr(", now " + first + ";"));
@@ -227,10 +227,10 @@ TEST(Identity, AnotherCpuSetIsRefused) {
 TEST(Identity, OtherCpusOfACellAreRefused) {
   const TemporaryDirectory directory;
   const auto out = directory.file("s.db");
-  ASSERT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
+  ASSERT_EQ(testing_support::attnbench(identity_run(out)).exit_code, 0);
   forget_workers(out);
   sqlite::Connection(out, SQLITE_OPEN_READWRITE).execute("UPDATE cell SET cpus_json = '[0,1,2]'");
-  const auto result = testing_support::attnbench(small_run(out));
+  const auto result = testing_support::attnbench(identity_run(out));
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("the CPU set of core-prefill-hot-f32-bhsd-b1-h"));
   EXPECT_THAT(result.err, HasSubstr("differs: stored 0-2, now "));
@@ -243,7 +243,7 @@ TEST(Identity, CpusAreThoseAtTheStartWhateverOpenMpBinds) {
   const TemporaryDirectory directory;
   const auto out = directory.file("s.db");
   const auto bound = environment();
-  const auto result = testing_support::attnbench(small_run(out));
+  const auto result = testing_support::attnbench(identity_run(out));
   unsetenv("OMP_PROC_BIND");
   EXPECT_EQ(bound.at("cpu").at("allowed_cpus"), before);
   ASSERT_EQ(result.exit_code, 0) << result.err;
@@ -258,10 +258,10 @@ TEST(Identity, ARunOnAPartOfTheCpusIsReproducedThere) {
   const auto out = directory.file("s.db");
   {
     const OneCpu here;
-    ASSERT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
+    ASSERT_EQ(testing_support::attnbench(identity_run(out)).exit_code, 0);
   }
   ASSERT_EQ(testing_support::attnbench({"analyze", out, "--out", directory.file("a.json")}).exit_code, 0);
-  const auto set = nlohmann::json::parse(bytes_of(directory.file("a.json"))).at("runs").at(0).at("cpu_set");
+  const auto set = nlohmann::json::parse(file_bytes(directory.file("a.json"))).at("runs").at(0).at("cpu_set");
   const auto first = std::to_string(allowed_cpus().front());
   EXPECT_EQ(set.at("allowed"), first);
   EXPECT_EQ(set.at("command"), "taskset -c " + first);
@@ -277,7 +277,7 @@ TEST(Identity, EachBuildOfAPairCountsItsOwnWork) {
                      << " \"$@\"\n";
   fs::permissions(old, fs::perms::owner_all);
   const auto result = testing_support::attnbench(
-      small_run(out, {"--kernel", "unfused,counts", "--plugin", ATTNBENCH_BAD_KERNELS, "--against", old}));
+      identity_run(out, {"--kernel", "unfused,counts", "--plugin", ATTNBENCH_BAD_KERNELS, "--against", old}));
   EXPECT_EQ(result.exit_code, 4) << result.err;
   const auto store = Store::open(out, Store::Mode::read);
   ASSERT_EQ(store.runs().size(), 2u);
@@ -306,7 +306,7 @@ TEST(Identity, BuildsOnTwoMachinesAreNoPair) {
       launcher(directory, "2",
                "\"$@\" | sed -u 's/\"machine_key\":\"[^\"]*\"/\"machine_key\":\"feedfacefeedface\"/'; exit");
   const auto result = testing_support::attnbench(
-      small_run(out, {"--launcher", script, "--against", testing_support::program()}));
+      identity_run(out, {"--launcher", script, "--against", testing_support::program()}));
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_THAT(result.err, HasSubstr("against: '" + testing_support::program() +
                                     "' has workers elsewhere: the machine of this build's is "));
@@ -317,7 +317,8 @@ TEST(Identity, AStoreGoesOnByThePlanItHolds) {
   const TemporaryDirectory directory;
   const auto out = directory.file("own.db");
   const auto script = launcher(directory, "[4-6]|[89]|10", "exit 255");
-  ASSERT_EQ(testing_support::attnbench(small_run(out, {"--seed", "7", "--launcher", script})).exit_code, 2);
+  ASSERT_EQ(testing_support::attnbench(identity_run(out, {"--seed", "7", "--launcher", script})).exit_code,
+            2);
   ASSERT_EQ(processes_in(out), 4u);  // one that is valid, three whose worker did not start
   const auto named = testing_support::attnbench({"run", "smoke", "--out", out, "--launcher", script});
   EXPECT_EQ(named.exit_code, 2) << named.err;
@@ -335,7 +336,7 @@ TEST(Identity, AStoreGoesOnByThePlanItHolds) {
 TEST(Identity, AnotherPlanIsRefusedWhereTheCommandLineGivesOne) {
   const TemporaryDirectory directory;
   const auto out = directory.file("own.db");
-  ASSERT_EQ(testing_support::attnbench(small_run(out)).exit_code, 0);
+  ASSERT_EQ(testing_support::attnbench(identity_run(out)).exit_code, 0);
   const std::pair<Words, const char*> plans[] = {
       {{"long"}, "the study differs: stored smoke, now long"},
       {{"--profile", "spec"}, "the profile differs: stored quick, now spec"},
