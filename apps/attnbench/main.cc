@@ -57,9 +57,9 @@ int run_program(int argc, char** argv) {
   int exit_code = kDone;
   CLI::App app{"AttnBench: which attention mechanism, in which implementation, is fastest on this machine"};
   app.footer(
-      "Exit codes: 0 done; 1 a comparison or gate failed; 2 usage or bad input; 3 not publishable; 4 a "
-      "kernel failed "
-      "or\nwas wrong; 70 an internal error: a fault of this program; 130 ended by Ctrl-C.");
+      "Exit codes: 0 done; 1 a comparison or gate failed, or a kernel was lost; 2 usage or bad input;\n"
+      "3 not publishable or only in part, not decided, or nothing measured; 4 a kernel failed or was wrong;\n"
+      "70 an internal error: a fault of this program; 130 ended by Ctrl-C.");
   app.require_subcommand(1);
   app.set_version_flag("--version", fmt::format("{} (commit {})", ATTNBENCH_VERSION, built_commit()));
   add_analyze_command(app, exit_code);
