@@ -28,8 +28,8 @@ double parse_threshold(const std::string& text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const auto rest = std::string(end, text.data() + text.size());
   const bool percent = rest == "%" || rest == " %";
-  if (error != std::errc() || (!percent && !rest.empty()) || !(value >= 0) || value > (percent ? 1000 : 10))
-    throw InputError("threshold", text, "is not a share such as 2% or 0.02");
+  if (error != std::errc() || (!percent && !rest.empty()) || !(value >= 0) || value >= (percent ? 100 : 1))
+    throw InputError("threshold", text, "is not a share below 1, such as 2% or 0.02");
   return percent ? value / 100 : value;
 }
 

@@ -4,6 +4,7 @@
 
 #include "attnbench/error.h"
 #include "core/files.h"
+#include "store/export.h"
 #include "store/import.h"
 
 namespace attnbench {
@@ -31,7 +32,10 @@ CLI::Option* add_output_option(CLI::App& command, const std::string& name, std::
 
 void check_outputs(const std::vector<Output>& outputs, const std::vector<std::string>& inputs) {
   std::vector<Output> taken;
-  for (const auto& input : inputs) taken.push_back({"an input", input});
+  for (const auto& input : inputs) {
+    taken.push_back({"an input", input});
+    if (input.ends_with(".csv")) taken.push_back({"an input's environment", environment_file(input)});
+  }
   for (const auto& output : outputs) {
     if (output.file.empty()) continue;
     require_writable(output.file, output.option);

@@ -19,7 +19,7 @@ struct MissingEngine {
 const std::vector<MissingEngine>& missing_engines();
 
 /// Loads kernels from a shared object (see plugin.h). Throws InputError: not found, no entry point, other
-/// ABI.
+/// ABI, a kernel of the name of one that is there.
 void load_plugin(const std::string& path);
 
 /// The four parts of "mechanism(params)/kernel@engine[:path]".

@@ -220,8 +220,10 @@ bool same_regular_file(const std::string& a, const std::string& b) {
   if (a_there != b_there) return false;
   if (a_there) return S_ISREG(of_a.st_mode) && same_file(of_a, of_b);
   std::error_code error;
-  return std::filesystem::weakly_canonical(end_of_links(a), error) ==
-         std::filesystem::weakly_canonical(end_of_links(b), error);
+  const auto place = [&](const std::string& file) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(end_of_links(file), error), error);
+  };
+  return place(a) == place(b);
 }
 
 bool is_standard_stream(const std::string& file) {

@@ -2,11 +2,32 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace attnbench::toml_fields {
 
+namespace {
+
+/// toml++ limits how deep values nest, and not how deep the tables of a dotted key or a header do: walking
+/// those would run out of stack. Such a key is one line.
+void require_shallow_keys(std::string_view text, const std::string& source) {
+  constexpr std::ptrdiff_t kMostDots = 10000;
+  int number = 1;
+  for (std::size_t begin = 0; begin < text.size(); ++number) {
+    const auto end = std::min(text.find('\n', begin), text.size());
+    const auto line = text.substr(begin, end - begin);
+    if (std::count(line.begin(), line.end(), '.') > kMostDots)
+      throw InputError(
+          fmt::format("{}:{}: not valid TOML: more than {} dots in a line", source, number, kMostDots));
+    begin = end + 1;
+  }
+}
+
+}  // namespace
+
 toml::table parse_toml(std::string_view text, const std::string& source) {
+  require_shallow_keys(text, source);
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {

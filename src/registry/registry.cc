@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "attnbench/error.h"
 #include "attnbench/plugin.h"
@@ -20,6 +21,13 @@ std::vector<const KernelInfo*>& registered_kernels() {
 bool computes(const KernelInfo& kernel, MechanismKind kind) {
   const auto kinds = kernel.mechanisms();
   return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
+
+/// Whether an id may mean either.
+bool same_name(const KernelInfo& a, const KernelInfo& b) {
+  const auto kinds = a.mechanisms();
+  return a.kernel() == b.kernel() && a.engine() == b.engine() && a.path() == b.path() &&
+         std::any_of(kinds.begin(), kinds.end(), [&](MechanismKind kind) { return computes(b, kind); });
 }
 
 std::string path_suffix(std::string_view path) { return path.empty() ? "" : fmt::format(":{}", path); }
@@ -45,7 +53,17 @@ void load_plugin(const std::string& path) {
   if (abi() != kPluginAbi) {
     throw InputError("plugin", path, fmt::format("has ABI {}, this program {}", abi(), kPluginAbi));
   }
-  for (auto kernel = list(); *kernel != nullptr; ++kernel) registered_kernels().push_back(*kernel);
+  auto all = registered_kernels();
+  for (auto kernel = list(); *kernel != nullptr; ++kernel) {
+    const auto same = [&](const KernelInfo* other) { return same_name(**kernel, *other); };
+    if (std::any_of(all.begin(), all.end(), same)) {
+      throw InputError("plugin", path,
+                       fmt::format("has a kernel {}@{}{}, and there is one of that name already",
+                                   (*kernel)->kernel(), (*kernel)->engine(), path_suffix((*kernel)->path())));
+    }
+    all.push_back(*kernel);
+  }
+  registered_kernels() = std::move(all);
 }
 
 std::string kernel_id(const Mechanism& mechanism, const KernelInfo& kernel) {

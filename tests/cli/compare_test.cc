@@ -68,5 +68,14 @@ TEST(CompareCommand, JsonHasTheOutcomeOfEachRow) {
   EXPECT_NEAR(compared["rows"][1]["ratio"]["estimate"], 1 / 1.5, 1e-9);
 }
 
+// "2" may mean 2 %, and as a share would let all pass.
+TEST(CompareCommand, AThresholdIsAShareBelowOne) {
+  for (const auto* threshold : {"2", "1", "100%", "1e9", "-1%", "nan"}) {
+    const auto result = attnbench({"compare", "a.db", "b.db", "--threshold", threshold});
+    EXPECT_EQ(result.exit_code, 2) << threshold;
+    EXPECT_THAT(result.err, HasSubstr(std::string("threshold: '") + threshold + "' is not a share below 1"));
+  }
+}
+
 }  // namespace
 }  // namespace attnbench

@@ -52,6 +52,20 @@ TEST(Launcher, WorksWithAnEmptyEnvironmentInAnotherDirectory) {
   EXPECT_EQ(store.processes(run, store.cells(run).front().cell_id).size(), 3u);
 }
 
+// A line of its own after the hello: in verification, while measuring, and one that is JSON.
+TEST(Launcher, OneThatPrintsLaterIsNamed) {
+  const TemporaryDirectory directory;
+  for (const std::string line : {"2i garbage", "8i garbage", "8i {\\\"type\\\":3}"}) {
+    const auto script = directory.file("talks");
+    std::ofstream(script) << "#!/bin/sh\n\"$@\" | sed -u \"" << line << "\"\n";
+    std::system(("chmod +x " + script).c_str());
+    const auto result =
+        testing_support::attnbench(run_through(script, directory.file(line.substr(0, 4) + ".db"), "1"));
+    EXPECT_EQ(result.exit_code, 2) << line << ": " << result.err;
+    EXPECT_THAT(result.err, HasSubstr("launcher: '" + script + "' printed what no worker says")) << line;
+  }
+}
+
 TEST(Launcher, OneThatCannotBeStartedIsNamed) {
   const TemporaryDirectory directory;
   const auto result =

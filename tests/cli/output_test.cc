@@ -98,6 +98,21 @@ TEST(Outputs, APipeGetsTheTextAndStays) {
   }
 }
 
+TEST(Outputs, TheEnvironmentOfAnInputIsNoOutput) {
+  const TemporaryDirectory directory;
+  const auto samples = directory.file("v.csv"), environment = directory.file("v.env.json");
+  std::filesystem::copy_file(kSamples, samples);
+  std::filesystem::copy_file(std::string(ATTNBENCH_SOURCE_DIR) + "/tests/browser/small.env.json",
+                             environment);
+  const auto before = contents(environment);
+  for (const auto* option : {"--out", "--csv", "--tex"}) {
+    const auto result = testing_support::attnbench({"analyze", samples, option, environment});
+    EXPECT_EQ(result.exit_code, 2) << option;
+    EXPECT_THAT(result.err, HasSubstr("would write over an input's environment")) << option;
+  }
+  EXPECT_EQ(contents(environment), before);
+}
+
 TEST(Outputs, ALinkAndANeighbourStay) {
   const TemporaryDirectory directory;
   std::ofstream(directory.file("target.csv")) << "stale\n";

@@ -32,6 +32,15 @@ class FilesTest : public StoreFixture {
   }
 };
 
+TEST_F(FilesTest, OnePlaceHasManySpellings) {
+  const auto folder = std::filesystem::current_path();
+  std::filesystem::current_path(directory_);
+  EXPECT_TRUE(same_regular_file("new", "./new"));
+  EXPECT_TRUE(same_regular_file("new", path("new")));
+  EXPECT_FALSE(same_regular_file("new", "newer"));
+  std::filesystem::current_path(folder);
+}
+
 TEST_F(FilesTest, AFileIsReplacedWholeAndTheUnfinishedOneHidesNoOther) {
   write_text(path("a.csv"), "old");
   write_text(path("a.csv.part"), "the user's own");

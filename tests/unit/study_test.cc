@@ -292,6 +292,14 @@ TEST(FindStudy, UnknownNamesGetTheNearest) {
   }
 }
 
+TEST(StudyToml, KeysDeeperThanTheStackAreRefused) {
+  for (const std::string begin : {"a", "[a", "[[a", "cells = 1\na"}) {
+    std::string deep = begin;
+    for (int i = 0; i < 300000; ++i) deep += ".a";
+    EXPECT_THROW(load_study(deep + " = 1", "deep.toml"), InputError) << begin;
+  }
+}
+
 struct BuiltIn {
   const char* name;
   std::size_t cells;

@@ -160,6 +160,16 @@ void WorkerProcess::send(const nlohmann::json& message) {
   if (!channel_.send(message)) throw WorkerLost(busy_with_, stage_, reap(1));
 }
 
+LineChannel::Received WorkerProcess::receive_line(std::chrono::steady_clock::duration timeout) {
+  try {
+    return channel_.receive(std::chrono::duration_cast<std::chrono::milliseconds>(timeout));
+  } catch (const NotAMessage& line) {
+    throw bad_start(
+        options_,
+        fmt::format("printed what no worker says, {}; what was measured until then is kept", line.what()));
+  }
+}
+
 nlohmann::json WorkerProcess::receive(double silence_seconds) {
   const auto beat =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(messages::kHeartbeatSeconds));
@@ -170,8 +180,7 @@ nlohmann::json WorkerProcess::receive(double silence_seconds) {
       send({{"type", messages::kHeartbeat}});
       next_beat_ = Clock::now() + beat;
     }
-    auto received =
-        channel_.receive(std::chrono::duration_cast<std::chrono::milliseconds>(next_beat_ - Clock::now()));
+    auto received = receive_line(next_beat_ - Clock::now());
     if (received.event == LineChannel::Event::closed) throw WorkerLost(busy_with_, stage_, reap(2));
     if (received.event == LineChannel::Event::timeout) {
       if (Clock::now() > silent_until) {
@@ -202,9 +211,6 @@ nlohmann::json WorkerProcess::hello(bool probe) {
     // One that has worked before may fail for a moment.
     if (!probe) throw;
     throw bad_start(options_, fmt::format("did not start a worker: {}", lost.what()));
-  } catch (const NotAMessage& line) {
-    if (options_.launcher.empty()) throw;
-    throw bad_start(options_, fmt::format("printed what no worker says, {}", line.what()));
   }
   if (!options_.launcher.empty() && !answer.contains("machine_key"))
     throw bad_start(options_, fmt::format("printed what no worker says, '{}'", answer.dump()));

@@ -71,7 +71,8 @@ class WorkerProcess {
 
   void send(const nlohmann::json& message);
   /// The next message, "starting" notices excepted. Throws WorkerLost if the worker ends, reports an error,
-  /// or says nothing for `silence_seconds`; Interrupted on SIGINT or SIGTERM.
+  /// or says nothing for `silence_seconds`; InputError for a line that no worker says; Interrupted on SIGINT
+  /// or SIGTERM.
   nlohmann::json receive(double silence_seconds);
   /// Sends hello and returns the answer; with `probe`, the environment and ceilings too. Throws InputError if
   /// what comes back through a launcher is no worker's answer, or the worker is not the expected one: its
@@ -79,6 +80,7 @@ class WorkerProcess {
   nlohmann::json hello(bool probe);
 
  private:
+  LineChannel::Received receive_line(std::chrono::steady_clock::duration timeout);
   void close_pipes();
   /// Waits for the end and says how it ended.
   WorkerEnd reap(double patience_seconds);

@@ -31,6 +31,10 @@ nlohmann::json message_in(const std::string& line) {
     throw NotAMessage(line);
   }
   if (!message.is_object()) throw NotAMessage(line);
+  // What is read of any message before it is known which one it is.
+  for (const auto* field : {"type", "starting", "stage", "reason", "kernel_id"}) {
+    if (message.contains(field) && !message[field].is_string()) throw NotAMessage(line);
+  }
   return message;
 }
 
