@@ -142,7 +142,7 @@ TEST(ClaimsCommand, RefusesAClaimWithoutAHeadline) {
 TEST(ClaimsCommand, ARatioHasTheSameIntervalAsInAnalyze) {
   const TemporaryDirectory directory;
   for (const std::string ending : {".csv", ".env.json"}) {
-    const auto packed = ATTNBENCH_SOURCE_DIR "/data/paper-core-bf16-xeon-amx" + ending + ".gz";
+    const auto packed = ATTNBENCH_SOURCE_DIR "/data/paper-core-f32-zen3" + ending + ".gz";
     ASSERT_EQ(std::system(("gzip -dc " + packed + " > " + directory.file("paper") + ending).c_str()), 0);
   }
   const auto result = attnbench({"analyze", directory.file("paper.csv"), "--json"});

@@ -59,6 +59,7 @@ TEST(ClaimModes, ADirectionNeedsTheWholeWideInterval) {
   const auto& value = *open.parts[0].value;
   EXPECT_NEAR(value.low, std::exp(-0.0099), 1e-9);  // the second smallest
   EXPECT_NEAR(value.high, std::exp(stats::interval_with_modes(mostly_faster()).high), 1e-9);
+  EXPECT_EQ(open.parts[0].reason, "modes among the processes");
   const auto shown = answer_of(ratio("seqlen = 256"), run);
   EXPECT_EQ(shown.direction, Direction::holds);
   EXPECT_TRUE(shown.parts[0].modes);

@@ -52,7 +52,7 @@ void resolve(Evidence& evidence) {
   if (*part.p > stats::kFamilyError) {
     part.magnitude = Magnitude::none;  // of what direction?
     if (part.reason.empty()) part.reason = evidence.left_out;
-    if (part.reason.empty() && part.modes) part.reason = "modes among the processes";
+    if (part.reason.empty() && evidence.held_by_modes()) part.reason = "modes among the processes";
     return;
   }
   part.direction =

@@ -367,6 +367,11 @@ double choices(const PartSpec& spec, const Operands& operands) {
 
 }  // namespace
 
+bool Evidence::held_by_modes() const {
+  if (!part.modes || part.spec.relation == Relation::best_set) return false;
+  return p_as_published >= 1 && (p_opposite >= 1 || part.spec.relation == Relation::equivalence);
+}
+
 Evidence weigh(const PartSpec& spec, const Operands& operands) {
   Evidence evidence;
   auto& part = evidence.part;
