@@ -333,6 +333,10 @@ TEST(ClaimFile, ErrorsOfRelationsOverSeveralLengths) {
   EXPECT_THAT(part("step", "seqlens = [1, 2, 3]\nagainst_seqlens = [1, 2]\nexpect = \"larger\"\n"),
               HasSubstr("is not [from, to]"));
   EXPECT_THAT(part("step", "seqlens = [1, 2]\nexpect = \"larger\"\n"), HasSubstr("exactly one of the two"));
+  EXPECT_THAT(
+      part("step",
+           "seqlens = [2, 4]\nagainst_seqlens = [1, 2]\nexpect = \"larger\"\nagainst_from_means = 2\n"),
+      HasSubstr("'from_means' is missing; against_from_means needs it"));
   EXPECT_THAT(part("slope", "seqlens = [128]\nexpect = \"above\"\nbound = 1\n"), HasSubstr("two are needed"));
   EXPECT_THAT(part("crossover", "against = \"mha\"\nseqlens = [128, 256]\nbetween = [100, 200]\n"),
               HasSubstr("between: '[100, 200]' is not within the seqlens 128 to 256"));

@@ -166,6 +166,8 @@ void check_relation(const Stated& stated, const PartSpec& part) {
       break;
     case Relation::step:
       check_one_of(stated, "against", "against_seqlens", relation);
+      if (stated.has("against_from_means") && !stated.has("from_means"))
+        throw InputError(stated.place, "from_means", "is missing; against_from_means needs it");
       break;
     case Relation::slope:
       if (stated.has("expect"))
