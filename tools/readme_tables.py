@@ -82,10 +82,8 @@ def claims(columns):
 
 def headline(answer):
     values = ", ".join(part["estimate_text"] for part in answer["headline"] if part["estimate_text"])
-    words = f"{answer['direction']}<br>{values}" if values else answer["direction"]
-    if answer["magnitude"] not in ("", None):
-        words += f" {answer['magnitude']}"
-    return words + (f"<br>{answer['details_text']}" if answer["details_text"] else "")
+    words = f"{answer['verdict']}<br>{values}" if values else answer["verdict"]
+    return words + (f"<br>details: {answer['details_text']}" if answer["details_text"] else "")
 
 
 def standing(datasets):

@@ -6,16 +6,24 @@ function mainAnswer(claim, run, form = "published") {
   return mine.find((a) => a.as_published) || mine[0];
 }
 
+/// Direction, and the size with its label.
+function verdictBadges(answer) {
+  return h("span", {}, badge(answer.direction), answer.magnitude !== "" ? [" size: ", badge(answer.magnitude)] : null);
+}
+
+function valuesOf(answer) {
+  return answer.headline.map((part) => part.estimate_text).filter((text) => text !== "");
+}
+
 /// Verdict, what was measured, and how many details are as published.
 function verdictOf(answer, best) {
   if (!answer) return "–";
-  const values = answer.headline.map((part) => part.estimate_text).filter((text) => text !== "");
-  const lines = [h("div", {}, badge(answer.direction), " ", badge(answer.magnitude)),
-    values.length > 0 ? h("div", {}, values.join(", ")) : null,
+  const values = valuesOf(answer);
+  const lines = [verdictBadges(answer), values.length > 0 ? h("div", {}, values.join(", ")) : null,
     answer.details_text !== "" ? h("div", {class: "soft"}, `details: ${answer.details_text}`) : null,
     answer.direction === "UNRESOLVED" ? [...new Set(answer.headline.map((part) => part.reason))].filter((text) => text !== "")
       .map((text) => h("div", {class: "soft"}, text)) : null,
-    best ? h("div", {class: "soft"}, `fastest kernels: ${best.direction}`) : null,
+    best ? h("div", {class: "soft"}, `fastest kernels: ${[best.verdict, ...valuesOf(best)].join(", ")}`) : null,
     answer.heading !== "" ? h("div", {class: "soft"}, answer.heading) : null];
   return lines.flat();
 }
@@ -40,11 +48,11 @@ function answerDetails(summary, claim) {
   const rank = (a) => (a.as_published ? 0 : 1);
   return summary.runs.flatMap((run) => claim.answers.filter((a) => a.run === run.id).sort((a, b) => rank(a) - rank(b)).map((answer) =>
     h("div", {}, h("h4", {}, [run.machine, answer.heading, answer.form === "best" ? "the fastest kernels of the mechanisms" : ""]
-      .filter((x) => x).join(" · "), " ", badge(answer.direction), " ", badge(answer.magnitude)),
+      .filter((x) => x).join(" · "), " ", verdictBadges(answer)),
     h("p", {}, answer.sentence),
     answer.headline.length > 0 ? h("p", {class: "soft"}, "Headline") : null,
     answer.headline.length > 0 ? comparisonTable(answer.headline) : null,
-    answer.details.length > 0 ? h("p", {class: "soft"}, `Details: ${answer.details_text}`) : null,
+    answer.details.length > 0 ? h("p", {class: "soft"}, `Details, each judged alone, at 5 %: ${answer.details_text}`) : null,
     answer.details.length > 0 ? comparisonTable(answer.details) : null)));
 }
 
@@ -56,8 +64,10 @@ function showClaims(summary, section) {
   section.append(h("p", {class: "soft"}, "A claim's verdict is that of its headline. HOLDS: resolved as published; REVERSED: the opposite way; "
     + "OUTSIDE: outside the published range; IN PART: its comparisons differ; else UNRESOLVED or NOT TESTED. All headlines of a run are one "
     + "family (Holm, 5 %). Size: AGREES where the 95 % interval holds the published value and lies within a factor of 1.1 of it, of small effects less; "
-    + "SMALLER, LARGER or OPPOSITE where it lies wholly there; else TOO WIDE to tell. Details are as published where direction and size are; "
-    + "each is tested by itself. Published numbers have no variance; \"its means\" is what follows from the published table. A published cause "
+    + "SMALLER, LARGER or OPPOSITE where it lies wholly there; else TOO WIDE to tell; DIFFERS where it is not the same for all comparisons. "
+    + "Details are as published where direction and size are; each is judged alone, at 5 %, so that the verdict on the same ratio within its "
+    + "family of cells may be UNRESOLVED. Modes: the processes fall into groups, and a verdict holds only if the whole wide interval lies on one side. "
+    + "Block-sparse, windowed and linear attention, GQA and MQA compute other functions than MHA: their ratios compare costs. Published numbers have no variance; \"its means\" is what follows from the published table. A published cause "
     + "is not tested. A machine's column shows the setting of the publication where it was measured."));
   const columns = [["#", "n"], ["headline", "wide"], ...summary.runs.map((run) => [machineHeading(summary.claims, run), ""])];
   section.append(table(columns, summary.claims.map((claim) => [String(claim.number), headlineOf(claim),

@@ -52,7 +52,8 @@ Cell broken(const std::string& text, std::size_t width) {
   std::vector<std::string> words;
   std::istringstream stream(text);
   for (std::string word; stream >> word;) {
-    const bool joins = !words.empty() && (word.starts_with('%') || word == "=" || words.back().ends_with('='));
+    const bool joins =
+        !words.empty() && (word.starts_with('%') || word == "=" || words.back().ends_with('='));
     if (joins)
       words.back() += ' ' + word;
     else
@@ -70,26 +71,23 @@ Cell broken(const std::string& text, std::size_t width) {
 
 void append(Cell& cell, const Cell& lines) { cell.insert(cell.end(), lines.begin(), lines.end()); }
 
-/// Direction; value and size; details; why it is not resolved.
+/// Direction; value; size; details; why it is not resolved.
 Cell cell_of(const ClaimAnswer* answer) {
   if (answer == nullptr) return {"-"};
   Cell cell{std::string(to_string(answer->direction))};
+  constexpr std::size_t kCell = 24;
   std::vector<std::string> values;
   for (const auto& part : answer->parts) values.push_back(estimate_text(part));
   std::erase(values, "");
-  auto value = fmt::format("{}", fmt::join(values, ", "));
-  if (answer->magnitude != Magnitude::none) value += fmt::format(" {}", to_string(answer->magnitude));
-  if (!value.empty()) cell.push_back(value);
+  append(cell, broken(fmt::format("{}", fmt::join(values, ", ")), kCell));
+  if (answer->magnitude != Magnitude::none)
+    cell.push_back(fmt::format("size: {}", to_string(answer->magnitude)));
   const auto counts = detail_counts(*answer);
-  if (counts.not_tested < counts.all) {
-    const auto more = counts.in_direction == 0 ? "" : fmt::format(" (+{})", counts.in_direction);
-    cell.push_back(fmt::format("{}{} of {} details", counts.as_published, more, counts.all));
-  }
+  if (counts.not_tested < counts.all) append(cell, broken("details: " + details_text(*answer), kCell));
   if (answer->direction == Direction::unresolved) {
     const auto open = std::find_if(answer->parts.begin(), answer->parts.end(),
                                    [](const auto& part) { return !part.reason.empty(); });
-    constexpr std::size_t kReason = 22;
-    if (open != answer->parts.end()) append(cell, broken(open->reason, kReason));
+    if (open != answer->parts.end()) append(cell, broken(open->reason, kCell));
   }
   return cell;
 }
@@ -238,7 +236,8 @@ std::string claims_explained(std::span<const ClaimResult> claims, const RunAnaly
     for (const auto& answer : answers) {
       if (answer.run != run.id || (has_published && !answer.as_published)) continue;
       text += "   " + answer.sentence + '\n';
-      if (answer.form == Form::best) continue;
+      if (answer.form == Form::best || answer.details.empty()) continue;
+      text += "   details, each judged alone, at 5 %:\n";
       for (const auto& part : answer.details) text += detail_line(part);
     }
   }
@@ -249,7 +248,10 @@ std::string claims_legend() {
   return R"(Each finding has a headline, which its title says and which alone decides, and details, the other values
 that were published. A column is a setting (scope and element type) with the kernels that compute as the
 published ones do, the published setting first; 'fastest kernels' takes of each mechanism the fastest kernel
-measured here, and so tells a finding about mechanisms from one about implementations.
+measured here, and so tells a finding about mechanisms from one about implementations. A finding about an
+implementation (gathered, masked, cumsum) has no such answer.
+Mechanisms are different functions: block-sparse, windowed and linear attention do not compute what MHA does,
+nor do GQA and MQA. A ratio of their times compares costs, not implementations of one function.
 First line of a cell:
   HOLDS       the headline is resolved as published, in all its comparisons
   REVERSED    it is resolved the opposite way
@@ -258,16 +260,19 @@ First line of a cell:
   UNRESOLVED  measured, and none of these
   NOT TESTED  cells, kernels or the variance are missing
   -           no such question
-Second line: what was measured, and the size of the effect beside the published one, by its 95 % interval:
+Then what was measured, and, where the direction is resolved, the size of the effect beside the published
+one, by its 95 % interval (of steps: of the quotient of the two steps):
   AGREES           the interval holds the published value and lies within a factor of 1.1 of it (of small
                    effects less), or it lies within the published range
   SMALLER, LARGER  the interval lies wholly on the side of a smaller or larger effect
   OPPOSITE         it lies wholly beyond no effect
   TOO WIDE         none of these: the interval is too wide to tell
-  IN PART          the headline's comparisons differ
-Third line: how many details are as published, in direction and size (and how many more in direction alone).
+  DIFFERS          it is not the same for the headline's comparisons
+Then the details: how many are as published (direction and size), in direction alone, opposite, not resolved.
 All headlines of a run, of all settings and both kinds of kernels, are one family of tests (Holm, 5 %).
-Intervals are unadjusted. Details are exploratory: each is tested by itself at 5 %.
+Intervals are unadjusted. Details are exploratory: each is judged alone, at 5 %; 'attnbench analyze', which
+judges a ratio together with its family, may say UNRESOLVED of the same one. 'modes': the processes fall into
+groups; the interval is wide, and a verdict holds only if all of it lies on one side.
 A published cause (a cache, a memory system, a unit of the chip) is not tested: a time has no cause in it.
 )";
 }

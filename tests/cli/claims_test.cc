@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <sstream>
@@ -135,6 +136,58 @@ TEST(ClaimsCommand, RefusesAClaimWithoutAHeadline) {
   const auto result = attnbench({"claims", kM4Means, "--claims", directory.path()});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("old.toml: [headline]: '' is missing"));
+}
+
+// Of a kernel against the baseline, modes or not: one ratio, one interval.
+TEST(ClaimsCommand, ARatioHasTheSameIntervalAsInAnalyze) {
+  const TemporaryDirectory directory;
+  for (const std::string ending : {".csv", ".env.json"}) {
+    const auto packed = ATTNBENCH_SOURCE_DIR "/data/paper-core-f32-zen3" + ending + ".gz";
+    ASSERT_EQ(std::system(("gzip -dc " + packed + " > " + directory.file("paper") + ending).c_str()), 0);
+  }
+  const auto result = attnbench({"analyze", directory.file("paper.csv"), "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto summary = nlohmann::json::parse(result.out);
+  std::map<std::string, nlohmann::json> ratios;  // by group, N and kernel
+  std::map<std::string, std::string> baselines;
+  for (const auto& group : summary["runs"][0]["groups"]) {
+    for (const auto& cell : group["cells"]) {
+      for (const auto& kernel : cell["kernels"]) {
+        const auto place = group["id"].get<std::string>() + cell["seqlen"].dump();
+        if (kernel["is_baseline"] == true) baselines[place] = kernel["id"];
+        ratios[place + kernel["id"].get<std::string>()] = kernel;
+      }
+    }
+  }
+  int compared = 0;
+  int with_modes = 0;
+  for (const auto& claim : summary["claims"]) {
+    for (const auto& answer : claim["answers"]) {
+      for (const auto* parts : {"headline", "details"}) {
+        for (const auto& part : answer[parts]) {
+          if (part["measure"] != "speed ratio" || part["seqlen"].is_null() || part["value"].is_null())
+            continue;
+          const auto place = answer["group"].get<std::string>() + part["seqlen"].dump();
+          if (part["against"] != baselines.at(place)) continue;
+          const auto& kernel = ratios.at(place + part["kernel"].get<std::string>());
+          EXPECT_NEAR(part["value"]["low"].get<double>(), kernel["ratio"]["low"].get<double>(), 1e-9) << part;
+          EXPECT_NEAR(part["value"]["high"].get<double>(), kernel["ratio"]["high"].get<double>(), 1e-9)
+              << part;
+          EXPECT_EQ(part["modes"], kernel["modes"]) << part;
+          ++compared;
+          with_modes += part["modes"] == true;
+        }
+      }
+    }
+  }
+  EXPECT_GT(compared, 10);
+  EXPECT_GT(with_modes, 0);
+}
+
+TEST(ClaimsCommand, SaysThatDetailsAreJudgedAloneAndFunctionsDiffer) {
+  const auto words = testing_support::on_one_line(attnbench({"claims", kM4Means, "--explain"}).out);
+  EXPECT_THAT(words, HasSubstr("details, each judged alone, at 5 %: - "));
+  EXPECT_THAT(words, HasSubstr("note: Block-sparse attention computes another function than MHA."));
 }
 
 TEST(PaperStudy, NoLineOfItsTablesIsWiderThan120Characters) {

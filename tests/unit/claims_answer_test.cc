@@ -122,7 +122,7 @@ TEST(ClaimMagnitude, AWideIntervalAgreesWithNothing) {
 TEST(ClaimSentence, HasKernelsNumbersAndPublishedValue) {
   EXPECT_EQ(
       ratio_answer(std::log(0.5), "printed = 0.8", "slower").sentence,
-      "Kernels as published (layer f32): HOLDS, size LARGER. At N = 128 the speed of gqa(kv=4)/unfused@cpu "
+      "Kernels as published (layer f32): HOLDS; size: LARGER. At N = 128 the speed of gqa(kv=4)/unfused@cpu "
       "relative to mha/unfused@cpu is 0.50x [0.49, 0.51]; published: 0.8x.");
 }
 
@@ -189,12 +189,12 @@ TEST(ClaimDetails, AreExploratoryAndDecideNothing) {
   EXPECT_EQ(answer.direction, Direction::holds);
   EXPECT_EQ(answer.magnitude, Magnitude::none);
   const auto outcome = [&](std::size_t i) { return outcome_text(answer.details.at(i)); };
-  EXPECT_EQ(outcome(0), "as published, size too wide to tell");
-  EXPECT_EQ(outcome(1), "as published, but smaller");
+  EXPECT_EQ(outcome(0), "direction as published, size too wide to tell");
+  EXPECT_EQ(outcome(1), "direction as published, faster by less");
   EXPECT_EQ(outcome(2), "opposite");
   EXPECT_EQ(outcome(3), "as published");
   EXPECT_EQ(outcome(4), "not tested: no cell at N = 512");
-  EXPECT_EQ(details_text(answer), "1 of 5 as published, 2 more in direction alone, 1 not tested");
+  EXPECT_EQ(details_text(answer), "1 as published, 2 in direction alone, 1 opposite, 1 not tested");
 }
 
 // Without a direction a detail is its value: 1.2 with 1.1765 to 1.2240.
@@ -213,8 +213,46 @@ TEST(ClaimDetails, WithoutADirectionAreComparedBySize) {
     return outcome_text(answer.details[0]);
   };
   EXPECT_EQ(outcome("1.2"), "as published");
-  EXPECT_EQ(outcome("1.9"), "smaller");
+  EXPECT_EQ(outcome("1.9"), "effect smaller");
   EXPECT_EQ(outcome("0.9"), "opposite");
+}
+
+// 0.79 beside a published 0.93 is a larger slowdown, 0.97 a lesser one.
+TEST(ClaimDetails, OfASlowdownSayByHowMuch) {
+  ClaimRun run;
+  run.against_mha(kGqa, 128, five(std::log(0.79))).against_mha(kGqa, 256, five(std::log(0.97), 0.001));
+  const auto answer = answer_of(
+      ratio_part("") + detail("printed = 0.93", "slower") + detail("printed = 0.93", "slower", 256), run);
+  EXPECT_EQ(outcome_text(answer.details[0]), "direction as published, slower by more");
+  EXPECT_EQ(outcome_text(answer.details[1]), "direction as published, slower by less");
+  EXPECT_EQ(details_text(answer), "2 in direction alone");
+}
+
+// Nothing that is not resolved reads as refuted, and each detail is counted once.
+TEST(ClaimDetails, AreCountedByWhatTheyAre) {
+  ClaimRun run;
+  run.against_mha(kGqa, 128, five(0)).against_mha(kGqa, 256, five(0.5));
+  const std::string no_direction =
+      "[[details]]\nrelation = \"ratio\"\nkernel = \"gqa\"\nagainst = \"mha\"\nseqlen = 256\nprinted = ";
+  const auto answer = answer_of(ratio_part("") + detail("printed = 1.2") + detail("", "slower") +
+                                    no_direction + "1.2\n" + no_direction + "0.9\n" +
+                                    "[[details]]\nrelation = \"range\"\nkernel = \"gqa\"\nagainst = "
+                                    "\"mha\"\nseqlen = 256\nbetween = [2, 3]\n",
+                                run);
+  EXPECT_EQ(details_text(answer), "1 of another size, 1 opposite, 1 outside, 2 not resolved");
+}
+
+TEST(ClaimMagnitude, OfAnUnresolvedDirectionIsNotTold) {
+  const auto answer = ratio_answer(0.9 * kHalfWidth, "printed = 1.5");
+  EXPECT_EQ(answer.direction, Direction::unresolved);
+  EXPECT_EQ(answer.magnitude, Magnitude::none);
+  EXPECT_EQ(answer.parts[0].magnitude, Magnitude::none);
+  EXPECT_EQ(verdict_text(answer), "UNRESOLVED");
+  // Of two comparisons one is resolved: the headline is not, and has no size.
+  ClaimRun run;
+  run.against_mha(kGqa, 128, five(0.5)).against_mha(kGqa, 256, five(0));
+  const auto half = answer_of(ratio_part("printed = 1.2") + ratio_part("printed = 1.2", "faster", 256), run);
+  EXPECT_EQ(verdict_text(half), "UNRESOLVED");
 }
 
 TEST(ClaimHeadline, PartsThatDifferAreInPart) {
@@ -240,6 +278,9 @@ TEST(ClaimHeadline, SizesThatDifferAreInPart) {
     return answer_of(ratio_part(first) + ratio_part(second, "faster", 256), run).magnitude;
   };
   EXPECT_EQ(at("printed = 1.2", "printed = 9"), Magnitude::in_part);
+  EXPECT_EQ(
+      verdict_text(answer_of(ratio_part("printed = 1.2") + ratio_part("printed = 9", "faster", 256), run)),
+      "HOLDS; size: DIFFERS");
   EXPECT_EQ(at("printed = 1.2", "printed = 1.65"), Magnitude::in_part);
   EXPECT_EQ(at("printed = 1.2", ""), Magnitude::larger);
   run.cell(256).withheld = "too noisy to publish";

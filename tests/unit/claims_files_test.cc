@@ -174,6 +174,32 @@ TEST(BuiltinClaims, FromMeansFollowFromThePublishedTable) {
   EXPECT_EQ(checked, 40);
 }
 
+// x2.54 after x1.22 is 2.09 times the step before; block-sparse's step is 0.53 times MHA's.
+TEST(BuiltinClaims, QuotientsOfStepsFollowFromThePublishedTable) {
+  const auto means = published_means();
+  const auto step = [&](const char* name, std::int64_t from) {
+    return means.at({name, 2 * from}) / means.at({name, from});
+  };
+  const auto quotient = [](std::size_t number) {
+    return *builtin_claims().at(number - 1).headline.parts[0].published_quotient();
+  };
+  EXPECT_NEAR(quotient(8), step("MHA", 512) / step("MHA", 256), 0.0002);
+  EXPECT_NEAR(quotient(8), 2.09, 0.005);
+  EXPECT_NEAR(quotient(13), step("BlockSparse(bs=32)", 512) / step("MHA", 512), 0.0001);
+  EXPECT_NEAR(quotient(13), 0.53, 0.005);
+}
+
+// A companion takes any kernel of a mechanism, which the title of a finding about an implementation denies.
+TEST(BuiltinClaims, FindingsAboutImplementationsHaveNoCompanion) {
+  for (const auto& claim : builtin_claims()) {
+    const bool is_about_mechanisms = claim.number == 2 || claim.number == 3 || claim.number == 4 ||
+                                     claim.number == 6 || claim.number == 7 || claim.number == 12 ||
+                                     claim.number == 13;
+    EXPECT_EQ(!claim.best.empty(), is_about_mechanisms) << claim.id;
+    for (const auto& [name, selector] : claim.best) EXPECT_TRUE(selector.ends_with('/')) << claim.id;
+  }
+}
+
 // Whatever the published means can give is given: all but memory, CVs, names, and the order of slopes.
 TEST(BuiltinClaims, HaveFromMeansWhereTheMeansAllow) {
   for (const auto& claim : builtin_claims()) {
@@ -307,6 +333,10 @@ TEST(ClaimFile, ErrorsOfRelationsOverSeveralLengths) {
   EXPECT_THAT(part("step", "seqlens = [1, 2, 3]\nagainst_seqlens = [1, 2]\nexpect = \"larger\"\n"),
               HasSubstr("is not [from, to]"));
   EXPECT_THAT(part("step", "seqlens = [1, 2]\nexpect = \"larger\"\n"), HasSubstr("exactly one of the two"));
+  EXPECT_THAT(
+      part("step",
+           "seqlens = [2, 4]\nagainst_seqlens = [1, 2]\nexpect = \"larger\"\nagainst_from_means = 2\n"),
+      HasSubstr("'from_means' is missing; against_from_means needs it"));
   EXPECT_THAT(part("slope", "seqlens = [128]\nexpect = \"above\"\nbound = 1\n"), HasSubstr("two are needed"));
   EXPECT_THAT(part("crossover", "against = \"mha\"\nseqlens = [128, 256]\nbetween = [100, 200]\n"),
               HasSubstr("between: '[100, 200]' is not within the seqlens 128 to 256"));

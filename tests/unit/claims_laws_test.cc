@@ -63,6 +63,7 @@ void check(const ClaimPart& part, bool expects_faster, double printed) {
     EXPECT_THAT(words, testing::Not(testing::HasSubstr("as published")));
     EXPECT_THAT(words, testing::Not(testing::HasSubstr("smaller")));
     EXPECT_THAT(words, testing::Not(testing::HasSubstr("larger")));
+    EXPECT_THAT(words, testing::Not(testing::HasSubstr(" by ")));
   }
 }
 

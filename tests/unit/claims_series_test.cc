@@ -108,12 +108,17 @@ ClaimRun times(const std::vector<double>& mha, const std::vector<double>& gqa) {
 TEST(ClaimStep, AgainstTheStepBefore) {
   auto run = times({0, 0.2, 1.2}, {0, 1, 1.1});
   const std::string steps = "seqlens = [256, 512]\nagainst_seqlens = [128, 256]\nexpect = \"larger\"\n";
-  const auto elbow = answer_of(part("step", "kernel = \"mha\"\nprinted = 2.7\n" + steps), run);
+  const auto elbow = answer_of(
+      part("step", "kernel = \"mha\"\nprinted = 2.7\nfrom_means = 2.7\nagainst_from_means = 1.2\n" + steps),
+      run);
   EXPECT_EQ(elbow.direction, Direction::holds);
   EXPECT_EQ(elbow.magnitude, Magnitude::agrees);
   EXPECT_THAT(elbow.sentence,
               HasSubstr("From N = 256 to 512 the time of mha/unfused@cpu grows by a factor of 2.72x "));
-  EXPECT_THAT(elbow.sentence, HasSubstr("] (N = 128 to 256); published: 2.7x."));
+  // The quotient exp(0.8) = 2.23, the published one 2.7 / 1.2 = 2.25.
+  EXPECT_THAT(elbow.sentence, HasSubstr("] (N = 128 to 256), quotient 2.23x ["));
+  EXPECT_THAT(elbow.sentence, HasSubstr("]; published: 2.7x (quotient 2.25x by its means)."));
+  EXPECT_EQ(estimate_text(elbow.parts[0]), "2.23x (2.72x vs 1.22x)");
   EXPECT_NEAR(elbow.parts[0].value->estimate, std::exp(1.0), 1e-9);
   EXPECT_NEAR(elbow.parts[0].other->estimate, std::exp(0.2), 1e-9);
   EXPECT_EQ(answer_of(part("step", "kernel = \"gqa\"\n" + steps), run).direction, Direction::reversed);
@@ -137,6 +142,35 @@ TEST(ClaimStep, AgainstAnotherKernelIsPaired) {
   EXPECT_EQ(answer_of(part("step", text), run).direction, Direction::holds);
   auto more = times({0, 1.0}, {0, 1.01});
   EXPECT_EQ(answer_of(part("step", text), more).direction, Direction::reversed);
+}
+
+// A step of e^1.2 against e^1.1: the raw step is larger than a published 2, the elbow is smaller.
+TEST(ClaimStep, IsSizedByItsQuotientToTheOtherStep) {
+  auto run = times({0, 1.1, 2.3}, {0, 1, 1.3});
+  const std::string steps = "kernel = \"mha\"\nseqlens = [256, 512]\nagainst_seqlens = [128, 256]\n";
+  const auto size = [&](const std::string& more) {
+    return answer_of(part("step", steps + more), run).magnitude;
+  };
+  EXPECT_EQ(size("expect = \"larger\"\nfrom_means = 2\nagainst_from_means = 1.2"), Magnitude::smaller);
+  EXPECT_EQ(size("expect = \"larger\"\nfrom_means = 2\nagainst_from_means = 1.95"), Magnitude::larger);
+  EXPECT_EQ(size("expect = \"larger\"\nprinted = 2"), Magnitude::none);
+  EXPECT_EQ(size("expect = \"larger\"\nfrom_means = 2\nagainst_from_means = 2.2"), Magnitude::none);
+  // gqa's step from 256 to 512 is e^0.3, mha's e^1.2: 0.41 of it. Less than 0.8 of it is a larger effect.
+  const std::string kernels =
+      "kernel = \"gqa\"\nagainst = \"mha\"\nseqlens = [256, 512]\nexpect = \"smaller\"\n";
+  const auto beside = [&](const std::string& more) {
+    return answer_of(part("step", kernels + more), run).magnitude;
+  };
+  EXPECT_EQ(beside("from_means = 1.6\nagainst_from_means = 2"), Magnitude::larger);
+  EXPECT_EQ(beside("from_means = 0.6\nagainst_from_means = 2"), Magnitude::smaller);
+}
+
+// From 128 to 512 are two doublings: sqrt(9) / 2.4 = 1.25.
+TEST(ClaimStep, ThePublishedQuotientIsPerDoubling) {
+  const auto claim = claim_of(part("step",
+                                   "kernel = \"mha\"\nseqlens = [128, 512]\nagainst_seqlens = [128, 256]\n"
+                                   "expect = \"larger\"\nfrom_means = 9\nagainst_from_means = 2.4"));
+  EXPECT_NEAR(*claim.headline.parts[0].published_quotient(), 1.25, 1e-12);
 }
 
 TEST(ClaimSlope, AgainstABoundOrAKernel) {
@@ -184,6 +218,20 @@ TEST(ClaimBestSet, AWinnerIsTheFastestOfAll) {
   const auto open = answer_of(part("best_set", kAmong + "kernel = \"gqa\"\nseqlen = 128"), tied);
   EXPECT_EQ(open.direction, Direction::unresolved);
   EXPECT_THAT(open.parts[0].best[0].kernels, ElementsAre(kLinear, kGqa));
+}
+
+TEST(ClaimBestSet, AReversalSaysWhoWins) {
+  auto run = three({{0, -1, -0.5}, {0, -1, -0.5}});
+  const auto one = answer_of(part("best_set", kAmong + "kernel = \"linear\"\nseqlen = 128"), run);
+  EXPECT_THAT(one.sentence, HasSubstr(kGqa + " is faster than " + kLinear + " at N = 128."));
+  const auto all = answer_of(part("best_set", kAmong + "seqlens = [128, 256]"), run);
+  EXPECT_THAT(all.sentence, HasSubstr(kGqa + " is faster than all others at N = 128, 256."));
+  EXPECT_THAT(all.sentence, Not(HasSubstr("may be")));
+  EXPECT_EQ(estimate_text(all.parts[0]), "fastest at all N: " + kGqa);
+  auto tied = three({{0, -1, -1.001}});
+  EXPECT_EQ(
+      estimate_text(answer_of(part("best_set", kAmong + "kernel = \"gqa\"\nseqlen = 128"), tied).parts[0]),
+      "fastest at N = 128: 1 of 2");
 }
 
 TEST(ClaimBestSet, NoOneWinsEverywhere) {

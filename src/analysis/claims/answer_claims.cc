@@ -39,16 +39,7 @@ bool look_at(Evidence& evidence, const RunAnalysis& run) {
   part.reason = evidence.no_verdict;
   if (run.published) return false;
   part.direction = Direction::unresolved;
-  if (part.reason.empty()) {
-    const auto& published = part.spec.printed;
-    const auto& means = part.spec.from_means;
-    if (published)
-      part.magnitude = compare_with(part, *published);
-    else if (part.spec.relation == Relation::crossover)
-      part.magnitude = compare_with(part, part.spec.between);
-    else if (means)
-      part.magnitude = compare_with(part, PublishedValue{*means, *means});
-  }
+  if (part.reason.empty()) part.magnitude = size_of(part);
   if (!part.spec.has_direction()) return false;
   part.p =
       part.reason.empty() ? std::min(1.0, 2 * std::min(evidence.p_as_published, evidence.p_opposite)) : 1;
@@ -59,7 +50,9 @@ void resolve(Evidence& evidence) {
   auto& part = evidence.part;
   if (!evidence.no_verdict.empty()) return part.p.reset();  // stood in the family alone
   if (*part.p > stats::kFamilyError) {
+    part.magnitude = Magnitude::none;  // of what direction?
     if (part.reason.empty()) part.reason = evidence.left_out;
+    if (part.reason.empty() && evidence.held_by_modes()) part.reason = "modes among the processes";
     return;
   }
   part.direction =
@@ -162,7 +155,9 @@ void conclude(Draft& draft, const RunAnalysis& run) {
   for (auto& evidence : draft.headline) answer.parts.push_back(std::move(evidence.part));
   if (answer.parts.empty()) return;
   answer.direction = direction_of(answer.parts);
-  answer.magnitude = combined(answer.parts);
+  const bool is_resolved =
+      answer.direction != Direction::unresolved && answer.direction != Direction::not_tested;
+  if (is_resolved) answer.magnitude = combined(answer.parts);
 }
 
 }  // namespace

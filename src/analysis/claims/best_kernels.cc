@@ -5,7 +5,7 @@
 #include <tuple>
 
 #include "stats/best_set.h"
-#include "stats/contrast.h"
+#include "stats/guarded_contrast.h"
 
 namespace attnbench {
 namespace {
@@ -22,6 +22,8 @@ class Contest {
   }
 
   std::size_t size() const { return entrants_.size(); }
+  /// Some ratio that was asked for has processes with modes.
+  bool has_modes() const { return modes_; }
 
   /// Some kernel of `entrant` is faster than all kernels of all others.
   double wins_p(std::size_t entrant, std::int64_t seqlen) const {
@@ -38,8 +40,8 @@ class Contest {
     return at_most_one(static_cast<double>(entrants_[entrant].size()) * smallest);
   }
 
-  /// Some kernel of another entrant is faster than all kernels of this one.
-  double loses_p(std::size_t entrant, std::int64_t seqlen) const {
+  /// Some kernel of another entrant is faster than all kernels of this one; `winner`: which, if any.
+  double loses_p(std::size_t entrant, std::int64_t seqlen, std::string* winner = nullptr) const {
     double smallest = 1;
     double rivals = 0;
     for (std::size_t other = 0; other < size(); ++other) {
@@ -49,7 +51,9 @@ class Contest {
         double largest = 0;
         for (const auto& kernel : entrants_[entrant])
           largest = std::max(largest, faster_p(rival, kernel, seqlen));
-        smallest = std::min(smallest, largest);
+        if (largest >= smallest) continue;
+        smallest = largest;
+        if (winner != nullptr) *winner = rival;
       }
     }
     return at_most_one(rivals * smallest);
@@ -67,13 +71,18 @@ class Contest {
     const auto [at, is_new] = known_.try_emplace({kernel, rival, seqlen}, 1.0);
     if (is_new) {
       const auto logs = operands_.log_ratios(kernel, rival, seqlen);
-      if (!logs.empty()) at->second = stats::estimate(stats::sample_mean(logs)).above_p();
+      if (!logs.empty()) {
+        const auto log_speed = stats::guarded_mean(logs);
+        at->second = log_speed.above_p();
+        modes_ = modes_ || log_speed.with_modes;
+      }
     }
     return at->second;
   }
 
   const Operands& operands_;
   std::vector<Kernels> entrants_;
+  mutable bool modes_ = false;
   mutable std::map<std::tuple<std::string, std::string, std::int64_t>, double> known_;
 };
 
@@ -107,7 +116,8 @@ void weigh_best_set(const PartSpec& spec, const Operands& operands, Evidence& ev
     const auto at = std::find(spec.among.begin(), spec.among.end(), spec.kernel);
     const auto entrant = static_cast<std::size_t>(at - spec.among.begin());
     evidence.p_as_published = contest.wins_p(entrant, spec.seqlen);
-    evidence.p_opposite = contest.loses_p(entrant, spec.seqlen);
+    evidence.p_opposite = contest.loses_p(entrant, spec.seqlen, &evidence.part.winner);
+    evidence.part.modes = contest.has_modes();
     best.push_back(best_at(spec.seqlen, contest.all(), operands));
     return;
   }
@@ -123,11 +133,20 @@ void weigh_best_set(const PartSpec& spec, const Operands& operands, Evidence& ev
       wins = std::max(wins, contest.wins_p(entrant, seqlen));
     }
     beaten = std::max(beaten, at_most_one(lengths * loses));
-    unbeaten = std::min(unbeaten, wins);
+    if (wins < unbeaten) {
+      unbeaten = wins;
+      const auto& kernels = operands.candidates(spec.among[entrant]);
+      evidence.part.winner = kernels.size() == 1 ? kernels[0] : spec.among[entrant];
+    }
   }
+  evidence.part.modes = contest.has_modes();
   evidence.p_as_published = beaten;
   evidence.p_opposite = at_most_one(static_cast<double>(contest.size()) * unbeaten);
   for (const auto seqlen : spec.seqlens) best.push_back(best_at(seqlen, contest.all(), operands));
+  const auto& first = best.front().kernels;
+  const bool is_one = first.size() == 1 && std::all_of(best.begin(), best.end(),
+                                                       [&](const auto& at) { return at.kernels == first; });
+  if (is_one) evidence.part.winner = first[0];
 }
 
 }  // namespace attnbench

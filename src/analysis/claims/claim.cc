@@ -1,5 +1,6 @@
 #include "analysis/claims/claim.h"
 
+#include <cmath>
 #include <set>
 
 #include "core/names.h"
@@ -45,6 +46,15 @@ bool PartSpec::has_direction() const {
   return !needs_word || expect != Expect::nothing;
 }
 
+std::optional<double> PartSpec::published_quotient() const {
+  if (!from_means || !against_from_means) return std::nullopt;
+  const auto per_doubling = [](double step, const std::vector<std::int64_t>& lengths) {
+    return std::log(step) / std::log2(static_cast<double>(lengths[1]) / static_cast<double>(lengths[0]));
+  };
+  const auto& compared = against_seqlens.empty() ? seqlens : against_seqlens;
+  return std::exp(per_doubling(*from_means, seqlens) - per_doubling(*against_from_means, compared));
+}
+
 std::vector<std::int64_t> PartSpec::lengths() const {
   std::set<std::int64_t> all(seqlens.begin(), seqlens.end());
   all.insert(against_seqlens.begin(), against_seqlens.end());
@@ -66,8 +76,11 @@ bool contradicted_by_means(const PartSpec& spec) {
       return value < spec.between.low || value > spec.between.high;
     case Relation::equivalence:
       return value > spec.margin.value_or(kOwnMargin);
-    case Relation::best_set:
     case Relation::step:
+      if (const auto quotient = spec.published_quotient())
+        return spec.expect == Expect::larger ? *quotient < 1 : *quotient > 1;
+      break;
+    case Relation::best_set:
     case Relation::slope:
     case Relation::cv_bound:
     case Relation::memory:

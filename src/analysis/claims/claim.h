@@ -67,9 +67,12 @@ struct PartSpec {
   PublishedValue between;       ///< range: of the ratio; crossover: of N
   std::optional<PublishedValue> printed;
   std::optional<double> from_means;
+  std::optional<double> against_from_means;  ///< step: the published means of the step compared with
 
   /// Whether the publication says which way it goes; else it gives a value and no more.
   bool has_direction() const;
+  /// step: from_means over against_from_means, each per doubling of N; absent without both.
+  std::optional<double> published_quotient() const;
   /// All N it is about, rising.
   std::vector<std::int64_t> lengths() const;
 };

@@ -33,7 +33,7 @@ std::string_view to_string(Magnitude magnitude) {
     case Magnitude::too_wide:
       return "TOO WIDE";
     case Magnitude::in_part:
-      return "IN PART";
+      return "DIFFERS";
     case Magnitude::none:
       break;
   }

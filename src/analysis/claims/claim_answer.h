@@ -34,7 +34,7 @@ enum class Magnitude : std::uint8_t {
   too_wide,  ///< the interval is too wide to tell
   in_part,   ///< of a headline: its comparisons differ
 };
-/// "", "AGREES", "SMALLER", "LARGER", "OPPOSITE", "TOO WIDE", "IN PART".
+/// "", "AGREES", "SMALLER", "LARGER", "OPPOSITE", "TOO WIDE", "DIFFERS".
 std::string_view to_string(Magnitude magnitude);
 
 /// One comparison of a claim, answered.
@@ -49,15 +49,25 @@ struct ClaimPart {
   /// unbounded where its error is not known. Absent: no data.
   std::optional<stats::Interval> value;
   std::optional<stats::Interval> other;  ///< step, slope: that of the step or kernel it is compared with
-  stats::Crossover crossover;            ///< of that relation
-  bool never_slower = false;             ///< crossover: `kernel` has the higher mean speed at every length
-  bool never_faster = false;             ///< crossover: the lower one
+  /// step: the step over that compared with, each per doubling of N; what is tested and sized. 95 %,
+  /// unadjusted.
+  std::optional<stats::Interval> quotient;
+  /// Some compared ratio's processes have modes (stats/modes.h): its interval is wide and must itself lie on
+  /// one side of what is tested.
+  bool modes = false;
+  stats::Crossover crossover;  ///< of that relation
+  bool never_slower = false;   ///< crossover: `kernel` has the higher mean speed at every length
+  bool never_faster = false;   ///< crossover: the lower one
   /// best_set: kernels that may be the fastest at each length, best first.
   struct Best {
     std::int64_t seqlen = 0;
     std::vector<std::string> kernels;
   };
   std::vector<Best> best;
+  /// best_set: the kernel that beats the published winner, or all others at all lengths, best supported by
+  /// the data; the name of the claim where several kernels stand for it. Means something where REVERSED
+  /// alone.
+  std::string winner;
   /// Two-sided, adjusted for the choice among kernels of a mechanism; absent where nothing was tested. Of a
   /// headline also adjusted over the run's headlines (Holm).
   std::optional<double> p;

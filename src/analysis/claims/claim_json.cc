@@ -49,6 +49,10 @@ json best(const ClaimPart& part) {
   return list;
 }
 
+json winner(const ClaimPart& part) {
+  return part.direction == Direction::reversed ? text_or_null(part.winner) : json(nullptr);
+}
+
 /// What a comparison asks, as its file states it.
 json stated(const PartSpec& spec) {
   const bool between = spec.between.is_range() && !spec.printed;
@@ -59,6 +63,7 @@ json stated(const PartSpec& spec) {
           {"expect", text_or_null(std::string(name(spec.expect)))},
           {"printed", between ? published(spec.between) : optional(spec.printed, published)},
           {"from_means", optional(spec.from_means, finite)},
+          {"published_quotient", optional(spec.published_quotient(), finite)},
           {"published_text", published_text(spec)},
           {"contradicted_by_means", contradicted_by_means(spec)}};
 }
@@ -76,6 +81,9 @@ json to_json(const ClaimPart& part) {
               {"at_seqlen", part.at_seqlen > 0 ? json(part.at_seqlen) : json(nullptr)},
               {"value", optional(part.value, interval)},
               {"other", optional(part.other, interval)},
+              {"quotient", optional(part.quotient, interval)},
+              {"modes", part.modes},
+              {"winner", winner(part)},
               {"ranges", ranges(part)},
               {"best", best(part)},
               {"direction", part.spec.has_direction() ? json(to_string(part.direction)) : json(nullptr)},
@@ -106,6 +114,7 @@ json to_json(const ClaimAnswer& answer) {
           {"apple_silicon", answer.apple_silicon},
           {"direction", to_string(answer.direction)},
           {"magnitude", to_string(answer.magnitude)},
+          {"verdict", verdict_text(answer)},
           {"sentence", answer.sentence},
           {"headline", to_json(answer.parts)},
           {"details", to_json(answer.details)},

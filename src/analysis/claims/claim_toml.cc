@@ -76,7 +76,7 @@ const Needs& needs(Relation relation) {
       {Relation::crossover, {{"kernel", "against", "seqlens", "between"}, {"printed", "from_means"}, {}}},
       {Relation::step,
        {{"kernel", "seqlens", "expect"},
-        {"against", "against_seqlens", "printed", "from_means"},
+        {"against", "against_seqlens", "printed", "from_means", "against_from_means"},
         {Expect::larger, Expect::smaller}}},
       {Relation::slope,
        {{"kernel", "seqlens"},
@@ -166,6 +166,8 @@ void check_relation(const Stated& stated, const PartSpec& part) {
       break;
     case Relation::step:
       check_one_of(stated, "against", "against_seqlens", relation);
+      if (stated.has("against_from_means") && !stated.has("from_means"))
+        throw InputError(stated.place, "from_means", "is missing; against_from_means needs it");
       break;
     case Relation::slope:
       if (stated.has("expect"))
@@ -216,6 +218,7 @@ PartSpec read_part(const toml::table& table, const Claim& claim, const std::stri
       {"between", [&](const auto& f, const auto& n) { part.between = published_value(f, n); }},
       {"printed", [&](const auto& f, const auto& n) { part.printed = published_value(f, n); }},
       {"from_means", [&](const auto& f, const auto& n) { part.from_means = positive(f, n); }},
+      {"against_from_means", [&](const auto& f, const auto& n) { part.against_from_means = positive(f, n); }},
   };
   readers.insert(others.begin(), others.end());
   read_keys(table, source, readers);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -12,16 +11,16 @@
 #include "analysis/claims/best_kernels.h"
 #include "stats/contrast.h"
 #include "stats/cv_interval.h"
-#include "stats/equivalence.h"
+#include "stats/guarded_contrast.h"
 #include "stats/power_law.h"
 #include "stats/step_ratio.h"
 #include "stats/verdicts.h"
-#include "stats/welch.h"
 
 namespace attnbench {
 namespace {
 
 using stats::Estimate;
+using stats::GuardedEstimate;
 
 /// Names and lengths of which times are needed.
 struct Need {
@@ -52,7 +51,8 @@ std::vector<std::pair<std::string, std::string>> pairs(const PartSpec& spec) {
 }
 
 /// Both p values of "the estimate is above `bound`", or below it.
-void test_side(const Estimate& estimate, double bound, bool expect_above, Evidence& evidence) {
+template <typename AnyEstimate>
+void test_side(const AnyEstimate& estimate, double bound, bool expect_above, Evidence& evidence) {
   evidence.p_as_published = expect_above ? estimate.above_p(bound) : estimate.below_p(bound);
   evidence.p_opposite = expect_above ? estimate.below_p(bound) : estimate.above_p(bound);
 }
@@ -66,8 +66,8 @@ class Pair {
   }
 
   /// log(against / kernel) at a length; above 0: the kernel is faster.
-  stats::SampleMean sample(std::int64_t seqlen) const {
-    return stats::sample_mean(operands_.log_ratios(kernel_, against_, seqlen));
+  std::vector<double> sample(std::int64_t seqlen) const {
+    return operands_.log_ratios(kernel_, against_, seqlen);
   }
   std::vector<stats::SizePoint> log_speeds() const {
     std::vector<stats::SizePoint> series;
@@ -91,26 +91,45 @@ class Pair {
 };
 
 /// As the part's measure tells it.
-stats::Interval told(const PartSpec& spec, const Estimate& log_speed) {
-  const auto logs = log_speed.interval();
-  if (spec.measure == Measure::speed) return stats::exponential(logs);
-  return stats::exponential({-logs.estimate, -logs.high, -logs.low});
+void tell(const PartSpec& spec, const GuardedEstimate& log_speed, Evidence& evidence) {
+  const auto told = spec.measure == Measure::speed ? log_speed : log_speed.negated();
+  evidence.part.value = stats::exponential(told.interval());
+  evidence.part.modes = log_speed.with_modes.has_value();
+}
+
+/// sum weights[i] of the logarithms' means at series[i].
+GuardedEstimate contrast_of(const std::vector<stats::SizePoint>& series, const std::vector<double>& weights) {
+  std::vector<std::vector<double>> samples;
+  for (const auto& point : series) samples.push_back(point.process_logs);
+  return stats::guarded_contrast(samples, weights);
+}
+
+/// Least-squares slope of the series on log N, as stats::log_log_slope takes it, per doubling of N.
+GuardedEstimate slope_per_doubling(const std::vector<stats::SizePoint>& series) {
+  std::vector<double> doublings;
+  for (const auto& point : series) doublings.push_back(std::log2(point.seqlen));
+  const double centre = stats::mean(doublings);
+  double squares = 0;
+  for (const double value : doublings) squares += (value - centre) * (value - centre);
+  std::vector<double> weights;
+  for (const double value : doublings) weights.push_back((value - centre) / squares);
+  return contrast_of(series, weights);
 }
 
 void weigh_ratio(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
   const auto lengths = spec.lengths();
-  std::vector<stats::SampleMean> means;
-  for (const auto seqlen : lengths) means.push_back(pair.sample(seqlen));
+  std::vector<std::vector<double>> samples;
+  for (const auto seqlen : lengths) samples.push_back(pair.sample(seqlen));
   const std::vector<double> weights(lengths.size(), 1.0 / static_cast<double>(lengths.size()));
-  const auto log_speed = stats::contrast(means, weights);
-  evidence.part.value = told(spec, log_speed);
+  const auto log_speed = stats::guarded_contrast(samples, weights);
+  tell(spec, log_speed, evidence);
   if (spec.has_direction()) test_side(log_speed, 0, spec.expect == Expect::faster, evidence);
 }
 
 void weigh_range(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
-  auto log_ratio = stats::estimate(pair.sample(spec.seqlen));
-  evidence.part.value = told(spec, log_ratio);
-  if (spec.measure == Measure::time) log_ratio.value = -log_ratio.value;
+  auto log_ratio = stats::guarded_mean(pair.sample(spec.seqlen));
+  tell(spec, log_ratio, evidence);
+  if (spec.measure == Measure::time) log_ratio = log_ratio.negated();
   const double low = std::log(spec.between.low);
   const double high = std::log(spec.between.high);
   evidence.p_as_published = std::max(log_ratio.above_p(low), log_ratio.below_p(high));
@@ -149,18 +168,20 @@ void weigh_equivalence(const PartSpec& spec, const Operands& operands, Evidence&
     for (const auto& [first, second] : pairs(spec)) {
       const auto *slower = &first, *faster = &second;
       const auto logs = operands.log_ratios(operands.kernel(second), operands.kernel(first), seqlen);
-      auto gap = stats::estimate(stats::sample_mean(logs));
-      if (gap.value < 0) {
-        gap.value = -gap.value;
+      auto gap = stats::guarded_mean(logs);
+      if (gap.estimate.value < 0) {
+        gap = gap.negated();
         std::swap(slower, faster);
       }
+      evidence.part.modes = evidence.part.modes || gap.with_modes.has_value();
+      const double within = std::max(gap.above_p(-margin), gap.below_p(margin));
       const double ways =
           static_cast<double>(operands.candidates(*slower).size() * operands.candidates(*faster).size());
       const double beyond = 2 * std::min(gap.above_p(margin), gap.below_p(-margin));
       auto ratio = stats::exponential(gap.interval());
       constexpr double kInfinity = std::numeric_limits<double>::infinity();
       ratio = {ratio.estimate - 1, ratio.is_bounded() ? ratio.low - 1 : -kInfinity, ratio.high - 1};
-      if (!largest.add(ratio, ways * stats::equivalence_p(gap, 1 + share), ways * beyond)) continue;
+      if (!largest.add(ratio, ways * within, ways * beyond)) continue;
       evidence.part.kernel = operands.kernel(*slower);
       evidence.part.against = operands.kernel(*faster);
       evidence.part.at_seqlen = seqlen;
@@ -169,24 +190,20 @@ void weigh_equivalence(const PartSpec& spec, const Operands& operands, Evidence&
 }
 
 void weigh_trend(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
-  const auto slope = stats::log_log_slope(pair.log_speeds());
-  const double per_doubling = std::log(2.0);
-  evidence.part.value =
-      told(spec, {slope.value * per_doubling, slope.standard_error * per_doubling, slope.df});
+  const auto slope = slope_per_doubling(pair.log_speeds());
+  tell(spec, slope, evidence);
   const bool told_rises = spec.expect == Expect::rising;
   test_side(slope, 0, told_rises == (spec.measure == Measure::speed), evidence);
 }
 
 /// The mean log-ratio at N, interpolated in log N as find_crossover does.
-Estimate interpolated(const std::vector<stats::SizePoint>& series, double seqlen) {
+GuardedEstimate interpolated(const std::vector<stats::SizePoint>& series, double seqlen) {
   std::size_t high = 1;
   while (high + 1 < series.size() && series[high].seqlen < seqlen) ++high;
   const auto& below = series[high - 1];
   const auto& above = series[high];
   const double weight = std::log(seqlen / below.seqlen) / std::log(above.seqlen / below.seqlen);
-  return stats::contrast(
-      std::array{stats::sample_mean(below.process_logs), stats::sample_mean(above.process_logs)},
-      std::array{1 - weight, weight});
+  return contrast_of({below, above}, {1 - weight, weight});
 }
 
 void weigh_crossover(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
@@ -195,6 +212,7 @@ void weigh_crossover(const PartSpec& spec, const Pair& pair, Evidence& evidence)
   const auto high = interpolated(series, spec.between.high);
   evidence.p_as_published = std::max(low.below_p(), high.above_p());
   evidence.p_opposite = std::min(1.0, 2 * std::min(low.above_p(), high.below_p()));
+  evidence.part.modes = low.with_modes || high.with_modes;
   auto& found = evidence.part.crossover = stats::find_crossover(series);
   if (found.estimates.empty()) {
     const auto all_beyond = [&](double sign) {
@@ -211,35 +229,40 @@ void weigh_crossover(const PartSpec& spec, const Pair& pair, Evidence& evidence)
                          found.ranges.back().open_high ? kInfinity : found.ranges.back().high};
 }
 
-void weigh_step(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
-  const bool expect_larger = spec.expect == Expect::larger;
-  const auto step = pair.log_seconds(pair.kernel(), spec.seqlens);
-  evidence.part.value = stats::step_ratios(step)[0].ratio;
-  if (!pair.against().empty()) {
-    // The step of time(kernel) / time(against): the noise that a process has in common for both cancels.
-    const auto speeds = pair.log_speeds();
-    test_side(stats::welch_difference(speeds[0].process_logs, speeds[1].process_logs), 0, expect_larger,
-              evidence);
-    evidence.part.other = stats::step_ratios(pair.log_seconds(pair.against(), spec.seqlens))[0].ratio;
-    return;
-  }
-  // Growth per doubling of N, so that steps of other lengths compare; steps may share a length.
-  std::map<std::int64_t, double> weights;
-  const auto add = [&](const std::vector<std::int64_t>& lengths, double sign) {
-    const double doublings = std::log2(static_cast<double>(lengths[1]) / static_cast<double>(lengths[0]));
-    weights[lengths[1]] += sign / doublings;
-    weights[lengths[0]] -= sign / doublings;
+/// The step in time over that compared with, each per doubling of N, so that steps of other lengths compare.
+/// Against another kernel the noise that a process has in common for both cancels.
+GuardedEstimate step_quotient(const PartSpec& spec, const Pair& pair) {
+  const auto doublings = [](const std::vector<std::int64_t>& lengths) {
+    return std::log2(static_cast<double>(lengths[1]) / static_cast<double>(lengths[0]));
   };
-  add(spec.seqlens, 1);
-  add(spec.against_seqlens, -1);
-  std::vector<stats::SampleMean> means;
-  std::vector<double> signs;
+  const double per_doubling = 1 / doublings(spec.seqlens);
+  if (!pair.against().empty()) return contrast_of(pair.log_speeds(), {per_doubling, -per_doubling});
+  std::map<std::int64_t, double> weights;  // steps may share a length
+  weights[spec.seqlens[1]] += per_doubling;
+  weights[spec.seqlens[0]] -= per_doubling;
+  weights[spec.against_seqlens[1]] -= 1 / doublings(spec.against_seqlens);
+  weights[spec.against_seqlens[0]] += 1 / doublings(spec.against_seqlens);
+  std::vector<std::int64_t> lengths;
+  std::vector<double> factors;
   for (const auto& [seqlen, weight] : weights) {
-    means.push_back(stats::sample_mean(pair.log_seconds(pair.kernel(), {seqlen})[0].process_logs));
-    signs.push_back(weight);
+    lengths.push_back(seqlen);
+    factors.push_back(weight);
   }
-  test_side(stats::contrast(means, signs), 0, expect_larger, evidence);
-  evidence.part.other = stats::step_ratios(pair.log_seconds(pair.kernel(), spec.against_seqlens))[0].ratio;
+  return contrast_of(pair.log_seconds(pair.kernel(), lengths), factors);
+}
+
+void weigh_step(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
+  auto& part = evidence.part;
+  const auto step_of = [&](const std::string& id, const std::vector<std::int64_t>& lengths) {
+    return stats::step_ratios(pair.log_seconds(id, lengths))[0].ratio;
+  };
+  part.value = step_of(pair.kernel(), spec.seqlens);
+  part.other = pair.against().empty() ? step_of(pair.kernel(), spec.against_seqlens)
+                                      : step_of(pair.against(), spec.seqlens);
+  const auto quotient = step_quotient(spec, pair);
+  part.quotient = stats::exponential(quotient.interval());
+  part.modes = quotient.with_modes.has_value();
+  test_side(quotient, 0, spec.expect == Expect::larger, evidence);
 }
 
 void weigh_slope(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
@@ -249,7 +272,9 @@ void weigh_slope(const PartSpec& spec, const Pair& pair, Evidence& evidence) {
   if (!spec.has_direction()) return;
   if (spec.bound) return test_side(slope, *spec.bound, expect_above, evidence);
   // Of log(against / kernel): falls where the kernel's time rises more steeply.
-  test_side(stats::log_log_slope(pair.log_speeds()), 0, !expect_above, evidence);
+  const auto difference = slope_per_doubling(pair.log_speeds());
+  evidence.part.modes = difference.with_modes.has_value();
+  test_side(difference, 0, !expect_above, evidence);
   evidence.part.other = stats::log_log_slope(pair.log_seconds(pair.against(), spec.seqlens)).interval();
 }
 
@@ -341,6 +366,11 @@ double choices(const PartSpec& spec, const Operands& operands) {
 }
 
 }  // namespace
+
+bool Evidence::held_by_modes() const {
+  if (!part.modes || part.spec.relation == Relation::best_set) return false;
+  return p_as_published >= 1 && (p_opposite >= 1 || part.spec.relation == Relation::equivalence);
+}
 
 Evidence weigh(const PartSpec& spec, const Operands& operands) {
   Evidence evidence;

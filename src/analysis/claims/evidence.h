@@ -15,6 +15,8 @@ struct Evidence {
   std::string no_verdict;     ///< why its cells allow none: too noisy, too few processes; empty: they do
   /// Largest of several: why it cannot be shown to be below the bound, a cell being left out; empty: none is.
   std::string left_out;
+  /// The wide interval of processes with modes shows neither side.
+  bool held_by_modes() const;
   bool exact = false;  ///< follows from sizes: no test; p_as_published is 0 or 1, p_opposite the other
 };
 
@@ -40,6 +42,9 @@ struct Evidence {
 ///
 /// A cell without verdicts leaves a comparison without one. Of the largest of several (equivalence, cv_bound)
 /// only that length is left out: what the others show to be above the bound is so, but nothing is below it.
+///
+/// Where the processes of a ratio have modes its tests are stats::GuardedEstimate's: a side is shown only if
+/// the whole wide interval lies on it.
 ///
 /// p values hold for the kernels chosen: where one was chosen among several by its times, they are multiplied
 /// by the number of choices (Bonferroni).

@@ -52,11 +52,28 @@ Magnitude crossover_beside(const ClaimPart& part, const PublishedValue& publishe
 
 }  // namespace
 
+Magnitude step_beside(const ClaimPart& part) {
+  const auto published = part.spec.published_quotient();
+  if (!published || contradicted_by_means(part.spec)) return Magnitude::none;
+  if (!part.quotient || !part.quotient->is_bounded()) return Magnitude::none;
+  return beside(part.quotient->low, part.quotient->high, {*published, *published}, Relation::step);
+}
+
 Magnitude compare_with(const ClaimPart& part, const PublishedValue& published) {
   if (!has_size(part.spec.relation)) return Magnitude::none;
   if (part.spec.relation == Relation::crossover) return crossover_beside(part, published);
   if (!part.value || !part.value->is_bounded()) return Magnitude::none;
   return beside(part.value->low, part.value->high, published, part.spec.relation);
+}
+
+Magnitude size_of(const ClaimPart& part) {
+  const auto& spec = part.spec;
+  if (spec.relation == Relation::step) return step_beside(part);
+  if (spec.relation == Relation::slope && !spec.against.empty()) return Magnitude::none;
+  if (spec.printed) return compare_with(part, *spec.printed);
+  if (spec.relation == Relation::crossover) return compare_with(part, spec.between);
+  if (spec.from_means) return compare_with(part, {*spec.from_means, *spec.from_means});
+  return Magnitude::none;
 }
 
 Magnitude combined(std::span<const ClaimPart> parts) {

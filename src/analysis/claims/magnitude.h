@@ -18,6 +18,12 @@ constexpr double kAgreementFactor = 1.1;
 /// best_set, cv_bound, memory).
 Magnitude compare_with(const ClaimPart& part, const PublishedValue& published);
 
+/// The size of the effect that the comparison tests: beside the printed value, else that from the published
+/// means. Of a step it is the quotient to the step compared with, per doubling of N, beside that of the
+/// published means (PartSpec::published_quotient). `none` where no value of that effect was published: a step
+/// without the other one's means or whose means contradict it, a slope beside another kernel's.
+Magnitude size_of(const ClaimPart& part);
+
 /// Of a headline: what all its comparisons with a size say, else IN PART; `none` where one has no verdict.
 Magnitude combined(std::span<const ClaimPart> parts);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "analysis/format.h"
 
@@ -89,6 +90,23 @@ std::string best_text(const ClaimPart& part) {
   return fmt::format("{}", fmt::join(all, "; "));
 }
 
+/// "fastest at N = 128: mha/unfused@cpu; at N = 256: 1 of 3", "fastest at all N: mha/unfused@cpu".
+std::string short_best_text(const ClaimPart& part) {
+  if (part.best.empty()) return {};
+  std::vector<std::string> all;
+  for (const auto& best : part.best) {
+    if (best.kernels.empty()) continue;
+    const auto who = best.kernels.size() == 1 ? best.kernels[0] : fmt::format("1 of {}", best.kernels.size());
+    all.push_back(fmt::format("at N = {}: {}", best.seqlen, who));
+  }
+  const auto& first = part.best.front().kernels;
+  const bool is_one = part.best.size() > 1 && first.size() == 1 &&
+                      std::all_of(part.best.begin(), part.best.end(),
+                                  [&](const auto& best) { return best.kernels == first; });
+  if (is_one) return fmt::format("fastest at all N: {}", first[0]);
+  return all.empty() ? "" : fmt::format("fastest {}", fmt::join(all, "; "));
+}
+
 /// Where a crossover was looked for and not found.
 std::string no_crossover_text(const ClaimPart& part) {
   if (part.never_slower) return "faster at every N";
@@ -109,13 +127,29 @@ const char* against_words(const PartSpec& spec) {
   }
 }
 
+/// "slower by more": an effect further from none than the published one.
+std::string difference_words(const PartSpec& spec, bool larger) {
+  switch (spec.relation) {
+    case Relation::ratio:
+      if (spec.expect != Expect::nothing)
+        return fmt::format("{} by {}", name(spec.expect), larger ? "more" : "less");
+      break;
+    case Relation::crossover:
+      return larger ? "at larger N" : "at smaller N";
+    case Relation::slope:
+      return larger ? "exponent larger" : "exponent smaller";
+    default:
+      break;
+  }
+  return larger ? "effect larger" : "effect smaller";
+}
+
 /// What the size adds to a direction; empty where nothing.
-std::string size_words(Magnitude magnitude) {
-  switch (magnitude) {
+std::string size_words(const ClaimPart& part) {
+  switch (part.magnitude) {
     case Magnitude::smaller:
-      return "smaller";
     case Magnitude::larger:
-      return "larger";
+      return difference_words(part.spec, part.magnitude == Magnitude::larger);
     case Magnitude::too_wide:
       return "size too wide to tell";
     case Magnitude::agrees:
@@ -162,6 +196,10 @@ std::string published_text(std::span<const PartSpec> specs) {
       means.push_back(value_text(spec, *spec.from_means));
   }
   const auto text = fmt::format("{}", fmt::join(printed, ", "));
+  for (const auto& spec : specs) {
+    if (const auto quotient = spec.published_quotient())
+      means.push_back("quotient " + value_text(spec, *quotient));
+  }
   const auto by_means = fmt::format("{}", fmt::join(means, ", "));
   if (means.empty()) return text;
   if (contradicted) return fmt::format("{}, contradicted by its means: {}", text, by_means);
@@ -213,16 +251,19 @@ std::string comparison_text(const PartSpec& spec) {
 }
 
 std::string estimate_text(const ClaimPart& part) {
+  if (part.spec.relation == Relation::best_set) return short_best_text(part);
   if (!part.value) return part.spec.relation == Relation::crossover ? no_crossover_text(part) : "";
-  auto text = value_text(part.spec, part.value->estimate);
-  if (part.other) text += " vs " + value_text(part.spec, part.other->estimate);
-  return text;
+  const auto text = value_text(part.spec, part.value->estimate);
+  if (!part.other) return text;
+  const auto both = text + " vs " + value_text(part.spec, part.other->estimate);
+  return part.quotient ? fmt::format("{} ({})", value_text(part.spec, part.quotient->estimate), both) : both;
 }
 
 std::string measured_text(const ClaimPart& part) {
   const auto& spec = part.spec;
-  if (spec.relation == Relation::best_set) return best_text(part);
-  if (!part.value) return estimate_text(part);
+  const std::string modes = part.modes ? ", modes" : "";
+  if (spec.relation == Relation::best_set) return best_text(part) + modes;
+  if (!part.value) return estimate_text(part) + modes;
   auto text = value_text(spec, part.value->estimate) + bounds_text(spec, *part.value);
   for (std::size_t i = 1; i < part.crossover.estimates.size(); ++i)
     text += fmt::format(", again at {}", value_text(spec, part.crossover.estimates[i]));
@@ -232,6 +273,9 @@ std::string measured_text(const ClaimPart& part) {
                            : part.against;
     text += fmt::format(" against {}{} ({})", value_text(spec, part.other->estimate),
                         bounds_text(spec, *part.other), other);
+    if (part.quotient)
+      text += fmt::format(", quotient {}{}", value_text(spec, part.quotient->estimate),
+                          bounds_text(spec, *part.quotient));
   } else if (spec.relation == Relation::slope && spec.bound) {
     text += " against " + value_text(spec, *spec.bound);
   }
@@ -239,11 +283,11 @@ std::string measured_text(const ClaimPart& part) {
     const auto beside = part.against.empty() ? "" : " beside " + part.against;
     text += fmt::format(" ({}{} at N = {})", part.kernel, beside, part.at_seqlen);
   }
-  return text;
+  return text + modes;
 }
 
 std::string outcome_text(const ClaimPart& part) {
-  const auto size = size_words(part.magnitude);
+  const auto size = size_words(part);
   if (part.direction == Direction::not_tested)
     return part.reason.empty() ? "not tested" : "not tested: " + part.reason;
   if (!part.spec.has_direction()) {
@@ -253,8 +297,7 @@ std::string outcome_text(const ClaimPart& part) {
   }
   switch (part.direction) {
     case Direction::holds:
-      if (size.empty()) return "as published";
-      return part.magnitude == Magnitude::too_wide ? "as published, " + size : "as published, but " + size;
+      return size.empty() ? "as published" : "direction as published, " + size;
     case Direction::reversed:
       return against_words(part.spec);
     case Direction::outside:
@@ -271,7 +314,20 @@ DetailCounts detail_counts(const ClaimAnswer& answer) {
     ++counts.all;
     counts.not_tested += part.direction == Direction::not_tested;
     counts.as_published += part.is_as_published();
-    counts.in_direction += !part.is_as_published() && part.direction == Direction::holds;
+    if (part.direction == Direction::not_tested || part.is_as_published()) continue;
+    const bool differs = part.magnitude == Magnitude::smaller || part.magnitude == Magnitude::larger;
+    const bool opposite = part.spec.has_direction() ? part.direction == Direction::reversed
+                                                    : part.magnitude == Magnitude::opposite;
+    if (part.direction == Direction::holds)
+      ++counts.in_direction;
+    else if (opposite)
+      ++counts.opposite;
+    else if (part.direction == Direction::outside)
+      ++counts.outside;
+    else if (!part.spec.has_direction() && differs)
+      ++counts.of_another_size;
+    else
+      ++counts.not_resolved;
   }
   return counts;
 }
@@ -279,11 +335,22 @@ DetailCounts detail_counts(const ClaimAnswer& answer) {
 std::string details_text(const ClaimAnswer& answer) {
   const auto counts = detail_counts(answer);
   if (counts.all == 0) return {};
-  if (counts.not_tested == counts.all) return fmt::format("none of {} tested", counts.all);
-  auto text = fmt::format("{} of {} as published", counts.as_published, counts.all);
-  if (counts.in_direction > 0) text += fmt::format(", {} more in direction alone", counts.in_direction);
-  if (counts.not_tested > 0) text += fmt::format(", {} not tested", counts.not_tested);
-  return text;
+  std::vector<std::string> texts;
+  for (const auto& [count, words] : {std::pair{counts.as_published, "as published"},
+                                     {counts.in_direction, "in direction alone"},
+                                     {counts.of_another_size, "of another size"},
+                                     {counts.opposite, "opposite"},
+                                     {counts.outside, "outside"},
+                                     {counts.not_resolved, "not resolved"},
+                                     {counts.not_tested, "not tested"}})
+    if (count > 0) texts.push_back(fmt::format("{} {}", count, words));
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+std::string verdict_text(const ClaimAnswer& answer) {
+  const std::string direction(to_string(answer.direction));
+  if (answer.magnitude == Magnitude::none) return direction;
+  return fmt::format("{}; size: {}", direction, to_string(answer.magnitude));
 }
 
 }  // namespace attnbench

@@ -28,22 +28,29 @@ std::string comparison_text(const PartSpec& spec);
 std::string published_text(std::span<const PartSpec> specs);
 std::string published_text(const PartSpec& spec);
 
-/// Without interval, with what it is compared with: "9.54x", "16 %", "0.69 vs 1.70"; of a crossover without a
-/// length, why there is none. Empty without data.
+/// Without interval, with what it is compared with: "9.54x", "16 %", "0.69 vs 1.70", of steps the quotient
+/// too, "2.09x (2.54x vs 1.22x)", "fastest at N = 128: 1 of 3"; of a crossover without a length, why there is
+/// none. Empty without data.
 std::string estimate_text(const ClaimPart& part);
 /// With 95 % interval, and where it is or what it is compared with: "9.54x [9.07, 10.0]", "16 % [12, 25]
-/// (mha/unfused@cpu at N = 256)". Empty without data.
+/// (mha/unfused@cpu at N = 256), modes". Empty without data.
 std::string measured_text(const ClaimPart& part);
-/// "as published", "as published, but larger", "opposite", "outside", "not resolved: too noisy to publish",
-/// ...
+/// "as published", "direction as published, slower by more", "opposite", "outside", "not resolved: too noisy
+/// to publish", ...
 std::string outcome_text(const ClaimPart& part);
 
-/// How many details are as published, in direction and size, and how many in direction alone.
+/// Each detail in one of these: as published in direction and size, in direction alone, of a published value
+/// without a direction another size, the opposite, outside the published range, not resolved, not tested.
 struct DetailCounts {
-  std::size_t all = 0, as_published = 0, in_direction = 0, not_tested = 0;
+  std::size_t all = 0;
+  std::size_t as_published = 0, in_direction = 0, of_another_size = 0, opposite = 0, outside = 0,
+              not_resolved = 0, not_tested = 0;
 };
 DetailCounts detail_counts(const ClaimAnswer& answer);
-/// "1 of 4 as published, 2 more in direction alone, 1 not tested"; empty without details.
+/// What there is: "1 as published, 2 in direction alone, 1 not resolved"; empty without details.
 std::string details_text(const ClaimAnswer& answer);
+
+/// The headline's: "HOLDS", "HOLDS; size: LARGER".
+std::string verdict_text(const ClaimAnswer& answer);
 
 }  // namespace attnbench

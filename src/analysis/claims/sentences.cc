@@ -56,8 +56,19 @@ std::string subject(const ClaimPart& part) {
   return "The fastest may be";
 }
 
+/// Of a best_set that is reversed: who beats whom.
+std::string winner_words(const ClaimPart& part) {
+  const auto& spec = part.spec;
+  if (spec.kernel.empty())
+    return fmt::format(" {} is faster than all others at N = {}.", part.winner,
+                       fmt::join(spec.seqlens, ", "));
+  return fmt::format(" {} is faster than {} at N = {}.", part.winner, part.kernel, spec.seqlen);
+}
+
 /// One comparison in a sentence; nothing without data.
 std::string told(const ClaimPart& part, bool with_outcome) {
+  if (part.spec.relation == Relation::best_set && part.direction == Direction::reversed)
+    return winner_words(part);
   const auto measured = measured_text(part);
   if (measured.empty()) return {};
   const auto published = published_text(part.spec);
@@ -77,13 +88,10 @@ std::string reasons(const ClaimAnswer& answer) {
   return list.empty() ? "" : fmt::format(": {}", fmt::join(list, "; "));
 }
 
-/// "Kernels as published (layer f32): HOLDS, LARGER."
+/// "Kernels as published (layer f32): HOLDS; size: LARGER."
 std::string lead(const ClaimAnswer& answer) {
   const auto* with = answer.form == Form::best ? "Fastest kernels" : "Kernels as published";
-  auto text = fmt::format("{} ({}): {}", with, answer.heading, to_string(answer.direction));
-  const auto size = to_string(answer.magnitude);
-  if (!size.empty()) text += fmt::format(", size {}", size);
-  return text + reasons(answer) + '.';
+  return fmt::format("{} ({}): {}{}.", with, answer.heading, verdict_text(answer), reasons(answer));
 }
 
 /// What the published kernels and the fastest ones say together.
