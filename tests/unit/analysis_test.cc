@@ -554,6 +554,7 @@ TEST(Analyze, WhatALayerGains) {
   EXPECT_DOUBLE_EQ(analysis.layer_effect[0].share.estimate, 0.25);
   EXPECT_FALSE(analysis.layer_effect[0].differs) << "the baseline has no verdict";
   const auto& mqa = analysis.layer_effect[1];
+  EXPECT_EQ(mqa.function, "all keys, 1 kv head");
   EXPECT_EQ(mqa.core_verdict, stats::Verdict::kSlower);
   EXPECT_EQ(mqa.layer_verdict, stats::Verdict::kFaster);
   EXPECT_EQ(mqa.differs, true);
