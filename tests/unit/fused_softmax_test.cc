@@ -361,7 +361,7 @@ TEST_P(FusedSoftmax, RefusesWithAReason) {
   auto device = cpu_device(1);
   device.features = {};
   EXPECT_THAT(kernel(problem).supports(problem, device).reason(),
-              testing::MatchesRegex("this CPU lacks (AVX-512|AVX-512 BF16|AMX BF16)"));
+              testing::MatchesRegex("this CPU lacks (AVX-512|AVX-512 BF16|AVX-512 VBMI|AMX BF16)"));
 }
 
 /// Each with every vector instruction set this CPU has, which TearDown finds in use.
