@@ -83,10 +83,10 @@ int run_compare(const Options& options) {
 void add_compare_command(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand("compare", "Did kernels become slower? Two builds, or two stores");
   command->footer(
-      R"(With one store: the two builds that 'attnbench run --against' measured together: in each process the quotient of
-their medians over the blocks that both have. With two stores: each kernel's ratio to the baseline, new over old, since the two sessions share nothing
-else. A slowdown that all kernels share, the baseline among them, is not in these ratios; --absolute compares the times
-themselves, on one machine. The drift between two sessions is in no interval.
+      R"(With one store: the two builds that 'attnbench run --against' measured together; in each process the quotient of their
+medians over the blocks that both have. With two stores: each kernel's ratio to the baseline, new over old, since the
+two sessions share nothing else. A slowdown that all kernels share, the baseline among them, is not in these ratios;
+--absolute compares the times themselves, on one machine. The drift between two sessions is in no interval.
 
 Each kernel that the old one has times of has a line that ends in one of
   passed        with 95 % confidence not slower by more than the threshold: 'limit' (one-sided) is within it
