@@ -98,10 +98,10 @@ def standing(datasets):
             f"`{name}`", f"`{run['command']}`" if run["command"] else "", {None: run["standing"]}.get(run["publishable"], run["publishable"]),
             ", ".join(map(str, judged)), f"{run['noise']['rejected']} of {run['noise']['processes']}",
             f"{len(run['wide'])} of {kernels}" if run["publishable"] else "–",
-            f"{len(effect['changes'])} of {effect['verdicts']}" if effect else "–",
+            f"{effect['verdicts']}; {effect['others']} others, {effect['withheld']} withheld, {effect['more']} more" if effect else "–",
             "; ".join(run["marks"]) or "–"])
-    return table(["dataset", "command", "publishable", "processes judged, a cell", "rejected", "ratios wider than ±2 %",
-                  "verdicts that the rejected would change", "withheld"], rows)
+    return table(["dataset", "command", "publishable", "processes judged, a cell", "rejected", "ratios to the baseline wider than ±2 %",
+                  "verdicts given; with the rejected", "withheld"], rows)
 
 
 def tables(program):

@@ -83,17 +83,18 @@ int run_compare(const Options& options) {
 void add_compare_command(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand("compare", "Did kernels become slower? Two builds, or two stores");
   command->footer(
-      R"(With one store: the two builds that 'attnbench run --against' measured together; their times, paired by process
-and block. With two stores: each kernel's ratio to the baseline, new over old, since the two sessions share nothing
-else. A slowdown that all kernels share, the baseline among them, is not in these ratios; --absolute compares the times
-themselves, on one machine. The drift between two sessions is in no interval.
+      R"(With one store: the two builds that 'attnbench run --against' measured together; in each process the quotient of their
+medians over the blocks that both have. With two stores: each kernel's ratio to the baseline, new over old, since the
+two sessions share nothing else. A slowdown that all kernels share, the baseline among them, is not in these ratios;
+--absolute compares the times themselves, on one machine. The drift between two sessions is in no interval.
 
 Each kernel that the old one has times of has a line that ends in one of
   passed        with 95 % confidence not slower by more than the threshold: 'limit' (one-sided) is within it
-  REGRESSION    shown to be slower (SLOWER; 5 % for all kernels and N together), by more than the threshold
+  REGRESSION    shown to be slower by more than the threshold (one-sided; 5 % for all kernels and N together)
   LOST          gone, unsupported, wrong, quarantined or failed in the new one
-  not decided   neither is shown: more processes may tell; fewer than five, a cell whose verdicts 'analyze' withholds
-                in either, or that the new one did not measure, or with other threads or another baseline
+  not decided   neither is shown, also of a kernel that is slower where it is not shown by how much: more processes may
+                tell; fewer than five; a cell whose verdicts 'analyze' withholds in either, or that the new one did
+                not measure, or with other threads or another baseline
 The comparison passes if each kernel passes. Taken together that is one test of 'some kernel is slower by more than the
 threshold', and it passes wrongly in at most 5 % of comparisons, however many kernels there are.
 

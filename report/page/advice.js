@@ -17,7 +17,9 @@ const kernelAt = (group, row, id) => (group.cells.find((cell) => cell.seqlen ===
 
 function adviceTable(rows, group) {
   const standing = (row) => (row.best_set.length === 0 ? row.sentence
-    : row.best_set.length === 1 ? "shown to be faster than all others" : `none of the ${row.best_set.length} is shown to be the fastest`);
+    : row.best_set.length > 1 ? `none of the ${row.best_set.length} is shown to be the fastest`
+      : row.not_excluded.length > 0 ? "not shown to be the fastest" : "shown to be faster than all others")
+    + (row.best_set.length > 0 && row.not_excluded.length > 0 ? `; not excluded for noise alone, though slower by estimate than kernels that are: ${row.not_excluded.join(", ")}` : "");
   const use = (row, kernel) => h("div", {}, id(kernel), h("div", {class: "soft"}, kernelAt(group, row, kernel)?.function || ""));
   const gain = (row) => ([group.dense, group.causal_dense].includes(row.best_set[0]) ? "dense"
     : intervalText(kernelAt(group, row, row.best_set[0])?.to_dense));
@@ -60,9 +62,9 @@ function showUse(summary, section) {
 }
 
 function layerTable(rows) {
-  return table([["N", "n"], ["kernel", ""], ["attention's share of the layer", "nowrap"], ["gain in core scope", "nowrap"],
+  return table([["N", "n"], ["kernel; a query sees", ""], ["attention's share of the layer", "nowrap"], ["gain in core scope", "nowrap"],
     ["gain in layer scope", "nowrap"], ["verdict core / layer", "nowrap"]],
-  rows.map((row) => [String(row.seqlen), id(row.kernel), intervalText(row.share, percentText), intervalText(row.core_gain),
+  rows.map((row) => [String(row.seqlen), h("div", {}, id(row.kernel), h("div", {class: "soft"}, row.function)), intervalText(row.share, percentText), intervalText(row.core_gain),
     intervalText(row.layer_gain), [badge(row.core_verdict_words) || "–", " / ", badge(row.layer_verdict_words) || "–",
       row.differs ? h("div", {class: "warn"}, "⚠ the two verdicts differ") : null].filter(known)]), () => null, "stacked");
 }
@@ -80,8 +82,9 @@ function showLayer(summary, section) {
         [cell.fastest, ...cell.best_set].map((kernel) => `${group.id} ${cell.seqlen} ${kernel}`))));
       const isBest = (row) => [row.core_group, row.layer_group].some((group) => best.has(`${group} ${row.seqlen} ${row.kernel}`));
       const differing = rows.filter((row) => row.differs);
+      const judged = rows.filter((row) => known(row.differs));
       section.append(h("h4", {}, dtype),
-        differing.length > 0 ? h("p", {class: "warn"}, `⚠ Core and layer verdicts differ in ${differing.length} of ${rows.length} cases: `
+        differing.length > 0 ? h("p", {class: "warn"}, `⚠ Core and layer verdicts differ in ${differing.length} of ${judged.length} cases that have both: `
           + "judge a kernel by the scope that your program runs.") : "", layerTable(rows.filter(isBest)),
         fold(`${dtype}: all kernels`, () => layerTable(rows)));
     }

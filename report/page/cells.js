@@ -1,7 +1,7 @@
 // Every cell, its kernels and their samples by process.
 
 function showCells(summary, section) {
-  section.append(h("p", {class: "soft"}, "A green edge marks kernels that may be the fastest. \"Samples\" opens a kernel's blocks by "
+  section.append(h("p", {class: "soft"}, "A green edge marks kernels that may be the fastest (one that noise alone keeps from being excluded has none). \"Samples\" opens a kernel's blocks by "
     + "process: a process is one observation, its blocks are not."));
   for (const run of summary.runs) {
     section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "");
@@ -15,7 +15,7 @@ function oneCell(cell, run, group) {
   const lines = [`baseline ${cell.baseline || "none"}`];
   if (!run.published) lines.push(`${cell.judged_processes} processes, ${cell.rejected_processes} rejected${
     cell.judged_processes < cell.valid_processes ? `; judged at a planned look, ${cell.valid_processes - cell.judged_processes} later ones are not used` : ""}`);
-  if (cell.aa) lines.push(`A/A, the baseline twice: ${intervalText(cell.aa.ratio)}${cell.aa.modes ? ", modes" : ""}`);
+  if (cell.aa) lines.push(`A/A, the baseline twice: ${cell.aa.text}`);
   return h("div", {}, h("h4", {}, `N = ${cell.seqlen}`), h("p", {class: "soft"}, lines.join(" · ")),
     cell.withheld ? h("p", {class: "mark"}, `No verdicts: ${cell.withheld}`) : "", cellTable(cell, group));
 }

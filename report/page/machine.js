@@ -25,8 +25,7 @@ function noise(run) {
   const columns = [["cell", ""], ["process", "n"], ["steal", "n"], ["pressure", "n"], ["switches / s", "n"], ["throttled", "n"], ["sentinel drift", "n"], ["rejected for", "wide"]];
   return h("div", {}, h("h4", {}, "Noise"), h("p", {}, `${n.rejected} of ${n.processes} processes were rejected and measured again. `
     + "A rejected process is kept with its reason and enters no result: what is estimated is this machine when quiet."
-    + (run.rejected_effect ? ` With the ${run.rejected_effect.processes} of them that are complete, ${run.rejected_effect.changes.length} of ${
-      run.rejected_effect.verdicts} verdicts would be others.` : "")),
+    + (run.rejected_effect ? ` ${run.rejected_effect.text[0].toUpperCase()}${run.rejected_effect.text.slice(1)}.` : "")),
   n.reasons.length > 0 ? table([["reason, of the first such process", "wide"], ["processes", "n"]], n.reasons.map((r) => [r.reason, String(r.count)])) : "",
   run.wide && run.wide.length > 0 ? fold(`${run.wide.length} ratios wider than the ±2 % for which the profile measures`, () => table([["cell", ""], ["kernel", ""], ["±", "n"]],
     run.wide.map((w) => [id(w.cell_id), id(w.kernel), percentText(w.half_width)]))) : "",

@@ -135,6 +135,16 @@ struct KernelAnalysis {
   bool ok() const { return status == "ok"; }
 };
 
+/// Kernels that may be the fastest (stats::find_best_sets; one family for the run), best first. No verdict
+/// says of one that it is slower than another kernel. Both empty where verdicts are withheld.
+struct BestKernels {
+  std::vector<std::string> set;  ///< as fast as, or faster than, every kernel shown not to be it
+  std::vector<std::string>
+      not_excluded;  ///< slower than one of those by their estimate, kept for their noise
+
+  bool has_winner() const { return set.size() == 1 && not_excluded.empty(); }
+};
+
 struct CellAnalysis {
   CellRecord cell;
   int valid_processes = 0;
@@ -151,12 +161,9 @@ struct CellAnalysis {
   /// stats::share_not_excluded. EQUIVALENT speaks of the others. 1 in published runs.
   double share_not_excluded = 1;
   std::string withheld;  ///< why there are no verdicts: "too noisy to publish: ..", ..; empty when there are
-  /// Kernels that may be the fastest, best first; one alone is the winner (stats::find_best_sets; one family
-  /// for the run). Empty where verdicts are withheld.
-  std::vector<std::string> best_set;
-  std::map<std::string, std::vector<std::string>>
-      best_of_mechanism;  ///< the same of each mechanism's kernels
-  std::string fastest;    ///< the kernel with the highest ratio, shown to be so or not; empty without ratios
+  BestKernels best;      ///< of all kernels
+  std::map<std::string, BestKernels> best_of_mechanism;  ///< of each mechanism's kernels
+  std::string fastest;  ///< the kernel with the highest ratio, shown to be so or not; empty without ratios
   std::vector<KernelAnalysis> kernels;  ///< canonical order
 
   /// N: the number of keys, in prefill also that of queries.
@@ -182,8 +189,8 @@ struct SeriesAnalysis {
 /// What to use at one N.
 struct Recommendation {
   std::int64_t seqlen = 0;
-  std::string mechanism;                 ///< canonical; empty: of all kernels in the cell
-  std::vector<std::string> best_set;     ///< as in CellAnalysis
+  std::string mechanism;  ///< canonical; empty: of all kernels in the cell
+  BestKernels best;
   std::optional<stats::Interval> ratio;  ///< of the best, or of the fastest where verdicts are withheld
   std::string sentence;
 };
@@ -232,12 +239,18 @@ struct NoiseAnalysis {
 /// What the noise guard's rejections did to the verdicts.
 struct RejectedEffect {
   int processes = 0;  ///< rejected ones that have all blocks of all kernels
-  int verdicts = 0;   ///< given with or without them
+  int verdicts = 0;   ///< given, without them
+  int others = 0;     ///< of these, other ones with them
+  int withheld = 0;   ///< of these, withheld with them
+  int more = 0;       ///< withheld without them, given with them
   struct Change {
     std::string cell_id, kernel_id;
     std::optional<stats::Verdict> without, with;  ///< absent: withheld
   };
-  std::vector<Change> changes;  ///< verdicts that are others where these processes are judged as well
+  std::vector<Change> changes;  ///< all of others, withheld and more
+
+  /// "with the 4 rejected processes that are complete, of 66 verdicts given 1 would be another, ..".
+  std::string text() const;
 };
 
 /// One measured ceiling.
@@ -256,6 +269,7 @@ struct LayerEffect {
   std::string dtype;
   std::int64_t seqlen = 0;
   std::string kernel_id;
+  std::string function;  ///< KernelAnalysis::function
   /// Time in core scope / time in layer scope: separate processes, Welch's interval on logarithms.
   stats::Interval share;
   std::optional<stats::Interval> core_gain, layer_gain;  ///< ratios to the baseline
@@ -298,7 +312,7 @@ struct RunAnalysis {
   std::string measured_from, measured_to;  ///< start of the first and last process; empty where not known
   std::vector<WideRatio> wide;             ///< in the order of the cells; only of profile publish
   NoiseAnalysis noise;
-  std::optional<RejectedEffect> rejected_effect;  ///< absent where no rejected process is complete
+  std::optional<RejectedEffect> rejected_effect;  ///< absent where none is complete, or no verdict given
   std::vector<CeilingRow> ceilings;
   std::vector<GroupAnalysis> groups;  ///< in the order of the run's cells
   std::vector<LayerEffect> layer_effect;

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <tuple>
@@ -72,12 +74,15 @@ std::optional<RejectedEffect> rejected_effect(const RunContents& contents, const
       for (std::size_t k = 0; k < cell.kernels.size(); ++k) {
         const RejectedEffect::Change change{cell.cell.cell_id, cell.kernels[k].id(),
                                             verdict_of(cell.kernels[k]), verdict_of(with.kernels[k])};
-        effect.verdicts += change.without || change.with;
+        effect.verdicts += change.without.has_value();
+        effect.others += change.without && change.with && change.without != change.with;
+        effect.withheld += change.without && !change.with;
+        effect.more += !change.without && change.with;
         if (change.without != change.with) effect.changes.push_back(change);
       }
     }
   }
-  if (effect.processes == 0) return std::nullopt;
+  if (effect.processes == 0 || effect.verdicts == 0) return std::nullopt;
   return effect;
 }
 
@@ -110,6 +115,13 @@ RunAnalysis analyze_run(const RunContents& contents) {
 }
 
 }  // namespace
+
+std::string RejectedEffect::text() const {
+  return fmt::format(
+      "with the {} rejected processes that are complete: of {} verdicts given {} would be others, {} would "
+      "be withheld; {} more would be given",
+      processes, verdicts, others, withheld, more);
+}
 
 const KernelAnalysis* CellAnalysis::find(std::string_view kernel_id) const {
   const auto found =

@@ -12,6 +12,7 @@
 #include "analysis/process_times.h"
 #include "attnbench/error.h"
 #include "stats/contrast.h"
+#include "stats/holm.h"
 #include "stats/process_value.h"
 #include "stats/welch.h"
 
@@ -161,6 +162,14 @@ void judge_rows(Comparison& comparison, std::span<const Pending> pending) {
   const auto judgements =
       stats::judge_log_ratios(family, std::max(1 + comparison.threshold, kNarrowestMargin));
   const double worst = std::log1p(comparison.threshold);
+  // That it is slower by more than the threshold; what cannot tell stays in the family.
+  std::vector<double> beyond;
+  for (const auto& [row, log_ratio, withheld] : pending) {
+    const auto& modes = log_ratio.with_modes;
+    const bool tells = log_ratio.processes >= stats::kFewestProcesses && (!modes || modes->high < -worst);
+    beyond.push_back(tells ? log_ratio.estimate.below_p(-worst) : 1);
+  }
+  beyond = stats::holm(beyond);
   for (std::size_t i = 0; i < pending.size(); ++i) {
     auto& row = comparison.rows[pending[i].row];
     const auto& [estimate, processes, with_modes] = pending[i].log_ratio;
@@ -178,10 +187,13 @@ void judge_rows(Comparison& comparison, std::span<const Pending> pending) {
       row.reason = fmt::format("{} processes, {} are needed", processes, stats::kFewestProcesses);
     if (!row.reason.empty()) continue;
     row.judgement = judgements[i];
+    row.beyond_p_adjusted = beyond[i];
     if (*row.slower_limit < 1 + comparison.threshold) {
       row.outcome = Outcome::kPassed;
-    } else if (judgements[i].verdict == stats::Verdict::kSlower && -estimate.value > worst) {
+    } else if (judgements[i].verdict == stats::Verdict::kSlower && beyond[i] <= stats::kFamilyError) {
       row.outcome = Outcome::kRegression;
+    } else if (judgements[i].verdict == stats::Verdict::kSlower) {
+      row.reason = "slower, by how much is not decided";
     } else {
       row.reason = fmt::format("may be slower by more than {:g} %", 100 * comparison.threshold);
     }
@@ -305,6 +317,12 @@ std::string_view to_string(ComparisonOutcome outcome) {
   return "not decided";
 }
 
+int Comparison::undecided_cells() const {
+  return static_cast<int>(std::count_if(rows.begin(), rows.end(), [](const auto& row) {
+    return row.outcome == Outcome::kUndecided && row.kernel_id.empty();
+  }));
+}
+
 int Comparison::count(ComparisonOutcome outcome) const {
   return static_cast<int>(
       std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return row.outcome == outcome; }));
@@ -359,6 +377,7 @@ Comparison compare_sessions(const RunAnalysis& before, const RunAnalysis& after,
     for (auto& row : comparison.rows) {
       row.outcome = Outcome::kUndecided;
       row.judgement.reset();
+      row.beyond_p_adjusted.reset();
       row.reason = "the same measurement twice";
     }
   }

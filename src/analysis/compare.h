@@ -11,14 +11,14 @@ namespace attnbench {
 
 /// What is set against what.
 enum class ComparisonBasis {
-  kPaired,    ///< two builds measured together: times, by process and block
+  kPaired,    ///< two builds measured together: medians over shared blocks, by process
   kRelative,  ///< two sessions: ratios to the baseline
   kAbsolute,  ///< two sessions on one machine: times
 };
 
 enum class ComparisonOutcome {
   kPassed,      ///< shown not to be slower by more than the threshold
-  kRegression,  ///< SLOWER, and by more than the threshold
+  kRegression,  ///< SLOWER, and shown to be so by more than the threshold
   kLost,        ///< has times in the old one; in the new one it is gone, unsupported, wrong or failed
   kUndecided,   ///< neither is shown
   kReference,   ///< the baseline, whose ratio to itself cannot change
@@ -48,6 +48,8 @@ struct ComparedKernel {
   /// With 95 % confidence new time / old time is at most this (one-sided); infinite where nothing is known.
   std::optional<double> slower_limit;
   std::optional<stats::Judgement> judgement;  ///< absent where verdicts are withheld
+  /// One-sided, of not being slower by more than the threshold: Holm over all rows. Absent like `judgement`.
+  std::optional<double> beyond_p_adjusted;
 };
 
 struct Comparison {
@@ -58,6 +60,7 @@ struct Comparison {
   std::vector<ComparedKernel> rows;  ///< of what the old one has; their verdicts are one family
 
   int count(ComparisonOutcome outcome) const;
+  int undecided_cells() const;  ///< of count(kUndecided) those rows that are of a whole cell
   /// kRegression where a kernel regressed or is lost, whatever else is undecided: more processes may decide
   /// the rest and take nothing back. Else kPassed if at least one row passed and none is undecided.
   ComparisonOutcome outcome() const;
@@ -71,7 +74,8 @@ struct BuildPair {
 };
 BuildPair find_pair(const Analysis& analysis, const std::string& file);
 
-/// Process p of the one against process p of the other, which ran at the same time, block b with block b.
+/// Process p of the one against process p of the other, which ran at the same time: of the blocks that both
+/// have the quotient of the two medians.
 Comparison compare_paired(const RunAnalysis& before, const RunAnalysis& after, double threshold);
 /// Two measurements that have nothing in common in time. Throws InputError for published means, and for
 /// kAbsolute on different machines.

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "analysis/compare.h"
+#include "analysis/format.h"
 #include "analysis/json_values.h"
 
 namespace attnbench {
@@ -39,6 +40,8 @@ json compared_json(const ComparedKernel& r) {
           {"ratio", interval_json(r.ratio)},
           {"slower_limit", r.slower_limit && std::isfinite(*r.slower_limit) ? json(*r.slower_limit) : json()},
           {"verdict", j ? json(stats::to_string(j->verdict)) : json()},
+          {"verdict_words", j ? json(verdict_text(*j)) : json()},
+          {"p_beyond_threshold_adjusted", value_json(r.beyond_p_adjusted)},
           {"p_difference_adjusted", j ? json(j->difference_p_adjusted) : json()},
           {"p_equivalence_adjusted", j ? json(j->equivalence_p_adjusted) : json()}};
 }
@@ -60,6 +63,7 @@ json to_json(const Comparison& c) {
           {"regressions", c.count(ComparisonOutcome::kRegression)},
           {"lost", c.count(ComparisonOutcome::kLost)},
           {"not_decided", c.count(ComparisonOutcome::kUndecided)},
+          {"not_decided_cells", c.undecided_cells()},
           {"warnings", c.warnings},
           {"rows", rows}};
 }

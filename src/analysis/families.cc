@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 #include <tuple>
 
@@ -109,14 +110,14 @@ void judge_families(RunAnalysis& run) {
 struct Statement {
   const CellAnalysis* cell;
   std::vector<const KernelAnalysis*> kernels;
-  std::vector<std::string>* best_set;
+  BestKernels* best;
 };
 
 std::vector<Statement> statements_of(RunAnalysis& run) {
   std::vector<Statement> statements;
   for (auto& group : run.groups) {
     for (auto& cell : group.cells) {
-      Statement of_all{&cell, {}, &cell.best_set};
+      Statement of_all{&cell, {}, &cell.best};
       std::map<std::string, Statement> of_mechanisms;
       for (const auto& kernel : cell.kernels) {
         if (!is_ranked(kernel)) continue;
@@ -134,24 +135,51 @@ std::vector<Statement> statements_of(RunAnalysis& run) {
   return statements;
 }
 
+/// How a kernel's verdict places it against others that have one: the baseline at 0; absent where it does
+/// not.
+std::optional<int> place_of(const KernelAnalysis& kernel) {
+  if (kernel.kernel.is_baseline) return 0;
+  if (!kernel.judgement) return std::nullopt;
+  if (kernel.judgement->verdict == stats::Verdict::kFaster) return 1;
+  if (kernel.judgement->verdict == stats::Verdict::kSlower) return -1;
+  return std::nullopt;
+}
+
+/// Of each kernel whether the verdicts show another one to be faster than it.
+std::vector<bool> shown_slower(const std::vector<const KernelAnalysis*>& kernels) {
+  std::optional<int> first;
+  for (const auto* kernel : kernels) first = std::max(first, place_of(*kernel));
+  std::vector<bool> slower;
+  for (const auto* kernel : kernels) {
+    const auto place = place_of(*kernel);
+    slower.push_back(place && *place < *first);
+  }
+  return slower;
+}
+
 /// One family for the run, in which withheld cells stay; a kernel alone is no statement.
 void find_best(RunAnalysis& run) {
   auto statements = statements_of(run);
   for (auto& statement : statements) {
     if (statement.kernels.size() == 1 && statement.cell->withheld.empty())
-      statement.best_set->push_back(statement.kernels[0]->id());
+      statement.best->set.push_back(statement.kernels[0]->id());
   }
   std::erase_if(statements, [](const auto& statement) { return statement.kernels.size() < 2; });
   std::vector<stats::Contest> contests;
+  std::vector<std::vector<bool>> slower;
   for (const auto& statement : statements) {
     auto& contest = contests.emplace_back();
     for (const auto* kernel : statement.kernels) contest.push_back(log_ratios(kernel->by_process));
+    slower.push_back(shown_slower(statement.kernels));
   }
-  const auto sets = stats::find_best_sets(contests);
+  const auto sets = stats::find_best_sets(contests, slower);
   for (std::size_t i = 0; i < sets.size(); ++i) {
     if (!statements[i].cell->withheld.empty()) continue;
-    for (const auto member : sets[i].members)
-      statements[i].best_set->push_back(statements[i].kernels[member]->id());
+    auto& best = *statements[i].best;
+    for (std::size_t m = 0; m < sets[i].members.size(); ++m) {
+      auto& list = m < sets[i].leading ? best.set : best.not_excluded;
+      list.push_back(statements[i].kernels[sets[i].members[m]]->id());
+    }
   }
 }
 
@@ -175,8 +203,8 @@ void judge(RunAnalysis& run, const AaLogs& aa_logs) {
       cell.fastest = fastest_of(cell);
     }
   }
-  find_best(run);
   judge_families(run);
+  find_best(run);  // its sets do not contradict the verdicts
 }
 
 }  // namespace attnbench

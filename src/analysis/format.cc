@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <string>
+
 namespace attnbench {
 
 TimeUnit unit_for(double seconds) {
@@ -43,6 +45,25 @@ std::string range_text(const stats::Interval& ratio) {
 }
 
 std::string margin_text(double margin_ratio) { return fmt::format("{:.3g} %", 100 * (margin_ratio - 1)); }
+
+std::string aa_range_text(const stats::AaCheck& aa) {
+  if (!aa.deciding.is_bounded()) return "-";
+  constexpr int kMostDecimals = 6;
+  for (int decimals = 3;; ++decimals) {
+    const auto shown = [&](double value) { return fmt::format("{:.{}f}", value, decimals); };
+    const auto low = shown(aa.deciding.low);
+    const auto high = shown(aa.deciding.high);
+    const bool beyond = std::stod(low) < std::stod(shown(1 / aa.margin_ratio)) ||
+                        std::stod(high) > std::stod(shown(aa.margin_ratio));
+    if (aa.equivalent || beyond || decimals == kMostDecimals) return low + "-" + high;
+  }
+}
+
+std::string aa_text(const stats::AaCheck& aa) {
+  return fmt::format("{:.3f} ({} {}, {}within ±{})", aa.ratio.estimate,
+                     aa.modes ? "modes, 95 % CI" : "90 % CI", aa_range_text(aa), aa.equivalent ? "" : "not ",
+                     margin_text(aa.margin_ratio));
+}
 
 std::string verdict_text(stats::Verdict verdict, double margin_ratio) {
   const auto words = std::string(stats::to_string(verdict));

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "stats/aa_gate.h"
 #include "stats/intervals.h"
 #include "stats/verdicts.h"
 
@@ -26,6 +27,11 @@ std::string range_text(const stats::Interval& ratio);
 
 /// "2 %", of a margin of equivalence.
 std::string margin_text(double margin_ratio);
+/// "0.996-1.012": AaCheck::deciding to three decimals, or more where fewer would hide that it reaches beyond
+/// the margin; "-" where it is unbounded.
+std::string aa_range_text(const stats::AaCheck& aa);
+/// "1.004 (90 % CI 0.996-1.012, within ±2 %)", "..., not within ±2 %)".
+std::string aa_text(const stats::AaCheck& aa);
 /// "FASTER", "EQUIVALENT ±2 %": with the margin that it was tested against.
 std::string verdict_text(stats::Verdict verdict, double margin_ratio);
 std::string verdict_text(const stats::Judgement& judgement);

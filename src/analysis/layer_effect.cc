@@ -35,6 +35,7 @@ void add_effects(std::vector<LayerEffect>& effects, const GroupAnalysis& core_gr
     effect.dtype = core_group.dtype;
     effect.seqlen = core.seqlen();
     effect.kernel_id = alone.id();
+    effect.function = alone.function;
     effect.share = stats::exponential(
         stats::welch_difference(log_seconds(alone.by_process), log_seconds(inside->by_process)).interval());
     effect.core_gain = alone.ratio;

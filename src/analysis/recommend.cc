@@ -18,7 +18,7 @@ std::string speed_in_words(const CellAnalysis& cell, const KernelAnalysis& kerne
 }
 
 /// The sentence after "At N = 512, " or "At N = 512, for mha, ".
-std::string advice(const CellAnalysis& cell, const Kernels& kernels, const std::vector<std::string>& best_set,
+std::string advice(const CellAnalysis& cell, const Kernels& kernels, const BestKernels& fastest,
                    const KernelAnalysis& best) {
   const auto speed = speed_in_words(cell, best);
   if (kernels.size() == 1) return fmt::format("{} is the only kernel measured: {}.", best.id(), speed);
@@ -26,12 +26,23 @@ std::string advice(const CellAnalysis& cell, const Kernels& kernels, const std::
     return fmt::format("the fastest measured is {}: {}. That is no verdict: {}.", best.id(), speed,
                        cell.withheld);
   }
-  if (best_set.size() == 1)
+  if (fastest.has_winner())
     return fmt::format("use {}: {}. It is shown to be faster than all others.", best.id(), speed);
   constexpr std::size_t kNamed = 3;
-  const auto tied = best_set.size() <= kNamed ? fmt::format("{}", fmt::join(best_set, ", "))
-                                              : fmt::format("{} tied kernels", best_set.size());
-  return fmt::format("none of {} is shown to be the fastest. {}: {}.", tied, best.id(), speed);
+  const auto named = [](const std::vector<std::string>& list, const char* many) {
+    return list.size() <= kNamed ? fmt::format("{}", fmt::join(list, ", "))
+                                 : fmt::format("{} {}", list.size(), many);
+  };
+  const auto& noisy = fastest.not_excluded;
+  const auto kept =
+      noisy.empty()
+          ? ""
+          : fmt::format(" Not excluded for noise alone, though slower by estimate than kernels that are: {}.",
+                        named(noisy, "kernels"));
+  if (fastest.set.size() == 1)
+    return fmt::format("{} is not shown to be the fastest: {}.{}", best.id(), speed, kept);
+  return fmt::format("none of {} is shown to be the fastest. {}: {}.{}", named(fastest.set, "tied kernels"),
+                     best.id(), speed, kept);
 }
 
 /// Kernels with a time that take no part, with the reason; of one mechanism where it is named.
@@ -64,20 +75,20 @@ std::string function_sentences(const GroupAnalysis& group, const CellAnalysis& c
 }
 
 void add(std::vector<Recommendation>& list, const GroupAnalysis& group, const CellAnalysis& cell,
-         const std::string& mechanism, const Kernels& kernels, const std::vector<std::string>& best_set) {
+         const std::string& mechanism, const Kernels& kernels, const BestKernels& fastest) {
   if (kernels.empty()) return;
   Recommendation r;
   r.seqlen = cell.seqlen();
   r.mechanism = mechanism;
-  r.best_set = best_set;
+  r.best = fastest;
   const auto* best = *std::max_element(kernels.begin(), kernels.end(), [](const auto* a, const auto* b) {
     return a->ratio->estimate < b->ratio->estimate;
   });
-  if (!r.best_set.empty()) best = cell.find(r.best_set.front());
+  if (!r.best.set.empty()) best = cell.find(r.best.set.front());
   r.ratio = best->ratio;
   r.sentence =
       fmt::format("At N = {},{} {}{}{}", r.seqlen, mechanism.empty() ? "" : " for " + mechanism + ",",
-                  advice(cell, kernels, r.best_set, *best), function_sentences(group, cell, *best),
+                  advice(cell, kernels, r.best, *best), function_sentences(group, cell, *best),
                   not_ranked(cell, mechanism));
   list.push_back(std::move(r));
 }
@@ -100,7 +111,7 @@ std::vector<Recommendation> recommend(const GroupAnalysis& group) {
       if (mechanisms.empty() || mechanisms.back() != kernel.kernel.mechanism)
         mechanisms.push_back(kernel.kernel.mechanism);
     }
-    add(list, group, cell, "", ranked, cell.best_set);
+    add(list, group, cell, "", ranked, cell.best);
     for (const auto& mechanism : mechanisms) {
       Kernels of_it;
       std::copy_if(ranked.begin(), ranked.end(), std::back_inserter(of_it),

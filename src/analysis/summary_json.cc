@@ -120,9 +120,14 @@ json kernel_json(const KernelAnalysis& k) {
 
 json aa_json(const std::optional<stats::AaCheck>& aa) {
   if (!aa) return {};
-  return {{"ratio", interval_json(aa->ratio)}, {"modes", aa->modes},
-          {"p_adjusted", aa->p_adjusted},      {"margin_ratio", aa->margin_ratio},
-          {"fails_gate", aa->fails_gate},      {"equivalent", aa->equivalent}};
+  return {{"ratio", interval_json(aa->ratio)},
+          {"deciding", interval_json(aa->deciding)},
+          {"text", aa_text(*aa)},
+          {"modes", aa->modes},
+          {"p_adjusted", aa->p_adjusted},
+          {"margin_ratio", aa->margin_ratio},
+          {"fails_gate", aa->fails_gate},
+          {"equivalent", aa->equivalent}};
 }
 
 json cell_json(const CellAnalysis& c) {
@@ -137,7 +142,8 @@ json cell_json(const CellAnalysis& c) {
           {"invalid_reasons", c.invalid_reasons},
           {"aa", aa_json(c.aa)},
           {"withheld", c.withheld},
-          {"best_set", c.best_set},
+          {"best_set", c.best.set},
+          {"not_excluded", c.best.not_excluded},
           {"fastest", c.fastest.empty() ? json() : json(c.fastest)},
           {"kernels", list_json(c.kernels, kernel_json)}};
 }
@@ -172,7 +178,8 @@ json series_json(const SeriesAnalysis& s) {
 json recommendation_json(const Recommendation& r) {
   return {{"seqlen", r.seqlen},
           {"mechanism", r.mechanism.empty() ? json() : json(r.mechanism)},
-          {"best_set", r.best_set},
+          {"best_set", r.best.set},
+          {"not_excluded", r.best.not_excluded},
           {"ratio", interval_json(r.ratio)},
           {"sentence", r.sentence}};
 }
@@ -233,6 +240,10 @@ json rejected_json(const std::optional<RejectedEffect>& effect) {
   if (!effect) return {};
   return {{"processes", effect->processes},
           {"verdicts", effect->verdicts},
+          {"others", effect->others},
+          {"withheld", effect->withheld},
+          {"more", effect->more},
+          {"text", effect->text()},
           {"changes", list_json(effect->changes, [](const RejectedEffect::Change& change) {
              return json{{"cell_id", change.cell_id},
                          {"kernel", change.kernel_id},
@@ -247,6 +258,7 @@ json layer_json(const LayerEffect& e) {
           {"dtype", e.dtype},
           {"seqlen", e.seqlen},
           {"kernel", e.kernel_id},
+          {"function", e.function},
           {"share", interval_json(e.share)},
           {"core_gain", interval_json(e.core_gain)},
           {"layer_gain", interval_json(e.layer_gain)},

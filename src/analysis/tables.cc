@@ -116,7 +116,7 @@ json point_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAna
   row["partial"] = k.partial;
   row["modes"] = k.modes;
   row["wide"] = k.wide;
-  row["in_best_set"] = std::find(cell.best_set.begin(), cell.best_set.end(), k.id()) != cell.best_set.end();
+  row["in_best_set"] = std::find(cell.best.set.begin(), cell.best.set.end(), k.id()) != cell.best.set.end();
   row["withheld"] = cell.withheld;
   row["useful_flops_per_second"] = k.seconds ? json(k.work.useful_flops / k.seconds->estimate) : json();
   row["useful_flops_per_byte"] = k.work.useful_flops / k.work.compulsory_bytes;

@@ -31,29 +31,36 @@ std::string limit_text(const ComparedKernel& row) {
 
 std::string short_build(const std::string& build) { return build.substr(0, 12); }
 
-/// "passed, EQUIVALENT", "REGRESSION, SLOWER", "LOST: unsupported: ..", "not decided: ..".
+/// "passed, EQUIVALENT ±2 %", "REGRESSION, SLOWER", "LOST: unsupported: ..", "not decided: ..".
 std::string result_text(const ComparedKernel& row) {
   if (row.outcome == Outcome::kReference) return "baseline, in time";
   const std::string_view word = row.outcome == Outcome::kRegression ? "REGRESSION"
                                 : row.outcome == Outcome::kLost     ? "LOST"
                                                                     : to_string(row.outcome);
-  if (row.judgement) return fmt::format("{}, {}", word, stats::to_string(row.judgement->verdict));
+  const bool slower = row.judgement && row.judgement->verdict == stats::Verdict::kSlower;
+  if (row.judgement && !(slower && row.outcome == Outcome::kUndecided))
+    return fmt::format("{}, {}", word, verdict_text(*row.judgement));
   return fmt::format("{}: {}", word, row.reason);
 }
 
 const char* basis_text(ComparisonBasis basis) {
   switch (basis) {
     case ComparisonBasis::kPaired:
-      return "measured together: time of the old / time of the new, paired by process and block\n";
+      return "measured together: time of the old / time of the new, in each process the quotient of their "
+             "medians over the blocks\nthat both have\n";
     case ComparisonBasis::kAbsolute:
       return "measured separately: time of the old / time of the new; the drift of the machine between the "
              "two\nsessions is in no interval\n";
     case ComparisonBasis::kRelative:
       break;
   }
-  return "measured separately: new ratio to the baseline / old ratio to the baseline, as the times hold the "
-         "machine's drift,\nwhich is in no interval. A slowdown that all kernels share, the baseline among "
-         "them, cannot be seen: run --against,\nor compare --absolute on one machine\n";
+  return "measured separately: new ratio to the baseline / old ratio to the baseline. Times are not "
+         "compared: the "
+         "machine may have\ndrifted between the two sessions, and no interval holds that drift. Ratios "
+         "cannot show "
+         "a slowdown that all kernels\nshare, the baseline among them; run --against can, and compare "
+         "--absolute on "
+         "one machine\n";
 }
 
 std::string counted(int count, const char* one, const char* many) {
@@ -62,11 +69,16 @@ std::string counted(int count, const char* one, const char* many) {
 
 std::string conclusion(const Comparison& c) {
   const auto passed = c.count(Outcome::kPassed);
+  const auto cells = c.undecided_cells();
+  const auto kernels = c.count(Outcome::kUndecided) - cells;
+  const auto undecided =
+      cells == 0     ? counted(kernels, "kernel", "kernels")
+      : kernels == 0 ? counted(cells, "cell", "cells")
+                     : counted(kernels, "kernel", "kernels") + " and " + counted(cells, "cell", "cells");
   const auto counts = fmt::format("{}, {}, {} not decided; {} shown not to be slower by more than {:g} %\n",
                                   counted(c.count(Outcome::kRegression), "regression", "regressions"),
-                                  counted(c.count(Outcome::kLost), "lost kernel", "lost kernels"),
-                                  c.count(Outcome::kUndecided), counted(passed, "kernel is", "kernels are"),
-                                  100 * c.threshold);
+                                  counted(c.count(Outcome::kLost), "lost kernel", "lost kernels"), undecided,
+                                  counted(passed, "kernel is", "kernels are"), 100 * c.threshold);
   switch (c.outcome()) {
     case Outcome::kPassed:
       return "PASSED: " + counts;

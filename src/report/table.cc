@@ -10,6 +10,7 @@
 #include "analysis/attention_function.h"
 #include "analysis/format.h"
 #include "report/folded_paths.h"
+#include "report/no_verdicts.h"
 #include "report/text_width.h"
 #include "stats/target_width.h"
 
@@ -89,8 +90,8 @@ Parts parts_of(const Column& column, const KernelAnalysis& k, const std::string&
 }
 
 Parts aa_parts(const Column& column, const stats::AaCheck& aa) {
-  return {"", "", ratio_text(aa.ratio.estimate),
-          range_text(aa.ratio) + interval_marks(column, false, aa.modes, "")};
+  return {"", "", fmt::format("{:.3f}", aa.ratio.estimate),
+          aa_range_text(aa) + interval_marks(column, false, aa.modes, "")};
 }
 
 Column make_column(const CellAnalysis& cell) {
@@ -156,7 +157,8 @@ class Block {
     folded_ = fold_other_paths(group, rows_);
     const auto suffix = common_suffix(rows_);
     heading_ = group.heading + (suffix.empty() ? "" : ", kernels " + suffix);
-    label_width_ = width_of(kAlias);
+    alias_ = "  A/A, 90 % CI" + margins();
+    label_width_ = width_of(alias_);
     for (const auto& row : rows_) {
       const auto id = row.id();
       labels_.push_back(id.substr(0, id.size() - suffix.size()) +
@@ -184,7 +186,17 @@ class Block {
   static constexpr std::size_t kGap = 2;
   static constexpr const char* kKeys = "keys";
   static constexpr std::size_t kKeyWidth = 3;
-  static constexpr const char* kAlias = "  A/A: the baseline twice";
+
+  /// " (±2 %)": of the A/A checks.
+  std::string margins() const {
+    std::vector<std::string> texts;
+    for (const auto& cell : group_.cells) {
+      if (!cell.aa) continue;
+      const auto text = "±" + margin_text(cell.aa->margin_ratio);
+      if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
+    }
+    return texts.empty() ? "" : fmt::format(" ({})", fmt::join(texts, ", "));
+  }
 
   /// Parts of the same size, of at most `fitting` columns.
   template <typename Column>
@@ -214,6 +226,9 @@ class Block {
       text += row(labels_[r], rows_[r].id(), columns);
       if (rows_[r].is_baseline) text += alias_row(columns);
     }
+    std::vector<const CellAnalysis*> cells;
+    for (const auto& column : columns) cells.push_back(column.cell);
+    for (const auto& without : no_verdicts(cells)) text += without + '\n';
     return text;
   }
 
@@ -351,7 +366,7 @@ class Block {
       any |= column.cell->aa.has_value();
       cells.push_back(parts_text(column, column.cell->aa ? aa_parts(column, *column.cell->aa) : Parts{}));
     }
-    return any ? line(kAlias, "", cells) : "";
+    return any ? line(alias_, "", cells) : "";
   }
 
   static std::string reason_text(const KernelAnalysis& kernel) {
@@ -363,7 +378,7 @@ class Block {
   std::size_t width_;
   std::vector<KernelRecord> rows_;
   std::vector<std::string> labels_;
-  std::string heading_, folded_;
+  std::string heading_, folded_, alias_;
   std::size_t label_width_;
   std::size_t keys_width_ = 0;
 };
@@ -390,11 +405,7 @@ std::string invalid_lines(const RunAnalysis& run) {
       text +=
           fmt::format("  {}, the first: {} (in {})\n", kind.count, on_one_line(kind.reason), kind.cell_id);
   }
-  if (run.rejected_effect) {
-    const auto& effect = *run.rejected_effect;
-    text += fmt::format("with the {} of them that are complete, {} of {} verdicts would be others\n",
-                        effect.processes, effect.changes.size(), effect.verdicts);
-  }
+  if (run.rejected_effect) text += run.rejected_effect->text() + '\n';
   return text;
 }
 
@@ -411,47 +422,52 @@ std::string wide_line(const RunAnalysis& run) {
     return a.half_width < b.half_width;
   });
   return fmt::format(
-      "* wider than ±{:.0f} %, for which the profile measures: {} of {} ratios, the widest ±{} %\n",
+      "* wider than ±{:.0f} %, for which the profile measures: {} of the {} ratios to the baseline, the "
+      "widest ±{} %\n",
       100 * stats::kRatioHalfWidth, run.wide.size(), ratios, three_digits(100 * widest->half_width));
 }
 
 std::string mean_line(const RunAnalysis& run) {
   std::size_t outside = 0;
-  std::size_t rows = 0;
+  std::size_t times = 0;
   for (const auto& group : run.groups) {
     for (const auto& cell : group.cells) {
       for (const auto& kernel : cell.kernels) {
         outside += kernel.mean_seconds.has_value();
-        rows += kernel.seconds.has_value();
+        times += kernel.seconds.has_value();
       }
     }
   }
   if (outside == 0) return "";
   return fmt::format(
-      "in {} of {} rows the mean of process means (mean_seconds of summary.json and --csv) lies outside the "
-      "time's interval: disturbed blocks or processes\n",
-      outside, rows);
+      "of {} of the {} times, the baseline's among them, the mean of process means (mean_seconds of "
+      "summary.json "
+      "and --csv) lies outside the time's interval: disturbed blocks or processes\n",
+      outside, times);
 }
 
 /// Of how many ratios the processes fall into groups; their rows are marked.
 std::string modes_line(const RunAnalysis& run) {
   std::size_t modes = 0;
   std::size_t ratios = 0;
+  std::size_t aliases = 0;
+  std::size_t aliases_with_modes = 0;
   for (const auto& group : run.groups) {
     for (const auto& cell : group.cells) {
-      modes += cell.aa && cell.aa->modes;
-      ratios += cell.aa.has_value();
+      aliases_with_modes += cell.aa && cell.aa->modes;
+      aliases += cell.aa.has_value();
       for (const auto& kernel : cell.kernels) {
         modes += kernel.modes;
         ratios += kernel.ratio && !kernel.kernel.is_baseline;
       }
     }
   }
-  if (modes == 0) return "";
+  if (modes + aliases_with_modes == 0) return "";
   return fmt::format(
       "modes: some processes lie apart from the others, and the next may be of either kind. The interval "
-      "holds mean and median, and no verdict there is EQUIVALENT: {} of {} ratios\n",
-      modes, ratios);
+      "holds mean and median, and no verdict there is EQUIVALENT: {} of the {} ratios to the baseline and {} "
+      "of the {} of A/A\n",
+      modes, ratios, aliases_with_modes, aliases);
 }
 
 std::string look_lines(const RunAnalysis& run) {
@@ -494,8 +510,10 @@ std::string table_legend() {
             their neighbours), in percent
   ratio     time of the baseline / time of the kernel, of these times; above 1 is faster
   95 % CI   interval of that ratio over processes, unadjusted for the number of comparisons
-  A/A       the baseline measured a second time as if it were another kernel: an interval without 1 means
-            that something else disturbed the measurement
+  A/A       the baseline measured a second time as if it were another kernel: its true ratio is 1.
+            To three decimals, with the interval that decides: of 90 %, for two one-sided tests at 5 %. Only a
+            cell where it lies within the margin that stands beside it (±2 %, of fewer than ten processes ±5 %)
+            has verdicts. With modes it is their interval
   gain      against the fastest exact dense kernel, which stands first: of the baseline's mechanism (mha where that
             is not dense) the one with the lowest geometric mean over N. Chosen by the same data, which makes
             it look fast, so the gains of others are rather too small. Causal mechanisms: the causal one

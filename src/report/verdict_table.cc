@@ -8,6 +8,7 @@
 
 #include "analysis/attention_function.h"
 #include "analysis/format.h"
+#include "report/no_verdicts.h"
 #include "report/text_width.h"
 
 namespace attnbench {
@@ -149,6 +150,7 @@ std::string advice_lines(const GroupAnalysis& group) {
 std::string group_text(const GroupAnalysis& group, std::size_t text_width) {
   auto text = fmt::format("\n{}: what to use, and verdicts against the baseline\n", group.heading);
   text += advice_lines(group);
+  for (const auto& without : no_verdicts(group)) text += "  " + without + '\n';
   return text + (group.cells.size() > 1 ? series_lines(group, text_width) : single_lines(group)) +
          typical_line(group);
 }
@@ -162,8 +164,9 @@ std::string verdict_table(const RunAnalysis& run, std::size_t width) {
   for (const auto& effect : run.layer_effect) {
     if (!effect.differs.value_or(false)) continue;
     differing += fmt::format(
-        "  {} N = {} {}: {} by itself, {} in the layer, of which it takes {:.0f} %\n", effect.dtype,
-        effect.seqlen, effect.kernel_id, verdict_text(*effect.core_verdict, effect.core_margin_ratio),
+        "  {} N = {} {} ({}): {} by itself, {} in the layer, of which it takes {:.0f} %\n", effect.dtype,
+        effect.seqlen, effect.kernel_id, effect.function,
+        verdict_text(*effect.core_verdict, effect.core_margin_ratio),
         verdict_text(*effect.layer_verdict, effect.layer_margin_ratio), 100 * effect.share.estimate);
   }
   if (!differing.empty()) text += "\nVerdicts that a whole layer changes\n" + differing;
@@ -176,9 +179,12 @@ std::string verdict_legend() {
                 never where processes have modes
   FASTER        shown to differ from the baseline, and faster; SLOWER likewise
   UNRESOLVED    neither is shown
+  -             no verdict: withheld for the whole cell, as the line 'no verdicts at N = ..' says, or the kernel has
+                no result there or lacks processes, as the table above says
 A kernel is called the fastest only where it is shown to be faster than every other, at 5 % for all such
-statements of the run; else the tied set is named.
-The exponent is that of a power law through the times; theory counts the useful operations.)";
+statements of the run; else the tied set is named. Kernels that only their noise keeps from being excluded, slower by
+estimate than one that is, are named apart.
+The exponent is that of a power law through the times; theory is that of the useful operations for N to infinity.)";
 }
 
 }  // namespace attnbench

@@ -19,6 +19,11 @@ std::vector<AaCheck> check_aa(std::span<const std::vector<double>> process_log_r
     AaCheck check;
     check.ratio = exponential(process_interval(logs));
     check.modes = has_modes(logs);
+    check.deciding = check.ratio;
+    if (!check.modes && std::isfinite(log_ratio.standard_error)) {
+      const double half = t_quantile(1 - kEquivalenceError, log_ratio.df) * log_ratio.standard_error;
+      check.deciding = exponential({log_ratio.value, log_ratio.value - half, log_ratio.value + half});
+    }
     check.margin_ratio = equivalence_margin(logs.size());
     const bool within = check.ratio.low >= 1 / check.margin_ratio && check.ratio.high <= check.margin_ratio;
     check.equivalent =

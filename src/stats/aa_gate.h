@@ -18,6 +18,9 @@ struct AaCheck {
   bool modes = false;       ///< the processes have modes
   double p_adjusted = 1;    ///< of ratio = 1, two-sided, Holm over the cells
   bool fails_gate = false;  ///< p_adjusted <= kAaGateError and the ratio further from 1 than kAaGateRatio
+  /// What decides: with modes `ratio`, else the 90 % interval, which lies within the margin exactly where
+  /// both one-sided tests at 5 % say so.
+  Interval deciding;
   double margin_ratio = 1;  ///< equivalence_margin (equivalence.h) of the processes
   /// Two one-sided tests within margin_ratio at 5 %, unadjusted, and with modes all of `ratio` within it;
   /// otherwise too noisy for verdicts.

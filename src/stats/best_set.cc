@@ -50,7 +50,8 @@ double largest(const std::vector<double>& p_values) {
 
 }  // namespace
 
-std::vector<BestSet> find_best_sets(std::span<const Contest> contests) {
+std::vector<BestSet> find_best_sets(std::span<const Contest> contests,
+                                    std::span<const std::vector<bool>> shown_slower) {
   std::vector<Standings> all;
   std::vector<double> winner_p;
   for (const auto& contest : contests) {
@@ -61,13 +62,18 @@ std::vector<BestSet> find_best_sets(std::span<const Contest> contests) {
   std::vector<BestSet> sets;
   for (std::size_t c = 0; c < all.size(); ++c) {
     const auto& [order, lead_p] = all[c];
-    BestSet best{{order[0]}, winner_p_adjusted[c]};
+    BestSet best{{order[0]}, 1, winner_p_adjusted[c]};
+    bool any_excluded = false;
     const auto excluding_p = holm(lead_p);
     const auto contests_in_all = static_cast<double>(contests.size());
     for (std::size_t rank = 1; rank < order.size(); ++rank) {
-      const bool excluded =
-          best.winner_p_adjusted <= kFamilyError || contests_in_all * excluding_p[rank - 1] <= kFamilyError;
-      if (!excluded) best.members.push_back(order[rank]);
+      const bool excluded = best.winner_p_adjusted <= kFamilyError ||
+                            contests_in_all * excluding_p[rank - 1] <= kFamilyError ||
+                            (!shown_slower.empty() && shown_slower[c][order[rank]]);
+      any_excluded |= excluded;
+      if (excluded) continue;
+      best.members.push_back(order[rank]);
+      if (!any_excluded) ++best.leading;
     }
     sets.push_back(std::move(best));
   }

@@ -145,6 +145,33 @@ class Report(unittest.TestCase):
                      f"Gain over dense: against {group['dense']}", "no causal softmax kernel was measured"):
             self.assertIn(text, use)
 
+    def test_layer_rows_say_what_they_compute_and_which_cases_are_counted(self):
+        summary = copy.deepcopy(self.summary)
+        rows = summary["runs"][0]["layer_effect"]
+        for i, row in enumerate(rows):
+            row["differs"] = (True, False)[i] if i < 2 else None
+            row["dtype"] = "f32"
+        self.browser.open(self.page_of(summary, "layer"), 1280)
+        layer = self.browser.value("document.querySelector('#layer').textContent")
+        self.assertIn("verdicts differ in 1 of 2 cases that have both", layer)
+        shown = self.browser.value("[...document.querySelectorAll('#layer table tbody tr')].map((row) => row.cells[1].textContent)")
+        functions = {row["kernel"] + row["function"] for row in rows}
+        self.assertTrue(shown)
+        self.assertLessEqual(set(shown), functions)
+
+    def test_shows_the_aa_interval_that_decides_and_what_the_rejected_would_change(self):
+        summary = copy.deepcopy(self.summary)
+        cell = summary["runs"][0]["groups"][0]["cells"][0]
+        cell["aa"]["text"] = "1.010 (90 % CI 1.0004-1.0202, not within ±2 %)"
+        summary["runs"][0]["rejected_effect"] = {
+            "processes": 1, "verdicts": 66, "others": 0, "withheld": 2, "more": 22, "changes": [],
+            "text": "with the 1 rejected: of 66 verdicts given 0 would be others"}
+        self.browser.open(self.page_of(summary, "aa"), 1280)
+        self.browser.value(CELLS)
+        page = self.browser.value("document.body.textContent")
+        self.assertIn("A/A, the baseline twice: 1.010 (90 % CI 1.0004-1.0202, not within ±2 %)", page)
+        self.assertIn("With the 1 rejected: of 66 verdicts given 0 would be others.", page)
+
     def test_labels_are_text_wherever_they_stand(self):
         attack = '</script><img src=x onerror="window.hit=1"><script>window.hit=1</script>'
         summary = copy.deepcopy(self.summary)

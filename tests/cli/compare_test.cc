@@ -35,10 +35,12 @@ TEST(CompareCommand, PassesOnlyWhatIsShownNotToBeSlower) {
   const auto longer = store_of(directory.file("longer.db"), 1, 1, 256);
   const auto elsewhere = store_of(directory.file("elsewhere.db"), 1, 1, 128, "fedcba9876543210");
   const std::vector<std::tuple<std::vector<std::string>, int, std::string>> cases = {
-      {{before, same}, 0, "\nPASSED: 0 regressions, 0 lost kernels, 0 not decided; 1 kernel is shown"},
+      {{before, same},
+       0,
+       "\nPASSED: 0 regressions, 0 lost kernels, 0 kernels not decided; 1 kernel is shown"},
       {{before, same, "--absolute"}, 0, "\nPASSED: 0 regressions"},
       {{before, slower}, 1, "\nREGRESSION: 1 regression"},
-      {{before, slower, "--threshold", "60%"}, 0, "passed, EQUIVALENT\n"},
+      {{before, slower, "--threshold", "60%"}, 0, "passed, EQUIVALENT ±60 %\n"},
       {{before, twice}, 3, "slower build or slower machine"},
       {{before, twice, "--absolute"}, 1, "\nREGRESSION: 2 regressions"},
       {{before, longer}, 3, "not decided: not measured by the new one"},

@@ -11,8 +11,8 @@ namespace attnbench {
 namespace {
 
 std::string_view missing(const CpuFeatures& features) {
-  if (!__builtin_cpu_supports("avx512vbmi")) return "avx512vbmi";  // every CPU with AMX has it
-  return features.avx512_bf16 ? "" : "avx512_bf16";
+  if (!__builtin_cpu_supports("avx512vbmi")) return "AVX-512 VBMI";  // every CPU with AMX has it
+  return features.avx512_bf16 ? "" : "AVX-512 BF16";
 }
 
 constexpr auto kPath = cpu::fused::amx_path<cpu::fused::EmulatedTiles>("amx_emulated", missing);

@@ -87,7 +87,8 @@ TEST(ModesAnalysis, RowSaysSo) {
   EXPECT_NEAR(kernel.ratio->high, std::exp(.501), 1e-9);
   EXPECT_THAT(run_table(run), HasSubstr("1.00-1.65 modes"));
   EXPECT_THAT(run_table(run), HasSubstr("modes: some processes lie apart from the others"));
-  EXPECT_THAT(run_table(run), HasSubstr("EQUIVALENT: 1 of 2 ratios"));
+  EXPECT_THAT(run_table(run),
+              HasSubstr("EQUIVALENT: 1 of the 1 ratios to the baseline and 0 of the 1 of A/A"));
   EXPECT_THAT(verdict_table(run), Not(HasSubstr("EQUIVALENT")));
   Analysis analysis;
   analysis.runs.push_back(run);

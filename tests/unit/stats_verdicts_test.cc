@@ -133,6 +133,16 @@ TEST(StatsBestSet, TheSetHonoursTheFamily) {
     EXPECT_EQ(best.members, (std::vector<std::size_t>{0, 1, 2})) << "2 x .0265 is above 5 %";
 }
 
+// The second is excluded, the third, a noisy one below it, is not: lead .41, s = .61, t = 1.5.
+TEST(StatsBestSet, WhatNoiseAloneKeepsIsToldApart) {
+  const Contest contest{{.3, .31, .29, .3, .3}, {0, 0, 0, 0, 0}, {-.9, .5, -.6, .4, .05}};
+  const auto best = find_best_set(contest);
+  EXPECT_EQ(best.members, (std::vector<std::size_t>{0, 2}));
+  EXPECT_EQ(best.leading, 1U);
+  const std::vector<std::vector<bool>> slower{{false, false, true}};
+  EXPECT_TRUE(find_best_sets(std::span(&contest, 1), slower)[0].has_winner());
+}
+
 TEST(StatsBestSet, NoiseOfTheBaselineCancels) {
   // Ratios to a noisy baseline vary by 20 %, those of the two kernels to each other hardly.
   const Logs a{.2, -.1, .1, 0, -.2};
@@ -148,6 +158,21 @@ TEST(StatsBestSet, RefusesBadInput) {
   EXPECT_THROW(find_best_set({}), InputError);
   EXPECT_THROW(find_best_set(Family{{0, 0}, {1}}), InputError);
   EXPECT_THROW(find_best_set(Family{{}}), InputError);
+}
+
+// .01 + .001 (-2, .., 2): error .001 sqrt(2.5 / 5), 95 % quantile of t(4) 2.131847.
+TEST(StatsAaGate, TheNinetyPercentIntervalDecides) {
+  const auto check = check_aa(Family{{.008, .009, .01, .011, .012}})[0];
+  EXPECT_NEAR(check.deciding.low, std::exp(.01 - 2.131847 * .00070711), 1e-7);
+  EXPECT_NEAR(check.deciding.high, std::exp(.01 + 2.131847 * .00070711), 1e-7);
+  // Upper bounds log 1.05 -+ .0001: the 95 % interval (2.776445) reaches beyond 5 % in both.
+  for (const double beyond : {-.0001, .0001}) {
+    const double mean = std::log(1.05) + beyond - 2.131847 * .0070711;
+    const auto near = check_aa(Family{{mean - .02, mean - .01, mean, mean + .01, mean + .02}})[0];
+    EXPECT_EQ(near.equivalent, beyond < 0);
+    EXPECT_EQ(near.deciding.high <= 1.05, near.equivalent);
+    EXPECT_GT(near.ratio.high, 1.05);
+  }
 }
 
 TEST(StatsAaGate, FailsOnlyIfSignificantAndLarge) {

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "analysis/format.h"
+#include "report/verdict_table.h"
 #include "unit/store_fixture.h"
 
 namespace attnbench {
@@ -87,9 +88,10 @@ TEST_F(TableTest, ValuesByHand) {
   EXPECT_DOUBLE_EQ(summary.groups[0].cells[0].aa->ratio.estimate, 1);
 
   const auto table = run_table(summary);
-  EXPECT_EQ(line_with(table, "mha/unfused  "), "mha/unfused                  all   1817 345  1.00  baseline");
-  EXPECT_EQ(line_with(table, "linear"), "linear/two_gemm, no softmax  all    909  62  2.00 0.36-11.2");
-  EXPECT_EQ(line_with(table, "A/A"), "  A/A: the baseline twice                    1.00 1.00-1.00");
+  EXPECT_EQ(line_with(table, "mha/unfused  "),
+            "mha/unfused                  all   1817 345  1.00    baseline");
+  EXPECT_EQ(line_with(table, "linear"), "linear/two_gemm, no softmax  all    909  62  2.00   0.36-11.2");
+  EXPECT_EQ(line_with(table, "A/A"), "  A/A, 90 % CI (±5 %)" + std::string(23, ' ') + "1.000 1.000-1.000");
   EXPECT_EQ(line_with(table, "N = 128"), "                                   N = 128, us");
 }
 
@@ -137,8 +139,8 @@ TEST_F(TableTest, MarksPartialAndWideRows) {
   EXPECT_THAT(line_with(table, "masked"), testing::EndsWith("*"));
   EXPECT_THAT(line_with(table, "linear"), testing::EndsWith("(1)"));
   EXPECT_THAT(table, HasSubstr("\n(1) in 1 of 2 processes: no verdict, not ranked\n"));
-  EXPECT_THAT(table,
-              HasSubstr("\n* wider than ±2 %, for which the profile measures: 1 of 2 ratios, the widest ±"));
+  EXPECT_THAT(table, HasSubstr("\n* wider than ±2 %, for which the profile measures: 1 of the 2 ratios to "
+                               "the baseline, the widest ±"));
 }
 
 // Rejected processes of 8, 6 and 7 ms: the median is 7. They give no ratio, no A/A line and no verdict.
@@ -310,6 +312,38 @@ TEST_F(TableTest, HeadingsNameWhatVariesBesidesN) {
   EXPECT_THAT(table, HasSubstr("\ncore f32, cold caches, batch 1, kernels @cpu\n"));
   EXPECT_THAT(table, HasSubstr("; cpu, decode of 1 query token, N = keys, 8 heads,"));
   EXPECT_THAT(table, HasSubstr("not measured: no process was run"));
+}
+
+TEST_F(TableTest, AaSaysWhatDecidesAndNeverTheSameOfTwoDecisions) {
+  stats::AaCheck check;
+  check.ratio.estimate = 1.01;
+  check.margin_ratio = 1.02;
+  check.equivalent = true;
+  check.deciding = {1.01, 1.0004, 1.0198};
+  EXPECT_EQ(aa_text(check), "1.010 (90 % CI 1.000-1.020, within ±2 %)");
+  check.equivalent = false;
+  check.deciding.high = 1.0202;
+  EXPECT_EQ(aa_text(check), "1.010 (90 % CI 1.0004-1.0202, not within ±2 %)");
+  check.deciding.high = 1.0206;
+  EXPECT_EQ(aa_text(check), "1.010 (90 % CI 1.000-1.021, not within ±2 %)");
+}
+
+// One process each: no verdicts at either N, for one reason.
+TEST_F(TableTest, CellsWithoutVerdictsAreNamedWhereverTheirRatiosStand) {
+  auto contents = run_of({cell(128, {kernel("mha", "unfused"), kernel("linear", "two_gemm")}),
+                          cell(256, {kernel("mha", "unfused"), kernel("linear", "two_gemm")})});
+  for (const auto& c : contents.cells) contents.processes.push_back(process(c, 0, {1e-3, 1e-3}));
+  contents.run.profile = "publish";
+  const auto summary = summary_of(contents);
+  const std::string line = "no verdicts at N = 128, 256: too few processes: 1, verdicts need 5\n";
+  EXPECT_THAT(run_table(summary), HasSubstr("\n" + line));
+  EXPECT_THAT(verdict_table(summary), HasSubstr("\n  " + line));
+  EXPECT_THAT(markdown_table(summary),
+              testing::AllOf(HasSubstr("\n" + line), HasSubstr("\n**NOT PUBLISHABLE: "),
+                             HasSubstr("| - (no verdict) |")));
+  EXPECT_THAT(latex_table(summary), testing::AllOf(HasSubstr("\n\\noindent " + line),
+                                                   HasSubstr("\n\\noindent\\textbf{NOT PUBLISHABLE: "),
+                                                   HasSubstr("& - (no verdict) &")));
 }
 
 TEST_F(TableTest, DocumentsEscapeTheirMarkup) {

@@ -75,7 +75,7 @@ TEST(KernelsCsv, HoldsMarginsMarksAndDisturbedMeans) {
   // Process means 5e-4 (1 + ..) but for the one with a block of 5 s: about 5 / 3 / 4 s over all.
   EXPECT_NEAR(std::stod(column_of(csv, "mean_seconds")["linear"]), 5.0 / 12, 1e-3);
   EXPECT_THAT(run_table(analyze(std::span(&run.contents, 1)).runs[0]),
-              HasSubstr("in 1 of 3 rows the mean of process means"));
+              HasSubstr("of 1 of the 3 times, the baseline's among them, the mean of process means"));
 }
 
 }  // namespace

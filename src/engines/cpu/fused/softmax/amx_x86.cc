@@ -10,7 +10,7 @@
 namespace attnbench::cpu::fused {
 namespace {
 
-std::string_view missing(const CpuFeatures& features) { return features.amx_bf16 ? "" : "amx_bf16"; }
+std::string_view missing(const CpuFeatures& features) { return features.amx_bf16 ? "" : "AMX BF16"; }
 
 constexpr SoftmaxPath kPath = amx_path<AmxTiles>("amx", missing);
 

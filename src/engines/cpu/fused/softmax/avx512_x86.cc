@@ -50,7 +50,7 @@ struct F32 {
   }
 };
 
-std::string_view missing(const CpuFeatures& features) { return features.avx512 ? "" : "avx512"; }
+std::string_view missing(const CpuFeatures& features) { return features.avx512 ? "" : "AVX-512"; }
 
 constexpr SoftmaxPath kPath{"avx512",
                             DType::f32,

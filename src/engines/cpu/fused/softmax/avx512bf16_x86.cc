@@ -35,7 +35,7 @@ ATTNBENCH_SIMD void pack_values(const std::byte* v, std::int64_t stride_bytes, s
   }
 }
 
-std::string_view missing(const CpuFeatures& features) { return features.avx512_bf16 ? "" : "avx512_bf16"; }
+std::string_view missing(const CpuFeatures& features) { return features.avx512_bf16 ? "" : "AVX-512 BF16"; }
 
 constexpr SoftmaxPath kPath{"avx512bf16",
                             DType::bf16,
