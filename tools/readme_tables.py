@@ -94,12 +94,13 @@ def standing(datasets):
         kernels = sum(k["ratio"] is not None and not k["is_baseline"] for cell in cells for k in cell["kernels"])
         judged = sorted({cell["judged_processes"] for cell in cells})
         effect = run["rejected_effect"]
+        withheld = [f"{group['heading']}, N = {cell['seqlen']}" for group in run["groups"] for cell in group["cells"] if cell["withheld"]]
         rows.append([
             f"`{name}`", f"`{run['command']}`" if run["command"] else "", {None: run["standing"]}.get(run["publishable"], run["publishable"]),
             ", ".join(map(str, judged)), f"{run['noise']['rejected']} of {run['noise']['processes']}",
             f"{len(run['wide'])} of {kernels}" if run["publishable"] else "–",
             f"{effect['verdicts']}; {effect['others']} others, {effect['withheld']} withheld, {effect['more']} more" if effect else "–",
-            "; ".join(run["marks"]) or "–"])
+            "; ".join(run["marks"] or withheld) or "–"])
     return table(["dataset", "command", "publishable", "processes judged, a cell", "rejected", "ratios to the baseline wider than ±2 %",
                   "verdicts given; with the rejected", "withheld"], rows)
 

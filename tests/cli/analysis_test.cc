@@ -89,6 +89,10 @@ TEST(AnalyzeCommand, PublishedMeansHaveNoInterval) {
   auto summary = json::parse(result.out);
   for (auto& claim : summary["claims"]) {  // bytes that a KV cache needs are exact, whoever publishes them
     if (claim["published"]["headline"][0]["relation"] == "memory") claim["answers"].clear();
+    for (auto& answer : claim["answers"]) {
+      EXPECT_EQ(answer["verdict"], "NOT TESTED");
+      answer.erase("verdict");
+    }
   }
   const auto flat = summary.flatten();
   for (const auto& [pointer, value] : flat.items()) {

@@ -122,6 +122,7 @@ TEST_F(FilesTest, WhatIsStandardOutputTakesTheTextInItsPlace) {
     write_text(path("out.txt"), "");
     std::filesystem::remove(path("link"));
     std::filesystem::create_symlink("out.txt", path("link"));
+    std::fflush(stdout);
     const auto child = fork();
     if (child == 0) {
       dup2(open(path("out.txt").c_str(), O_WRONLY | O_TRUNC), STDOUT_FILENO);
