@@ -238,12 +238,12 @@ void check(const UnfusedCase& c, std::initializer_list<int> thread_counts = {1, 
   }
 }
 
-struct Form {
+struct UnfusedForm {
   std::string kernel, mechanism;
 };
-void PrintTo(const Form& form, std::ostream* out) { *out << form.mechanism << "/" << form.kernel; }
+void PrintTo(const UnfusedForm& form, std::ostream* out) { *out << form.mechanism << "/" << form.kernel; }
 
-class UnfusedForms : public testing::TestWithParam<Form> {
+class UnfusedForms : public testing::TestWithParam<UnfusedForm> {
  protected:
   UnfusedCase base() const { return {.kernel = GetParam().kernel, .mechanism = GetParam().mechanism}; }
 };
@@ -318,16 +318,17 @@ TEST_P(UnfusedForms, ScalesThatAreNotPositive) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, UnfusedForms,
-                         testing::Values(Form{"unfused", "mha"}, Form{"unfused", "mha(causal)"},
-                                         Form{"unfused", "gqa(kv=2)"}, Form{"unfused", "gqa(kv=1,causal)"},
-                                         Form{"unfused", "mqa"}, Form{"unfused", "mqa(causal)"},
-                                         Form{"masked", "swa(w=8)"}, Form{"masked", "swa(w=5,causal)"},
-                                         Form{"gather", "swa(w=8)"}, Form{"gather", "swa(w=5,causal)"},
-                                         Form{"batched", "block_sparse(bs=8,globals=1)"},
-                                         Form{"batched", "block_sparse(bs=5,globals=7,causal)"},
-                                         Form{"batched", "block_sparse(bs=50,globals=0)"},
-                                         Form{"two_gemm", "linear"}, Form{"cumsum", "causal_linear"}));
+INSTANTIATE_TEST_SUITE_P(
+    Cpu, UnfusedForms,
+    testing::Values(UnfusedForm{"unfused", "mha"}, UnfusedForm{"unfused", "mha(causal)"},
+                    UnfusedForm{"unfused", "gqa(kv=2)"}, UnfusedForm{"unfused", "gqa(kv=1,causal)"},
+                    UnfusedForm{"unfused", "mqa"}, UnfusedForm{"unfused", "mqa(causal)"},
+                    UnfusedForm{"masked", "swa(w=8)"}, UnfusedForm{"masked", "swa(w=5,causal)"},
+                    UnfusedForm{"gather", "swa(w=8)"}, UnfusedForm{"gather", "swa(w=5,causal)"},
+                    UnfusedForm{"batched", "block_sparse(bs=8,globals=1)"},
+                    UnfusedForm{"batched", "block_sparse(bs=5,globals=7,causal)"},
+                    UnfusedForm{"batched", "block_sparse(bs=50,globals=0)"},
+                    UnfusedForm{"two_gemm", "linear"}, UnfusedForm{"cumsum", "causal_linear"}));
 
 }  // namespace
 }  // namespace attnbench
