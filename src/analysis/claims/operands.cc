@@ -50,7 +50,7 @@ std::vector<std::int64_t> lengths_of(const Claim& claim) {
 }
 
 Operands::Operands(const Claim& claim, const GroupAnalysis& group, Form form)
-    : claim_(claim), group_(group), selectors_(claim.kernels) {
+    : group_(group), selectors_(claim.kernels) {
   if (form == Form::best) {
     for (const auto& [name, selector] : claim.best) selectors_[name] = selector;
   }

@@ -16,7 +16,7 @@ class Operands {
  public:
   /// Form::published: the kernel that the selector matches, on the baseline's engine where several do, else
   /// the first in canonical order. Form::best: of the kernels matched the fastest, by the geometric mean of
-  /// its times over the claim's lengths, the same at all of them. Keeps references to both arguments.
+  /// its times over the claim's lengths, the same at all of them. Keeps a reference to the group.
   Operands(const Claim& claim, const GroupAnalysis& group, Form form);
 
   /// Kernel id; empty where none matches.
@@ -47,7 +47,6 @@ class Operands {
   const KernelAnalysis* find(const std::string& kernel_id, std::int64_t seqlen) const;
   void choose_fastest(const std::string& name, const std::vector<std::int64_t>& seqlens);
 
-  const Claim& claim_;
   const GroupAnalysis& group_;
   std::map<std::string, std::string> selectors_;
   std::map<std::string, std::string> chosen_;
