@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "plan/budget.h"
 #include "run/conductor/cell_state.h"
@@ -28,7 +29,7 @@ constexpr Overheads kNominalOverheads{.process_start_seconds = 0.3,
 
 /// The kernels that are left out by themselves, whatever is prepared beside them, with the reason; the others
 /// with their workspaces, at their cost.
-CellCost cost_of(const Cell& cell, const Device& device, std::int64_t available_bytes,
+CellCost cost_of(const Cell& cell, const CpuDevice& device, std::int64_t available_bytes,
                  nlohmann::json& kernels) {
   CellCost cost{cell.id(), cell.baseline, cell.condition, {}, 0};
   for (const auto& choice : candidates(cell, 0)) {

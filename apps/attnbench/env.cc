@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 #include "commands.h"
 #include "core/parallel.h"
 #include "run/ceilings/ceilings.h"
@@ -33,11 +33,11 @@ struct Live {
   std::optional<Ceilings> ceilings;
 };
 
-Live measure_live(const Device& device, bool with_ceilings) {
+Live measure_live(const CpuDevice& device, bool with_ceilings) {
   constexpr double kSentinelSeconds = 1;
   Live live;
   live.noise = observe_noise(device, kSentinelSeconds, [&] {
-    if (with_ceilings) live.ceilings = measure_ceilings(device);
+    if (with_ceilings) live.ceilings = device.ceilings();
   });
   return live;
 }

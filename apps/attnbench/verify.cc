@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "commands.h"

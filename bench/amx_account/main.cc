@@ -14,10 +14,10 @@
 #include <string_view>
 #include <vector>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
+#include "engines/cpu/ceilings/loops.h"
 #include "reference/inputs.h"
-#include "run/ceilings/loops.h"
 #include "variants.h"
 
 namespace {
@@ -85,7 +85,8 @@ struct Kernel {
   Problem problem;
   reference::ProblemData data;
   std::unique_ptr<Execution> execution;
-  std::unique_ptr<Queue> queue = make_cpu_queue();
+  std::unique_ptr<Queue> queue;
+  std::unique_ptr<Binding> binding;
 };
 
 Kernel kernel_of(const Case& c, std::int64_t heads, std::int64_t seqlen) {
@@ -99,7 +100,10 @@ Kernel kernel_of(const Case& c, std::int64_t heads, std::int64_t seqlen) {
   kernel.problem.mechanism = bind_kv_heads(parse_mechanism(c.mechanism), heads, 0);
   kernel.data = reference::make_data(kernel.problem, reference::InputKind::normal, 1, false);
   const auto* info = find_kernel({kernel.problem.mechanism, "fused", "cpu", "amx"});
-  kernel.execution = info->prepare(kernel.problem, cpu_device(1));
+  const auto device = cpu_device(1);
+  kernel.execution = info->prepare(kernel.problem, device);
+  kernel.queue = device.make_queue();
+  kernel.binding = kernel.execution->bind(kernel.data.tensors);
   return kernel;
 }
 
@@ -119,7 +123,8 @@ void print_case(const Case& c, int rounds) {
   auto small = kernel_of(c, 1, 128);
   auto large = kernel_of(c, kHeads, c.seqlen);
   const auto run = [](Kernel& kernel) {
-    kernel.execution->enqueue(kernel.data.tensors, *kernel.queue);
+    Binding* const bindings[] = {kernel.binding.get()};
+    kernel.execution->time(bindings, 1, *kernel.queue);
     account::enter_tiles();  // a call releases them
   };
   constexpr std::int64_t kIterations = 1000;

@@ -1,6 +1,7 @@
 #define ATTNBENCH_TARGET \
   "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vbmi,avx512bf16,amx-tile,amx-bf16"
 
+#include "attnbench/cpu_device.h"
 #include "engines/cpu/fused/softmax/amx_path.h"
 #include "engines/cpu/fused/tiles.h"
 #include "variants.h"

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 #include "rows.h"
 #include "run/environment/environment.h"
 

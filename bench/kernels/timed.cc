@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "core/parallel.h"
+#include "engines/cpu/ceilings/loops.h"
 #include "run/ceilings/default_path.h"
-#include "run/ceilings/loops.h"
 
 namespace bench {
 
@@ -30,24 +31,28 @@ Problem problem_of(const Entry& entry) {
   return problem;
 }
 
-const KernelInfo* choose(const Entry& entry, const Problem& problem, const Device& device,
+const KernelInfo* choose(const Entry& entry, const Problem& problem, const CpuDevice& device,
                          const Ceilings& ceilings) {
   std::vector<const KernelInfo*> same;
   for (const auto* kernel : kernels()) {
-    const auto kinds = kernel->mechanisms();
-    const bool computes = std::find(kinds.begin(), kinds.end(), problem.mechanism.kind) != kinds.end();
-    if (computes && kernel->kernel() == entry.kernel && kernel->engine() == "cpu" &&
-        (entry.path.empty() || kernel->path() == entry.path))
+    if (computes(*kernel, problem.mechanism.kind) && kernel->kernel() == entry.kernel &&
+        kernel->engine() == "cpu" && (entry.path.empty() || kernel->path() == entry.path))
       same.push_back(kernel);
   }
   return same.empty() ? nullptr : default_path(*same.front(), same, problem, device, ceilings);
 }
 
 struct Prepared {
-  Device device;
+  CpuDevice device;
   reference::ProblemData data;
   std::unique_ptr<Execution> execution;
-  std::unique_ptr<Queue> queue = make_cpu_queue();
+  std::unique_ptr<Queue> queue;
+  std::unique_ptr<Binding> binding;
+
+  void call() {
+    Binding* const bindings[] = {binding.get()};
+    execution->time(bindings, 1, *queue);
+  }
 };
 
 double now_seconds(bool cpu_time) {
@@ -80,11 +85,12 @@ Timed prepare(const Entry& entry, const Ceilings& ceilings) {
   if (kernel == nullptr) return {};
   prepared->data = reference::make_data(problem, reference::InputKind::normal, 1, false);
   prepared->execution = kernel->prepare(problem, prepared->device);
+  prepared->queue = prepared->device.make_queue();
+  prepared->binding = prepared->execution->bind(prepared->data.tensors);
   const auto cost = work(problem);
   const bool decode = problem.phase == Phase::decode;
   return {std::string(kernel->path()), decode ? cost.compulsory_bytes : cost.useful_flops,
-          static_cast<double>(entry.seqlen_q * entry.heads),
-          [p = prepared.get()] { p->execution->enqueue(p->data.tensors, *p->queue); }, prepared};
+          static_cast<double>(entry.seqlen_q * entry.heads), [p = prepared.get()] { p->call(); }, prepared};
 }
 
 Timed compute_ceiling(DType dtype, int threads, const Ceilings& ceilings) {

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "core/buffer.h"
 #include "core/parallel.h"
@@ -35,10 +36,9 @@ struct Subject {
   Problem problem;
   reference::ProblemData data;
   std::unique_ptr<Execution> execution;
-  Tensors tensors;
 };
 
-Subject make_subject(std::int64_t seqlen, const Device& device) {
+Subject make_subject(std::int64_t seqlen, const CpuDevice& device) {
   Subject subject;
   auto& shape = subject.problem.shape;
   shape.num_q_heads = 8;
@@ -48,7 +48,6 @@ Subject make_subject(std::int64_t seqlen, const Device& device) {
   const auto* kernel = find_kernel(parse_kernel_id("mha/unfused@cpu"));
   if (kernel == nullptr) throw std::runtime_error("mha/unfused@cpu is not registered");
   subject.data = reference::make_data(subject.problem, reference::InputKind::normal, 1, false);
-  subject.tensors = subject.data.tensors;
   subject.execution = kernel->prepare(subject.problem, device);
   return subject;
 }
@@ -57,8 +56,12 @@ Subject make_subject(std::int64_t seqlen, const Device& device) {
 double measure(std::int64_t seqlen, bool primed, std::uint64_t seed) {
   const auto device = cpu_device(0);
   auto subject = make_subject(seqlen, device);
-  const auto queue = make_cpu_queue();
-  const auto call = [&] { subject.execution->enqueue(subject.tensors, *queue); };
+  const auto queue = device.make_queue();
+  const auto binding = subject.execution->bind(subject.data.tensors);
+  Binding* const bindings[] = {binding.get()};
+  const Calls calls_of = [&](std::int64_t calls) {
+    return subject.execution->time(bindings, calls, *queue).seconds;
+  };
   Buffer swept(kSweepBytes);
   const auto sweep = [&] {
     parallel_for(device.threads, kSweepBytes / 64, [&](std::int64_t begin, std::int64_t end, int) {
@@ -66,18 +69,19 @@ double measure(std::int64_t seqlen, bool primed, std::uint64_t seed) {
     });
   };
   const TimingRules rules;
-  warm_up(*queue, call, 50, 2, rules);
-  const auto calls = batch_calls_for(time_batch(*queue, call, 10), rules);
+  warm_up(calls_of, 50, 2, rules);
+  const auto calls = batch_calls_for(calls_of(10) / 10, rules);
   const auto slot = [&] {
-    if (primed) prime(*queue, call, rules);
-    return time_batch(*queue, call, primed ? calls : 1);
+    if (primed) prime(calls_of, rules);
+    const auto runs = primed ? calls : 1;
+    return calls_of(runs) / static_cast<double>(runs);
   };
   SplitMix64 random(seed);
   std::vector<double> after_sweep_seconds, after_itself_seconds;
   for (int block = 0; block < kBlocks; ++block) {
     const bool sweep_first = random.below(2) == 0;
     for (const bool after_sweep : {sweep_first, !sweep_first}) {
-      after_sweep ? sweep() : call();
+      after_sweep ? sweep() : void(calls_of(1));
       (after_sweep ? after_sweep_seconds : after_itself_seconds).push_back(slot());
     }
   }

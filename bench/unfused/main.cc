@@ -18,10 +18,11 @@
 #include <tuple>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "core/parallel.h"
+#include "engines/cpu/ceilings/loops.h"
 #include "engines/cpu/matmul.h"
-#include "run/ceilings/loops.h"
 
 namespace attnbench {
 namespace {
@@ -70,7 +71,7 @@ std::vector<double> best_rates(int threads, const std::vector<Subject>& subjects
 }
 
 /// The fastest unit for the type, on every thread.
-Subject ceiling(DType dtype, const Device& device) {
+Subject ceiling(DType dtype, const CpuDevice& device) {
   ComputeLoop fastest{};
   double rate = 0;
   constexpr std::int64_t kIterations = 20000;
@@ -130,7 +131,7 @@ std::string cpu_model() {
   return "unknown";
 }
 
-void product_rows(DType dtype, const Device& device) {
+void product_rows(DType dtype, const CpuDevice& device) {
   constexpr std::int64_t n = 1024;
   auto a = normal_values(dtype, n * n);
   auto b = normal_values(dtype, n * n);
@@ -146,7 +147,7 @@ void product_rows(DType dtype, const Device& device) {
              name(dtype), device.threads, rates[0] / 1e9, rates[1] / 1e9, 100 * rates[1] / rates[0]);
 }
 
-void kernel_row(const KernelInfo& kernel, const Mechanism& mechanism, DType dtype, const Device& device,
+void kernel_row(const KernelInfo& kernel, const Mechanism& mechanism, DType dtype, const CpuDevice& device,
                 std::int64_t head_dim, std::int64_t seqlen, const Peers& peers) {
   Problem p;
   p.shape = {.batch = 1,
@@ -167,15 +168,17 @@ void kernel_row(const KernelInfo& kernel, const Mechanism& mechanism, DType dtyp
   }
   Tensors tensors;
   std::vector<std::vector<char>> memory;
-  for (auto* view : {&tensors.q, &tensors.k, &tensors.v, &tensors.o}) {
+  for (auto* view : {&tensors[Role::q], &tensors[Role::k], &tensors[Role::v], &tensors[Role::o]}) {
     memory.push_back(normal_values(dtype, 8 * seqlen * head_dim));
     *view = dense_view(memory.back().data(), dtype, Layout::bhsd, 1, 8, seqlen, head_dim);
   }
   const auto execution = kernel.prepare(p, device);
-  const auto queue = make_cpu_queue();
+  const auto queue = device.make_queue();
+  const auto binding = execution->bind(tensors);
+  Binding* const bindings[] = {binding.get()};
   const auto rates = best_rates(
       device.threads,
-      {ceiling(dtype, device), {kernel.executed_flops(p), [&] { execution->enqueue(tensors, *queue); }}});
+      {ceiling(dtype, device), {kernel.executed_flops(p), [&] { execution->time(bindings, 1, *queue); }}});
   std::string peer;
   const auto found = peers.find({std::string(name(dtype)), head_dim, seqlen});
   if (found != peers.end() && kernel.kernel() == "unfused" && device.threads == 1) {

@@ -1,4 +1,4 @@
-// A kernel in one file, loaded with --plugin: copy it, rename it, put your loops into enqueue().
+// A kernel in one file, loaded with --plugin: copy it, rename it, put your loops into call().
 // docs/adding-a-kernel.md explains each step. It computes mha, gqa and mqa by their definition, in f32, on
 // one thread: correct, and slow on purpose.
 #include <algorithm>
@@ -27,12 +27,12 @@ float dot(const float* a, const float* b, std::int64_t size) {
   return sum;
 }
 
-class SkeletonExecution final : public Execution {
+class SkeletonExecution final : public HostExecution {
  public:
   explicit SkeletonExecution(const Problem& problem)
       : problem_(problem), weights_(static_cast<std::size_t>(problem.shape.seqlen_kv)) {}
 
-  void enqueue(const Tensors& tensors, Queue&) override {
+  void call(const Tensors& tensors) override {
     const auto& shape = problem_.shape;
     const auto group = shape.num_q_heads / problem_.mechanism.num_kv_heads;
     for (std::int64_t b = 0; b < shape.batch; ++b) {
@@ -49,24 +49,25 @@ class SkeletonExecution final : public Execution {
  private:
   void attend(const Tensors& tensors, std::int64_t b, std::int64_t h, std::int64_t kv_head, std::int64_t i) {
     const auto& shape = problem_.shape;
-    const auto seqlen_kv = tensors.k.sizes[2];  // a decode call may bring fewer keys than were prepared for
+    const auto seqlen_kv =
+        tensors[Role::k].sizes[2];  // a decode call may bring fewer keys than were prepared for
     const auto keys = visible_keys(problem_.mechanism, i, shape.seqlen_q, seqlen_kv);
     const auto scale = static_cast<float>(shape.softmax_scale);
-    const auto* q = tensors.q.row<float>(b, h, i);
-    auto* o = tensors.o.row<float>(b, h, i);
+    const auto* q = tensors[Role::q].row<float>(b, h, i);
+    auto* o = tensors[Role::o].row<float>(b, h, i);
 
     // Without the maximum taken out, a score above 88 overflows exp.
     float maximum = -std::numeric_limits<float>::infinity();
     for (std::int64_t j = 0; j < keys; ++j) {
       auto& score = weights_[static_cast<std::size_t>(j)];
-      score = scale * dot(q, tensors.k.row<float>(b, kv_head, j), shape.head_dim_qk);
+      score = scale * dot(q, tensors[Role::k].row<float>(b, kv_head, j), shape.head_dim_qk);
       maximum = std::max(maximum, score);
     }
     float sum = 0;
     std::fill_n(o, shape.head_dim_v, 0.0f);
     for (std::int64_t j = 0; j < keys; ++j) {
       const float weight = std::exp(weights_[static_cast<std::size_t>(j)] - maximum);
-      const auto* v = tensors.v.row<float>(b, kv_head, j);
+      const auto* v = tensors[Role::v].row<float>(b, kv_head, j);
       for (std::int64_t d = 0; d < shape.head_dim_v; ++d) o[d] += weight * v[d];
       sum += weight;
     }
@@ -74,14 +75,14 @@ class SkeletonExecution final : public Execution {
     if (keys > 0) {
       for (std::int64_t d = 0; d < shape.head_dim_v; ++d) o[d] /= sum;
     }
-    if (tensors.lse) *tensors.lse.row<float>(b, h, i) = maximum + std::log(sum);
+    if (tensors[Role::lse]) *tensors[Role::lse].row<float>(b, h, i) = maximum + std::log(sum);
   }
 
   Problem problem_;
   std::vector<float> weights_;
 };
 
-class Skeleton final : public KernelInfo {
+class Skeleton final : public HostKernel {
  public:
   std::string_view kernel() const override { return "skeleton"; }
   std::string_view engine() const override { return "example"; }
@@ -89,7 +90,7 @@ class Skeleton final : public KernelInfo {
     return {MechanismKind::mha, MechanismKind::gqa, MechanismKind::mqa};
   }
 
-  Support supports(const Problem& problem, const Device&) const override {
+  Support supports_on_cpu(const Problem& problem, const CpuDevice&) const override {
     const auto& shape = problem.shape;
     if (problem.scope != Scope::core) return Support::no("core scope only");
     if (shape.dtype_q != DType::f32 || shape.dtype_kv != DType::f32 || shape.dtype_o != DType::f32) {
@@ -99,7 +100,7 @@ class Skeleton final : public KernelInfo {
     return Support::yes();
   }
 
-  std::unique_ptr<Execution> prepare(const Problem& problem, const Device&) const override {
+  std::unique_ptr<HostExecution> prepare_on_cpu(const Problem& problem, const CpuDevice&) const override {
     return std::make_unique<SkeletonExecution>(problem);
   }
 
@@ -113,7 +114,7 @@ class Skeleton final : public KernelInfo {
            static_cast<double>(shape.batch * shape.num_q_heads);
   }
 
-  std::int64_t workspace_bytes(const Problem& problem, const Device&) const override {
+  std::int64_t workspace_on_cpu(const Problem& problem, const CpuDevice&) const override {
     return problem.shape.seqlen_kv * static_cast<std::int64_t>(sizeof(float));
   }
 };

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 
 namespace attnbench {
@@ -40,15 +40,15 @@ struct Call {
                         static_cast<std::int64_t>(data.size()) / heads, 1);
     };
     Tensors tensors;
-    tensors.q = view(q, 2);
-    tensors.k = view(k, 1);
-    tensors.v = view(v, 1);
-    tensors.o = view(o, 2);
-    tensors.lse = view(lse, 2);
+    tensors[Role::q] = view(q, 2);
+    tensors[Role::k] = view(k, 1);
+    tensors[Role::v] = view(v, 1);
+    tensors[Role::o] = view(o, 2);
+    tensors[Role::lse] = view(lse, 2);
     const auto device = cpu_device(1);
     const auto& kernel = skeleton(problem.mechanism);
     EXPECT_TRUE(kernel.supports(problem, device));
-    kernel.prepare(problem, device)->enqueue(tensors, *make_cpu_queue());
+    run_once(*kernel.prepare(problem, device), problem, tensors, *device.make_queue());
   }
 };
 

@@ -1,41 +1,45 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
-#include <vector>
+
+#include "attnbench/ceilings.h"
 
 namespace attnbench {
 
-/// Instruction sets the CPU has and the operating system lets this process use.
-struct CpuFeatures {
-  bool sse42 = false;
-  bool avx2 = false;    ///< with FMA and F16C
-  bool avx512 = false;  ///< F, BW, DQ, VL, CD
-  bool avx512_bf16 = false;
-  bool avx512_fp16 = false;
-  bool amx_bf16 = false;  ///< tiles permitted (arch_prctl ARCH_REQ_XCOMP_PERM) in this process
-  bool neon = false;
-
-  bool operator==(const CpuFeatures&) const = default;
+/// Where work waits for a device, in order.
+class Queue {
+ public:
+  virtual ~Queue() = default;
+  /// Until all work in the queue is done.
+  virtual void wait() = 0;
 };
 
-/// Probes once; the AMX permission request happens here.
-const CpuFeatures& cpu_features();
-/// "sse4.2 avx2 avx512 avx512_bf16", for people.
-std::string to_string(const CpuFeatures& features);
-
-/// Where work runs. For a CPU: the logical CPUs it may use and how many threads it runs.
-struct Device {
-  std::string name = "cpu";
-  std::vector<int> cpus;
-  int threads = 1;
-  CpuFeatures features;
+/// Where kernels compute; an engine implements it. What disturbs a device's host (steal time, pressure) is
+/// recorded with every process, whatever the device: it is no part of this.
+class Device {
+ public:
+  virtual ~Device() = default;
+  /// "cpu", "cuda:0", "mlx:gpu": part of a cell and of its id.
+  virtual std::string name() const = 0;
+  /// What a store keeps of it, by name: model, driver, memory. The same in all processes of a run.
+  virtual std::map<std::string, std::string> identity() const = 0;
+  virtual std::unique_ptr<Queue> make_queue() const = 0;
+  /// Bytes that may still be allocated; 0: the host's memory counts, or the device does not tell.
+  virtual std::int64_t free_bytes() const { return 0; }
+  /// Makes the device's caches forget what calls left there: the cold condition.
+  virtual void evict() = 0;
+  /// Measures, or looks up, what no kernel can exceed here.
+  virtual Ceilings ceilings() const = 0;
+  /// Readings of its state, by name with the unit: "sm_clock_mhz", "temperature_c". Stored with the first and
+  /// the last moment of each process.
+  virtual std::map<std::string, double> probe() const { return {}; }
+  /// Threads of the host on which its kernels compute.
+  virtual int host_threads() const { return 1; }
+  /// Whether a limit on the address space holds its kernels' memory: a GPU reserves far more than it uses.
+  virtual bool address_space_is_memory() const { return false; }
 };
-
-/// The CPUs this process might run on when it started, in order of number: a thread pool may have bound the
-/// first thread since.
-std::vector<int> allowed_cpus();
-/// A CPU device on the first `threads` allowed physical cores (then SMT siblings). 0: all physical cores.
-/// Throws InputError if threads exceeds the allowed CPUs.
-Device cpu_device(int threads);
 
 }  // namespace attnbench

@@ -1,13 +1,13 @@
 #pragma once
 
-#include "attnbench/kernel.h"
+#include "attnbench/host_kernel.h"
 
 /// A plugin is a shared object that defines the two functions below with C linkage. It is compiled against
 /// the public headers with the same compiler and standard library as the program that loads it.
 
 namespace attnbench {
 /// Rises when a type in the public headers changes.
-inline constexpr int kPluginAbi = 1;
+inline constexpr int kPluginAbi = 2;
 }  // namespace attnbench
 
 extern "C" {

@@ -4,7 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 
 namespace attnbench {
 namespace {

@@ -1,4 +1,4 @@
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 
 namespace attnbench {
 

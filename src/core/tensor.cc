@@ -4,16 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <initializer_list>
+#include <cstring>
 #include <string>
 #include <utility>
 
 #include "attnbench/error.h"
+#include "core/names.h"
 
 namespace attnbench {
 namespace {
-
-using Role = std::pair<std::string_view, const TensorView*>;
 
 [[noreturn]] void reject_stride(std::string_view role, const TensorView& view, std::size_t dimension,
                                 const std::string& problem) {
@@ -83,17 +82,41 @@ std::pair<std::intptr_t, std::intptr_t> extent(const TensorView& view) {
   return {start, start + (last + 1) * size_bytes(view.dtype)};
 }
 
-void check_no_overlap(const Role& output, std::initializer_list<Role> inputs) {
-  if (!*output.second) return;
-  const auto [begin, end] = extent(*output.second);
-  for (const auto& [role, view] : inputs) {
-    if (!*view) continue;
-    const auto [other_begin, other_end] = extent(*view);
-    if (begin < other_end && other_begin < end) {
-      throw InputError(output.first, fmt::format("{:#x}", begin), fmt::format("overlaps {}", role));
+void check_no_overlap(std::string_view role, const TensorView& output, std::string_view other_role,
+                      const TensorView& other) {
+  const auto [begin, end] = extent(output);
+  const auto [other_begin, other_end] = extent(other);
+  if (begin < other_end && other_begin < end) {
+    throw InputError(role, fmt::format("{:#x}", begin), fmt::format("overlaps {}", other_role));
+  }
+}
+
+/// k and v may hold fewer keys than prepared.
+std::array<std::int64_t, 4> sizes_of_call(const TensorSpec& spec, const Tensors& tensors) {
+  auto sizes = spec.sizes;
+  if (spec.role == Role::k || spec.role == Role::v) sizes[2] = tensors[Role::k].sizes[2];
+  return sizes;
+}
+
+template <typename Visit>
+void for_each_row(const TensorView& view, Visit visit) {
+  for (std::int64_t n = 0; n < view.sizes[0]; ++n) {
+    for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
+      for (std::int64_t i = 0; i < view.sizes[2]; ++i) visit(n, h, i);
     }
   }
 }
+
+constexpr NameTable<Role, kAllRoles.size()> kRoleNames{{{Role::q, "q"},
+                                                        {Role::k, "k"},
+                                                        {Role::v, "v"},
+                                                        {Role::x, "x"},
+                                                        {Role::wq, "wq"},
+                                                        {Role::wk, "wk"},
+                                                        {Role::wv, "wv"},
+                                                        {Role::wo, "wo"},
+                                                        {Role::o, "o"},
+                                                        {Role::lse, "lse"}}};
 
 }  // namespace
 
@@ -106,36 +129,75 @@ TensorView dense_view(void* data, DType dtype, Layout layout, std::int64_t batch
   return view;
 }
 
-void check_tensors(const Problem& problem, const Tensors& t) {
+TensorView dense_view(void* data, const TensorSpec& spec) {
+  const auto& [batch, heads, sequence, width] = spec.sizes;
+  return dense_view(data, spec.dtype, spec.layout, batch, heads, sequence, width);
+}
+
+std::string_view name(Role role) { return name_in(kRoleNames, role); }
+
+std::vector<TensorSpec> roles_of(const Problem& problem) {
   const auto& s = problem.shape;
   const auto kv_heads = problem.mechanism.num_kv_heads;
+  if (problem.scope == Scope::layer) {
+    const auto weight = [&](Role role, std::int64_t inputs, std::int64_t outputs) {
+      return TensorSpec{role, Access::in, {1, 1, inputs, outputs}, s.dtype_q};
+    };
+    return {{Role::x, Access::in, {s.batch, 1, s.seqlen_q, s.d_model}, s.dtype_q},
+            weight(Role::wq, s.d_model, s.num_q_heads * s.head_dim_qk),
+            weight(Role::wk, s.d_model, kv_heads * s.head_dim_qk),
+            weight(Role::wv, s.d_model, kv_heads * s.head_dim_v),
+            weight(Role::wo, s.num_q_heads * s.head_dim_v, s.d_model),
+            {Role::o, Access::out, {s.batch, 1, s.seqlen_q, s.d_model}, s.dtype_o}};
+  }
+  std::vector<TensorSpec> roles = {
+      {Role::q, Access::in, {s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_qk}, s.dtype_q, s.layout},
+      {Role::k, Access::in, {s.batch, kv_heads, s.seqlen_kv, s.head_dim_qk}, s.dtype_kv, s.layout},
+      {Role::v, Access::in, {s.batch, kv_heads, s.seqlen_kv, s.head_dim_v}, s.dtype_kv, s.layout},
+      {Role::o, Access::out, {s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_v}, s.dtype_o, s.layout}};
+  if (problem.mechanism.is_softmax()) {
+    roles.push_back(
+        {Role::lse, Access::out, {s.batch, s.num_q_heads, s.seqlen_q, 1}, DType::f32, Layout::bhsd, true});
+  }
+  return roles;
+}
+
+void fill_nan(const TensorView& view) {
+  // All bits set is a NaN in every element type.
+  const auto bytes = static_cast<std::size_t>(view.sizes[3] * size_bytes(view.dtype));
+  for_each_row(view, [&](auto n, auto h, auto i) { std::memset(view.row_bytes(n, h, i), 0xff, bytes); });
+}
+
+void copy_elements(const TensorView& from, const TensorView& to) {
+  const auto bytes = static_cast<std::size_t>(from.sizes[3] * size_bytes(from.dtype));
+  for_each_row(from, [&](auto n, auto h, auto i) {
+    std::memcpy(to.row_bytes(n, h, i), from.row_bytes(n, h, i), bytes);
+  });
+}
+
+void check_tensors(const Problem& problem, const Tensors& tensors) {
+  const auto roles = roles_of(problem);
   if (problem.scope == Scope::core) {
-    const auto keys = t.k.sizes[2];
-    if (keys < 1 || keys > s.seqlen_kv) {
-      throw InputError("k", fmt::format("{} keys", keys), fmt::format("is outside 1..{}", s.seqlen_kv));
+    const auto keys = tensors[Role::k].sizes[2];
+    if (keys < 1 || keys > problem.shape.seqlen_kv) {
+      throw InputError("k", fmt::format("{} keys", keys),
+                       fmt::format("is outside 1..{}", problem.shape.seqlen_kv));
     }
-    check_role("q", t.q, s.dtype_q, {s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_qk});
-    check_role("k", t.k, s.dtype_kv, {s.batch, kv_heads, keys, s.head_dim_qk});
-    check_role("v", t.v, s.dtype_kv, {s.batch, kv_heads, keys, s.head_dim_v});
-    check_role("o", t.o, s.dtype_o, {s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_v});
-  } else {
-    check_role("x", t.x, s.dtype_q, {s.batch, 1, s.seqlen_q, s.d_model});
-    check_role("wq", t.wq, s.dtype_q, {1, 1, s.d_model, s.num_q_heads * s.head_dim_qk});
-    check_role("wk", t.wk, s.dtype_q, {1, 1, s.d_model, kv_heads * s.head_dim_qk});
-    check_role("wv", t.wv, s.dtype_q, {1, 1, s.d_model, kv_heads * s.head_dim_v});
-    check_role("wo", t.wo, s.dtype_q, {1, 1, s.num_q_heads * s.head_dim_v, s.d_model});
-    check_role("o", t.o, s.dtype_o, {s.batch, 1, s.seqlen_q, s.d_model});
   }
-  check_no_self_overlap("o", t.o);
-  if (t.lse) {
-    check_role("lse", t.lse, DType::f32, {s.batch, s.num_q_heads, s.seqlen_q, 1});
-    check_no_self_overlap("lse", t.lse);
+  for (const auto& spec : roles) {
+    const auto& view = tensors[spec.role];
+    if (spec.optional && !view) continue;
+    check_role(name(spec.role), view, spec.dtype, sizes_of_call(spec, tensors));
+    if (spec.access == Access::out) check_no_self_overlap(name(spec.role), view);
   }
-  const std::initializer_list<Role> inputs = {{"q", &t.q},   {"k", &t.k},   {"v", &t.v},   {"x", &t.x},
-                                              {"wq", &t.wq}, {"wk", &t.wk}, {"wv", &t.wv}, {"wo", &t.wo}};
-  check_no_overlap({"o", &t.o}, inputs);
-  check_no_overlap({"lse", &t.lse}, inputs);
-  check_no_overlap({"lse", &t.lse}, {{"o", &t.o}});
+  for (const auto& output : roles) {
+    if (output.access != Access::out || !tensors[output.role]) continue;
+    for (const auto& other : roles) {
+      if (other.role == output.role) break;  // every pair once, an output against what is listed before it
+      if (!tensors[other.role]) continue;
+      check_no_overlap(name(output.role), tensors[output.role], name(other.role), tensors[other.role]);
+    }
+  }
 }
 
 }  // namespace attnbench

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "attnbench/error.h"
+#include "attnbench/tensor.h"
 
 namespace attnbench {
 namespace {
@@ -38,24 +39,19 @@ double slowest_call(const std::vector<CellCost>& cells) {
 }  // namespace
 
 std::int64_t tensor_bytes(const Problem& problem) {
-  const auto& s = problem.shape;
-  const auto kv_heads = problem.mechanism.num_kv_heads;
-  const auto q = size_bytes(s.dtype_q);
-  if (problem.scope == Scope::layer) {
-    const auto x = s.batch * s.seqlen_q * s.d_model;
-    const auto weights = s.d_model * (s.num_q_heads + kv_heads) * (s.head_dim_qk + s.head_dim_v);
-    return (x + weights) * q + output_bytes(problem);
+  std::int64_t bytes = 0;
+  for (const auto& spec : roles_of(problem)) {
+    if (!spec.optional) bytes += spec.bytes();
   }
-  const auto queries = s.batch * s.num_q_heads * s.seqlen_q;
-  const auto keys = s.batch * kv_heads * s.seqlen_kv;
-  return queries * s.head_dim_qk * q + keys * (s.head_dim_qk + s.head_dim_v) * size_bytes(s.dtype_kv) +
-         output_bytes(problem);
+  return bytes;
 }
 
 std::int64_t output_bytes(const Problem& problem) {
-  const auto& s = problem.shape;
-  const auto columns = problem.scope == Scope::layer ? s.d_model : s.num_q_heads * s.head_dim_v;
-  return s.batch * s.seqlen_q * columns * size_bytes(s.dtype_o);
+  std::int64_t bytes = 0;
+  for (const auto& spec : roles_of(problem)) {
+    if (!spec.optional && spec.access == Access::out) bytes += spec.bytes();
+  }
+  return bytes;
 }
 
 std::int64_t memory_bytes(const Cell& cell) {

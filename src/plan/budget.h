@@ -8,9 +8,9 @@
 
 namespace attnbench {
 
-/// Bytes of all tensors of a problem, inputs and output; workspaces are the kernels' own.
+/// Bytes of all tensors that a problem's timed call has; workspaces are the kernels' own.
 std::int64_t tensor_bytes(const Problem& problem);
-/// Bytes of the output alone.
+/// Bytes of its outputs alone.
 std::int64_t output_bytes(const Problem& problem);
 /// Bytes of a process that holds the tensors of every mechanism of the cell at once.
 std::int64_t memory_bytes(const Cell& cell);

@@ -19,7 +19,8 @@ constexpr NameTable<InputKind, 6> kNames{{{InputKind::normal, "normal"},
                                           {InputKind::zero_q, "zero_q"},
                                           {InputKind::extreme, "extreme"}}};
 
-enum class Role : std::uint64_t { direction, code, target, q, k, v, x, wq, wk, wv, wo };
+/// Streams of random numbers, each of its own.
+enum class Draw : std::uint64_t { direction, code, target, q, k, v, x, wq, wk, wv, wo };
 
 /// Above every element that a recipe asks for, so that a tiny scale gives no infinities.
 constexpr double kLargest = 0x1p100;
@@ -35,13 +36,13 @@ struct Recipe {
   double scale =
       softmax && problem.shape.softmax_scale != 0 ? problem.shape.softmax_scale : 1 / std::sqrt(head_dim);
 
-  RandomStream stream(Role role, std::int64_t a, std::int64_t b = 0, std::int64_t c = 0) const {
+  RandomStream stream(Draw role, std::int64_t a, std::int64_t b = 0, std::int64_t c = 0) const {
     return RandomStream{seed, static_cast<std::uint64_t>(role), static_cast<std::uint64_t>(a),
                         static_cast<std::uint64_t>(b), static_cast<std::uint64_t>(c)};
   }
   /// The +-1 vector along which q and k of a kv head lie in `rising` and `large_logits`.
   std::vector<float> direction(std::int64_t kv_head) const {
-    auto random = stream(Role::direction, kv_head);
+    auto random = stream(Draw::direction, kv_head);
     std::vector<float> u(static_cast<std::size_t>(problem.shape.head_dim_qk));
     for (auto& element : u) element = random.sign();
     return u;
@@ -90,12 +91,12 @@ struct Recipe {
 
 /// extreme: keys without weight. A query that sees one key alone keeps it.
 std::vector<bool> far_keys(const Recipe& recipe, const Tensors& t, std::int64_t batch) {
-  std::vector<bool> far(static_cast<std::size_t>(t.k.sizes[2]));
-  if (!recipe.softmax || t.k.sizes[3] < 2) return far;
+  std::vector<bool> far(static_cast<std::size_t>(t[Role::k].sizes[2]));
+  if (!recipe.softmax || t[Role::k].sizes[3] < 2) return far;
   const auto keys = keys_in_use(recipe.problem, t, batch);
   for (std::size_t j = 0; j < far.size(); ++j) far[j] = static_cast<std::int64_t>(j) >= keys || j % 4 == 1;
-  for (std::int64_t i = 0; i < t.q.sizes[2]; ++i) {
-    const auto allowed = allowed_keys(recipe.problem.mechanism, i + keys - t.q.sizes[2], keys);
+  for (std::int64_t i = 0; i < t[Role::q].sizes[2]; ++i) {
+    const auto allowed = allowed_keys(recipe.problem.mechanism, i + keys - t[Role::q].sizes[2], keys);
     if (allowed.size() != 1) continue;
     far[static_cast<std::size_t>(allowed.globals.size() == 1 ? 0 : allowed.local.begin)] = false;
   }
@@ -127,14 +128,14 @@ std::int64_t draw_target(const Recipe& recipe, RandomStream random, std::int64_t
 }
 
 void fill_q(const Recipe& recipe, const Tensors& t) {
-  std::vector<float> row(static_cast<std::size_t>(t.q.sizes[3]));
-  for (std::int64_t b = 0; b < t.q.sizes[0]; ++b) {
+  std::vector<float> row(static_cast<std::size_t>(t[Role::q].sizes[3]));
+  for (std::int64_t b = 0; b < t[Role::q].sizes[0]; ++b) {
     const auto keys = keys_in_use(recipe.problem, t, b);
-    for (std::int64_t h = 0; h < t.q.sizes[1]; ++h) {
+    for (std::int64_t h = 0; h < t[Role::q].sizes[1]; ++h) {
       const auto kv_head = kv_head_of(recipe.problem, h);
       const auto u = recipe.direction(kv_head);
-      for (std::int64_t i = 0; i < t.q.sizes[2]; ++i) {
-        auto random = recipe.stream(Role::q, b, h, i);
+      for (std::int64_t i = 0; i < t[Role::q].sizes[2]; ++i) {
+        auto random = recipe.stream(Draw::q, b, h, i);
         switch (recipe.kind) {
           case InputKind::normal:
             fill_normal(random, 1, row);
@@ -150,9 +151,9 @@ void fill_q(const Recipe& recipe, const Tensors& t) {
             break;
           }
           case InputKind::one_hot: {
-            const auto position = i + keys - t.q.sizes[2];
+            const auto position = i + keys - t[Role::q].sizes[2];
             const auto target = keys > 0 ? draw_target(recipe, random, position, keys) : 0;
-            fill_code(recipe.stream(Role::code, b, kv_head, target), recipe.one_hot_q(), row);
+            fill_code(recipe.stream(Draw::code, b, kv_head, target), recipe.one_hot_q(), row);
             break;
           }
           case InputKind::zero_q:
@@ -168,20 +169,20 @@ void fill_q(const Recipe& recipe, const Tensors& t) {
             break;
           }
         }
-        store_row(t.q, b, h, i, row.data());
+        store_row(t[Role::q], b, h, i, row.data());
       }
     }
   }
 }
 
 void fill_k(const Recipe& recipe, const Tensors& t) {
-  std::vector<float> row(static_cast<std::size_t>(t.k.sizes[3]));
-  for (std::int64_t b = 0; b < t.k.sizes[0]; ++b) {
+  std::vector<float> row(static_cast<std::size_t>(t[Role::k].sizes[3]));
+  for (std::int64_t b = 0; b < t[Role::k].sizes[0]; ++b) {
     const auto far = recipe.kind == InputKind::extreme ? far_keys(recipe, t, b) : std::vector<bool>();
-    for (std::int64_t h = 0; h < t.k.sizes[1]; ++h) {
+    for (std::int64_t h = 0; h < t[Role::k].sizes[1]; ++h) {
       const auto u = recipe.direction(h);
-      for (std::int64_t j = 0; j < t.k.sizes[2]; ++j) {
-        auto random = recipe.stream(Role::k, b, h, j);
+      for (std::int64_t j = 0; j < t[Role::k].sizes[2]; ++j) {
+        auto random = recipe.stream(Draw::k, b, h, j);
         switch (recipe.kind) {
           case InputKind::normal:
           case InputKind::zero_q:
@@ -189,14 +190,14 @@ void fill_k(const Recipe& recipe, const Tensors& t) {
             break;
           case InputKind::rising:
             fill_normal(random, recipe.rising_noise(), row);
-            add_along(u, recipe.ramp_end() * Recipe::ramp_share(j, t.k.sizes[2]), row);
+            add_along(u, recipe.ramp_end() * Recipe::ramp_share(j, t[Role::k].sizes[2]), row);
             break;
           case InputKind::large_logits:
             fill_normal(random, recipe.large() / 4, row);
             add_along(u, recipe.scale_sign() * recipe.large(), row);
             break;
           case InputKind::one_hot:
-            fill_code(recipe.stream(Role::code, b, h, j), recipe.one_hot_k(), row);
+            fill_code(recipe.stream(Draw::code, b, h, j), recipe.one_hot_k(), row);
             break;
           case InputKind::extreme:
             std::fill(row.begin(), row.end(), 0.0f);
@@ -207,7 +208,7 @@ void fill_k(const Recipe& recipe, const Tensors& t) {
             }
             break;
         }
-        store_row(t.k, b, h, j, row.data());
+        store_row(t[Role::k], b, h, j, row.data());
       }
     }
   }
@@ -215,20 +216,20 @@ void fill_k(const Recipe& recipe, const Tensors& t) {
 
 /// extreme: huge values where no row has weight.
 void fill_far_values(const Recipe& recipe, const Tensors& t) {
-  std::vector<float> row(static_cast<std::size_t>(t.v.sizes[3]));
-  for (std::int64_t b = 0; b < t.v.sizes[0]; ++b) {
+  std::vector<float> row(static_cast<std::size_t>(t[Role::v].sizes[3]));
+  for (std::int64_t b = 0; b < t[Role::v].sizes[0]; ++b) {
     const auto far = far_keys(recipe, t, b);
-    for (std::int64_t h = 0; h < t.v.sizes[1]; ++h) {
-      for (std::int64_t j = 0; j < t.v.sizes[2]; ++j) {
+    for (std::int64_t h = 0; h < t[Role::v].sizes[1]; ++h) {
+      for (std::int64_t j = 0; j < t[Role::v].sizes[2]; ++j) {
         if (!far[static_cast<std::size_t>(j)]) continue;
-        fill_code(recipe.stream(Role::code, b, h, j), Recipe::kFarValue, row);
-        store_row(t.v, b, h, j, row.data());
+        fill_code(recipe.stream(Draw::code, b, h, j), Recipe::kFarValue, row);
+        store_row(t[Role::v], b, h, j, row.data());
       }
     }
   }
 }
 
-void fill_rows_normal(const Recipe& recipe, Role role, float size, const TensorView& view) {
+void fill_rows_normal(const Recipe& recipe, Draw role, float size, const TensorView& view) {
   std::vector<float> row(static_cast<std::size_t>(view.sizes[3]));
   for (std::int64_t b = 0; b < view.sizes[0]; ++b) {
     for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
@@ -248,7 +249,7 @@ void fill_x(const Recipe& recipe, const TensorView& x) {
   const std::size_t third = std::min<std::size_t>(row.size() - 1, 2);
   for (std::int64_t b = 0; b < x.sizes[0]; ++b) {
     for (std::int64_t i = 0; i < x.sizes[2]; ++i) {
-      auto random = recipe.stream(Role::x, b, i);
+      auto random = recipe.stream(Draw::x, b, i);
       const float side = random.sign();
       if (recipe.kind == InputKind::one_hot) {
         fill_code(random, 1, row);
@@ -274,7 +275,7 @@ void fill_x(const Recipe& recipe, const TensorView& x) {
 void fill_qk_weights(const Recipe& recipe, bool of_query, const TensorView& w) {
   const auto head_dim = recipe.problem.shape.head_dim_qk;
   const auto inputs = w.sizes[2];
-  const auto role = of_query ? Role::wq : Role::wk;
+  const auto role = of_query ? Draw::wq : Draw::wk;
   const float even = 1 / std::sqrt(static_cast<float>(inputs));
   float noise = even;
   float along = 0;
@@ -311,16 +312,6 @@ void fill_qk_weights(const Recipe& recipe, bool of_query, const TensorView& w) {
   }
 }
 
-void poison(const TensorView& view) {
-  const std::vector<float> row(static_cast<std::size_t>(view.sizes[3]),
-                               std::numeric_limits<float>::quiet_NaN());
-  for (std::int64_t b = 0; b < view.sizes[0]; ++b) {
-    for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
-      for (std::int64_t i = 0; i < view.sizes[2]; ++i) store_row(view, b, h, i, row.data());
-    }
-  }
-}
-
 }  // namespace
 
 std::string_view name(InputKind kind) { return name_in(kNames, kind); }
@@ -336,51 +327,33 @@ void fill_inputs(const Problem& problem, InputKind kind, std::uint64_t seed, con
   if (problem.scope == Scope::core) {
     fill_q(recipe, tensors);
     fill_k(recipe, tensors);
-    fill_rows_normal(recipe, Role::v, 1, tensors.v);
+    fill_rows_normal(recipe, Draw::v, 1, tensors[Role::v]);
     if (kind == InputKind::extreme) fill_far_values(recipe, tensors);
     return;
   }
   const auto even = [](const TensorView& w) { return 1 / std::sqrt(static_cast<float>(w.sizes[2])); };
-  fill_x(recipe, tensors.x);
-  fill_qk_weights(recipe, true, tensors.wq);
-  fill_qk_weights(recipe, false, tensors.wk);
-  fill_rows_normal(recipe, Role::wv, even(tensors.wv), tensors.wv);
-  fill_rows_normal(recipe, Role::wo, even(tensors.wo), tensors.wo);
+  fill_x(recipe, tensors[Role::x]);
+  fill_qk_weights(recipe, true, tensors[Role::wq]);
+  fill_qk_weights(recipe, false, tensors[Role::wk]);
+  fill_rows_normal(recipe, Draw::wv, even(tensors[Role::wv]), tensors[Role::wv]);
+  fill_rows_normal(recipe, Draw::wo, even(tensors[Role::wo]), tensors[Role::wo]);
 }
 
-void poison_outputs(const Problem&, Tensors& tensors) {
-  poison(tensors.o);
-  if (tensors.lse) poison(tensors.lse);
+void poison_outputs(const Problem& problem, const Tensors& tensors) {
+  for (const auto& spec : roles_of(problem)) {
+    if (spec.access == Access::out && tensors[spec.role]) fill_nan(tensors[spec.role]);
+  }
 }
 
 ProblemData make_data(const Problem& problem, InputKind kind, std::uint64_t seed, bool with_lse) {
-  const auto& s = problem.shape;
-  const auto kv_heads = problem.mechanism.num_kv_heads;
   ProblemData data;
-  const auto add = [&](TensorView& view, DType dtype, Layout layout, std::int64_t batch, std::int64_t heads,
-                       std::int64_t sequence, std::int64_t width) {
-    data.buffers.emplace_back(batch * heads * sequence * width * size_bytes(dtype));
-    view = dense_view(data.buffers.back().data(), dtype, layout, batch, heads, sequence, width);
-  };
-  auto& t = data.tensors;
-  if (problem.scope == Scope::core) {
-    add(t.q, s.dtype_q, s.layout, s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_qk);
-    add(t.k, s.dtype_kv, s.layout, s.batch, kv_heads, s.seqlen_kv, s.head_dim_qk);
-    add(t.v, s.dtype_kv, s.layout, s.batch, kv_heads, s.seqlen_kv, s.head_dim_v);
-    add(t.o, s.dtype_o, s.layout, s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_v);
-    if (with_lse && problem.mechanism.is_softmax()) {
-      add(t.lse, DType::f32, Layout::bhsd, s.batch, s.num_q_heads, s.seqlen_q, 1);
-    }
-  } else {
-    add(t.x, s.dtype_q, Layout::bhsd, s.batch, 1, s.seqlen_q, s.d_model);
-    add(t.wq, s.dtype_q, Layout::bhsd, 1, 1, s.d_model, s.num_q_heads * s.head_dim_qk);
-    add(t.wk, s.dtype_q, Layout::bhsd, 1, 1, s.d_model, kv_heads * s.head_dim_qk);
-    add(t.wv, s.dtype_q, Layout::bhsd, 1, 1, s.d_model, kv_heads * s.head_dim_v);
-    add(t.wo, s.dtype_q, Layout::bhsd, 1, 1, s.num_q_heads * s.head_dim_v, s.d_model);
-    add(t.o, s.dtype_o, Layout::bhsd, s.batch, 1, s.seqlen_q, s.d_model);
+  for (const auto& spec : roles_of(problem)) {
+    if (spec.optional && !with_lse) continue;
+    data.buffers.emplace_back(spec.bytes());
+    data.tensors[spec.role] = dense_view(data.buffers.back().data(), spec);
   }
-  fill_inputs(problem, kind, seed, t);
-  poison_outputs(problem, t);
+  fill_inputs(problem, kind, seed, data.tensors);
+  poison_outputs(problem, data.tensors);
   return data;
 }
 

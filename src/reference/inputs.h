@@ -36,12 +36,12 @@ struct ProblemData {
 };
 
 /// Values in the problem's element types, dense in its layout, from a seed (the same on every machine).
-/// with_lse adds the log-sum-exp output (core scope, softmax mechanisms only). Outputs are poisoned.
+/// with_lse adds the log-sum-exp output, where the problem has one. Outputs are poisoned.
 ProblemData make_data(const Problem& problem, InputKind kind, std::uint64_t seed, bool with_lse);
 /// Writes the same values into views with any strides; each must have the problem's sizes, k and v perhaps
 /// fewer keys.
 void fill_inputs(const Problem& problem, InputKind kind, std::uint64_t seed, const Tensors& tensors);
-/// Fills the rows of o (and lse, where given) with NaN.
-void poison_outputs(const Problem& problem, Tensors& tensors);
+/// Fills the outputs given with NaN.
+void poison_outputs(const Problem& problem, const Tensors& tensors);
 
 }  // namespace attnbench::reference

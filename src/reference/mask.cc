@@ -25,7 +25,7 @@ bool may_see(const Mechanism& mechanism, std::int64_t position, std::int64_t key
 std::int64_t keys_in_use(const Problem& problem, const Tensors& tensors, std::int64_t batch) {
   const auto& lengths = problem.shape.seqlens_kv;
   if (!lengths.empty()) return lengths[static_cast<std::size_t>(batch)];
-  return problem.scope == Scope::core ? tensors.k.sizes[2] : problem.shape.seqlen_kv;
+  return problem.scope == Scope::core ? tensors[Role::k].sizes[2] : problem.shape.seqlen_kv;
 }
 
 }  // namespace attnbench::reference

@@ -95,16 +95,16 @@ class Operands {
     v = Matrix<Real>(keys, s.head_dim_v);
     if (problem_.scope == Scope::core) {
       for (std::int64_t j = 0; j < keys; ++j) {
-        load_row(t_.k, batch, kv_head, j, k.row(j));
-        load_row(t_.v, batch, kv_head, j, v.row(j));
+        load_row(t_[Role::k], batch, kv_head, j, k.row(j));
+        load_row(t_[Role::v], batch, kv_head, j, v.row(j));
       }
       return;
     }
-    const auto wk = load_columns<Real>(t_.wk, kv_head * s.head_dim_qk, s.head_dim_qk);
-    const auto wv = load_columns<Real>(t_.wv, kv_head * s.head_dim_v, s.head_dim_v);
+    const auto wk = load_columns<Real>(t_[Role::wk], kv_head * s.head_dim_qk, s.head_dim_qk);
+    const auto wv = load_columns<Real>(t_[Role::wv], kv_head * s.head_dim_v, s.head_dim_v);
     std::vector<Real> x(static_cast<std::size_t>(s.d_model));
     for (std::int64_t j = 0; j < keys; ++j) {
-      load_row(t_.x, batch, 0, j, x.data());
+      load_row(t_[Role::x], batch, 0, j, x.data());
       project_rounded(x.data(), wk, s.dtype_kv, k.row(j));
       project_rounded(x.data(), wv, s.dtype_kv, v.row(j));
     }
@@ -112,14 +112,14 @@ class Operands {
     first_q_head_ = kv_head * group;
     wq_.clear();
     for (auto h = first_q_head_; h < first_q_head_ + group; ++h) {
-      wq_.push_back(load_columns<Real>(t_.wq, h * s.head_dim_qk, s.head_dim_qk));
+      wq_.push_back(load_columns<Real>(t_[Role::wq], h * s.head_dim_qk, s.head_dim_qk));
     }
   }
 
   void load_query(std::int64_t batch, std::int64_t head, std::int64_t query, Real* q) const {
-    if (problem_.scope == Scope::core) return load_row(t_.q, batch, head, query, q);
+    if (problem_.scope == Scope::core) return load_row(t_[Role::q], batch, head, query, q);
     std::vector<Real> x(static_cast<std::size_t>(problem_.shape.d_model));
-    load_row(t_.x, batch, 0, query, x.data());
+    load_row(t_[Role::x], batch, 0, query, x.data());
     project_rounded(x.data(), wq_[static_cast<std::size_t>(head - first_q_head_)], problem_.shape.dtype_q, q);
   }
 

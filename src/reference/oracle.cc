@@ -128,9 +128,9 @@ template <typename Arithmetic>
 RowResults attend(const Problem& problem, const Tensors& tensors, std::span<const Row> rows) {
   using Real = typename Arithmetic::Real;
   const auto& s = problem.shape;
-  RowResults results{
-      s.head_dim_v, std::vector<double>(rows.size() * static_cast<std::size_t>(s.head_dim_v)), {}};
-  if (problem.mechanism.is_softmax()) results.lse.resize(rows.size());
+  RowResults results;
+  results[Role::o].resize(rows.size() * static_cast<std::size_t>(s.head_dim_v));
+  if (problem.mechanism.is_softmax()) results[Role::lse].resize(rows.size());
   Operands<Arithmetic> operands(problem, tensors);
   Head<Real> head;
   std::vector<LinearSums<Arithmetic>> sums;
@@ -151,14 +151,14 @@ RowResults attend(const Problem& problem, const Tensors& tensors, std::span<cons
     std::fill(o.begin(), o.end(), Real{0});
     operands.load_query(row.batch, row.head, row.query, q.data());
     if (problem.mechanism.is_softmax()) {
-      results.lse[n] = softmax_row<Arithmetic>(problem, head, position, q.data(), o.data());
+      results[Role::lse][n] = softmax_row<Arithmetic>(problem, head, position, q.data(), o.data());
     } else if (position >= 0) {
       const bool causal = problem.mechanism.kind == MechanismKind::causal_linear;
       sums.front().advance(causal ? position + 1 : head.keys);
       apply_phi<Arithmetic>(s.dtype_q, q.data(), s.head_dim_qk);
       sums.front().read(q.data(), static_cast<Real>(problem.mechanism.eps), o.data());
     }
-    auto* out = results.o.data() + n * o.size();
+    auto* out = results[Role::o].data() + n * o.size();
     for (std::size_t c = 0; c < o.size(); ++c) {
       out[c] = static_cast<double>(Arithmetic::round(s.dtype_o, o[c]));
     }
@@ -177,14 +177,14 @@ RowResults layer(const Problem& problem, const Tensors& tensors, std::span<const
     for (std::int64_t h = 0; h < heads; ++h) head_rows.push_back({row.batch, h, row.query});
   }
   const auto attended = attend<Arithmetic>(problem, tensors, head_rows);
-  const std::vector<Real> merged(attended.o.begin(), attended.o.end());
-  const auto wo = load_columns<Real>(tensors.wo, 0, d_model);
-  RowResults results{d_model, {}, {}};
+  const std::vector<Real> merged(attended[Role::o].begin(), attended[Role::o].end());
+  const auto wo = load_columns<Real>(tensors[Role::wo], 0, d_model);
+  RowResults results;
   std::vector<Real> out(static_cast<std::size_t>(d_model));
   for (std::size_t n = 0; n < rows.size(); ++n) {
     project(merged.data() + static_cast<std::int64_t>(n) * wo.rows, wo, out.data());
     for (const auto value : out) {
-      results.o.push_back(static_cast<double>(Arithmetic::round(problem.shape.dtype_o, value)));
+      results[Role::o].push_back(static_cast<double>(Arithmetic::round(problem.shape.dtype_o, value)));
     }
   }
   return results;

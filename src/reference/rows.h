@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -16,11 +17,15 @@ struct Row {
   bool operator==(const Row&) const = default;
 };
 
-/// Output rows in float64, in the order asked for.
-struct RowResults {
-  std::int64_t width = 0;   ///< head_dim_v, or d_model in layer scope
-  std::vector<double> o;    ///< rows x width
-  std::vector<double> lse;  ///< one a row; empty in layer scope and for linear mechanisms
+/// Output rows in float64, in the order asked for: rows x width of each output, empty where the problem has
+/// no such output.
+class RowResults {
+ public:
+  std::vector<double>& operator[](Role role) { return values_[static_cast<std::size_t>(role)]; }
+  const std::vector<double>& operator[](Role role) const { return values_[static_cast<std::size_t>(role)]; }
+
+ private:
+  std::array<std::vector<double>, kAllRoles.size()> values_;
 };
 
 /// All rows where there are at most `limit`; else `limit` of them, stratified over batch entries and heads,

@@ -18,11 +18,6 @@ std::vector<const KernelInfo*>& registered_kernels() {
   return all;
 }
 
-bool computes(const KernelInfo& kernel, MechanismKind kind) {
-  const auto kinds = kernel.mechanisms();
-  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
-}
-
 /// Whether an id may mean either.
 bool same_name(const KernelInfo& a, const KernelInfo& b) {
   const auto kinds = a.mechanisms();
@@ -64,11 +59,6 @@ void load_plugin(const std::string& path) {
     all.push_back(*kernel);
   }
   registered_kernels() = std::move(all);
-}
-
-std::string kernel_id(const Mechanism& mechanism, const KernelInfo& kernel) {
-  return fmt::format("{}/{}@{}{}", to_string(mechanism), kernel.kernel(), kernel.engine(),
-                     path_suffix(kernel.path()));
 }
 
 KernelId parse_kernel_id(std::string_view text) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "reference/inputs.h"
 
@@ -55,8 +56,9 @@ std::vector<float> values(const Tensors& tensors, const Shape& shape) {
   for (std::int64_t h = 0; h < shape.num_q_heads; ++h) {
     for (std::int64_t i = 0; i < shape.seqlen_q; i += 7) {
       for (std::int64_t d = 0; d < shape.head_dim_v; ++d)
-        all.push_back(shape.dtype_o == DType::f32 ? tensors.o.row<float>(0, h, i)[d]
-                                                  : bf16_to_float(tensors.o.row<bf16_bits>(0, h, i)[d]));
+        all.push_back(shape.dtype_o == DType::f32
+                          ? tensors[Role::o].row<float>(0, h, i)[d]
+                          : bf16_to_float(tensors[Role::o].row<bf16_bits>(0, h, i)[d]));
     }
   }
   return all;
@@ -73,8 +75,7 @@ Outputs compute() {
           const auto form = kernel->kernel();
           if ((form != "fused" && form != "chunked") || !kernel->supports(problem, device)) continue;
           const auto data = reference::make_data(problem, input, 1, false);
-          const auto queue = make_cpu_queue();
-          kernel->prepare(problem, device)->enqueue(data.tensors, *queue);
+          run_once(*kernel->prepare(problem, device), problem, data.tensors, *device.make_queue());
           const auto key = fmt::format("{} {} {}", kernel_id(problem.mechanism, *kernel), name(dtype),
                                        reference::name(input));
           outputs[key] = values(data.tensors, problem.shape);

@@ -8,7 +8,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 #include "store/sqlite.h"
 #include "store/store.h"
 #include "support/command.h"

@@ -20,14 +20,14 @@ using namespace attnbench;
 
 void attend(const Problem& problem, const Tensors& t) {
   const auto& s = problem.shape;
-  std::vector<double> p(static_cast<std::size_t>(t.k.sizes[2]));
+  std::vector<double> p(static_cast<std::size_t>(t[Role::k].sizes[2]));
   for (std::int64_t b = 0; b < s.batch; ++b) {
     for (std::int64_t h = 0; h < s.num_q_heads; ++h) {
       for (std::int64_t i = 0; i < s.seqlen_q; ++i) {
-        const auto* q = t.q.row<const float>(b, h, i);
+        const auto* q = t[Role::q].row<const float>(b, h, i);
         double top = -std::numeric_limits<double>::infinity();
         for (std::size_t j = 0; j < p.size(); ++j) {
-          const auto* k = t.k.row<const float>(b, h, static_cast<std::int64_t>(j));
+          const auto* k = t[Role::k].row<const float>(b, h, static_cast<std::int64_t>(j));
           double dot = 0;
           for (std::int64_t d = 0; d < s.head_dim_qk; ++d) dot += double{q[d]} * k[d];
           p[j] = dot * s.softmax_scale;
@@ -35,12 +35,12 @@ void attend(const Problem& problem, const Tensors& t) {
         }
         double sum = 0;
         for (auto& x : p) sum += x = std::exp(x - top);
-        if (t.lse) *t.lse.row<float>(b, h, i) = static_cast<float>(top + std::log(sum));
-        auto* o = t.o.row<float>(b, h, i);
+        if (t[Role::lse]) *t[Role::lse].row<float>(b, h, i) = static_cast<float>(top + std::log(sum));
+        auto* o = t[Role::o].row<float>(b, h, i);
         for (std::int64_t d = 0; d < s.head_dim_v; ++d) {
           double value = 0;
           for (std::size_t j = 0; j < p.size(); ++j) {
-            value += p[j] / sum * t.v.row<const float>(b, h, static_cast<std::int64_t>(j))[d];
+            value += p[j] / sum * t[Role::v].row<const float>(b, h, static_cast<std::int64_t>(j))[d];
           }
           o[d] = static_cast<float>(value);
         }
@@ -52,11 +52,11 @@ void attend(const Problem& problem, const Tensors& t) {
 /// What a kernel does besides, given how often it was called in this process.
 using Misbehaviour = void (*)(const Problem&, const Tensors&, long call);
 
-class BadExecution final : public Execution {
+class BadExecution final : public HostExecution {
  public:
   BadExecution(Problem problem, Misbehaviour misbehave, long last_computed)
       : problem_(std::move(problem)), misbehave_(misbehave), last_computed_(last_computed) {}
-  void enqueue(const Tensors& tensors, Queue&) override {
+  void call(const Tensors& tensors) override {
     if (++calls_ <= last_computed_) attend(problem_, tensors);
     misbehave_(problem_, tensors, calls_);
   }
@@ -69,7 +69,7 @@ class BadExecution final : public Execution {
   long calls_ = 0;
 };
 
-class BadKernel : public KernelInfo {
+class BadKernel : public HostKernel {
  public:
   /// After call number `last_computed` it leaves its output alone.
   BadKernel(std::string_view name, Misbehaviour misbehave,
@@ -78,17 +78,17 @@ class BadKernel : public KernelInfo {
   std::string_view kernel() const override { return name_; }
   std::string_view engine() const override { return "test"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::mha}; }
-  Support supports(const Problem& problem, const Device&) const override {
+  Support supports_on_cpu(const Problem& problem, const CpuDevice&) const override {
     if (std::getenv("ATTNBENCH_TEST_THROW") != nullptr) throw std::logic_error("a broken promise");
     const bool plain = problem.scope == Scope::core && problem.shape.dtype_q == DType::f32 &&
                        !problem.mechanism.causal_bottom_right && problem.shape.seqlens_kv.empty();
     return plain ? Support::yes() : Support::no("the test kernels compute full mha in f32, core scope");
   }
-  std::unique_ptr<Execution> prepare(const Problem& problem, const Device&) const override {
+  std::unique_ptr<HostExecution> prepare_on_cpu(const Problem& problem, const CpuDevice&) const override {
     return std::make_unique<BadExecution>(problem, misbehave_, last_computed_);
   }
   double executed_flops(const Problem& problem) const override { return work(problem).useful_flops; }
-  std::int64_t workspace_bytes(const Problem&, const Device&) const override { return 0; }
+  std::int64_t workspace_on_cpu(const Problem&, const CpuDevice&) const override { return 0; }
 
  private:
   std::string_view name_;
@@ -112,7 +112,7 @@ void hang(const Problem&, const Tensors&, long) {
   while (true) pause();
 }
 
-void write_nan(const Problem&, const Tensors& t, long) { *t.o.row<float>(0, 0, 0) = std::nanf(""); }
+void write_nan(const Problem&, const Tensors& t, long) { *t[Role::o].row<float>(0, 0, 0) = std::nanf(""); }
 
 void eat_memory(const Problem&, const Tensors&, long) {
   constexpr std::size_t kStep = std::size_t{1} << 28;
@@ -148,7 +148,7 @@ void hang_while_timed(const Problem& problem, const Tensors& t, long call) {
 }
 
 void wrong_while_timed(const Problem& problem, const Tensors& t, long call) {
-  if (call > kOnlyWhileTimed) std::fill_n(t.o.row<float>(0, 0, 0), problem.shape.head_dim_v, 3.0f);
+  if (call > kOnlyWhileTimed) std::fill_n(t[Role::o].row<float>(0, 0, 0), problem.shape.head_dim_v, 3.0f);
 }
 
 void print(const Problem&, const Tensors&, long) { std::puts("computed"), std::fflush(stdout); }

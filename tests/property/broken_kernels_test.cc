@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "reference/inputs.h"
 #include "run/verification/check.h"
 #include "support/simple_kernel.h"
@@ -50,7 +51,7 @@ std::vector<Problem> problems() {
 /// Reasons of all cases that the kernel fails.
 std::vector<std::string> failures_of(Fault fault) {
   const SimpleKernel kernel(fault);
-  const Device device;
+  const CpuDevice device;
   std::vector<std::string> reasons;
   for (const auto& problem : problems()) {
     for (const auto kind : reference::all_input_kinds()) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 
 /// Every registered kernel, on masks that hide keys beside visible ones of the same tile, block or chunk.

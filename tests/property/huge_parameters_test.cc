@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "reference/inputs.h"
 #include "reference/oracle.h"
@@ -57,7 +58,7 @@ TEST(HugeParameters, AreTheSequenceForEveryKernel) {
         EXPECT_EQ(work(problem).useful_flops, work(same).useful_flops) << huge.mechanism;
         for (const std::int64_t keys : {33, 20}) {
           auto data = reference::make_data(problem, reference::InputKind::normal, 1, true);
-          data.tensors.k.sizes[2] = data.tensors.v.sizes[2] = keys;
+          data.tensors[Role::k].sizes[2] = data.tensors[Role::v].sizes[2] = keys;
           const auto expected = expect(problem, data.tensors, reference::sample_rows(problem));
           for (const auto* kernel : kernels()) {
             const auto kinds = kernel->mechanisms();

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/kernel.h"
 #include "reference/elements.h"
 #include "reference/inputs.h"
@@ -18,12 +19,12 @@ namespace attnbench::test {
 /// Output rows (and the log-sum-exp behind each) in float64, in the order batch, head, query.
 inline std::vector<std::vector<double>> output_rows(const Tensors& t) {
   std::vector<std::vector<double>> rows;
-  for (std::int64_t b = 0; b < t.o.sizes[0]; ++b) {
-    for (std::int64_t h = 0; h < t.o.sizes[1]; ++h) {
-      for (std::int64_t i = 0; i < t.o.sizes[2]; ++i) {
-        auto& row = rows.emplace_back(static_cast<std::size_t>(t.o.sizes[3]));
-        reference::load_row(t.o, b, h, i, row.data());
-        if (t.lse) row.push_back(double{*t.lse.row<float>(b, h, i)});
+  for (std::int64_t b = 0; b < t[Role::o].sizes[0]; ++b) {
+    for (std::int64_t h = 0; h < t[Role::o].sizes[1]; ++h) {
+      for (std::int64_t i = 0; i < t[Role::o].sizes[2]; ++i) {
+        auto& row = rows.emplace_back(static_cast<std::size_t>(t[Role::o].sizes[3]));
+        reference::load_row(t[Role::o], b, h, i, row.data());
+        if (t[Role::lse]) row.push_back(double{*t[Role::lse].row<float>(b, h, i)});
       }
     }
   }
@@ -40,9 +41,7 @@ inline void expect_hidden_keys_do_not_matter(const KernelInfo& kernel, const Pro
   const auto device = cpu_device(1);
   const auto run = [&](Tensors& tensors) {
     reference::poison_outputs(problem, tensors);
-    const auto queue = make_cpu_queue();
-    kernel.prepare(problem, device)->enqueue(tensors, *queue);
-    queue->wait();
+    run_once(*kernel.prepare(problem, device), problem, tensors, *device.make_queue());
     return output_rows(tensors);
   };
   auto data = reference::make_data(problem, reference::InputKind::normal, 5, true);
@@ -72,7 +71,7 @@ inline void expect_hidden_keys_do_not_matter(const KernelInfo& kernel, const Pro
       SCOPED_TRACE(kernel_id(problem.mechanism, kernel) + " " + std::string(name(problem.shape.dtype_q)) +
                    " " + change.name + (second_half ? " in the second half" : " in the first half"));
       reference::fill_inputs(problem, reference::InputKind::normal, 5, data.tensors);
-      const auto& view = change.of_keys ? data.tensors.k : data.tensors.v;
+      const auto& view = change.of_keys ? data.tensors[Role::k] : data.tensors[Role::v];
       std::vector<float> row(static_cast<std::size_t>(view.sizes[3]));
       std::size_t n = 0;
       for (std::int64_t b = 0; b < view.sizes[0]; ++b) {

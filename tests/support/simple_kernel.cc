@@ -9,6 +9,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "attnbench/cpu_device.h"
+
 namespace attnbench::test {
 namespace {
 
@@ -41,12 +43,12 @@ void write(const TensorView& view, std::int64_t b, std::int64_t h, std::int64_t 
   while (true) eaten.emplace_back(std::size_t{1} << 26, 'x');
 }
 
-class SimpleExecution final : public Execution {
+class SimpleExecution final : public HostExecution {
  public:
   SimpleExecution(const Problem& problem, Fault fault) : problem_(problem), fault_(fault) {}
   std::int64_t workspace_bytes() const override { return 0; }
 
-  void enqueue(const Tensors& t, Queue&) override {
+  void call(const Tensors& t) override {
     misbehave(t);
     const auto& s = problem_.shape;
     for (std::int64_t b = 0; b < s.batch; ++b) {
@@ -59,8 +61,8 @@ class SimpleExecution final : public Execution {
       }
     }
     if (fault_ == Fault::inputs_overwritten)
-      write(t.k, 0, 0, 0, std::vector<float>(static_cast<std::size_t>(t.k.sizes[3]), 1));
-    if (fault_ == Fault::gives_nan) write(t.o, 0, 0, 0, {std::numeric_limits<float>::quiet_NaN()});
+      write(t[Role::k], 0, 0, 0, std::vector<float>(static_cast<std::size_t>(t[Role::k].sizes[3]), 1));
+    if (fault_ == Fault::gives_nan) write(t[Role::o], 0, 0, 0, {std::numeric_limits<float>::quiet_NaN()});
     if (fault_ == Fault::flushes_denormals) std::fesetround(FE_TOWARDZERO);
   }
 
@@ -69,7 +71,7 @@ class SimpleExecution final : public Execution {
     if (fault_ == Fault::crashes) std::raise(SIGSEGV);
     if (fault_ == Fault::crashes_on_rising) {
       // Of all kinds of input only `rising` gives its first key a score near 64.
-      const float first = score(read(t.q, 0, 0, 0), t, 0, 0, 0);
+      const float first = score(read(t[Role::q], 0, 0, 0), t, 0, 0, 0);
       if (first > 50 && first < 80) std::raise(SIGSEGV);
     }
     while (fault_ == Fault::hangs) pause();
@@ -84,12 +86,12 @@ class SimpleExecution final : public Execution {
 
   std::int64_t keys(const Tensors& t, std::int64_t b) const {
     const auto& lengths = problem_.shape.seqlens_kv;
-    return lengths.empty() ? t.k.sizes[2] : lengths[static_cast<std::size_t>(b)];
+    return lengths.empty() ? t[Role::k].sizes[2] : lengths[static_cast<std::size_t>(b)];
   }
 
   float product(const std::vector<float>& q, const Tensors& t, std::int64_t b, std::int64_t g,
                 std::int64_t j) const {
-    const auto k = read(t.k, b, g, j);
+    const auto k = read(t[Role::k], b, g, j);
     float sum = 0;
     for (std::size_t c = 0; c < q.size(); ++c) sum += q[c] * k[c];
     return sum;
@@ -109,7 +111,7 @@ class SimpleExecution final : public Execution {
     const auto count = keys(t, b);
     std::vector<float> sums(static_cast<std::size_t>(count));
     for (std::int64_t i = 0; i < problem_.shape.seqlen_q; ++i) {
-      const auto q = read(t.q, b, h, i);
+      const auto q = read(t[Role::q], b, h, i);
       for (std::int64_t j = 0; j < count; ++j)
         sums[static_cast<std::size_t>(j)] += std::exp(std::min(score(q, t, b, kv_head(h), j), 80.0f));
     }
@@ -121,12 +123,12 @@ class SimpleExecution final : public Execution {
               const std::vector<float>& column_sums) {
     const auto count = keys(t, b);
     const auto keys_seen = allowed(i + count - problem_.shape.seqlen_q, count);
-    const auto q = read(t.q, b, h, i);
+    const auto q = read(t[Role::q], b, h, i);
     const auto g = kv_head(h);
     float maximum = fault_ == Fault::no_max_subtraction || !column_sums.empty() ? 0 : -kInf;
     const bool fixed_maximum = maximum == 0;
     float sum = 0;
-    std::vector<float> o(static_cast<std::size_t>(t.v.sizes[3]));
+    std::vector<float> o(static_cast<std::size_t>(t[Role::v].sizes[3]));
     for (const auto& range : {keys_seen.globals, keys_seen.local}) {
       for (auto begin = range.begin; begin < range.end; begin += kTile) {
         const auto end = std::min(begin + kTile, range.end);
@@ -147,14 +149,14 @@ class SimpleExecution final : public Execution {
           if (fault_ == Fault::far_keys_weigh) p = std::max(p, kFaint);
           sum += p;
           if (!column_sums.empty()) p /= column_sums[static_cast<std::size_t>(j)];
-          const auto v = read(t.v, b, g, j);
+          const auto v = read(t[Role::v], b, g, j);
           for (std::size_t c = 0; c < o.size(); ++c) o[c] += p * v[c];
         }
       }
     }
     for (std::int64_t j = 0; fault_ == Fault::hidden_keys_weigh && sum > 0 && j < count; ++j) {
       if (j < keys_seen.globals.end || (j >= keys_seen.local.begin && j < keys_seen.local.end)) continue;
-      const auto v = read(t.v, b, g, j);
+      const auto v = read(t[Role::v], b, g, j);
       for (std::size_t c = 0; c < o.size(); ++c) o[c] += kFaint * v[c];
     }
     if (sum > 0 || keys_seen.size() > 0 || fault_ == Fault::masked_rows_nan) {
@@ -162,9 +164,9 @@ class SimpleExecution final : public Execution {
         for (auto& x : o) x /= sum;
       }
     }
-    write(t.o, b, h, i, o);
+    write(t[Role::o], b, h, i, o);
     const float top = fault_ == Fault::lse_without_maximum ? 0 : maximum;
-    if (t.lse) *t.lse.row<float>(b, h, i) = keys_seen.size() == 0 ? -kInf : top + std::log(sum);
+    if (t[Role::lse]) *t[Role::lse].row<float>(b, h, i) = keys_seen.size() == 0 ? -kInf : top + std::log(sum);
   }
 
   Problem problem_;
@@ -178,15 +180,15 @@ std::vector<MechanismKind> SimpleKernel::mechanisms() const {
           MechanismKind::block_sparse};
 }
 
-Support SimpleKernel::supports(const Problem& problem, const Device&) const {
+Support SimpleKernel::supports_on_cpu(const Problem& problem, const CpuDevice&) const {
   if (problem.scope == Scope::layer) return Support::no("it has no projections");
   return problem.mechanism.is_softmax() ? Support::yes() : Support::no("it computes softmax mechanisms");
 }
 
-std::unique_ptr<Execution> SimpleKernel::prepare(const Problem& problem, const Device&) const {
+std::unique_ptr<HostExecution> SimpleKernel::prepare_on_cpu(const Problem& problem, const CpuDevice&) const {
   return std::make_unique<SimpleExecution>(problem, fault_);
 }
 
-std::int64_t SimpleKernel::workspace_bytes(const Problem&, const Device&) const { return 0; }
+std::int64_t SimpleKernel::workspace_on_cpu(const Problem&, const CpuDevice&) const { return 0; }
 
 }  // namespace attnbench::test

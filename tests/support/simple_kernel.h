@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "attnbench/kernel.h"
+#include "attnbench/host_kernel.h"
 
 namespace attnbench::test {
 
@@ -33,16 +33,17 @@ enum class Fault {
 
 /// A plain kernel in f32 arithmetic for every softmax mechanism, f32 and bf16, core scope: an online softmax
 /// over tiles of 16 keys. Single-threaded.
-class SimpleKernel final : public KernelInfo {
+class SimpleKernel final : public HostKernel {
  public:
   explicit SimpleKernel(Fault fault = Fault::none) : fault_(fault) {}
   std::string_view kernel() const override { return "simple"; }
   std::string_view engine() const override { return "test"; }
   std::vector<MechanismKind> mechanisms() const override;
-  Support supports(const Problem& problem, const Device& device) const override;
-  std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device) const override;
+  Support supports_on_cpu(const Problem& problem, const CpuDevice& device) const override;
+  std::unique_ptr<HostExecution> prepare_on_cpu(const Problem& problem,
+                                                const CpuDevice& device) const override;
   double executed_flops(const Problem& problem) const override { return work(problem).useful_flops; }
-  std::int64_t workspace_bytes(const Problem& problem, const Device& device) const override;
+  std::int64_t workspace_on_cpu(const Problem& problem, const CpuDevice& device) const override;
 
  private:
   Fault fault_;

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "reference/inputs.h"
 #include "support/allocations.h"
@@ -64,10 +65,12 @@ TEST(Allocation, FusedKernelsAllocateNothingInACall) {
           const auto name = kernel->kernel();
           if ((name != "fused" && name != "chunked") || !kernel->supports(problem, device)) continue;
           const auto execution = kernel->prepare(problem, device);
-          const auto queue = make_cpu_queue();
-          execution->enqueue(data.tensors, *queue);
+          const auto queue = device.make_queue();
+          const auto binding = execution->bind(data.tensors);
+          Binding* const bindings[] = {binding.get()};
+          execution->time(bindings, 1, *queue);
           const auto before = testing_support::allocations();
-          execution->enqueue(data.tensors, *queue);
+          execution->time(bindings, 1, *queue);
           EXPECT_EQ(testing_support::allocations() - before, 0)
               << kernel_id(problem.mechanism, *kernel) << ", " << attnbench::name(dtype) << ", " << threads
               << " threads";

@@ -8,7 +8,7 @@
 #include <memory>
 #include <random>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 #include "engines/cpu/fused/avx512.h"
 #include "engines/cpu/fused/tiles.h"
 #include "engines/cpu/fused/tiles_emulated.h"

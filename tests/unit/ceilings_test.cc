@@ -6,10 +6,11 @@
 #include <atomic>
 #include <cstring>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "core/buffer.h"
-#include "run/ceilings/loops.h"
-#include "run/ceilings/thread_rates.h"
+#include "engines/cpu/ceilings/loops.h"
+#include "engines/cpu/ceilings/thread_rates.h"
 
 namespace attnbench {
 namespace {

@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include "attnbench/host_kernel.h"
+
 namespace attnbench {
 namespace {
 
 /// A path that supports one element type, or both.
-class PathKernel final : public KernelInfo {
+class PathKernel final : public HostKernel {
  public:
   PathKernel(std::string_view path, std::vector<DType> dtypes, std::string_view kernel = "fused")
       : path_(path), kernel_(kernel), dtypes_(std::move(dtypes)) {}
@@ -14,13 +16,15 @@ class PathKernel final : public KernelInfo {
   std::string_view engine() const override { return "cpu"; }
   std::string_view path() const override { return path_; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::mha}; }
-  Support supports(const Problem& problem, const Device&) const override {
+  Support supports_on_cpu(const Problem& problem, const CpuDevice&) const override {
     const auto found = std::find(dtypes_.begin(), dtypes_.end(), problem.shape.dtype_q);
     return found != dtypes_.end() ? Support::yes() : Support::no("another element type");
   }
-  std::unique_ptr<Execution> prepare(const Problem&, const Device&) const override { return nullptr; }
+  std::unique_ptr<HostExecution> prepare_on_cpu(const Problem&, const CpuDevice&) const override {
+    return nullptr;
+  }
   double executed_flops(const Problem&) const override { return 0; }
-  std::int64_t workspace_bytes(const Problem&, const Device&) const override { return 0; }
+  std::int64_t workspace_on_cpu(const Problem&, const CpuDevice&) const override { return 0; }
 
  private:
   std::string_view path_, kernel_;
@@ -38,7 +42,7 @@ std::string_view chosen(DType dtype, const Ceilings& ceilings,
                         const std::vector<const KernelInfo*>& from = kAll) {
   Problem problem;
   problem.shape.dtype_q = dtype;
-  const auto* path = default_path(kPortable, from, problem, Device{}, ceilings);
+  const auto* path = default_path(kPortable, from, problem, CpuDevice{}, ceilings);
   return path == nullptr ? "none" : path->path();
 }
 

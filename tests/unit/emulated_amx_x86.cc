@@ -1,5 +1,6 @@
 #define ATTNBENCH_TARGET "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vbmi,avx512bf16"
 
+#include "attnbench/cpu_device.h"
 #include "emulated_amx.h"
 #include "engines/cpu/fused/linear/amx_ops.h"
 #include "engines/cpu/fused/linear/kernel.h"

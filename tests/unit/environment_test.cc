@@ -8,10 +8,10 @@
 #include <fstream>
 
 #include "core/cpu_list.h"
+#include "core/system/parse.h"
+#include "core/system/topology.h"
 #include "run/environment/advice.h"
 #include "run/environment/identity.h"
-#include "run/environment/parse.h"
-#include "run/environment/topology.h"
 
 namespace attnbench {
 namespace {

@@ -5,6 +5,7 @@
 #include <ostream>
 #include <string>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "emulated_amx.h"
 #include "output_element.h"
@@ -72,7 +73,7 @@ class FusedLinear : public testing::TestWithParam<Path> {
   void check(const LinearCase& c, const reference::ProblemData& data, int threads) const {
     const auto problem = problem_of(GetParam(), c);
     auto tensors = data.tensors;
-    if (c.keys != 0) tensors.k.sizes[2] = tensors.v.sizes[2] = c.keys;
+    if (c.keys != 0) tensors[Role::k].sizes[2] = tensors[Role::v].sizes[2] = c.keys;
     validate(problem);
     check_tensors(problem, tensors);
     auto device = cpu_device(1);
@@ -80,8 +81,8 @@ class FusedLinear : public testing::TestWithParam<Path> {
     ASSERT_TRUE(kernel().supports(problem, device)) << kernel().supports(problem, device).reason();
     const auto execution = kernel().prepare(problem, device);
     EXPECT_EQ(execution->workspace_bytes(), kernel().workspace_bytes(problem, device));
-    const auto queue = make_cpu_queue();
-    execution->enqueue(tensors, *queue);
+    const auto queue = device.make_queue();
+    run_once(*execution, problem, tensors, *queue);
 
     const auto rows = reference::sample_rows(problem);
     const auto exact = reference::oracle(problem, tensors, rows);
@@ -92,10 +93,10 @@ class FusedLinear : public testing::TestWithParam<Path> {
     for (std::size_t n = 0; n < rows.size(); ++n) {
       for (std::int64_t d = 0; d < c.head_dim_v; ++d) {
         const auto at = n * static_cast<std::size_t>(c.head_dim_v) + static_cast<std::size_t>(d);
-        const auto difference = std::abs(element(tensors.o, rows[n], d) - exact.o[at]);
+        const auto difference = std::abs(element(tensors[Role::o], rows[n], d) - exact[Role::o][at]);
         error = std::isnan(difference) ? HUGE_VAL : std::max(error, difference);
-        plain_error = std::max(plain_error, std::abs(plain.o[at] - exact.o[at]));
-        largest = std::max(largest, std::abs(exact.o[at]));
+        plain_error = std::max(plain_error, std::abs(plain[Role::o][at] - exact[Role::o][at]));
+        largest = std::max(largest, std::abs(exact[Role::o][at]));
       }
     }
     EXPECT_LE(error, 2 * plain_error + 4 * unit_in_last_place(GetParam().dtype) * largest)
@@ -185,11 +186,11 @@ TEST_P(FusedLinear, RowsWithGaps) {
   wide.head_dim_qk = wide.head_dim_v = 56;
   auto data = reference::make_data(problem_of(GetParam(), wide), reference::InputKind::normal, 3, false);
   auto& t = data.tensors;
-  t.q.sizes[3] = t.k.sizes[3] = c.head_dim_qk;
-  t.v.sizes[3] = t.o.sizes[3] = c.head_dim_v;
+  t[Role::q].sizes[3] = t[Role::k].sizes[3] = c.head_dim_qk;
+  t[Role::v].sizes[3] = t[Role::o].sizes[3] = c.head_dim_v;
   check(c, data, 2);
   // What lies beyond the row's end is not o's: it still has the poison.
-  auto beyond = t.o;
+  auto beyond = t[Role::o];
   beyond.sizes[3] = wide.head_dim_v;
   for (auto d = c.head_dim_v; d < wide.head_dim_v; ++d)
     EXPECT_TRUE(std::isnan(element(beyond, {0, 1, 69}, d)));
@@ -203,7 +204,7 @@ TEST_P(FusedLinear, FeaturesNearEpsAndFarAboveOne) {
       SCOPED_TRACE(testing::Message()
                    << (of_keys ? "k" : "q") << " shifted by " << shift << ", times " << factor);
       auto data = reference::make_data(problem_of(GetParam(), c), reference::InputKind::normal, 9, false);
-      transform(of_keys ? data.tensors.k : data.tensors.q, shift, factor);
+      transform(of_keys ? data.tensors[Role::k] : data.tensors[Role::q], shift, factor);
       check(c, data, 1);
     }
   }
@@ -214,18 +215,18 @@ TEST_P(FusedLinear, NanStaysInItsRows) {
   const LinearCase c{.heads = 1, .seqlen_q = 64, .seqlen_kv = 64};
   const auto problem = problem_of(GetParam(), c);
   const auto data = reference::make_data(problem, reference::InputKind::normal, 4, false);
-  auto query = data.tensors.q;
+  auto query = data.tensors[Role::q];
   query.data = GetParam().dtype == DType::f32 ? static_cast<void*>(query.row<float>(0, 0, 20))
                                               : static_cast<void*>(query.row<bf16_bits>(0, 0, 20));
   query.sizes = {1, 1, 1, 1};
   transform(query, NAN, 1);
   const auto device = cpu_device(1);
-  const auto queue = make_cpu_queue();
+  const auto queue = device.make_queue();
   const auto execution = kernel().prepare(problem, device);
   for (int call = 0; call < 2; ++call) {
-    execution->enqueue(data.tensors, *queue);
+    run_once(*execution, problem, data.tensors, *queue);
     for (std::int64_t i = 0; i < 64; ++i) {
-      EXPECT_EQ(std::isnan(element(data.tensors.o, {0, 0, i}, 5)), i == 20) << i;
+      EXPECT_EQ(std::isnan(element(data.tensors[Role::o], {0, 0, i}, 5)), i == 20) << i;
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "emulated_amx.h"
 #include "engines/cpu/fused/softmax/portable.h"
@@ -73,22 +74,22 @@ void expect_correct(const Problem& problem, const Tensors& tensors) {
   const auto exact = reference::oracle(problem, tensors, rows);
   const auto plain = reference::plain_form(problem, tensors, rows);
   double largest = 0, plain_error = 0, error = 0;
-  for (std::size_t n = 0; n < exact.o.size(); ++n) {
+  for (std::size_t n = 0; n < exact[Role::o].size(); ++n) {
     const auto width = static_cast<std::size_t>(exact.width);
-    const double got = element(tensors.o, rows[n / width], static_cast<std::int64_t>(n % width));
+    const double got = element(tensors[Role::o], rows[n / width], static_cast<std::int64_t>(n % width));
     ASSERT_TRUE(std::isfinite(got));
-    largest = std::max(largest, std::abs(exact.o[n]));
-    plain_error = std::max(plain_error, std::abs(plain.o[n] - exact.o[n]));
-    error = std::max(error, std::abs(got - exact.o[n]));
+    largest = std::max(largest, std::abs(exact[Role::o][n]));
+    plain_error = std::max(plain_error, std::abs(plain[Role::o][n] - exact[Role::o][n]));
+    error = std::max(error, std::abs(got - exact[Role::o][n]));
   }
   EXPECT_LE(error, 2 * plain_error + 4 * unit_in_last_place(problem.shape.dtype_o) * largest);
-  if (!tensors.lse) return;
+  if (!tensors[Role::lse]) return;
   for (std::size_t n = 0; n < rows.size(); ++n) {
-    const double got = *tensors.lse.row<float>(rows[n].batch, rows[n].head, rows[n].query);
-    if (std::isinf(exact.lse[n])) {
-      EXPECT_EQ(got, exact.lse[n]);
+    const double got = *tensors[Role::lse].row<float>(rows[n].batch, rows[n].head, rows[n].query);
+    if (std::isinf(exact[Role::lse][n])) {
+      EXPECT_EQ(got, exact[Role::lse][n]);
     } else {
-      EXPECT_NEAR(got, exact.lse[n], 5e-4 + 1e-6 * std::abs(exact.lse[n]));
+      EXPECT_NEAR(got, exact[Role::lse][n], 5e-4 + 1e-6 * std::abs(exact[Role::lse][n]));
     }
   }
 }
@@ -146,10 +147,10 @@ class FusedSoftmax : public testing::TestWithParam<PathCase> {
   static void run(const Problem& problem, const Tensors& tensors, int threads) {
     auto device = cpu_device(1);
     device.threads = threads;
-    const auto queue = make_cpu_queue();
+    const auto queue = device.make_queue();
     const auto execution = kernel(problem).prepare(problem, device);
     EXPECT_EQ(execution->workspace_bytes(), kernel(problem).workspace_bytes(problem, device));
-    execution->enqueue(tensors, *queue);
+    run_once(*execution, problem, tensors, *queue);
   }
 };
 
@@ -195,16 +196,16 @@ TEST_P(FusedSoftmax, ReadsAnyRowStrideAndWritesOnlyItsRows) {
         memory.back().data(), dtype(), {2, heads, 70, head_dim}, {70 * heads * row, row, heads * row, 1}};
   };
   Tensors tensors;
-  tensors.q = view(4, 64);
-  tensors.k = view(2, 64);
-  tensors.v = view(2, 80);
-  tensors.o = view(4, 80);
+  tensors[Role::q] = view(4, 64);
+  tensors[Role::k] = view(2, 64);
+  tensors[Role::v] = view(2, 80);
+  tensors[Role::o] = view(4, 80);
   reference::fill_inputs(problem, reference::InputKind::normal, 5, tensors);
   run(problem, tensors, 2);
   expect_correct(problem, tensors);
   for (std::int64_t i = 0; i < 70; ++i) {
     const auto* gap =
-        reinterpret_cast<const unsigned char*>(tensors.o.data) + (i * 4 * (80 + kGap) + 80) * bytes;
+        reinterpret_cast<const unsigned char*>(tensors[Role::o].data) + (i * 4 * (80 + kGap) + 80) * bytes;
     EXPECT_TRUE(std::all_of(gap, gap + kGap * bytes, [](unsigned char byte) { return byte == 0xff; }));
   }
 }
@@ -221,9 +222,9 @@ TEST_P(FusedSoftmax, GlobalKeyStandsOut) {
         for (std::int64_t d = 0; d < 64; ++d) {
           const double by = key == 0 ? factor : others;
           if (dtype() == DType::f32) {
-            data.tensors.k.row<float>(0, 0, key)[d] *= static_cast<float>(by);
+            data.tensors[Role::k].row<float>(0, 0, key)[d] *= static_cast<float>(by);
           } else {
-            auto& element = data.tensors.k.row<bf16_bits>(0, 0, key)[d];
+            auto& element = data.tensors[Role::k].row<bf16_bits>(0, 0, key)[d];
             element = bf16_from_float(static_cast<float>(bf16_to_float(element) * by));
           }
         }
@@ -248,16 +249,17 @@ TEST_P(FusedSoftmax, HugeEqualScoresGiveTheValue) {
           problem.shape.softmax_scale *= sign;
           for (const bool with_lse : {false, true}) {
             const auto data = reference::make_data(problem, reference::InputKind::zero_q, 1, with_lse);
-            for (const auto* view : {&data.tensors.q, &data.tensors.k, &data.tensors.v}) fill(*view, x);
+            for (const auto* view : {&data.tensors[Role::q], &data.tensors[Role::k], &data.tensors[Role::v]})
+              fill(*view, x);
             run(problem, data.tensors, 1);
-            const double value = element(data.tensors.v, {0, 0, 0}, 0);
+            const double value = element(data.tensors[Role::v], {0, 0, 0}, 0);
             const double lse = problem.shape.softmax_scale * value * value * static_cast<double>(head_dim) +
                                std::log(static_cast<double>(keys));
             for (std::int64_t i = 0; i < keys; ++i) {
-              ASSERT_NEAR(element(data.tensors.o, {0, 0, i}, head_dim - 1), value,
+              ASSERT_NEAR(element(data.tensors[Role::o], {0, 0, i}, head_dim - 1), value,
                           std::abs(value) * relative);
               if (!with_lse) continue;
-              ASSERT_NEAR(*data.tensors.lse.row<float>(0, 0, i), lse, std::abs(lse) * 0x1p-20 + 1e-5);
+              ASSERT_NEAR(*data.tensors[Role::lse].row<float>(0, 0, i), lse, std::abs(lse) * 0x1p-20 + 1e-5);
             }
           }
         }
@@ -271,17 +273,17 @@ TEST_P(FusedSoftmax, TheLessNegativeOfHugeScoresWins) {
   for (const std::int64_t rows : {1, 40}) {
     const auto problem = make_problem({"mha", 1, 1, 0, rows, 40, 64, 64}, dtype());
     const auto data = reference::make_data(problem, reference::InputKind::normal, 1, true);
-    fill(data.tensors.q, -0x1p50F);
+    fill(data.tensors[Role::q], -0x1p50F);
     for (std::int64_t key = 0; key < 40; ++key) {
-      auto one = data.tensors.k;
+      auto one = data.tensors[Role::k];
       one.data = one.row<char>(0, 0, 0) + key * one.strides[2] * size_bytes(dtype());
       one.sizes[2] = 1;
       fill(one, key == 33 ? 0x1p50F : 0x1.8p50F);  // scores -2^106 and -1.5 2^106, times 1/8
     }
     run(problem, data.tensors, 1);
     for (std::int64_t i = 0; i < rows; ++i) {
-      EXPECT_EQ(element(data.tensors.o, {0, 0, i}, 7), element(data.tensors.v, {0, 0, 33}, 7));
-      EXPECT_EQ(*data.tensors.lse.row<float>(0, 0, i), -0x1p103F);
+      EXPECT_EQ(element(data.tensors[Role::o], {0, 0, i}, 7), element(data.tensors[Role::v], {0, 0, 33}, 7));
+      EXPECT_EQ(*data.tensors[Role::lse].row<float>(0, 0, i), -0x1p103F);
     }
   }
 }
@@ -297,7 +299,7 @@ TEST_P(FusedSoftmax, TakesTheSmallestAndTheLargestScale) {
         problem.shape.softmax_scale = sign * scale;
         validate(problem);
         const auto data = reference::make_data(problem, reference::InputKind::zero_q, 1, false);
-        fill(data.tensors.q, 1);
+        fill(data.tensors[Role::q], 1);
         run(problem, data.tensors, 1);
         expect_correct(problem, data.tensors);
       }
@@ -318,13 +320,13 @@ TEST_P(FusedSoftmax, NanStaysInItsRows) {
     const auto problem = make_problem({"mha", 1, 1, 0, rows, 64, 64, 64}, dtype());
     const auto data = reference::make_data(problem, reference::InputKind::normal, 4, false);
     if (dtype() == DType::f32) {
-      data.tensors.q.row<float>(0, 0, 2)[7] = NAN;
+      data.tensors[Role::q].row<float>(0, 0, 2)[7] = NAN;
     } else {
-      data.tensors.q.row<bf16_bits>(0, 0, 2)[7] = bf16_from_float(NAN);
+      data.tensors[Role::q].row<bf16_bits>(0, 0, 2)[7] = bf16_from_float(NAN);
     }
     run(problem, data.tensors, 1);
     for (std::int64_t i = 0; i < rows; ++i) {
-      EXPECT_EQ(std::isnan(element(data.tensors.o, {0, 0, i}, 5)), i == 2) << i << " of " << rows;
+      EXPECT_EQ(std::isnan(element(data.tensors[Role::o], {0, 0, i}, 5)), i == 2) << i << " of " << rows;
     }
   }
 }
@@ -333,13 +335,13 @@ TEST_P(FusedSoftmax, DecodesWithFewerKeysThanPrepared) {
   const ShapeCase prepared{"gqa(kv=2)", 1, 8, 2, 1, 3000, 64, 64};
   const auto problem = make_problem(prepared, dtype());
   const auto execution = kernel(problem).prepare(problem, cpu_device(1));
-  const auto queue = make_cpu_queue();
+  const auto queue = device.make_queue();
   for (const std::int64_t keys : {1, 31, 64, 1501, 3000}) {
     auto shorter = prepared;
     shorter.seqlen_kv = keys;
     const auto now = make_problem(shorter, dtype());
     const auto data = reference::make_data(now, reference::InputKind::normal, 11, true);
-    execution->enqueue(data.tensors, *queue);
+    run_once(*execution, problem, data.tensors, *queue);
     expect_correct(now, data.tensors);
   }
 }

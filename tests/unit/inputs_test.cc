@@ -30,12 +30,12 @@ std::vector<double> values_of(const TensorView& view) {
 /// Every score of (batch 0, head 0): rows of keys.
 std::vector<std::vector<double>> scores_of(const Problem& problem, const Tensors& t) {
   std::vector<std::vector<double>> scores;
-  std::vector<double> q(static_cast<std::size_t>(t.q.sizes[3])), k(q);
-  for (std::int64_t i = 0; i < t.q.sizes[2]; ++i) {
+  std::vector<double> q(static_cast<std::size_t>(t[Role::q].sizes[3])), k(q);
+  for (std::int64_t i = 0; i < t[Role::q].sizes[2]; ++i) {
     scores.emplace_back();
-    load_row(t.q, 0, 0, i, q.data());
-    for (std::int64_t j = 0; j < t.k.sizes[2]; ++j) {
-      load_row(t.k, 0, 0, j, k.data());
+    load_row(t[Role::q], 0, 0, i, q.data());
+    for (std::int64_t j = 0; j < t[Role::k].sizes[2]; ++j) {
+      load_row(t[Role::k], 0, 0, j, k.data());
       double sum = 0;
       for (std::size_t d = 0; d < q.size(); ++d) sum += q[d] * k[d];
       scores.back().push_back(problem.shape.softmax_scale * sum);
@@ -47,7 +47,7 @@ std::vector<std::vector<double>> scores_of(const Problem& problem, const Tensors
 TEST(Inputs, NormalHasTheMomentsOfN01) {
   const auto problem = small_problem("mha", 128, 128, 8, 0, 64);
   const auto data = make_data(problem, InputKind::normal, 1, false);
-  for (const auto* view : {&data.tensors.q, &data.tensors.k, &data.tensors.v}) {
+  for (const auto* view : {&data.tensors[Role::q], &data.tensors[Role::k], &data.tensors[Role::v]}) {
     const auto values = values_of(*view);
     double sum = 0, squares = 0, beyond = 0;
     for (const double x : values) sum += x, squares += x * x, beyond += std::abs(x) > 1.959964 ? 1 : 0;
@@ -63,13 +63,13 @@ TEST(Inputs, DependOnSeedAndPlaceAlone) {
   const auto a = make_data(problem, InputKind::normal, 1, false);
   const auto b = make_data(problem, InputKind::normal, 1, false);
   const auto c = make_data(problem, InputKind::normal, 2, false);
-  EXPECT_EQ(values_of(a.tensors.q), values_of(b.tensors.q));
-  EXPECT_NE(values_of(a.tensors.q), values_of(c.tensors.q));
-  EXPECT_NE(values_of(a.tensors.k), values_of(a.tensors.v));
+  EXPECT_EQ(values_of(a.tensors[Role::q]), values_of(b.tensors[Role::q]));
+  EXPECT_NE(values_of(a.tensors[Role::q]), values_of(c.tensors[Role::q]));
+  EXPECT_NE(values_of(a.tensors[Role::k]), values_of(a.tensors[Role::v]));
   auto bshd = problem;
   bshd.shape.layout = Layout::bshd;
-  EXPECT_EQ(values_of(a.tensors.q), values_of(make_data(bshd, InputKind::normal, 1, false).tensors.q));
-  const auto all = values_of(a.tensors.q);
+  EXPECT_EQ(values_of(a.tensors[Role::q]), values_of(make_data(bshd, InputKind::normal, 1, false).tensors.q));
+  const auto all = values_of(a.tensors[Role::q]);
   EXPECT_GT(std::set<double>(all.begin(), all.end()).size(), all.size() * 9 / 10);
 }
 
@@ -77,7 +77,7 @@ TEST(Inputs, DependOnSeedAndPlaceAlone) {
 TEST(Inputs, AreTheSameOnEveryMachine) {
   const auto problem = small_problem("mha", 1, 1, 1, 0, 2);
   const auto data = make_data(problem, InputKind::normal, 1, false);
-  EXPECT_EQ(values_of(data.tensors.q), (std::vector<double>{-28121.0 / 65536, -62389.0 / 65536}));
+  EXPECT_EQ(values_of(data.tensors[Role::q]), (std::vector<double>{-28121.0 / 65536, -62389.0 / 65536}));
 }
 
 struct Setting {
@@ -133,13 +133,13 @@ TEST_P(HardInputs, OneHotHasOneWinner) {
 
 TEST_P(HardInputs, ZeroQueriesAreZero) {
   const auto data = make_data(problem(), InputKind::zero_q, 1, false);
-  for (const double x : values_of(data.tensors.q)) EXPECT_EQ(x, 0);
+  for (const double x : values_of(data.tensors[Role::q])) EXPECT_EQ(x, 0);
 }
 
 TEST_P(HardInputs, ExtremeScoresAreLevelsOfAllSizesAndFarKeysAreFar) {
   const auto data = make_data(problem(), InputKind::extreme, 1, false);
-  const auto values = values_of(data.tensors.v);
-  const auto width = static_cast<std::size_t>(data.tensors.v.sizes[3]);
+  const auto values = values_of(data.tensors[Role::v]);
+  const auto width = static_cast<std::size_t>(data.tensors[Role::v].sizes[3]);
   std::map<int, int> by_size;
   int positive = 0, negative = 0;
   for (const auto& row : scores_of(problem(), data.tensors)) {
@@ -172,7 +172,7 @@ TEST_P(HardInputs, ExtremeScoresAreLevelsOfAllSizesAndFarKeysAreFar) {
 TEST_P(HardInputs, LinearMechanismsSeeBothBranchesOfPhi) {
   for (const auto kind : {InputKind::rising, InputKind::large_logits, InputKind::one_hot}) {
     const auto data = make_data(problem("linear"), kind, 1, false);
-    for (const auto* view : {&data.tensors.q, &data.tensors.k}) {
+    for (const auto* view : {&data.tensors[Role::q], &data.tensors[Role::k]}) {
       const auto values = values_of(*view);
       const auto [least, most] = std::minmax_element(values.begin(), values.end());
       EXPECT_LT(*least, -1) << name(kind);
@@ -205,15 +205,15 @@ TEST(Inputs, LayerScopeProjectsToTheSameKinds) {
       std::vector<double> out(32);
       for (std::int64_t m = 0; m < 48; ++m)
         for (std::size_t c = 0; c < 32; ++c)
-          out[c] += static_cast<double>(t.x.row<float>(0, 0, i)[m]) *
+          out[c] += static_cast<double>(t[Role::x].row<float>(0, 0, i)[m]) *
                     static_cast<double>(w.row<float>(0, 0, m)[head * 32 + static_cast<std::int64_t>(c)]);
       return out;
     };
     for (std::int64_t i = 0; i < 40; ++i) {
-      const auto q = project(t.wq, i, 3);
+      const auto q = project(t[Role::wq], i, 3);
       std::vector<double> scores;
       for (std::int64_t j = 0; j < 40; ++j) {
-        const auto k = project(t.wk, j, 1);
+        const auto k = project(t[Role::wk], j, 1);
         double sum = 0;
         for (std::size_t c = 0; c < 32; ++c) sum += q[c] * k[c];
         scores.push_back(sum * problem.shape.softmax_scale);
@@ -251,12 +251,13 @@ TEST(Inputs, ExtremeRowsAreMeansOfOrdinaryValues) {
       const auto rows = all_rows(problem);
       const auto exact = oracle(problem, data.tensors, rows);
       const auto plain = plain_form(problem, data.tensors, rows);
-      for (std::size_t n = 0; n < exact.o.size(); ++n) {
-        ASSERT_LT(std::abs(exact.o[n]), 6) << mechanism;
-        ASSERT_NEAR(plain.o[n], exact.o[n], dtype == DType::f32 ? 1e-5 : 0.1) << mechanism;
+      for (std::size_t n = 0; n < exact[Role::o].size(); ++n) {
+        ASSERT_LT(std::abs(exact[Role::o][n]), 6) << mechanism;
+        ASSERT_NEAR(plain[Role::o][n], exact[Role::o][n], dtype == DType::f32 ? 1e-5 : 0.1) << mechanism;
       }
       for (std::size_t r = 0; r < rows.size(); ++r) {
-        ASSERT_NEAR(plain.lse[r], exact.lse[r], std::abs(exact.lse[r]) * 0x1p-22) << mechanism;
+        ASSERT_NEAR(plain[Role::lse][r], exact[Role::lse][r], std::abs(exact[Role::lse][r]) * 0x1p-22)
+            << mechanism;
       }
     }
   }
@@ -267,8 +268,8 @@ TEST(Inputs, ExtremeKeysBehindTheLengthInUseAreFar) {
   problem.shape.seqlens_kv = {12, 5};
   const auto data = make_data(problem, InputKind::extreme, 1, false);
   for (std::int64_t j = 0; j < 12; ++j) {
-    EXPECT_EQ(std::abs(data.tensors.v.row<float>(0, 0, j)[3]) == 0x1p100F, j % 4 == 1);
-    EXPECT_EQ(std::abs(data.tensors.v.row<float>(1, 0, j)[3]) == 0x1p100F, j % 4 == 1 || j >= 5);
+    EXPECT_EQ(std::abs(data.tensors[Role::v].row<float>(0, 0, j)[3]) == 0x1p100F, j % 4 == 1);
+    EXPECT_EQ(std::abs(data.tensors[Role::v].row<float>(1, 0, j)[3]) == 0x1p100F, j % 4 == 1 || j >= 5);
   }
 }
 
@@ -283,7 +284,7 @@ TEST(Inputs, EveryKindIsFiniteForEveryScale) {
         validate(problem);
         for (const auto kind : all_input_kinds()) {
           const auto data = make_data(problem, kind, 1, false);
-          for (const auto* view : {&data.tensors.q, &data.tensors.k, &data.tensors.v}) {
+          for (const auto* view : {&data.tensors[Role::q], &data.tensors[Role::k], &data.tensors[Role::v]}) {
             for (const double x : values_of(*view))
               ASSERT_TRUE(std::isfinite(x)) << name(kind) << " " << scale;
           }
@@ -296,8 +297,8 @@ TEST(Inputs, EveryKindIsFiniteForEveryScale) {
 TEST(Inputs, OutputsArePoisoned) {
   const auto problem = small_problem("mha", 3, 3, 2, 0, 8, 1, DType::bf16);
   const auto data = make_data(problem, InputKind::normal, 1, true);
-  for (const double x : values_of(data.tensors.o)) EXPECT_TRUE(std::isnan(x));
-  for (const double x : values_of(data.tensors.lse)) EXPECT_TRUE(std::isnan(x));
+  for (const double x : values_of(data.tensors[Role::o])) EXPECT_TRUE(std::isnan(x));
+  for (const double x : values_of(data.tensors[Role::lse])) EXPECT_TRUE(std::isnan(x));
   check_tensors(problem, data.tensors);
 }
 

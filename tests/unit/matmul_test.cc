@@ -7,6 +7,8 @@
 #include <random>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
+
 namespace attnbench::cpu {
 namespace {
 

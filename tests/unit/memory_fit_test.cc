@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "attnbench/host_kernel.h"
 #include "attnbench/error.h"
 #include "plan/budget.h"
 
@@ -53,16 +54,18 @@ TEST(MemoryFit, AStudyIsRefusedOnlyWhereItsSmallestCellIs) {
 }
 
 /// Kernels without a workspace; `throwing` cannot even say so.
-class PlainKernel final : public KernelInfo {
+class PlainKernel final : public HostKernel {
  public:
   PlainKernel(std::string_view name, bool throwing) : name_(name), throwing_(throwing) {}
   std::string_view kernel() const override { return name_; }
   std::string_view engine() const override { return "test"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::mha}; }
-  Support supports(const Problem&, const Device&) const override { return Support::yes(); }
-  std::unique_ptr<Execution> prepare(const Problem&, const Device&) const override { return nullptr; }
+  Support supports_on_cpu(const Problem&, const CpuDevice&) const override { return Support::yes(); }
+  std::unique_ptr<HostExecution> prepare_on_cpu(const Problem&, const CpuDevice&) const override {
+    return nullptr;
+  }
   double executed_flops(const Problem&) const override { return 1; }
-  std::int64_t workspace_bytes(const Problem&, const Device&) const override {
+  std::int64_t workspace_on_cpu(const Problem&, const CpuDevice&) const override {
     if (throwing_) throw std::runtime_error("no such stride");
     return 0;
   }
@@ -76,7 +79,7 @@ class PlainKernel final : public KernelInfo {
 // MiB. Nine kernels are measured with the tensors and nine outputs: 13 MiB as well; the tenth does not fit.
 TEST(MemoryFit, EachKernelHasAnOutputAndIsVerifiedWithAllInputs) {
   const auto cell = cell_of_keys(1 << 10);
-  const Device device;
+  const CpuDevice device;
   constexpr const char* kNames[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
   std::deque<PlainKernel> all;
   std::vector<KernelChoice> kernels;
@@ -99,7 +102,7 @@ TEST(MemoryFit, AKernelThatCannotSayWhatItNeedsCostsOnlyItsOwnRow) {
   const PlainKernel good("good", false), bad("bad", true);
   const std::vector<KernelChoice> kernels = {{cell.mechanisms[0], &good}, {cell.mechanisms[0], &bad}};
   for (const std::int64_t available : {std::int64_t{0}, kGib}) {
-    const auto refused = kernels_that_do_not_fit(cell, kernels, Device{}, available);
+    const auto refused = kernels_that_do_not_fit(cell, kernels, CpuDevice{}, available);
     ASSERT_EQ(refused.size(), 1u);
     EXPECT_EQ(refused.at("mha/bad@test"), "cannot say what memory it needs: no such stride");
   }

@@ -31,10 +31,10 @@ TEST(Oracle, SoftmaxByHand) {
   const auto ln3 = static_cast<float>(std::log(3.0));
   Values q(1, 1, 1, 1, {2}), k(1, 1, 2, 1, {0, ln3}), v(1, 1, 2, 1, {4, 8});
   Tensors t;
-  t.q = q.view, t.k = k.view, t.v = v.view;
+  t[Role::q] = q.view, t[Role::k] = k.view, t[Role::v] = v.view;
   const auto result = oracle(problem, t, all_rows(problem));
-  EXPECT_NEAR(result.o[0], 0.25 * 4 + 0.75 * 8, 1e-6);  // ln 3 was rounded to float
-  EXPECT_NEAR(result.lse[0], std::log(4.0), 1e-6);
+  EXPECT_NEAR(result[Role::o][0], 0.25 * 4 + 0.75 * 8, 1e-6);  // ln 3 was rounded to float
+  EXPECT_NEAR(result[Role::lse][0], std::log(4.0), 1e-6);
 }
 
 // q = (0, 1), k = (0, 0), (-ln 2 as float, 1): phi(0) = 1, phi(1) = 2, phi(-ln 2) = 1/2.
@@ -45,13 +45,13 @@ TEST(Oracle, LinearByHand) {
     const auto minus_ln2 = static_cast<float>(-std::log(2.0));
     Values q(1, 1, 2, 2, {0, 1, 1, 0}), k(1, 1, 2, 2, {0, 0, minus_ln2, 1}), v(1, 1, 2, 1, {3, 7});
     Tensors t;
-    t.q = q.view, t.k = k.view, t.v = v.view;
+    t[Role::q] = q.view, t[Role::k] = k.view, t[Role::v] = v.view;
     const auto result = oracle(problem, t, all_rows(problem));
     // Row 0: phi(q) = (1, 2): weights 1 + 2 = 3 and 1/2 + 4 = 4.5. Row 1: phi(q) = (2, 1): 3 and 3.
     const double first = causal ? 3 * 3 / (3 + 1e-6) : (3 * 3 + 4.5 * 7) / (7.5 + 1e-6);
-    EXPECT_NEAR(result.o[0], first, 1e-6);
-    EXPECT_NEAR(result.o[1], (3 * 3 + 3 * 7) / (6 + 1e-6), 1e-6);
-    EXPECT_TRUE(result.lse.empty());
+    EXPECT_NEAR(result[Role::o][0], first, 1e-6);
+    EXPECT_NEAR(result[Role::o][1], (3 * 3 + 3 * 7) / (6 + 1e-6), 1e-6);
+    EXPECT_TRUE(result[Role::lse].empty());
   }
 }
 
@@ -68,14 +68,14 @@ TEST(Oracle, ZeroQueriesGiveTheMeanOfTheAllowedRows) {
         double sum = 0;
         for (const auto& range : {allowed.globals, allowed.local}) {
           for (auto j = range.begin; j < range.end; ++j) {
-            sum += static_cast<double>(data.tensors.v.row<const float>(0, 0, j)[c]);
+            sum += static_cast<double>(data.tensors[Role::v].row<const float>(0, 0, j)[c]);
           }
         }
-        EXPECT_NEAR(result.o[n * 8 + static_cast<std::size_t>(c)], sum / static_cast<double>(allowed.size()),
-                    1e-13)
+        EXPECT_NEAR(result[Role::o][n * 8 + static_cast<std::size_t>(c)],
+                    sum / static_cast<double>(allowed.size()), 1e-13)
             << mechanism << " row " << n;
       }
-      EXPECT_NEAR(result.lse[n], std::log(static_cast<double>(allowed.size())), 1e-13);
+      EXPECT_NEAR(result[Role::lse][n], std::log(static_cast<double>(allowed.size())), 1e-13);
     }
   }
 }
@@ -91,12 +91,12 @@ TEST(Oracle, HugeScores) {
       if (sign < 0) k.memory = {high, low, low};
       Values o(1, 1, 1, 1, {0});
       Tensors t;
-      t.q = q.view, t.k = k.view, t.v = v.view, t.o = o.view;
+      t[Role::q] = q.view, t[Role::k] = k.view, t[Role::v] = v.view, t[Role::o] = o.view;
       const std::vector<Row> row = {{0, 0, 0}};
       for (const auto& result : {oracle(problem, t, row), plain_form(problem, t, row)}) {
-        EXPECT_EQ(result.o[0], 7);
+        EXPECT_EQ(result[Role::o][0], 7);
         const double most = sign < 0 ? -double{low} : double{high};
-        EXPECT_NEAR(result.lse[0], most, std::abs(most) * 0x1p-23);
+        EXPECT_NEAR(result[Role::lse][0], most, std::abs(most) * 0x1p-23);
       }
     }
   }
@@ -113,10 +113,11 @@ TEST(Oracle, OneHotRowsCopyAnAllowedRowOfV) {
     for (std::size_t n = 0; n < rows.size(); ++n) {
       int matches = 0;
       for (std::int64_t j = 0; j < 60; ++j) {
-        const auto* v = data.tensors.v.row<const float>(0, rows[n].head / 2, j);
+        const auto* v = data.tensors[Role::v].row<const float>(0, rows[n].head / 2, j);
         double difference = 0;
         for (std::size_t c = 0; c < 32; ++c)
-          difference = std::max(difference, std::abs(result.o[n * 32 + c] - static_cast<double>(v[c])));
+          difference =
+              std::max(difference, std::abs(result[Role::o][n * 32 + c] - static_cast<double>(v[c])));
         if (difference > 1e-12) continue;
         ++matches;
         EXPECT_TRUE(may_see(bound.mechanism, rows[n].query + 10, j));
@@ -132,19 +133,19 @@ TEST(Oracle, OrderOfKeysDoesNotMatterToMha) {
   const auto problem = small_problem("mha", 5, 9);
   auto data = make_data(problem, InputKind::normal, 2, false);
   const auto before = oracle(problem, data.tensors, all_rows(problem));
-  for (auto* view : {&data.tensors.k, &data.tensors.v}) {
+  for (auto* view : {&data.tensors[Role::k], &data.tensors[Role::v]}) {
     for (std::int64_t j = 0; j < 4; ++j)
       std::swap_ranges(view->row<float>(0, 0, j), view->row<float>(0, 0, j) + 8,
                        view->row<float>(0, 0, 8 - j));
   }
   const auto after = oracle(problem, data.tensors, all_rows(problem));
-  EXPECT_THAT(after.o, Pointwise(testing::DoubleNear(1e-13), before.o));
-  EXPECT_THAT(after.lse, Pointwise(testing::DoubleNear(1e-13), before.lse));
+  EXPECT_THAT(after[Role::o], Pointwise(testing::DoubleNear(1e-13), before[Role::o]));
+  EXPECT_THAT(after[Role::lse], Pointwise(testing::DoubleNear(1e-13), before[Role::lse]));
 }
 
 TEST(Oracle, MechanismsThatCoincide) {
   const auto of = [](const char* mechanism, std::int64_t kv_heads = 0) {
-    return run_oracle(small_problem(mechanism, 12, 17, 4, kv_heads)).o;
+    return run_oracle(small_problem(mechanism, 12, 17, 4, kv_heads))[Role::o];
   };
   EXPECT_EQ(of("gqa(kv=4)", 4), of("mha"));
   EXPECT_EQ(of("gqa(kv=1)", 1), of("mqa"));
@@ -161,13 +162,15 @@ TEST(Oracle, GqaIsMhaWithRepeatedHeads) {
   const auto dense = small_problem("mha", 7, 7, 6);
   const auto data = make_data(grouped, InputKind::normal, 2, false);
   auto repeated = make_data(dense, InputKind::normal, 9, false);
-  repeated.tensors.q = data.tensors.q;
+  repeated.tensors[Role::q] = data.tensors[Role::q];
   for (std::int64_t h = 0; h < 6; ++h) {
-    std::copy_n(data.tensors.k.row<float>(0, h / 3, 0), 7 * 8, repeated.tensors.k.row<float>(0, h, 0));
-    std::copy_n(data.tensors.v.row<float>(0, h / 3, 0), 7 * 8, repeated.tensors.v.row<float>(0, h, 0));
+    std::copy_n(data.tensors[Role::k].row<float>(0, h / 3, 0), 7 * 8,
+                repeated.tensors[Role::k].row<float>(0, h, 0));
+    std::copy_n(data.tensors[Role::v].row<float>(0, h / 3, 0), 7 * 8,
+                repeated.tensors[Role::v].row<float>(0, h, 0));
   }
-  EXPECT_EQ(oracle(grouped, data.tensors, all_rows(grouped)).o,
-            oracle(dense, repeated.tensors, all_rows(dense)).o);
+  EXPECT_EQ(oracle(grouped, data.tensors, all_rows(grouped))[Role::o],
+            oracle(dense, repeated.tensors, all_rows(dense))[Role::o]);
 }
 
 TEST(Oracle, LastRowOfCausalLinearIsLinear) {
@@ -175,7 +178,7 @@ TEST(Oracle, LastRowOfCausalLinearIsLinear) {
   const auto full = small_problem("linear", 9, 9, 4, 2);
   const auto data = make_data(problem, InputKind::normal, 4, false);
   const std::vector<Row> last = {{0, 3, 8}, {0, 0, 8}};
-  EXPECT_EQ(oracle(problem, data.tensors, last).o, oracle(full, data.tensors, last).o);
+  EXPECT_EQ(oracle(problem, data.tensors, last)[Role::o], oracle(full, data.tensors, last)[Role::o]);
 }
 
 TEST(Oracle, LinearIsItsQuadraticForm) {
@@ -195,11 +198,13 @@ TEST(Oracle, LinearIsItsQuadraticForm) {
         if (problem.mechanism.is_causal() && j > rows[n].query + 3) continue;
         double weight = 0;
         for (std::int64_t d = 0; d < 8; ++d)
-          weight += phi(t.q.row<float>(0, rows[n].head, rows[n].query)[d]) * phi(t.k.row<float>(0, 0, j)[d]);
+          weight += phi(t[Role::q].row<float>(0, rows[n].head, rows[n].query)[d]) *
+                    phi(t[Role::k].row<float>(0, 0, j)[d]);
         denominator += weight;
-        for (std::size_t c = 0; c < 8; ++c) o[c] += weight * static_cast<double>(t.v.row<float>(0, 0, j)[c]);
+        for (std::size_t c = 0; c < 8; ++c)
+          o[c] += weight * static_cast<double>(t[Role::v].row<float>(0, 0, j)[c]);
       }
-      for (std::size_t c = 0; c < 8; ++c) EXPECT_NEAR(result.o[n * 8 + c], o[c] / denominator, 1e-12);
+      for (std::size_t c = 0; c < 8; ++c) EXPECT_NEAR(result[Role::o][n * 8 + c], o[c] / denominator, 1e-12);
     }
   }
 }
@@ -211,10 +216,10 @@ TEST(Oracle, RowsThatSeeNothingAreZerosWithoutLse) {
     const bool softmax = problem.mechanism.is_softmax();
     for (std::size_t row = 0; row < 5; ++row) {
       const bool sees = row >= 2;
-      const auto begin = result.o.begin() + static_cast<std::ptrdiff_t>(row) * 8;
+      const auto begin = result[Role::o].begin() + static_cast<std::ptrdiff_t>(row) * 8;
       EXPECT_EQ(std::all_of(begin, begin + 8, [](double x) { return x == 0; }), !sees) << mechanism << row;
       if (softmax) {
-        EXPECT_EQ(result.lse[row] == -kInf, !sees);
+        EXPECT_EQ(result[Role::lse][row] == -kInf, !sees);
       }
     }
   }
@@ -228,20 +233,21 @@ TEST(Oracle, LengthsPerBatchEntry) {
   // The second entry alone, with 4 keys.
   const auto alone = small_problem("mha(causal)", 2, 4);
   Tensors t = data.tensors;
-  for (auto* view : {&t.q, &t.k, &t.v}) view->data = view->row<float>(1, 0, 0), view->sizes[0] = 1;
-  t.k.sizes[2] = t.v.sizes[2] = 4;
+  for (auto* view : {&t[Role::q], &t[Role::k], &t[Role::v]})
+    view->data = view->row<float>(1, 0, 0), view->sizes[0] = 1;
+  t[Role::k].sizes[2] = t[Role::v].sizes[2] = 4;
   const auto expected = oracle(alone, t, all_rows(alone));
-  EXPECT_TRUE(std::equal(expected.o.begin(), expected.o.end(), result.o.begin() + 16));
-  EXPECT_THAT(std::vector(result.lse.begin() + 4, result.lse.end()), ElementsAre(-kInf, -kInf));
+  EXPECT_TRUE(std::equal(expected[Role::o].begin(), expected[Role::o].end(), result[Role::o].begin() + 16));
+  EXPECT_THAT(std::vector(result[Role::lse].begin() + 4, result[Role::lse].end()), ElementsAre(-kInf, -kInf));
 }
 
 TEST(Oracle, CallWithFewerKeysThanPrepared) {
   const auto problem = small_problem("mha(causal)", 2, 9);
   const auto data = make_data(problem, InputKind::normal, 1, false);
   auto t = data.tensors;
-  t.k.sizes[2] = t.v.sizes[2] = 5;
+  t[Role::k].sizes[2] = t[Role::v].sizes[2] = 5;
   const auto exact = small_problem("mha(causal)", 2, 5);
-  EXPECT_EQ(oracle(problem, t, all_rows(problem)).o, oracle(exact, t, all_rows(exact)).o);
+  EXPECT_EQ(oracle(problem, t, all_rows(problem))[Role::o], oracle(exact, t, all_rows(exact))[Role::o]);
 }
 
 TEST(Oracle, OrderAndChoiceOfRowsDoNotMatter) {
@@ -254,9 +260,9 @@ TEST(Oracle, OrderAndChoiceOfRowsDoNotMatter) {
     const auto result = oracle(problem, data.tensors, some);
     for (std::size_t n = 0; n < some.size(); ++n) {
       const auto at = static_cast<std::size_t>(std::find(rows.begin(), rows.end(), some[n]) - rows.begin());
-      EXPECT_TRUE(std::equal(result.o.begin() + static_cast<std::ptrdiff_t>(n * 8),
-                             result.o.begin() + static_cast<std::ptrdiff_t>(n * 8 + 8),
-                             all.o.begin() + static_cast<std::ptrdiff_t>(at * 8)));
+      EXPECT_TRUE(std::equal(result[Role::o].begin() + static_cast<std::ptrdiff_t>(n * 8),
+                             result[Role::o].begin() + static_cast<std::ptrdiff_t>(n * 8 + 8),
+                             all[Role::o].begin() + static_cast<std::ptrdiff_t>(at * 8)));
     }
   }
 }
@@ -283,11 +289,12 @@ TEST(Oracle, LayerProjectsAttendsAndProjects) {
         for (std::int64_t h = 0; h < view.sizes[1]; ++h)
           for (std::int64_t i = 0; i < 5; ++i)
             for (std::int64_t c = 0; c < 3; ++c)
-              view.row<float>(b, h, i)[c] = static_cast<float>(product(data.tensors.x, b, i, w, h * 3 + c));
+              view.row<float>(b, h, i)[c] =
+                  static_cast<float>(product(data.tensors[Role::x], b, i, w, h * 3 + c));
     };
-    fill(projected.tensors.q, data.tensors.wq);
-    fill(projected.tensors.k, data.tensors.wk);
-    fill(projected.tensors.v, data.tensors.wv);
+    fill(projected.tensors[Role::q], data.tensors[Role::wq]);
+    fill(projected.tensors[Role::k], data.tensors[Role::wk]);
+    fill(projected.tensors[Role::v], data.tensors[Role::wv]);
     const auto attended = oracle(core, projected.tensors, all_rows(core));
     const auto rows = all_rows(layer);
     ASSERT_EQ(rows.size(), 10u);
@@ -300,10 +307,10 @@ TEST(Oracle, LayerProjectsAttendsAndProjects) {
           // all_rows of core: batch, head, query; of layer: batch, query.
           const auto at = static_cast<std::size_t>(((rows[n].batch * 4 + h) * 5 + rows[n].query) * 3);
           for (std::size_t c = 0; c < 3; ++c)
-            expected += attended.o[at + c] * static_cast<double>(data.tensors.wo.row<float>(
-                                                 0, 0, h * 3 + static_cast<std::int64_t>(c))[column]);
+            expected += attended[Role::o][at + c] * static_cast<double>(data.tensors[Role::wo].row<float>(
+                                                        0, 0, h * 3 + static_cast<std::int64_t>(c))[column]);
         }
-        EXPECT_NEAR(result.o[n * 10 + static_cast<std::size_t>(column)], expected, 1e-6) << mechanism;
+        EXPECT_NEAR(result[Role::o][n * 10 + static_cast<std::size_t>(column)], expected, 1e-6) << mechanism;
       }
     }
   }

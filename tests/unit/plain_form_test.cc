@@ -15,9 +15,9 @@ std::pair<double, double> error_of(const Problem& problem, InputKind kind) {
   const auto plain = plain_form(problem, data.tensors, rows);
   double error = 0;
   double largest = 0;
-  for (std::size_t n = 0; n < exact.o.size(); ++n) {
-    error = std::max(error, std::abs(exact.o[n] - plain.o[n]));
-    largest = std::max(largest, std::abs(exact.o[n]));
+  for (std::size_t n = 0; n < exact[Role::o].size(); ++n) {
+    error = std::max(error, std::abs(exact[Role::o][n] - plain[Role::o][n]));
+    largest = std::max(largest, std::abs(exact[Role::o][n]));
   }
   return {error, largest};
 }
@@ -55,11 +55,11 @@ TEST(PlainForm, RoundsWeightsBeforeTheProductWithV) {
   std::vector<bf16_bits> k = {one, one, one};
   float q = 1;
   Tensors t;
-  t.q = dense_view(&q, DType::f32, Layout::bhsd, 1, 1, 1, 1);
-  t.k = t.v = dense_view(k.data(), DType::bf16, Layout::bhsd, 1, 1, 3, 1);
+  t[Role::q] = dense_view(&q, DType::f32, Layout::bhsd, 1, 1, 1, 1);
+  t[Role::k] = t[Role::v] = dense_view(k.data(), DType::bf16, Layout::bhsd, 1, 1, 3, 1);
   const auto rows = all_rows(problem);
-  EXPECT_EQ(plain_form(problem, t, rows).o.front(), 3 * 0.333984375);
-  EXPECT_DOUBLE_EQ(oracle(problem, t, rows).o.front(), 1.0);
+  EXPECT_EQ(plain_form(problem, t, rows)[Role::o].front(), 3 * 0.333984375);
+  EXPECT_DOUBLE_EQ(oracle(problem, t, rows)[Role::o].front(), 1.0);
 }
 
 // A layer of one head and width 1: x wk = 1 + 2^-8 rounds to 1 in bf16 (ties to even), so does the output.
@@ -70,12 +70,12 @@ TEST(PlainForm, RoundsProjections) {
   std::vector<bf16_bits> x = {bf16_from_float(1.0f), bf16_from_float(0x1p-8f)};
   std::vector<bf16_bits> ones = {bf16_from_float(1.0f), bf16_from_float(1.0f)};
   Tensors t;
-  t.x = dense_view(x.data(), DType::bf16, Layout::bhsd, 1, 1, 1, 2);
-  t.wq = t.wk = t.wv = dense_view(ones.data(), DType::bf16, Layout::bhsd, 1, 1, 2, 1);
-  t.wo = dense_view(ones.data(), DType::bf16, Layout::bhsd, 1, 1, 1, 2);
+  t[Role::x] = dense_view(x.data(), DType::bf16, Layout::bhsd, 1, 1, 1, 2);
+  t[Role::wq] = t[Role::wk] = t[Role::wv] = dense_view(ones.data(), DType::bf16, Layout::bhsd, 1, 1, 2, 1);
+  t[Role::wo] = dense_view(ones.data(), DType::bf16, Layout::bhsd, 1, 1, 1, 2);
   const auto rows = all_rows(problem);
-  EXPECT_EQ(plain_form(problem, t, rows).o.front(), 1.0);
-  EXPECT_DOUBLE_EQ(oracle(problem, t, rows).o.front(), 1 + 0x1p-8);
+  EXPECT_EQ(plain_form(problem, t, rows)[Role::o].front(), 1.0);
+  EXPECT_DOUBLE_EQ(oracle(problem, t, rows)[Role::o].front(), 1 + 0x1p-8);
 }
 
 }  // namespace

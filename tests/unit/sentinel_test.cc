@@ -6,8 +6,9 @@
 #include <cfenv>
 #include <cstdint>
 
+#include "attnbench/cpu_device.h"
 #include "core/parallel.h"
-#include "run/noise/cache_evictor.h"
+#include "engines/cpu/cache_evictor.h"
 #include "run/noise/fp_state.h"
 #include "run/noise/layout_noise.h"
 
@@ -59,7 +60,7 @@ TEST(FpState, EveryThreadOfThePoolIsAsked) {
 }
 
 TEST(CacheEvictor, SweepsTwiceTheDefaultWhereCachesAreNotReadable) {
-  Device device;
+  CpuDevice device;
   device.cpus = {0};
   CacheEvictor evictor(device, SystemFiles("/nonexistent"));
   EXPECT_EQ(evictor.bytes(), 128 << 20);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "core/buffer.h"
@@ -51,11 +52,11 @@ std::vector<const KernelInfo*> computing(MechanismKind kind) {
 
 struct NamedRole {
   std::string name;
-  TensorView Tensors::* view;
+  Role role;
 };
-const std::vector<NamedRole> kCoreInputs = {{"q", &Tensors::q}, {"k", &Tensors::k}, {"v", &Tensors::v}};
+const std::vector<NamedRole> kCoreInputs = {{"q", Role::q}, {"k", Role::k}, {"v", Role::v}};
 const std::vector<NamedRole> kWeights = {
-    {"wq", &Tensors::wq}, {"wk", &Tensors::wk}, {"wv", &Tensors::wv}, {"wo", &Tensors::wo}};
+    {"wq", Role::wq}, {"wk", Role::wk}, {"wv", Role::wv}, {"wo", Role::wo}};
 
 /// Each role in turn with one stride set, everything else as it was.
 void expect_rejected(Scope scope, const std::vector<NamedRole>& roles, std::size_t dimension,
@@ -65,7 +66,7 @@ void expect_rejected(Scope scope, const std::vector<NamedRole>& roles, std::size
   ASSERT_EQ(problem_with(problem, data.tensors), "");
   for (const auto& role : roles) {
     auto tensors = data.tensors;
-    auto& view = tensors.*role.view;
+    auto& view = tensors[role.role];
     view.strides[dimension] = stride(view);
     const auto field = role.name + ".strides[" + std::to_string(dimension) + "]";
     EXPECT_THAT(
@@ -78,10 +79,10 @@ void expect_rejected(Scope scope, const std::vector<NamedRole>& roles, std::size
 
 TEST(CheckTensors, RowsMustNotOverlap) {
   auto core = kCoreInputs;
-  core.push_back({"o", &Tensors::o});
+  core.push_back({"o", Role::o});
   auto layer = kWeights;
-  layer.push_back({"x", &Tensors::x});
-  layer.push_back({"o", &Tensors::o});
+  layer.push_back({"x", Role::x});
+  layer.push_back({"o", Role::o});
   for (const auto& [scope, roles] : {std::pair(Scope::core, core), std::pair(Scope::layer, layer)}) {
     expect_rejected(scope, roles, 2, [](const TensorView&) { return 0; }, "width of a row");
     expect_rejected(
@@ -89,14 +90,14 @@ TEST(CheckTensors, RowsMustNotOverlap) {
     expect_rejected(scope, roles, 2, [](const TensorView& view) { return -view.sizes[3]; }, "negative");
   }
   expect_rejected(
-      Scope::core, {{"lse", &Tensors::lse}}, 2, [](const TensorView&) { return 0; }, "width of a row");
+      Scope::core, {{"lse", Role::lse}}, 2, [](const TensorView&) { return 0; }, "width of a row");
 }
 
 TEST(CheckTensors, NoStrideIsNegativeOrBeyondAllMemory) {
   auto core = kCoreInputs;
-  core.push_back({"o", &Tensors::o});
-  core.push_back({"lse", &Tensors::lse});
-  const std::vector<NamedRole> layer = {{"x", &Tensors::x}, {"o", &Tensors::o}};
+  core.push_back({"o", Role::o});
+  core.push_back({"lse", Role::lse});
+  const std::vector<NamedRole> layer = {{"x", Role::x}, {"o", Role::o}};
   for (const auto dimension : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
     expect_rejected(Scope::core, core, dimension, [](const TensorView&) { return -80; }, "negative");
     expect_rejected(
@@ -108,22 +109,23 @@ TEST(CheckTensors, NoStrideIsNegativeOrBeyondAllMemory) {
 }
 
 TEST(CheckTensors, AnOutputMustNotOverlapItself) {
-  const std::vector<NamedRole> outputs = {{"o", &Tensors::o}, {"lse", &Tensors::lse}};
+  const std::vector<NamedRole> outputs = {{"o", Role::o}, {"lse", Role::lse}};
   for (const auto dimension : {std::size_t{0}, std::size_t{1}}) {
     expect_rejected(Scope::core, outputs, dimension, [](const TensorView&) { return 0; }, "overlaps itself");
   }
   // 5 rows of 16: 79 of 80 elements.
   expect_rejected(
-      Scope::core, {{"o", &Tensors::o}}, 1, [](const TensorView&) { return 79; }, "below the 80 elements");
+      Scope::core, {{"o", Role::o}}, 1, [](const TensorView&) { return 79; }, "below the 80 elements");
   expect_rejected(
-      Scope::layer, {{"o", &Tensors::o}}, 0, [](const TensorView&) { return 119; }, "below the 120 elements");
+      Scope::layer, {{"o", Role::o}}, 0, [](const TensorView&) { return 119; }, "below the 120 elements");
 }
 
 TEST(CheckTensors, StridesOfOneEntrySayNothing) {
   auto problem = two_of_each(Scope::core);
   problem.shape.batch = problem.shape.seqlen_q = problem.shape.seqlen_kv = 1;
   auto data = reference::make_data(problem, reference::InputKind::normal, 1, true);
-  for (auto* view : {&data.tensors.q, &data.tensors.k, &data.tensors.v, &data.tensors.o, &data.tensors.lse}) {
+  for (auto* view : {&data.tensors[Role::q], &data.tensors[Role::k], &data.tensors[Role::v],
+                     &data.tensors[Role::o], &data.tensors[Role::lse]}) {
     view->strides[0] = -7;
     view->strides[2] = 0;
   }
@@ -135,23 +137,23 @@ TEST(CheckTensors, OutputsShareMemoryWithNothing) {
   const auto data = reference::make_data(problem, reference::InputKind::normal, 1, true);
   for (const auto& role : kCoreInputs) {
     auto tensors = data.tensors;
-    tensors.o.data = (tensors.*role.view).row<float>(1, 1, 4) + 15;  // the last element of the input
+    tensors[Role::o].data = tensors[role.role].row<float>(1, 1, 4) + 15;  // the last element of the input
     EXPECT_THAT(problem_with(problem, tensors), testing::HasSubstr("overlaps " + role.name));
     tensors = data.tensors;
-    tensors.lse.data = (tensors.*role.view).data;
+    tensors[Role::lse].data = tensors[role.role].data;
     EXPECT_THAT(problem_with(problem, tensors), testing::HasSubstr("overlaps " + role.name));
   }
   auto tensors = data.tensors;
-  tensors.lse.data = tensors.o.data;
+  tensors[Role::lse].data = tensors[Role::o].data;
   EXPECT_THAT(problem_with(problem, tensors), testing::HasSubstr("overlaps o"));
 
   const auto layer = two_of_each(Scope::layer);
   const auto layer_data = reference::make_data(layer, reference::InputKind::normal, 1, false);
   auto roles = kWeights;
-  roles.push_back({"x", &Tensors::x});
+  roles.push_back({"x", Role::x});
   for (const auto& role : roles) {
     auto aliased = layer_data.tensors;
-    aliased.o.data = (aliased.*role.view).data;
+    aliased[Role::o].data = aliased[role.role].data;
     EXPECT_THAT(problem_with(layer, aliased), testing::HasSubstr("overlaps " + role.name));
   }
 }
@@ -168,8 +170,8 @@ TEST(CheckTensors, EveryKernelReadsSharedInputs) {
       s.dtype_q = s.dtype_kv = s.dtype_o = dtype;
       auto data = reference::make_data(problem, reference::InputKind::normal, 1, true);
       auto& t = data.tensors;
-      for (auto* view : {&t.q, &t.k, &t.v}) view->strides[0] = view->strides[1] = 0;
-      t.v.data = t.q.data;
+      for (auto* view : {&t[Role::q], &t[Role::k], &t[Role::v]}) view->strides[0] = view->strides[1] = 0;
+      t[Role::v].data = t[Role::q].data;
       ASSERT_EQ(problem_with(problem, t), "");
       const auto expected = expect(problem, t, reference::sample_rows(problem));
       for (const auto* kernel : computing(problem.mechanism.kind)) {
@@ -188,8 +190,8 @@ TEST(CheckTensors, EveryLayerReadsSharedAndSingleRows) {
     problem.shape.seqlen_q = problem.shape.seqlen_kv = seqlen;
     auto data = reference::make_data(problem, reference::InputKind::normal, 1, false);
     auto& t = data.tensors;
-    t.x.strides[0] = 0;
-    if (seqlen == 1) t.x.strides[2] = t.o.strides[2] = 0;
+    t[Role::x].strides[0] = 0;
+    if (seqlen == 1) t[Role::x].strides[2] = t[Role::o].strides[2] = 0;
     ASSERT_EQ(problem_with(problem, t), "");
     const auto expected = expect(problem, t, reference::sample_rows(problem));
     for (const auto* kernel : computing(problem.mechanism.kind)) {

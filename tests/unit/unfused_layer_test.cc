@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "reference/inputs.h"
 #include "reference/oracle.h"
@@ -41,7 +42,7 @@ double error_of(const reference::RowResults& exact, const std::vector<reference:
                            ? o.row<float>(rows[r].batch, 0, rows[r].query)[d]
                            : bf16_to_float(o.row<bf16_bits>(rows[r].batch, 0, rows[r].query)[d]);
       const auto index = r * static_cast<std::size_t>(exact.width) + static_cast<std::size_t>(d);
-      const auto error = std::abs(got - exact.o[index]);
+      const auto error = std::abs(got - exact[Role::o][index]);
       worst = std::isfinite(error) ? std::max(worst, error) : HUGE_VAL;
     }
   }
@@ -50,7 +51,8 @@ double error_of(const reference::RowResults& exact, const std::vector<reference:
 
 double error_of(const reference::RowResults& exact, const reference::RowResults& plain) {
   double worst = 0;
-  for (std::size_t i = 0; i < exact.o.size(); ++i) worst = std::max(worst, std::abs(exact.o[i] - plain.o[i]));
+  for (std::size_t i = 0; i < exact[Role::o].size(); ++i)
+    worst = std::max(worst, std::abs(exact[Role::o][i] - plain[Role::o][i]));
   return worst;
 }
 
@@ -67,7 +69,7 @@ TEST_P(UnfusedLayer, ProjectsSplitsAndMerges) {
     const auto rows = reference::sample_rows(problem);
     const auto exact = reference::oracle(problem, data.tensors, rows);
     double largest = 0;
-    for (const auto o : exact.o) largest = std::max(largest, std::abs(o));
+    for (const auto o : exact[Role::o]) largest = std::max(largest, std::abs(o));
     const auto tolerance = 2 * error_of(exact, reference::plain_form(problem, data.tensors, rows)) +
                            4 * unit_in_last_place(dtype) * largest;
     for (const int threads : {1, 2}) {
@@ -82,8 +84,8 @@ TEST_P(UnfusedLayer, ProjectsSplitsAndMerges) {
       const auto execution = kernel->prepare(problem, device);
       EXPECT_EQ(execution->workspace_bytes(), kernel->workspace_bytes(problem, device));
       reference::poison_outputs(problem, data.tensors);
-      execution->enqueue(data.tensors, *make_cpu_queue());
-      EXPECT_LE(error_of(exact, rows, data.tensors.o), tolerance)
+      run_once(*execution, problem, data.tensors, *device.make_queue());
+      EXPECT_LE(error_of(exact, rows, data.tensors[Role::o]), tolerance)
           << name(dtype) << ", " << threads << " threads";
     }
   }
@@ -103,22 +105,23 @@ TEST(UnfusedLayerViews, BatchEntriesApart) {
   const auto* kernel = find_kernel({problem.mechanism, "unfused", "cpu", ""});
   const auto execution = kernel->prepare(problem, cpu_device(1));
   auto data = reference::make_data(problem, reference::InputKind::normal, 11, false);
-  execution->enqueue(data.tensors, *make_cpu_queue());
+  run_once(*execution, problem, data.tensors, *device.make_queue());
 
-  const auto& x = data.tensors.x;
+  const auto& x = data.tensors[Role::x];
   const auto gap = x.strides[0] + 64;
   std::vector<float> spread_x(static_cast<std::size_t>(3 * gap)), spread_o(spread_x.size());
   auto tensors = data.tensors;
-  tensors.x.data = spread_x.data();
-  tensors.o.data = spread_o.data();
-  tensors.x.strides[0] = tensors.o.strides[0] = gap;
+  tensors[Role::x].data = spread_x.data();
+  tensors[Role::o].data = spread_o.data();
+  tensors[Role::x].strides[0] = tensors[Role::o].strides[0] = gap;
   for (std::int64_t b = 0; b < 3; ++b) {
-    std::copy_n(x.row<float>(b, 0, 0), x.strides[0], tensors.x.row<float>(b, 0, 0));
+    std::copy_n(x.row<float>(b, 0, 0), x.strides[0], tensors[Role::x].row<float>(b, 0, 0));
   }
-  execution->enqueue(tensors, *make_cpu_queue());
+  run_once(*execution, problem, tensors, *device.make_queue());
   for (std::int64_t b = 0; b < 3; ++b) {
     for (std::int64_t i = 0; i < 37 * 40; ++i) {
-      EXPECT_NEAR(tensors.o.row<float>(b, 0, 0)[i], data.tensors.o.row<float>(b, 0, 0)[i], 1e-4);
+      EXPECT_NEAR(tensors[Role::o].row<float>(b, 0, 0)[i], data.tensors[Role::o].row<float>(b, 0, 0)[i],
+                  1e-4);
     }
   }
 }

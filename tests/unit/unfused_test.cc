@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 
@@ -218,13 +219,14 @@ void check(const UnfusedCase& c, const Example& example, int threads) {
   const Tensor o(s.dtype_o, c.layout, {s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_v}, c.gap);
   const Tensor lse(DType::f32, Layout::bhsd, {s.batch, s.num_q_heads, s.seqlen_q, 1}, 0);
   Tensors tensors;
-  tensors.q = example.q.view, tensors.k = example.k.view, tensors.v = example.v.view, tensors.o = o.view;
-  if (problem.mechanism.is_softmax()) tensors.lse = lse.view;
+  tensors[Role::q] = example.q.view, tensors[Role::k] = example.k.view, tensors[Role::v] = example.v.view,
+  tensors[Role::o] = o.view;
+  if (problem.mechanism.is_softmax()) tensors[Role::lse] = lse.view;
   check_tensors(problem, tensors);
 
   const auto execution = kernel.prepare(problem, device);
   EXPECT_EQ(execution->workspace_bytes(), kernel.workspace_bytes(problem, device));
-  execution->enqueue(tensors, *make_cpu_queue());
+  run_once(*execution, problem, tensors, *device.make_queue());
   const auto [error, lse_error] = example.errors(o, lse);
   EXPECT_LE(error, s.dtype_q == DType::f32 ? 2e-5 * std::max(1.0, c.input_factor) : 0.02);
   EXPECT_LE(lse_error, 5e-6);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "attnbench/cpu_device.h"
 #include "run/verification/child.h"
 #include "run/verification/verify_cell.h"
 #include "support/sanitizer.h"
@@ -27,7 +28,7 @@ VerificationRecord verify(Fault fault, double seconds = 20) {
   limits.seconds = seconds;
   limits.memory_bytes = std::int64_t{1} << 29;
   limits.seed = 5;
-  verify_cell("cell", std::span(&target, 1), Device{}, limits, [&](const auto& o) { outcome = o; });
+  verify_cell("cell", std::span(&target, 1), CpuDevice{}, limits, [&](const auto& o) { outcome = o; });
   EXPECT_EQ(outcome.unsupported_reason, "");
   EXPECT_EQ(outcome.record.cell_id, "cell");
   EXPECT_EQ(outcome.record.kernel_id, "mha/simple@test");
@@ -75,7 +76,7 @@ TEST(VerifyCell, OneBadKernelCostsOnlyItsOwnRow) {
   const auto linear = reference::small_problem("linear", 20, 20);
   const std::vector<VerificationTarget> targets = {{mha, &bad}, {mha, &good}, {linear, &good}};
   std::vector<std::string> seen;
-  verify_cell("cell", targets, Device{}, VerificationLimits{}, [&](const VerificationOutcome& o) {
+  verify_cell("cell", targets, CpuDevice{}, VerificationLimits{}, [&](const VerificationOutcome& o) {
     const auto copy = outcome_from_json(nlohmann::json::parse(to_json(o).dump()));
     seen.push_back(!copy.unsupported_reason.empty() ? copy.unsupported_reason
                    : copy.record.passed             ? "passed"

@@ -23,9 +23,10 @@ struct Settled {
     for (std::size_t n = 0; n < expected.rows.size(); ++n) {
       const auto& row = expected.rows[n];
       for (std::size_t c = 0; c < 8; ++c)
-        data.tensors.o.row<float>(0, row.head, row.query)[c] =
-            static_cast<float>(expected.exact.o[n * 8 + c]);
-      *data.tensors.lse.row<float>(0, row.head, row.query) = static_cast<float>(expected.exact.lse[n]);
+        data.tensors[Role::o].row<float>(0, row.head, row.query)[c] =
+            static_cast<float>(expected.exact[Role::o][n * 8 + c]);
+      *data.tensors[Role::lse].row<float>(0, row.head, row.query) =
+          static_cast<float>(expected.exact[Role::lse][n]);
     }
   }
   CaseResult check() const { return check_output(problem, data.tensors, expected); }
@@ -42,9 +43,9 @@ TEST(Check, ToleranceIsTwicePlainErrorPlusFourUlpOfTheLargest) {
   const Settled s;
   const auto plain = reference::plain_form(s.problem, s.data.tensors, s.expected.rows);
   double error = 0, largest = 0;
-  for (std::size_t n = 0; n < plain.o.size(); ++n) {
-    error = std::max(error, std::abs(plain.o[n] - s.expected.exact.o[n]));
-    largest = std::max(largest, std::abs(s.expected.exact.o[n]));
+  for (std::size_t n = 0; n < plain[Role::o].size(); ++n) {
+    error = std::max(error, std::abs(plain[Role::o][n] - s.expected.exact[Role::o][n]));
+    largest = std::max(largest, std::abs(s.expected.exact[Role::o][n]));
   }
   EXPECT_GT(error, 0);
   EXPECT_DOUBLE_EQ(s.check().tolerance, 2 * error + 4 * std::pow(2.0, -23) * largest);
@@ -52,7 +53,7 @@ TEST(Check, ToleranceIsTwicePlainErrorPlusFourUlpOfTheLargest) {
 
 TEST(Check, NamesRowExpectedAndGot) {
   Settled s;
-  auto& element = s.data.tensors.o.row<float>(0, 1, 2)[5];
+  auto& element = s.data.tensors[Role::o].row<float>(0, 1, 2)[5];
   element += static_cast<float>(1.5 * s.check().tolerance);
   EXPECT_THAT(s.check().reason, HasSubstr("o[batch 0, head 1, row 2] column 5 is "));
   element = 1000;
@@ -63,7 +64,7 @@ TEST(Check, NamesRowExpectedAndGot) {
 
 TEST(Check, HalfTheToleranceIsFine) {
   Settled s;
-  s.data.tensors.o.row<float>(0, 1, 2)[5] += static_cast<float>(0.5 * s.check().tolerance);
+  s.data.tensors[Role::o].row<float>(0, 1, 2)[5] += static_cast<float>(0.5 * s.check().tolerance);
   EXPECT_TRUE(s.check().passed);
 }
 
@@ -71,9 +72,9 @@ TEST(Check, EveryRowMustBeFinite) {
   for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
     Settled s;
     s.expected.rows.resize(1);
-    s.expected.exact.o.resize(8);
-    s.expected.exact.lse.resize(1);
-    s.data.tensors.o.row<float>(0, 1, 3)[7] = bad;  // not among the expected rows
+    s.expected.exact[Role::o].resize(8);
+    s.expected.exact[Role::lse].resize(1);
+    s.data.tensors[Role::o].row<float>(0, 1, 3)[7] = bad;  // not among the expected rows
     const auto result = s.check();
     EXPECT_FALSE(result.passed);
     EXPECT_THAT(result.reason, HasSubstr("o[batch 0, head 1, row 3] column 7 is"));
@@ -82,9 +83,9 @@ TEST(Check, EveryRowMustBeFinite) {
 
 TEST(Check, LseIsJudged) {
   Settled s;
-  *s.data.tensors.lse.row<float>(0, 0, 1) += 1e-4f;
+  *s.data.tensors[Role::lse].row<float>(0, 0, 1) += 1e-4f;
   EXPECT_THAT(s.check().reason, HasSubstr("lse[batch 0, head 0, row 1] column 0 is"));
-  *s.data.tensors.lse.row<float>(0, 0, 1) = -std::numeric_limits<float>::infinity();
+  *s.data.tensors[Role::lse].row<float>(0, 0, 1) = -std::numeric_limits<float>::infinity();
   EXPECT_FALSE(s.check().passed);
 }
 
@@ -92,9 +93,9 @@ TEST(Check, HashSeesEveryInputElementAndNoOutput) {
   Settled s;
   auto& t = s.data.tensors;
   const auto before = hash_inputs(t);
-  t.o.row<float>(0, 0, 0)[0] += 1;
+  t[Role::o].row<float>(0, 0, 0)[0] += 1;
   EXPECT_EQ(hash_inputs(t), before);
-  for (auto* view : {&t.q, &t.k, &t.v}) {
+  for (auto* view : {&t[Role::q], &t[Role::k], &t[Role::v]}) {
     auto& last = view->row<float>(0, 1, 3)[7];
     const float old = last;
     last = std::nextafter(last, 100.0f);

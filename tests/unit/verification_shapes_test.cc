@@ -103,14 +103,14 @@ TEST(Placement, StridesKeysAndGaps) {
   const auto problem = v.problems(DType::f32).front();
   const auto data = place_data(v, problem, reference::InputKind::normal, 1);
   check_tensors(problem, data.tensors);
-  EXPECT_EQ(data.tensors.q.strides[2], v.row_stride);
-  EXPECT_EQ(find_gap_write(v, data.tensors.o), "");
-  data.tensors.o.row<float>(0, 1, 2)[data.tensors.o.sizes[3]] = 1;
-  EXPECT_EQ(find_gap_write(v, data.tensors.o), "it wrote behind the end of o[batch 0, head 1, row 2]");
+  EXPECT_EQ(data.tensors[Role::q].strides[2], v.row_stride);
+  EXPECT_EQ(find_gap_write(v, data.tensors[Role::o]), "");
+  data.tensors[Role::o].row<float>(0, 1, 2)[data.tensors[Role::o].sizes[3]] = 1;
+  EXPECT_EQ(find_gap_write(v, data.tensors[Role::o]), "it wrote behind the end of o[batch 0, head 1, row 2]");
   // The same values as in dense memory.
   const auto dense = reference::make_data(problem, reference::InputKind::normal, 1, false);
   for (std::int64_t c = 0; c < problem.shape.head_dim_v; ++c)
-    EXPECT_EQ(data.tensors.v.row<float>(0, 2, 64)[c], dense.tensors.v.row<float>(0, 2, 64)[c]);
+    EXPECT_EQ(data.tensors[Role::v].row<float>(0, 2, 64)[c], dense.tensors[Role::v].row<float>(0, 2, 64)[c]);
 }
 
 }  // namespace

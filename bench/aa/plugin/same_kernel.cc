@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 
+#include "attnbench/host_kernel.h"
 #include "attnbench/plugin.h"
 #include "attnbench/registry.h"
 
@@ -13,29 +14,30 @@ using namespace attnbench;
 constexpr int kNames = 8;
 
 /// mha/unfused@cpu as mha/same1@aa ... mha/same8@aa.
-class SameKernel final : public KernelInfo {
+class SameKernel final : public HostKernel {
  public:
   explicit SameKernel(int number) : name_("same" + std::to_string(number)) {}
 
   std::string_view kernel() const override { return name_; }
   std::string_view engine() const override { return "aa"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::mha}; }
-  Support supports(const Problem& problem, const Device& device) const override {
+  Support supports_on_cpu(const Problem& problem, const CpuDevice& device) const override {
     return original(problem).supports(problem, device);
   }
-  std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device) const override {
-    return original(problem).prepare(problem, device);
+  std::unique_ptr<HostExecution> prepare_on_cpu(const Problem& problem,
+                                                const CpuDevice& device) const override {
+    return original(problem).prepare_on_cpu(problem, device);
   }
   double executed_flops(const Problem& problem) const override {
     return original(problem).executed_flops(problem);
   }
-  std::int64_t workspace_bytes(const Problem& problem, const Device& device) const override {
+  std::int64_t workspace_on_cpu(const Problem& problem, const CpuDevice& device) const override {
     return original(problem).workspace_bytes(problem, device);
   }
 
  private:
-  static const KernelInfo& original(const Problem& problem) {
-    return *find_kernel({problem.mechanism, "unfused", "cpu", ""});
+  static const HostKernel& original(const Problem& problem) {
+    return dynamic_cast<const HostKernel&>(*find_kernel({problem.mechanism, "unfused", "cpu", ""}));
   }
 
   std::string name_;

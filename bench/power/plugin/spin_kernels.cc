@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "attnbench/host_kernel.h"
 #include "attnbench/plugin.h"
 #include "attnbench/registry.h"
 
@@ -19,13 +20,13 @@ double slowdown() {
 }
 
 /// The waiting call of both builds is the same code, so that they differ in the share alone.
-class Spinning final : public Execution {
+class Spinning final : public HostExecution {
  public:
-  Spinning(std::unique_ptr<Execution> original, double share)
+  Spinning(std::unique_ptr<HostExecution> original, double share)
       : original_(std::move(original)), share_(share) {}
-  void enqueue(const Tensors& tensors, Queue& queue) override {
+  void call(const Tensors& tensors) override {
     const auto start = Clock::now();
-    original_->enqueue(tensors, queue);
+    original_->call(tensors);
     const auto end = Clock::now() + std::chrono::duration<double>(Clock::now() - start) * share_;
     while (Clock::now() < end) {
     }
@@ -33,33 +34,35 @@ class Spinning final : public Execution {
   std::int64_t workspace_bytes() const override { return original_->workspace_bytes(); }
 
  private:
-  std::unique_ptr<Execution> original_;
+  std::unique_ptr<HostExecution> original_;
   double share_;
 };
 
-class Kernel final : public KernelInfo {
+class Kernel final : public HostKernel {
  public:
   Kernel(std::string_view name, bool waits) : name_(name), waits_(waits) {}
 
   std::string_view kernel() const override { return name_; }
   std::string_view engine() const override { return "power"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::mha}; }
-  Support supports(const Problem& problem, const Device& device) const override {
+  Support supports_on_cpu(const Problem& problem, const CpuDevice& device) const override {
     return original(problem).supports(problem, device);
   }
-  std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device) const override {
-    return std::make_unique<Spinning>(original(problem).prepare(problem, device), waits_ ? slowdown() : 0);
+  std::unique_ptr<HostExecution> prepare_on_cpu(const Problem& problem,
+                                                const CpuDevice& device) const override {
+    return std::make_unique<Spinning>(original(problem).prepare_on_cpu(problem, device),
+                                      waits_ ? slowdown() : 0);
   }
   double executed_flops(const Problem& problem) const override {
     return original(problem).executed_flops(problem);
   }
-  std::int64_t workspace_bytes(const Problem& problem, const Device& device) const override {
+  std::int64_t workspace_on_cpu(const Problem& problem, const CpuDevice& device) const override {
     return original(problem).workspace_bytes(problem, device);
   }
 
  private:
-  static const KernelInfo& original(const Problem& problem) {
-    return *find_kernel({problem.mechanism, "unfused", "cpu", ""});
+  static const HostKernel& original(const Problem& problem) {
+    return dynamic_cast<const HostKernel&>(*find_kernel({problem.mechanism, "unfused", "cpu", ""}));
   }
 
   std::string_view name_;

@@ -4,13 +4,14 @@
 
 namespace attnbench::cpu {
 
-Support CpuKernel::supports(const Problem& problem, const Device& device) const {
+Support CpuKernel::supports_on_cpu(const Problem& problem, const CpuDevice& device) const {
   if (problem.scope == Scope::core) return core_supports(problem, device);
   if (auto support = layer_support(problem, device); !support) return support;
   return core_supports(core_problem(problem), device);
 }
 
-std::unique_ptr<Execution> CpuKernel::prepare(const Problem& problem, const Device& device) const {
+std::unique_ptr<HostExecution> CpuKernel::prepare_on_cpu(const Problem& problem,
+                                                         const CpuDevice& device) const {
   if (problem.scope == Scope::core) return core_prepare(problem, device);
   return prepare_layer(problem, device, core_prepare(core_problem(problem), device));
 }
@@ -20,7 +21,7 @@ double CpuKernel::executed_flops(const Problem& problem) const {
   return projection_flops(problem) + core_flops(core_problem(problem));
 }
 
-std::int64_t CpuKernel::workspace_bytes(const Problem& problem, const Device& device) const {
+std::int64_t CpuKernel::workspace_on_cpu(const Problem& problem, const CpuDevice& device) const {
   if (problem.scope == Scope::core) return core_workspace_bytes(problem, device);
   return layer_workspace_bytes(problem, device) + core_workspace_bytes(core_problem(problem), device);
 }

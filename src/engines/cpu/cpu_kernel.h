@@ -4,25 +4,26 @@
 #include <memory>
 #include <string_view>
 
-#include "attnbench/kernel.h"
+#include "attnbench/host_kernel.h"
 
 namespace attnbench::cpu {
 
 /// A kernel of engine `cpu`. It implements core scope; layer scope is added around it here (see layer.h).
-class CpuKernel : public KernelInfo {
+class CpuKernel : public HostKernel {
  public:
   std::string_view engine() const final { return "cpu"; }
-  Support supports(const Problem& problem, const Device& device) const final;
-  std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device) const final;
+  Support supports_on_cpu(const Problem& problem, const CpuDevice& device) const final;
+  std::unique_ptr<HostExecution> prepare_on_cpu(const Problem& problem, const CpuDevice& device) const final;
   double executed_flops(const Problem& problem) const final;
-  std::int64_t workspace_bytes(const Problem& problem, const Device& device) const final;
+  std::int64_t workspace_on_cpu(const Problem& problem, const CpuDevice& device) const final;
 
  protected:
   /// All are called with problems of core scope.
-  virtual Support core_supports(const Problem& problem, const Device& device) const = 0;
-  virtual std::unique_ptr<Execution> core_prepare(const Problem& problem, const Device& device) const = 0;
+  virtual Support core_supports(const Problem& problem, const CpuDevice& device) const = 0;
+  virtual std::unique_ptr<HostExecution> core_prepare(const Problem& problem,
+                                                      const CpuDevice& device) const = 0;
   virtual double core_flops(const Problem& problem) const = 0;
-  virtual std::int64_t core_workspace_bytes(const Problem& problem, const Device& device) const = 0;
+  virtual std::int64_t core_workspace_bytes(const Problem& problem, const CpuDevice& device) const = 0;
 };
 
 }  // namespace attnbench::cpu

@@ -10,7 +10,7 @@ namespace {
 
 /// The projected tensors and the four products.
 struct Projections {
-  Projections(const Problem& layer, const Device& device)
+  Projections(const Problem& layer, const CpuDevice& device)
       : s(layer.shape),
         kv_heads(layer.mechanism.num_kv_heads),
         to_q(product(device, s.d_model, s.num_q_heads * s.head_dim_qk)),
@@ -22,7 +22,7 @@ struct Projections {
         v(reserve(kv_heads * s.head_dim_v)),
         merged(reserve(s.num_q_heads * s.head_dim_v)) {}
 
-  Matmul product(const Device& device, std::int64_t inputs, std::int64_t outputs) {
+  Matmul product(const CpuDevice& device, std::int64_t inputs, std::int64_t outputs) {
     const MatmulShape shape{.m = s.batch * s.seqlen_q,
                             .n = outputs,
                             .k = inputs,
@@ -73,34 +73,34 @@ struct Projections {
   std::int64_t q, k, v, merged;
 };
 
-class Layer final : public Execution {
+class Layer final : public HostExecution {
  public:
-  Layer(const Problem& layer, const Device& device, std::unique_ptr<Execution> core)
+  Layer(const Problem& layer, const CpuDevice& device, std::unique_ptr<HostExecution> core)
       : p_(layer, device), core_(std::move(core)) {
     p_.workspace.allocate();
   }
 
-  void enqueue(const Tensors& t, Queue& queue) override {
+  void call(const Tensors& t) override {
     const auto& s = p_.s;
     const auto merged = p_.rows(p_.merged, s.num_q_heads * s.head_dim_v);
-    p_.project(p_.to_q, t.x, t.wq, p_.rows(p_.q, s.num_q_heads * s.head_dim_qk));
-    p_.project(p_.to_k, t.x, t.wk, p_.rows(p_.k, p_.kv_heads * s.head_dim_qk));
-    p_.project(p_.to_v, t.x, t.wv, p_.rows(p_.v, p_.kv_heads * s.head_dim_v));
+    p_.project(p_.to_q, t[Role::x], t[Role::wq], p_.rows(p_.q, s.num_q_heads * s.head_dim_qk));
+    p_.project(p_.to_k, t[Role::x], t[Role::wk], p_.rows(p_.k, p_.kv_heads * s.head_dim_qk));
+    p_.project(p_.to_v, t[Role::x], t[Role::wv], p_.rows(p_.v, p_.kv_heads * s.head_dim_v));
     Tensors heads;
-    heads.q = p_.split(p_.q, s.num_q_heads, s.head_dim_qk);
-    heads.k = p_.split(p_.k, p_.kv_heads, s.head_dim_qk);
-    heads.v = p_.split(p_.v, p_.kv_heads, s.head_dim_v);
-    heads.o = p_.split(p_.merged, s.num_q_heads, s.head_dim_v);
-    heads.lse = t.lse;
-    core_->enqueue(heads, queue);
-    p_.project(p_.to_o, merged, t.wo, t.o);
+    heads[Role::q] = p_.split(p_.q, s.num_q_heads, s.head_dim_qk);
+    heads[Role::k] = p_.split(p_.k, p_.kv_heads, s.head_dim_qk);
+    heads[Role::v] = p_.split(p_.v, p_.kv_heads, s.head_dim_v);
+    heads[Role::o] = p_.split(p_.merged, s.num_q_heads, s.head_dim_v);
+    heads[Role::lse] = t[Role::lse];
+    core_->call(heads);
+    p_.project(p_.to_o, merged, t[Role::wo], t[Role::o]);
   }
 
   std::int64_t workspace_bytes() const override { return p_.workspace.bytes() + core_->workspace_bytes(); }
 
  private:
   Projections p_;
-  std::unique_ptr<Execution> core_;
+  std::unique_ptr<HostExecution> core_;
 };
 
 }  // namespace
@@ -113,7 +113,7 @@ Problem core_problem(const Problem& layer) {
   return core;
 }
 
-Support layer_support(const Problem& layer, const Device& device) {
+Support layer_support(const Problem& layer, const CpuDevice& device) {
   const auto& s = layer.shape;
   if (layer.phase != Phase::prefill) return Support::no("layer scope covers prefill only");
   if (s.dtype_kv != s.dtype_q || s.dtype_o != s.dtype_q) {
@@ -122,8 +122,8 @@ Support layer_support(const Problem& layer, const Device& device) {
   return matmul_support(s.dtype_q, device);
 }
 
-std::unique_ptr<Execution> prepare_layer(const Problem& layer, const Device& device,
-                                         std::unique_ptr<Execution> core) {
+std::unique_ptr<HostExecution> prepare_layer(const Problem& layer, const CpuDevice& device,
+                                             std::unique_ptr<HostExecution> core) {
   return std::make_unique<Layer>(layer, device, std::move(core));
 }
 
@@ -133,7 +133,7 @@ double projection_flops(const Problem& layer) {
   return 2.0 * static_cast<double>(s.batch * s.seqlen_q) * static_cast<double>(s.d_model * widths);
 }
 
-std::int64_t layer_workspace_bytes(const Problem& layer, const Device& device) {
+std::int64_t layer_workspace_bytes(const Problem& layer, const CpuDevice& device) {
   return Projections(layer, device).workspace.bytes();
 }
 

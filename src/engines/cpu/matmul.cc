@@ -94,7 +94,7 @@ bool has_scattered_column(const MatmulShape& s) { return s.n == 1 && s.m > 1 && 
 
 }  // namespace
 
-Support matmul_support(DType dtype, const Device& device) {
+Support matmul_support(DType dtype, const CpuDevice& device) {
   if (dtype == DType::f32) return Support::yes();
   if (dtype != DType::bf16) return Support::no("oneDNN products are used in f32 and bf16 only");
   if (!device.features.avx512) return Support::no("oneDNN has bf16 products only on CPUs with AVX-512");

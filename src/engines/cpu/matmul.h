@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 #include "attnbench/dtype.h"
-#include "attnbench/kernel.h"
+#include "attnbench/host_kernel.h"
 #include "attnbench/tensor.h"
 #include "engines/cpu/workspace.h"
 
@@ -36,7 +36,7 @@ struct MatmulShape {
 };
 
 /// Whether oneDNN has products of this element type on this CPU.
-Support matmul_support(DType dtype, const Device& device);
+Support matmul_support(DType dtype, const CpuDevice& device);
 
 /// A matrix product by oneDNN (2.6 or 3.x), accumulated in f32. A and B share one element type; C has it too
 /// or is f32. Prepared for one shape and layout; other sizes and strides (with the same unit strides, C's in

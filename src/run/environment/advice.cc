@@ -7,8 +7,8 @@
 
 #include "core/cpu_list.h"
 #include "core/names.h"
-#include "run/environment/parse.h"
-#include "run/environment/system_files.h"
+#include "core/system/parse.h"
+#include "core/system/system_files.h"
 #include "run/noise/consumers.h"
 #include "run/noise/thresholds.h"
 

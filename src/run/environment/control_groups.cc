@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "run/environment/parse.h"
+#include "core/system/parse.h"
 
 namespace attnbench {
 namespace {

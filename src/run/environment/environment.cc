@@ -9,13 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 #include "core/cpu_list.h"
 #include "core/parallel.h"
+#include "core/system/parse.h"
+#include "core/system/topology.h"
 #include "run/environment/identity.h"
 #include "run/environment/libraries.h"
-#include "run/environment/parse.h"
-#include "run/environment/topology.h"
 
 namespace attnbench {
 namespace {

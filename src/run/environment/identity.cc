@@ -8,9 +8,9 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "attnbench/device.h"
-#include "run/environment/parse.h"
-#include "run/environment/topology.h"
+#include "attnbench/cpu_device.h"
+#include "core/system/parse.h"
+#include "core/system/topology.h"
 
 namespace attnbench {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "run/environment/system_files.h"
+#include "core/system/system_files.h"
 
 namespace attnbench {
 

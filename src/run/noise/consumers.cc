@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "run/environment/parse.h"
+#include "core/system/parse.h"
 
 namespace attnbench {
 namespace {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "run/environment/system_files.h"
+#include "core/system/system_files.h"
 
 namespace attnbench {
 

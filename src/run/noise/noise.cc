@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "core/system/parse.h"
 #include "run/environment/control_groups.h"
-#include "run/environment/parse.h"
 #include "run/noise/thresholds.h"
 
 namespace attnbench {

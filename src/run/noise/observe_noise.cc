@@ -2,13 +2,14 @@
 
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "run/noise/consumers.h"
 #include "run/noise/noise.h"
 #include "run/noise/sentinel.h"
 
 namespace attnbench {
 
-nlohmann::json observe_noise(const Device& device, double seconds, const std::function<void()>& also) {
+nlohmann::json observe_noise(const CpuDevice& device, double seconds, const std::function<void()>& also) {
   Sentinel sentinel(device.threads);
   std::vector<double> times;
   const auto processes = cpu_of_processes();

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "run/environment/parse.h"
+#include "core/system/parse.h"
 
 namespace attnbench {
 namespace {

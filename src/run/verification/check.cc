@@ -4,41 +4,46 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 #include <limits>
 
 #include "reference/elements.h"
 #include "reference/inputs.h"
 #include "reference/mask.h"
 #include "reference/random.h"
+#include "run/bound_call.h"
 
 namespace attnbench {
 namespace {
 
 using reference::Row;
 
-std::string place(const char* role, const Row& row) {
-  return fmt::format("{}[batch {}, head {}, row {}]", role, row.batch, row.head, row.query);
+std::string place(Role role, const Row& row) {
+  return fmt::format("{}[batch {}, head {}, row {}]", name(role), row.batch, row.head, row.query);
 }
 
-/// The first row of a view that holds an element `is_wrong(value, row)`, in words; empty if none does.
-template <typename Predicate>
-std::string find_in_rows(const char* role, const TensorView& view, Predicate is_wrong) {
+/// Calls visit(row, values) with every row of a view until it returns true.
+template <typename Visit>
+void for_rows_until(const TensorView& view, Visit visit) {
   std::vector<double> values(static_cast<std::size_t>(view.sizes[3]));
   Row row;
   for (row.batch = 0; row.batch < view.sizes[0]; ++row.batch) {
     for (row.head = 0; row.head < view.sizes[1]; ++row.head) {
       for (row.query = 0; row.query < view.sizes[2]; ++row.query) {
         reference::load_row(view, row.batch, row.head, row.query, values.data());
-        for (std::size_t c = 0; c < values.size(); ++c) {
-          if (is_wrong(values[c], row)) {
-            return fmt::format("{} column {} is {}", place(role, row), c, values[c]);
-          }
-        }
+        if (visit(row, values)) return;
       }
     }
   }
-  return {};
+}
+
+/// Whether every element is the NaN that was there before the call.
+bool nothing_written(const TensorView& view) {
+  bool written = false;
+  for_rows_until(view, [&](const Row&, const std::vector<double>& values) {
+    written = std::any_of(values.begin(), values.end(), [](double value) { return !std::isnan(value); });
+    return written;
+  });
+  return !written;
 }
 
 /// Rows that may see no key: those before the first position, or all where the batch entry has no keys.
@@ -48,14 +53,20 @@ bool sees_nothing(const Problem& problem, const Tensors& tensors, const Row& row
   return allowed_keys(problem.mechanism, position, keys).size() == 0;
 }
 
-std::string find_not_finite(const Problem& problem, const Tensors& tensors) {
-  auto found = find_in_rows("o", tensors.o, [](double value, const Row&) { return !std::isfinite(value); });
-  if (found.empty() && tensors.lse) {
-    found = find_in_rows("lse", tensors.lse, [&](double value, const Row& row) {
-      return sees_nothing(problem, tensors, row) ? value != -std::numeric_limits<double>::infinity()
-                                                 : !std::isfinite(value);
-    });
-  }
+/// The first element that is no possible result, in words; empty if there is none.
+std::string find_not_finite(const Problem& problem, const Tensors& tensors, Role role) {
+  std::string found;
+  for_rows_until(tensors[role], [&](const Row& row, const std::vector<double>& values) {
+    const bool nothing = role == Role::lse && sees_nothing(problem, tensors, row);
+    for (std::size_t c = 0; c < values.size() && found.empty(); ++c) {
+      const bool right =
+          nothing ? values[c] == -std::numeric_limits<double>::infinity() : std::isfinite(values[c]);
+      if (!right) found = fmt::format("{} column {} is {}", place(role, row), c, values[c]);
+    }
+    return !found.empty();
+  });
+  if (!found.empty() && nothing_written(tensors[role]))
+    return fmt::format("nothing was written to {}, or it was not fetched: all of it is nan", name(role));
   return found;
 }
 
@@ -98,50 +109,56 @@ double largest_difference(const std::vector<double>& a, const std::vector<double
   return result;
 }
 
-std::string wrong_value(const char* role, const Row& row, const Worst& worst, double tolerance) {
+std::string wrong_value(Role role, const Row& row, const Worst& worst, double tolerance) {
   return fmt::format("{} column {} is {:.9g}, expected {:.9g}: off by {:.3g}, allowed {:.3g}",
                      place(role, row), worst.column, worst.got, worst.expected, worst.error, tolerance);
 }
 
-Expected expected_of(std::vector<Row> rows, reference::RowResults exact, const reference::RowResults& plain) {
-  Expected expected{std::move(rows), std::move(exact), 0, 0};
-  expected.plain_error = largest_difference(expected.exact.o, plain.o);
-  expected.plain_lse_error = largest_difference(expected.exact.lse, plain.lse);
+Expected expected_of(const Problem& problem, std::vector<Row> rows, const reference::RowResults& exact,
+                     const reference::RowResults& plain) {
+  Expected expected{std::move(rows), {}};
+  for (const auto& spec : roles_of(problem)) {
+    if (spec.access != Access::out) continue;
+    expected.outputs.push_back(
+        {spec.role, exact[spec.role], largest_difference(exact[spec.role], plain[spec.role])});
+  }
   return expected;
+}
+
+double tolerance_of(const ExpectedOutput& expected, DType dtype) {
+  const double least = expected.role == Role::lse ? 1 : 0;
+  return 2 * expected.plain_error + 4 * unit_in_last_place(dtype) * std::max(least, largest(expected.exact));
 }
 
 }  // namespace
 
 Expected expect(const Problem& problem, const Tensors& inputs, std::vector<Row> rows) {
-  auto exact = reference::oracle(problem, inputs, rows);
+  const auto exact = reference::oracle(problem, inputs, rows);
   const auto plain = reference::plain_form(problem, inputs, rows);
-  return expected_of(std::move(rows), std::move(exact), plain);
+  return expected_of(problem, std::move(rows), exact, plain);
 }
 
 CaseResult check_output(const Problem& problem, const Tensors& tensors, const Expected& expected) {
   CaseResult result;
-  result.plain_error = expected.plain_error;
-  result.tolerance =
-      2 * expected.plain_error + 4 * unit_in_last_place(problem.shape.dtype_o) * largest(expected.exact.o);
-  result.reason = find_not_finite(problem, tensors);
-  if (!result.reason.empty()) {
+  const auto& first = expected.outputs.front();
+  result.plain_error = first.plain_error;
+  result.tolerance = tolerance_of(first, tensors[first.role].dtype);
+  for (const auto& output : expected.outputs) {
+    if (!tensors[output.role]) continue;
+    result.reason = find_not_finite(problem, tensors, output.role);
+    if (result.reason.empty()) continue;
     result.max_error = std::numeric_limits<double>::infinity();
     return result;
   }
-  const auto worst = worst_of(tensors.o, expected.rows, expected.exact.o);
-  result.max_error = worst.error;
-  if (worst.error > result.tolerance) {
-    result.reason = wrong_value("o", expected.rows[worst.row], worst, result.tolerance);
+  for (const auto& output : expected.outputs) {
+    const auto& view = tensors[output.role];
+    if (!view) continue;
+    const auto worst = worst_of(view, expected.rows, output.exact);
+    const double tolerance = tolerance_of(output, view.dtype);
+    if (&output == &first) result.max_error = worst.error;
+    if (worst.error <= tolerance) continue;
+    result.reason = wrong_value(output.role, expected.rows[worst.row], worst, tolerance);
     return result;
-  }
-  if (tensors.lse) {
-    const auto worst_lse = worst_of(tensors.lse, expected.rows, expected.exact.lse);
-    const double tolerance = 2 * expected.plain_lse_error +
-                             4 * unit_in_last_place(DType::f32) * std::max(1.0, largest(expected.exact.lse));
-    if (worst_lse.error > tolerance) {
-      result.reason = wrong_value("lse", expected.rows[worst_lse.row], worst_lse, tolerance);
-      return result;
-    }
   }
   result.passed = true;
   return result;
@@ -149,19 +166,19 @@ CaseResult check_output(const Problem& problem, const Tensors& tensors, const Ex
 
 CaseResult compare_rows(const Problem& problem, const Tensors& tensors, const std::vector<Row>& rows,
                         const reference::RowResults& exact, const reference::RowResults& plain) {
-  return check_output(problem, tensors, expected_of(rows, exact, plain));
+  return check_output(problem, tensors, expected_of(problem, rows, exact, plain));
 }
 
-std::uint64_t hash_inputs(const Tensors& t) {
+std::uint64_t hash_inputs(const Problem& problem, const Tensors& tensors) {
   std::uint64_t hash = 0;
-  for (const auto* view : {&t.q, &t.k, &t.v, &t.x, &t.wq, &t.wk, &t.wv, &t.wo}) {
-    if (!*view) continue;
-    const auto row_bytes = view->sizes[3] * size_bytes(view->dtype);
-    for (std::int64_t b = 0; b < view->sizes[0]; ++b) {
-      for (std::int64_t h = 0; h < view->sizes[1]; ++h) {
-        for (std::int64_t i = 0; i < view->sizes[2]; ++i) {
-          const auto offset = b * view->strides[0] + h * view->strides[1] + i * view->strides[2];
-          const auto* bytes = static_cast<const char*>(view->data) + offset * size_bytes(view->dtype);
+  for (const auto& spec : roles_of(problem)) {
+    if (spec.access != Access::in) continue;
+    const auto& view = tensors[spec.role];
+    const auto row_bytes = view.sizes[3] * size_bytes(view.dtype);
+    for (std::int64_t b = 0; b < view.sizes[0]; ++b) {
+      for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
+        for (std::int64_t i = 0; i < view.sizes[2]; ++i) {
+          const auto* bytes = reinterpret_cast<const char*>(view.row_bytes(b, h, i));
           for (std::int64_t c = 0; c < row_bytes; c += 8) {
             std::uint64_t word = 0;
             std::copy_n(bytes + c, std::min<std::int64_t>(8, row_bytes - c), reinterpret_cast<char*>(&word));
@@ -175,19 +192,21 @@ std::uint64_t hash_inputs(const Tensors& t) {
 }
 
 CaseResult check_kernel(const KernelInfo& kernel, const Problem& problem, const Device& device,
-                        Tensors tensors, const Expected& expected) {
+                        const Tensors& tensors, const Expected& expected) {
   check_tensors(problem, tensors);
-  const auto before = hash_inputs(tensors);
-  const auto queue = make_cpu_queue();
+  const auto before = hash_inputs(problem, tensors);
+  const auto queue = device.make_queue();
   const auto execution = kernel.prepare(problem, device);
-  reference::poison_outputs(problem, tensors);
-  execution->enqueue(tensors, *queue);
-  queue->wait();
+  BoundCall call(*execution, problem, tensors, *queue);
+  call.poison_outputs();
+  call.run();
+  call.read_outputs();
   auto result = check_output(problem, tensors, expected);
-  if (result.passed && hash_inputs(tensors) != before) {
-    result.passed = false;
-    result.reason = "it changed its inputs";
-  }
+  if (!result.passed) return result;
+  call.read_inputs();
+  result.reason = hash_inputs(problem, tensors) == before ? wrong_implementation(kernel, *execution)
+                                                          : "it changed its inputs";
+  result.passed = result.reason.empty();
   return result;
 }
 

@@ -9,12 +9,19 @@
 
 namespace attnbench {
 
-/// What one case must give, and how far off it may be.
+/// What one output of a case must be, on the expected rows, and how far off it may be.
+struct ExpectedOutput {
+  Role role = Role::o;
+  std::vector<double> exact;  ///< rows x width
+  double plain_error = 0;     ///< max |plain form - exact|
+  bool operator==(const ExpectedOutput&) const = default;
+};
+
+/// What one case must give, every output of its problem.
 struct Expected {
   std::vector<reference::Row> rows;
-  reference::RowResults exact;
-  double plain_error = 0;      ///< max |plain form - exact| over the rows' o
-  double plain_lse_error = 0;  ///< the same of lse
+  std::vector<ExpectedOutput> outputs;
+  bool operator==(const Expected&) const = default;
 };
 
 /// Runs the oracle and the plain form over the rows.
@@ -29,10 +36,10 @@ struct CaseResult {
   double tolerance = 0;
 };
 
-/// Judges what a kernel left in o, and in lse where given: every element of every row finite (lse = -inf
-/// where no key may be seen), and |o - exact| <= 2 plain_error + 4 ulp max|o| on the expected rows, ulp of
-/// o's element type and max|o| over those rows. lse, a logarithm, is held to 2 plain_lse_error + 4 ulp(f32)
-/// max(1, |lse|).
+/// Judges what a kernel left in the outputs given: every element of every row finite (lse = -inf where no key
+/// may be seen), and |output - exact| <= 2 plain_error + 4 ulp max|output| on the expected rows, ulp of the
+/// output's element type and the maximum over those rows; of lse, a logarithm, it is at least 1. The numbers
+/// of the result are those of the first output.
 CaseResult check_output(const Problem& problem, const Tensors& tensors, const Expected& expected);
 
 /// check_output() with the results of the oracle and the plain form.
@@ -40,12 +47,13 @@ CaseResult compare_rows(const Problem& problem, const Tensors& tensors,
                         const std::vector<reference::Row>& rows, const reference::RowResults& exact,
                         const reference::RowResults& plain);
 
-/// Changes when any element of q, k, v, x or a weight does.
-std::uint64_t hash_inputs(const Tensors& tensors);
+/// Changes when any element of an input does.
+std::uint64_t hash_inputs(const Problem& problem, const Tensors& tensors);
 
 /// Prepares the kernel, poisons the outputs with NaN, makes one call and judges it; also fails a kernel that
-/// changed its inputs. Exceptions of the kernel pass through. Pre: supports() said yes.
+/// changed its inputs, one that reports a time it cannot have taken, and one in whose place other code ran.
+/// Exceptions of the kernel pass through. Pre: supports() said yes.
 CaseResult check_kernel(const KernelInfo& kernel, const Problem& problem, const Device& device,
-                        Tensors tensors, const Expected& expected);
+                        const Tensors& tensors, const Expected& expected);
 
 }  // namespace attnbench

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "run/environment/system_files.h"
+#include "core/system/system_files.h"
 
 namespace attnbench {
 

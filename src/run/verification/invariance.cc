@@ -3,8 +3,9 @@
 #include <cstring>
 #include <new>
 
+#include "attnbench/cpu_device.h"
 #include "core/buffer.h"
-#include "reference/inputs.h"
+#include "run/bound_call.h"
 
 namespace attnbench {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 /// An output of its own with the sizes and dtype of `like`.
 struct Output {
   explicit Output(const TensorView& like)
-      : memory(like.sizes[0] * like.sizes[1] * like.sizes[2] * like.sizes[3] * size_bytes(like.dtype)),
+      : memory(like.elements() * size_bytes(like.dtype)),
         view(dense_view(memory.data(), like.dtype, Layout::bhsd, like.sizes[0], like.sizes[1], like.sizes[2],
                         like.sizes[3])) {}
   Buffer memory;
@@ -38,16 +39,18 @@ TensorView repeat_last_entry(const TensorView& view, std::int64_t count) {
 
 /// False where the kernel does not compute the problem or its workspace, which a larger batch makes larger,
 /// does not fit.
-bool run(const KernelInfo& kernel, const Problem& problem, const Device& device, Tensors& tensors) {
+bool run(const KernelInfo& kernel, const Problem& problem, const Device& device, const Tensors& tensors) {
   if (!kernel.supports(problem, device)) return false;
-  reference::poison_outputs(problem, tensors);
-  const auto queue = make_cpu_queue();
+  const auto queue = device.make_queue();
   try {
-    kernel.prepare(problem, device)->enqueue(tensors, *queue);
+    const auto execution = kernel.prepare(problem, device);
+    BoundCall call(*execution, problem, tensors, *queue);
+    call.poison_outputs();
+    call.run();
+    call.read_outputs();
   } catch (const std::bad_alloc&) {
     return false;
   }
-  queue->wait();
   return true;
 }
 
@@ -55,14 +58,10 @@ bool run(const KernelInfo& kernel, const Problem& problem, const Device& device,
 
 bool same_output(const TensorView& a, const TensorView& b) {
   const auto bytes = static_cast<std::size_t>(a.sizes[3] * size_bytes(a.dtype));
-  const auto row = [](const TensorView& view, std::int64_t n, std::int64_t h, std::int64_t i) {
-    return static_cast<const char*>(view.data) +
-           (n * view.strides[0] + h * view.strides[1] + i * view.strides[2]) * size_bytes(view.dtype);
-  };
   for (std::int64_t n = 0; n < a.sizes[0]; ++n) {
     for (std::int64_t h = 0; h < a.sizes[1]; ++h) {
       for (std::int64_t i = 0; i < a.sizes[2]; ++i) {
-        if (std::memcmp(row(a, n, h, i), row(b, n, h, i), bytes) != 0) return false;
+        if (std::memcmp(a.row_bytes(n, h, i), b.row_bytes(n, h, i), bytes) != 0) return false;
       }
     }
   }
@@ -80,14 +79,14 @@ std::optional<bool> unchanged_alone(const KernelInfo& kernel, const Problem& pro
   alone.phase = alone.shape.seqlen_kv == 1 ? Phase::prefill : Phase::decode;
   if (!alone.shape.seqlens_kv.empty()) alone.shape.seqlens_kv = {problem.shape.seqlens_kv.back()};
   Tensors t;
-  t.q = part(part(tensors.q, 0, entry, 1), 2, query, 1);
-  t.k = part(tensors.k, 0, entry, 1);
-  t.v = part(tensors.v, 0, entry, 1);
-  const auto before = part(part(tensors.o, 0, entry, 1), 2, query, 1);
+  t[Role::q] = part(part(tensors[Role::q], 0, entry, 1), 2, query, 1);
+  t[Role::k] = part(tensors[Role::k], 0, entry, 1);
+  t[Role::v] = part(tensors[Role::v], 0, entry, 1);
+  const auto before = part(part(tensors[Role::o], 0, entry, 1), 2, query, 1);
   const Output output(before);
-  t.o = output.view;
+  t[Role::o] = output.view;
   if (!run(kernel, alone, device, t)) return std::nullopt;
-  return same_output(before, t.o);
+  return same_output(before, t[Role::o]);
 }
 
 std::optional<bool> unchanged_in_batch(const KernelInfo& kernel, const Problem& problem, const Device& device,
@@ -99,25 +98,32 @@ std::optional<bool> unchanged_in_batch(const KernelInfo& kernel, const Problem& 
     repeated.shape.seqlens_kv.assign(static_cast<std::size_t>(entries), problem.shape.seqlens_kv.back());
   }
   auto t = tensors;
-  for (auto* view : {&t.q, &t.k, &t.v, &t.x, &t.o}) *view = repeat_last_entry(*view, entries);
-  t.lse = {};
-  const auto before = t.o;
+  const auto roles = roles_of(problem);
+  const auto repeated_roles = roles_of(repeated);
+  for (std::size_t n = 0; n < roles.size(); ++n) {
+    const auto role = roles[n].role;
+    if (roles[n].sizes != repeated_roles[n].sizes) t[role] = repeat_last_entry(t[role], entries);
+  }
+  t[Role::lse] = {};
+  const auto before = t[Role::o];
   const Output output(before);
-  t.o = output.view;
+  t[Role::o] = output.view;
   if (!run(kernel, repeated, device, t)) return std::nullopt;
-  return same_output(before, t.o);
+  return same_output(before, t[Role::o]);
 }
 
 std::optional<bool> unchanged_threads(const KernelInfo& kernel, const Problem& problem, const Device& device,
                                       const Tensors& tensors) {
-  auto other = device;
-  other.threads = device.threads == 1 ? 2 : 1;
+  const auto* cpu = dynamic_cast<const CpuDevice*>(&device);
+  if (cpu == nullptr) return std::nullopt;
+  auto other = *cpu;
+  other.threads = cpu->threads == 1 ? 2 : 1;
   auto t = tensors;
-  t.lse = {};
-  const Output output(tensors.o);
-  t.o = output.view;
+  t[Role::lse] = {};
+  const Output output(tensors[Role::o]);
+  t[Role::o] = output.view;
   if (!run(kernel, problem, other, t)) return std::nullopt;
-  return same_output(tensors.o, t.o);
+  return same_output(tensors[Role::o], t[Role::o]);
 }
 
 }  // namespace attnbench

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/json.h"
+#include "run/bound_call.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/invariance.h"
 #include "run/verification/peak_memory.h"
@@ -23,14 +24,11 @@ double seconds_since(Clock::time_point start) {
 }
 
 /// Enough calls for a median that sets a batch size: 0.1 s of them, at least 3, at most 30.
-double median_call_seconds(Execution& execution, const Tensors& tensors, Queue& queue) {
+double median_call_seconds(BoundCall& call) {
   std::vector<double> times;
   const auto start = Clock::now();
-  while (times.size() < 3 || (times.size() < 30 && seconds_since(start) < 0.1)) {
-    queue.begin_timing();
-    execution.enqueue(tensors, queue);
-    times.push_back(queue.end_timing_seconds());
-  }
+  while (times.size() < 3 || (times.size() < 30 && seconds_since(start) < 0.1))
+    times.push_back(call.run().seconds);
   const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
   std::nth_element(times.begin(), middle, times.end());
   return *middle;
@@ -50,36 +48,167 @@ bool pass_output(const Problem& problem, const Tensors& tensors, const Verificat
   return record.passed;
 }
 
-/// Runs and judges one case.
-bool pass_case(Execution& execution, const Problem& problem, const Device& device, VerificationCase& c,
-               Queue& queue, VerificationRecord& record) {
-  auto& tensors = c.data.tensors;
-  const auto before = hash_inputs(tensors);
-  reference::poison_outputs(problem, tensors);
-  reset_fp_state(device.threads);
-  execution.enqueue(tensors, queue);
-  queue.wait();
-  if (!pass_output(problem, tensors, c, record)) return false;
+/// A kernel's execution and where it runs.
+struct Subject {
+  const KernelInfo& kernel;
+  const Problem& problem;
+  const Device& device;
+  Queue& queue;
+};
+
+bool fails(VerificationRecord& record, const VerificationCase& c, const std::string& reason) {
+  if (reason.empty()) return false;
   record.passed = false;
-  if (hash_inputs(tensors) != before) {
-    record.reason = fmt::format("input '{}': it changed its inputs", name(c.kind));
-  } else if (!fp_state_is_default(device.threads)) {
-    record.reason = fmt::format("input '{}': it left the floating-point control state changed", name(c.kind));
-  } else {
-    record.passed = true;
-  }
-  return record.passed;
+  record.reason = fmt::format("input '{}': {}", name(c.kind), reason);
+  return true;
 }
 
-bool rerun_is_bitwise(Execution& execution, const Problem& problem, Tensors& tensors, Queue& queue) {
-  const auto& o = tensors.o;
-  Buffer memory(o.sizes[0] * o.sizes[1] * o.sizes[2] * o.sizes[3] * size_bytes(o.dtype));
+/// Runs and judges one case; `previous` are the tensors of the case before it, if any.
+bool pass_case(const Subject& subject, Execution& execution, const VerificationCase& c,
+               const Tensors* previous, VerificationRecord& record) {
+  const auto& tensors = c.data.tensors;
+  const auto before = hash_inputs(subject.problem, tensors);
+  BoundCall call(execution, subject.problem, tensors, subject.queue);
+  call.poison_outputs();
+  reset_fp_state(subject.device.host_threads());
+  call.run();
+  call.read_outputs();
+  if (!pass_output(subject.problem, tensors, c, record)) {
+    if (previous != nullptr && same_output((*previous)[Role::o], tensors[Role::o]))
+      fails(record, c, "it returned the output of the call before: " + record.reason);
+    return false;
+  }
+  call.read_inputs();
+  if (hash_inputs(subject.problem, tensors) != before) return !fails(record, c, "it changed its inputs");
+  if (!fp_state_is_default(subject.device.host_threads()))
+    return !fails(record, c, "it left the floating-point control state changed");
+  return !fails(record, c, wrong_implementation(subject.kernel, execution));
+}
+
+/// The role in whose elements o is linear.
+Role values_role(const Problem& problem) { return problem.scope == Scope::core ? Role::v : Role::wv; }
+
+void negate(const TensorView& view) {
+  const auto bytes = size_bytes(view.dtype);
+  for (std::int64_t b = 0; b < view.sizes[0]; ++b) {
+    for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
+      for (std::int64_t i = 0; i < view.sizes[2]; ++i) {
+        auto* row = view.row_bytes(b, h, i);
+        for (std::int64_t c = 1; c <= view.sizes[3]; ++c) row[c * bytes - 1] ^= std::byte{0x80};
+      }
+    }
+  }
+}
+
+/// After V was negated and written the next run must give -o. Leaves the inputs as they were.
+bool follows_new_values(const Subject& subject, Execution& execution, const VerificationCase& c,
+                        const Tensors& tensors, VerificationRecord& record) {
+  const auto role = values_role(subject.problem);
+  BoundCall call(execution, subject.problem, tensors, subject.queue);
+  call.run();
+  negate(tensors[role]);
+  call.write(role);
+  call.poison_outputs();
+  call.run();
+  call.read_outputs();
+  auto expected = c.expected;
+  for (auto& value : expected.outputs.front().exact) value = -value;
+  const auto result = check_output(subject.problem, tensors, expected);
+  negate(tensors[role]);
+  if (result.passed) return true;
+  return !fails(record, c, fmt::format("it does not follow new values of {}: {}", name(role), result.reason));
+}
+
+/// All of a call's work is done when its time is told. An engine that computes lazily, when its output is
+/// fetched, takes longer to fetch it once than once more; three times in a row is no coincidence.
+bool computes_when_timed(const Subject& subject, Execution& execution, const VerificationCase& c,
+                         const Tensors& tensors, VerificationRecord& record) {
+  constexpr double kNoiseSeconds = 1e-3;
+  BoundCall call(execution, subject.problem, tensors, subject.queue);
+  double late_seconds = 0;
+  double told_seconds = 0;
+  for (int n = 0; n < 3; ++n) {
+    const double told = call.run().host_seconds;
+    auto start = Clock::now();
+    call.read_outputs();
+    const double first = seconds_since(start);
+    start = Clock::now();
+    call.read_outputs();
+    const double late = first - seconds_since(start);
+    if (late < kNoiseSeconds + told) return true;
+    late_seconds += late / 3;
+    told_seconds += told / 3;
+  }
+  return !fails(record, c,
+                fmt::format("it computes when its output is fetched: {:g} s there, {:g} s while it was timed",
+                            late_seconds, told_seconds));
+}
+
+bool rerun_is_bitwise(const Subject& subject, Execution& execution, const Tensors& tensors) {
+  const auto& o = tensors[Role::o];
+  Buffer memory(o.elements() * size_bytes(o.dtype));
   auto again = tensors;
-  again.o = dense_view(memory.data(), o.dtype, Layout::bhsd, o.sizes[0], o.sizes[1], o.sizes[2], o.sizes[3]);
-  reference::poison_outputs(problem, again);
-  execution.enqueue(again, queue);
-  queue.wait();
-  return same_output(o, again.o);
+  again[Role::o] =
+      dense_view(memory.data(), o.dtype, Layout::bhsd, o.sizes[0], o.sizes[1], o.sizes[2], o.sizes[3]);
+  BoundCall call(execution, subject.problem, again, subject.queue);
+  call.poison_outputs();
+  call.run();
+  call.read_outputs();
+  return same_output(o, again[Role::o]);
+}
+
+/// All that is observed; returns early, with the reason in the record, where the kernel fails.
+void observe(const Subject& subject, const std::vector<VerificationCase>& cases,
+             const std::function<void(const std::string&)>& doing, VerificationRecord& record) {
+  const auto& [kernel, problem, device, queue] = subject;
+  const auto& first = cases.front();
+  check_tensors(problem, first.data.tensors);
+  auto timed = first.data.tensors;
+  timed[Role::lse] = {};  // calls are timed, and checked once, without it
+  reset_fp_state(device.host_threads());
+
+  doing("preparing");
+  auto start = Clock::now();
+  auto execution = kernel.prepare(problem, device);
+  record.prepare_seconds = seconds_since(start);
+  record.workspace_bytes = execution->workspace_bytes();
+  doing(fmt::format("computing input '{}' for the first time", name(first.kind)));
+  {
+    BoundCall call(*execution, problem, timed, queue);
+    call.poison_outputs();
+    record.first_call_seconds = call.run().seconds;
+    call.read_outputs();
+    if (!pass_output(problem, timed, first, record)) return;
+  }
+
+  // Code is compiled and threads are started by now; what the second execution takes is its own.
+  doing("measuring its peak memory");
+  execution.reset();
+  record.peak_bytes = peak_growth_bytes([&] {
+                        execution = kernel.prepare(problem, device);
+                        BoundCall(*execution, problem, timed, queue).run();
+                      }).value_or(0);
+
+  const Tensors* previous = nullptr;
+  for (const auto& c : cases) {
+    doing(fmt::format("computing input '{}'", name(c.kind)));
+    if (!pass_case(subject, *execution, c, previous, record)) return;
+    previous = &c.data.tensors;
+  }
+  doing("computing on new values");
+  if (!follows_new_values(subject, *execution, first, timed, record)) return;
+  doing("being timed");
+  if (!computes_when_timed(subject, *execution, first, timed, record)) return;
+  BoundCall call(*execution, problem, timed, queue);
+  record.median_call_seconds = median_call_seconds(call);
+  doing("running again");
+  record.rerun_bitwise = rerun_is_bitwise(subject, *execution, timed);
+  doing("computing its last row alone");
+  record.unchanged_alone = unchanged_alone(kernel, problem, device, timed);
+  doing("computing in a larger batch");
+  record.unchanged_in_batch = unchanged_in_batch(kernel, problem, device, timed);
+  doing("computing at another thread count");
+  record.unchanged_threads = unchanged_threads(kernel, problem, device, timed);
 }
 
 }  // namespace
@@ -88,50 +217,19 @@ void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Devi
                     std::vector<VerificationCase>& cases, const ChildSend& send) {
   // A fixed threshold gives every large workspace pages of its own, so that its peak can be seen.
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-  const auto doing = [&](const std::string& what) { send({{kDoing, what}}); };
-  const auto queue = make_cpu_queue();
   VerificationRecord record;
-  check_tensors(problem, cases.front().data.tensors);
-  auto timed = cases.front().data.tensors;
-  timed.lse = {};  // calls are timed, and checked once, without it
-  reset_fp_state(device.threads);
-
-  doing("preparing");
-  auto start = Clock::now();
-  auto execution = kernel.prepare(problem, device);
-  record.prepare_seconds = seconds_since(start);
-  record.workspace_bytes = execution->workspace_bytes();
-  doing(fmt::format("computing input '{}' for the first time", name(cases.front().kind)));
-  reference::poison_outputs(problem, timed);
-  start = Clock::now();
-  execution->enqueue(timed, *queue);
-  queue->wait();
-  record.first_call_seconds = seconds_since(start);
-  if (!pass_output(problem, timed, cases.front(), record)) return send({{kRecord, to_json(record)}});
-
-  // Code is compiled and threads are started by now; what the second execution takes is its own.
-  doing("measuring its peak memory");
-  execution.reset();
-  record.peak_bytes = peak_growth_bytes([&] {
-                        execution = kernel.prepare(problem, device);
-                        execution->enqueue(timed, *queue);
-                        queue->wait();
-                      }).value_or(0);
-
-  for (auto& c : cases) {
-    doing(fmt::format("computing input '{}'", name(c.kind)));
-    if (!pass_case(*execution, problem, device, c, *queue, record)) return send({{kRecord, to_json(record)}});
+  const auto queue = device.make_queue();
+  std::string current = "starting";
+  const auto doing = [&](const std::string& what) {
+    current = what;
+    send({{kDoing, what}});
+  };
+  try {
+    observe({kernel, problem, device, *queue}, cases, doing, record);
+  } catch (const WrongTiming& wrong) {
+    record.passed = false;
+    record.reason = fmt::format("{} while {}", wrong.what(), current);
   }
-  doing("being timed");
-  record.median_call_seconds = median_call_seconds(*execution, timed, *queue);
-  doing("running again");
-  record.rerun_bitwise = rerun_is_bitwise(*execution, problem, timed, *queue);
-  doing("computing its last row alone");
-  record.unchanged_alone = unchanged_alone(kernel, problem, device, timed);
-  doing("computing in a larger batch");
-  record.unchanged_in_batch = unchanged_in_batch(kernel, problem, device, timed);
-  doing("computing at another thread count");
-  record.unchanged_threads = unchanged_threads(kernel, problem, device, timed);
   send({{kRecord, to_json(record)}});
 }
 

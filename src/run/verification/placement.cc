@@ -39,9 +39,11 @@ PlacedData place_data(const VerifyShape& shape, const Problem& problem, referenc
   PlacedData placed;
   placed.dense = reference::make_data(problem, kind, seed, true);
   auto& t = placed.tensors = placed.dense.tensors;
-  if (shape.keys > 0) t.k.sizes[2] = t.v.sizes[2] = shape.keys;
+  if (shape.keys > 0) t[Role::k].sizes[2] = t[Role::v].sizes[2] = shape.keys;
   if (shape.row_stride > 0 || shape.batch_stride > 0) {
-    for (auto* view : {&t.q, &t.k, &t.v, &t.o}) spread(shape, *view, placed.sparse);
+    for (const auto& spec : roles_of(problem)) {
+      if (!spec.optional) spread(shape, t[spec.role], placed.sparse);
+    }
     reference::poison_outputs(problem, t);
   } else if (shape.keys == 0) {
     return placed;
@@ -55,9 +57,8 @@ std::string find_gap_write(const VerifyShape& shape, const TensorView& o) {
   for (std::int64_t b = 0; gap > 0 && b < o.sizes[0]; ++b) {
     for (std::int64_t h = 0; h < o.sizes[1]; ++h) {
       for (std::int64_t i = 0; i < o.sizes[2]; ++i) {
-        const auto end = b * o.strides[0] + h * o.strides[1] + i * o.strides[2] + o.sizes[3];
-        const auto* bytes = static_cast<const char*>(o.data) + end * size_bytes(o.dtype);
-        if (std::any_of(bytes, bytes + gap, [](char byte) { return byte != 0; })) {
+        const auto* bytes = o.row_bytes(b, h, i) + o.sizes[3] * size_bytes(o.dtype);
+        if (std::any_of(bytes, bytes + gap, [](std::byte byte) { return byte != std::byte{0}; })) {
           return fmt::format("it wrote behind the end of o[batch {}, head {}, row {}]", b, h, i);
         }
       }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "attnbench/cpu_device.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/address_space.h"
 #include "run/verification/check.h"
@@ -35,11 +36,6 @@ struct Case {
                        reference::name(kind), threads, threads == 1 ? "" : "s");
   }
 };
-
-bool computes(const KernelInfo& kernel, MechanismKind kind) {
-  const auto kinds = kernel.mechanisms();
-  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
-}
 
 /// All that is done in one element type, one kernel after another.
 class Lane {
@@ -75,7 +71,7 @@ class Lane {
     }
   }
 
-  Device device_with(int threads) const {
+  CpuDevice device_with(int threads) const {
     auto device = device_;
     device.threads = threads;
     return device;
@@ -152,7 +148,7 @@ class Lane {
       result.reason = fmt::format("ran out of memory (limit {} bytes)", options_.memory_bytes);
     }
     unlimit_address_space();
-    if (result.passed) result.reason = find_gap_write(*c.shape, data.tensors.o);
+    if (result.passed) result.reason = find_gap_write(*c.shape, data.tensors[Role::o]);
     if (!result.reason.empty()) return {{"failed", result.reason}};
     return {{"share", result.tolerance > 0 ? result.max_error / result.tolerance : 0.0}};
   }
@@ -175,7 +171,7 @@ class Lane {
   const VerifyAllOptions& options_;
   DType dtype_;
   const ChildSend& send_;
-  Device device_;
+  CpuDevice device_;
   std::vector<Case> cases_;
 };
 

@@ -74,8 +74,8 @@ VerificationOutcome verify_in_child(const VerificationTarget& target, const Devi
       [&](const ChildSend& send) { observe_kernel(*target.kernel, target.problem, device, cases, send); },
       {.seconds = limits.seconds,
        .seconds_are_total = true,
-       .memory_bytes = limits.memory_bytes,
-       .threads = std::max(device.threads, 2)},
+       .memory_bytes = device.address_space_is_memory() ? limits.memory_bytes : 0,
+       .threads = std::max(device.host_threads(), 2)},
       [&](const json& message) {
         if (message.contains(kDoing)) doing = message.at(kDoing).get<std::string>();
         if (!message.contains(kRecord)) return;

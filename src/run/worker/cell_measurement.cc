@@ -28,6 +28,10 @@ json sample(int block, int position, std::string_view role, const std::string& k
           {"priming_calls", priming_calls}};
 }
 
+Calls calls_of(BoundCall& call) {
+  return [&call](std::int64_t runs) { return call.run(runs).seconds; };
+}
+
 }  // namespace
 
 json to_json(const MeasurementPlan& plan) {
@@ -68,19 +72,19 @@ struct CellMeasurement::Entrant {
   const KernelChoice* choice = nullptr;
   Problem problem;
   Tensors tensors;
-  Buffer output;
+  std::vector<Buffer> outputs;
   std::unique_ptr<Execution> execution;
+  std::unique_ptr<BoundCall> call;
   bool changed_fp_state = false;
 };
 
-CellMeasurement::CellMeasurement(MeasurementPlan plan, const Device& device, Announce announce)
+CellMeasurement::CellMeasurement(MeasurementPlan plan, Device& device, int sentinel_threads,
+                                 Announce announce)
     : plan_(std::move(plan)),
       device_(device),
       announce_(std::move(announce)),
-      queue_(make_cpu_queue()),
-      sentinel_(device.threads) {
-  if (plan_.cell.condition == Condition::cold) evictor_.emplace(device_);
-}
+      queue_(device.make_queue()),
+      sentinel_(sentinel_threads) {}
 
 CellMeasurement::~CellMeasurement() = default;
 
@@ -99,6 +103,7 @@ const reference::ProblemData& CellMeasurement::inputs_for(const Problem& problem
 
 json CellMeasurement::prepare() {
   using Clock = std::chrono::steady_clock;
+  if (plan_.cell.condition == Condition::cold) device_.evict();  // what that allocates is there from now on
   auto report = json::object();
   for (std::size_t i = 0; i <= plan_.kernels.size(); ++i) {
     const bool is_alias = i == plan_.kernels.size();
@@ -111,10 +116,11 @@ json CellMeasurement::prepare() {
     announce_(next->kernel_id, "prepare", next->choice->limit_seconds);
 
     next->tensors = inputs_for(next->problem).tensors;
-    const auto& o = next->tensors.o;
-    next->output = Buffer(o.sizes[0] * o.sizes[1] * o.sizes[2] * o.sizes[3] * size_bytes(o.dtype));
-    next->tensors.o.data = next->output.data();
-    reference::poison_outputs(next->problem, next->tensors);
+    for (const auto& spec : roles_of(next->problem)) {
+      if (spec.access != Access::out || spec.optional) continue;
+      next->outputs.emplace_back(spec.bytes());
+      next->tensors[spec.role] = dense_view(next->outputs.back().data(), spec);
+    }
 
     const double executed_flops = next->choice->kernel->executed_flops(next->problem);
     if (!std::isfinite(executed_flops) || executed_flops < 0)
@@ -123,10 +129,15 @@ json CellMeasurement::prepare() {
     const auto start = Clock::now();
     next->execution = next->choice->kernel->prepare(next->problem, device_);
     const std::chrono::duration<double> prepare_time = Clock::now() - start;
-    const auto call = [&] { next->execution->enqueue(next->tensors, *queue_); };
-    const double first_call = time_call(*queue_, call);
-    const auto warm = warm_up(*queue_, call, plan_.warmup_limit_calls, plan_.warmup_limit_seconds, rules_);
+    const auto bind_start = Clock::now();
+    next->call = std::make_unique<BoundCall>(*next->execution, next->problem, next->tensors, *queue_);
+    const std::chrono::duration<double> bind_time = Clock::now() - bind_start;
+    next->call->poison_outputs();
+    const double first_call = next->call->run().seconds;
+    const auto warm =
+        warm_up(calls_of(*next->call), plan_.warmup_limit_calls, plan_.warmup_limit_seconds, rules_);
     report[next->name] = {{"prepare_seconds", prepare_time.count()},
+                          {"bind_seconds", bind_time.count()},
                           {"first_call_seconds", first_call},
                           {"workspace_bytes", next->execution->workspace_bytes()},
                           {"executed_flops", executed_flops},
@@ -141,20 +152,19 @@ json CellMeasurement::prepare() {
 
 json CellMeasurement::run_slot(Entrant& entrant, int block, int position) {
   announce_(entrant.kernel_id, "measure", entrant.choice->limit_seconds);
-  const auto call = [&] { entrant.execution->enqueue(entrant.tensors, *queue_); };
-  reset_fp_state(device_.threads);
+  reset_fp_state(device_.host_threads());
   int priming_calls = 0;
   double seconds = 0;
   std::int64_t calls = 1;
   if (plan_.cell.condition == Condition::hot) {
     calls = entrant.choice->batch_calls;
-    priming_calls = prime(*queue_, call, rules_);
-    seconds = time_batch(*queue_, call, calls);
+    priming_calls = prime(calls_of(*entrant.call), rules_);
+    seconds = entrant.call->run(calls).seconds / static_cast<double>(calls);
   } else {
-    evictor_->evict();
-    seconds = time_call(*queue_, call);
+    device_.evict();
+    seconds = entrant.call->run().seconds;
   }
-  if (!fp_state_is_default(device_.threads)) entrant.changed_fp_state = true;
+  if (!fp_state_is_default(device_.host_threads())) entrant.changed_fp_state = true;
   return sample(block, position, entrant.role, entrant.kernel_id, calls, seconds, priming_calls);
 }
 
@@ -184,12 +194,11 @@ json CellMeasurement::run_unbatched() {
   for (const auto& next : entrants_) {
     if (next->role == "alias") continue;
     announce_(next->kernel_id, "measure", next->choice->limit_seconds);
-    const auto call = [&] { next->execution->enqueue(next->tensors, *queue_); };
     const bool hot = plan_.cell.condition == Condition::hot;
-    const int priming_calls = hot ? prime(*queue_, call, rules_) : 0;
+    const int priming_calls = hot ? prime(calls_of(*next->call), rules_) : 0;
     for (int c = 0; c < plan_.unbatched_calls; ++c) {
-      if (!hot) evictor_->evict();
-      samples.push_back(sample(-1, c, "unbatched", next->kernel_id, 1, time_call(*queue_, call),
+      if (!hot) device_.evict();
+      samples.push_back(sample(-1, c, "unbatched", next->kernel_id, 1, next->call->run().seconds,
                                c == 0 ? priming_calls : 0));
     }
   }
@@ -204,19 +213,23 @@ json CellMeasurement::recheck() {
     const auto rows = reference::sample_rows(next->problem, kRows);
     const auto exact = reference::oracle(next->problem, next->tensors, rows);
     const auto plain = reference::plain_form(next->problem, next->tensors, rows);
+    next->call->read_outputs();
     const auto judge = [&] { return compare_rows(next->problem, next->tensors, rows, exact, plain); };
     auto result = judge();
     if (result.passed) {
       // The right output may be of an early call: a kernel may have stopped computing since.
-      const auto inputs = hash_inputs(next->tensors);
-      reference::poison_outputs(next->problem, next->tensors);
-      reset_fp_state(device_.threads);
-      next->execution->enqueue(next->tensors, *queue_);
-      queue_->wait();
+      const auto inputs = hash_inputs(next->problem, next->tensors);
+      next->call->poison_outputs();
+      reset_fp_state(device_.host_threads());
+      next->call->run();
+      next->call->read_outputs();
       result = judge();
-      if (result.passed && hash_inputs(next->tensors) != inputs) {
-        result.passed = false;
-        result.reason = "it changed its inputs";
+      if (result.passed) {
+        next->call->read_inputs();
+        result.reason = hash_inputs(next->problem, next->tensors) == inputs
+                            ? wrong_implementation(*next->choice->kernel, *next->execution)
+                            : "it changed its inputs";
+        result.passed = result.reason.empty();
       }
     }
     report[next->name] = {{"passed", result.passed},

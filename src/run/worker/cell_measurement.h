@@ -10,7 +10,7 @@
 #include "core/buffer.h"
 #include "plan/study.h"
 #include "reference/inputs.h"
-#include "run/noise/cache_evictor.h"
+#include "run/bound_call.h"
 #include "run/noise/sentinel.h"
 #include "run/protocol/messages.h"
 #include "run/worker/slot_timer.h"
@@ -37,7 +37,8 @@ class CellMeasurement {
   /// Called before each step of each kernel: (kernel id, stage, seconds it may take).
   using Announce = std::function<void(const std::string&, const std::string&, double)>;
 
-  CellMeasurement(MeasurementPlan plan, const Device& device, Announce announce);
+  /// The sentinel works on the host, whatever the device.
+  CellMeasurement(MeasurementPlan plan, Device& device, int sentinel_threads, Announce announce);
   ~CellMeasurement();
 
   /// Allocates, prepares and warms up each kernel. Returns {kernel id: {...}}.
@@ -61,13 +62,12 @@ class CellMeasurement {
   const reference::ProblemData& inputs_for(const Problem& problem);
 
   MeasurementPlan plan_;
-  const Device& device_;
+  Device& device_;
   Announce announce_;
   TimingRules rules_;
   std::unique_ptr<Queue> queue_;
   std::vector<std::pair<Problem, reference::ProblemData>> inputs_;  ///< one for each num_kv_heads
   std::vector<std::unique_ptr<Entrant>> entrants_;
-  std::optional<CacheEvictor> evictor_;  ///< cold condition only
   Sentinel sentinel_;
   std::vector<double> sentinel_seconds_;
 };

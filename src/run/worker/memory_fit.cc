@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "attnbench/error.h"
+#include "core/system/parse.h"
 #include "plan/budget.h"
 #include "run/environment/control_groups.h"
-#include "run/environment/parse.h"
 #include "run/verification/verify_cell.h"
 
 namespace attnbench {

@@ -5,9 +5,9 @@
 #include <span>
 #include <string>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
+#include "core/system/system_files.h"
 #include "plan/study.h"
-#include "run/environment/system_files.h"
 #include "run/protocol/messages.h"
 
 namespace attnbench {

@@ -22,20 +22,12 @@ std::int64_t batch_calls_for(double call_seconds, const TimingRules& rules) {
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(rules.batch_seconds / call_seconds)));
 }
 
-double time_call(Queue& queue, const Call& call) { return time_batch(queue, call, 1); }
-
-double time_batch(Queue& queue, const Call& call, std::int64_t calls) {
-  queue.begin_timing();
-  for (std::int64_t i = 0; i < calls; ++i) call();
-  return queue.end_timing_seconds() / static_cast<double>(calls);
-}
-
-int prime(Queue& queue, const Call& call, const TimingRules& rules) {
-  double previous = time_call(queue, call);
+int prime(const Calls& calls, const TimingRules& rules) {
+  double previous = calls(1);
   int made = 1;
   if (previous > rules.priming_single_call_seconds) return made;
   while (made < rules.priming_limit_calls) {
-    const double current = time_call(queue, call);
+    const double current = calls(1);
     ++made;
     if (agree(previous, current, rules.priming_agreement)) break;
     previous = current;
@@ -43,12 +35,11 @@ int prime(Queue& queue, const Call& call, const TimingRules& rules) {
   return made;
 }
 
-WarmUp warm_up(Queue& queue, const Call& call, int limit_calls, double limit_seconds,
-               const TimingRules& rules) {
+WarmUp warm_up(const Calls& calls, int limit_calls, double limit_seconds, const TimingRules& rules) {
   WarmUp result;
   std::vector<double> times;
   while (result.calls < limit_calls && result.seconds < limit_seconds) {
-    times.push_back(time_call(queue, call));
+    times.push_back(calls(1));
     result.seconds += times.back();
     ++result.calls;
     if (result.calls % rules.warmup_window == 0 && result.calls >= 2 * rules.warmup_window) {

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <functional>
 
-#include "attnbench/queue.h"
 #include "plan/study.h"
 
 namespace attnbench {
@@ -18,27 +17,20 @@ struct TimingRules {
   double warmup_agreement = 0.01;  ///< medians of the last two windows this close end the warm-up
 };
 
-/// One call of the kernel under test, enqueued; the timer waits for it through the queue.
-using Call = std::function<void()>;
+/// Makes so many calls of the kernel under test and returns the seconds all of them took.
+using Calls = std::function<double(std::int64_t)>;
 
 /// Calls in a batch so that it lasts at least rules.batch_seconds.
 std::int64_t batch_calls_for(double call_seconds, const TimingRules& rules);
 
-/// Seconds of one call on its own.
-double time_call(Queue& queue, const Call& call);
-
 /// Untimed calls until two successive ones agree; returns how many were made.
-int prime(Queue& queue, const Call& call, const TimingRules& rules);
-
-/// Seconds per call of one batch.
-double time_batch(Queue& queue, const Call& call, std::int64_t calls);
+int prime(const Calls& calls, const TimingRules& rules);
 
 struct WarmUp {
   int calls = 0;
   double seconds = 0;
   bool settled = false;  ///< false: ended by a limit, flagged in the results
 };
-WarmUp warm_up(Queue& queue, const Call& call, int limit_calls, double limit_seconds,
-               const TimingRules& rules);
+WarmUp warm_up(const Calls& calls, int limit_calls, double limit_seconds, const TimingRules& rules);
 
 }  // namespace attnbench

@@ -11,13 +11,14 @@
 #include <optional>
 #include <sstream>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "core/affinity.h"
+#include "core/ceilings.h"
 #include "core/cpu_list.h"
 #include "core/json.h"
 #include "core/parallel.h"
 #include "plan/study_json.h"
-#include "run/ceilings/ceilings.h"
 #include "run/ceilings/default_path.h"
 #include "run/environment/environment.h"
 #include "run/environment/identity.h"
@@ -68,15 +69,13 @@ std::vector<int> parse_cpus(const std::string& text) {
   throw std::runtime_error("cannot start the worker again");
 }
 
-Device pinned_device(const WorkerOptions& options) {
-  Device device;
-  device.cpus = parse_cpus(options.cpus);
-  device.threads = static_cast<int>(device.cpus.size());
-  device.features = cpu_features();
-  return device;
+CpuDevice pinned_device(const WorkerOptions& options) {
+  auto cpus = parse_cpus(options.cpus);
+  const auto threads = static_cast<int>(cpus.size());
+  return {std::move(cpus), threads, cpu_features()};
 }
 
-WorkerIdentity identity_of(const Device& device, std::vector<PluginFile> plugins) {
+WorkerIdentity identity_of(const CpuDevice& device, std::vector<PluginFile> plugins) {
   return {build_id(),  machine_key(),      boot_id(),         format_cpu_list(allowed_cpus()),
           device.cpus, library_versions(), std::move(plugins)};
 }
@@ -84,7 +83,7 @@ WorkerIdentity identity_of(const Device& device, std::vector<PluginFile> plugins
 /// Answers one conversation.
 class Worker {
  public:
-  Worker(const Device& device, WorkerIdentity identity, std::string commit, int out_fd)
+  Worker(CpuDevice& device, WorkerIdentity identity, std::string commit, int out_fd)
       : device_(device),
         identity_(std::move(identity)),
         commit_(std::move(commit)),
@@ -142,10 +141,10 @@ class Worker {
     auto answer = to_json(identity_);
     answer["type"] = messages::kHello;
     answer["protocol"] = messages::kProtocol;
-    answer["device"] = device_.name;
+    answer["device"] = device_.name();
     if (message.value("probe", false)) {
       answer["environment"] = probe_environment(commit_);
-      answer["ceilings"] = to_json(measure_ceilings(device_));
+      answer["ceilings"] = to_json(device_.ceilings());
     }
     lifeline_.send(answer);
   }
@@ -218,7 +217,7 @@ class Worker {
   void prepare(const json& message) {
     require_threads(device_.threads, team_size(device_.threads));
     measurement_.emplace(
-        measurement_plan_from_json(message), device_,
+        measurement_plan_from_json(message), device_, device_.threads,
         [this](const auto& id, const auto& stage, double limit) { announce(id, stage, limit); });
     auto kernels = measurement_->prepare();
     lifeline_.disarm();
@@ -250,7 +249,7 @@ class Worker {
     lifeline_.send(answer);
   }
 
-  const Device& device_;
+  CpuDevice& device_;
   WorkerIdentity identity_;
   std::string commit_;
   Lifeline lifeline_;
@@ -270,7 +269,7 @@ int run_worker(const WorkerOptions& options, char** argv) {
     plugins.push_back(identify_plugin(plugin));
     load_plugin(plugin);
   }
-  const auto device = pinned_device(options);
+  auto device = pinned_device(options);
   const auto identity = identity_of(device, std::move(plugins));
   int exit_code = 0;
   const LayoutNoise noise(options.layout_seed);

@@ -45,7 +45,7 @@ void for_each_run(std::int64_t begin, std::int64_t end, std::int64_t size, std::
 
 class BatchedExecution final : public PlannedExecution {
  public:
-  BatchedExecution(const Problem& problem, const Device& device)
+  BatchedExecution(const Problem& problem, const CpuDevice& device)
       : problem_(problem),
         threads_(device.threads),
         blocks_(problem, threads_),
@@ -82,7 +82,7 @@ class BatchedExecution final : public PlannedExecution {
     dense_rows_ = ThreadParts(workspace_, threads_, dense_rows * dense.row_stride * size_bytes(DType::f32));
   }
 
-  void enqueue(const Tensors& t, Queue&) override {
+  void call(const Tensors& t) override {
     const auto& s = problem_.shape;
     parallel_for(threads_, s.batch * s.num_q_heads * blocks_.slices.count,
                  [&](std::int64_t begin, std::int64_t end, int thread) {
@@ -111,7 +111,7 @@ class BatchedExecution final : public PlannedExecution {
     const auto& slices = blocks_.slices;
     const auto head = item / slices.count % s.num_q_heads;
     const auto batch = item / slices.count / s.num_q_heads;
-    const auto keys = t.k.sizes[2];
+    const auto keys = t[Role::k].sizes[2];
     const auto begin = slices.begin(item % slices.count);
     const auto end = std::min(begin + slices.rows, s.seqlen_q);
     const auto shift = keys - s.seqlen_q;
@@ -127,8 +127,8 @@ class BatchedExecution final : public PlannedExecution {
 
   void clear_row(const Tensors& t, std::int64_t batch, std::int64_t head, std::int64_t query) const {
     const auto bytes = problem_.shape.head_dim_v * size_bytes(problem_.shape.dtype_o);
-    std::fill_n(static_cast<char*>(row_of(t.o, batch, head, query)), bytes, char{0});
-    if (t.lse) *t.lse.row<float>(batch, head, query) = kMaskedScore;
+    std::fill_n(static_cast<char*>(row_of(t[Role::o], batch, head, query)), bytes, char{0});
+    if (t[Role::lse]) *t[Role::lse].row<float>(batch, head, query) = kMaskedScore;
   }
 
   void attend_blocks(const Tensors& t, const Slice& at) {
@@ -141,29 +141,29 @@ class BatchedExecution final : public PlannedExecution {
     for_blocks([&](const Run& run) {
       auto product = block_scores_->shape();
       product.m = run.queries, product.n = run.keys, product.batch = run.count;
-      product.a = with_stride(product.a, t.q);
-      product.b = with_stride(product.b, t.k);
+      product.a = with_stride(product.a, t[Role::q]);
+      product.b = with_stride(product.b, t[Role::k]);
       const auto query = run.position - at.shift;
-      block_scores_->run(at.thread, product, row_of(t.q, at.batch, at.head, query),
-                         row_of(t.k, at.batch, at.kv_head, run.start),
+      block_scores_->run(at.thread, product, row_of(t[Role::q], at.batch, at.head, query),
+                         row_of(t[Role::k], at.batch, at.kv_head, run.start),
                          scores + (query - at.first) * scores_.row_stride);
     });
     if (blocks_.globals > 0) {
       auto product = global_scores_->shape();
       product.m = rows;
-      product.a = with_stride(product.a, t.q);
-      product.b = with_stride(product.b, t.k);
-      global_scores_->run(at.thread, product, row_of(t.q, at.batch, at.head, at.first),
-                          row_of(t.k, at.batch, at.kv_head, 0), scores + blocks_.size);
+      product.a = with_stride(product.a, t[Role::q]);
+      product.b = with_stride(product.b, t[Role::k]);
+      global_scores_->run(at.thread, product, row_of(t[Role::q], at.batch, at.head, at.first),
+                          row_of(t[Role::k], at.batch, at.kv_head, 0), scores + blocks_.size);
     }
 
     const ScoreRows score_rows{scores, rows, blocks_.size + blocks_.globals, scores_.row_stride};
     const auto scale = make_scale_positive(score_rows, s.softmax_scale);
     for (std::int64_t r = 0; r < rows; ++r)
       mask(scores + r * scores_.row_stride, at.first + at.shift + r, at.keys);
-    softmax_rows(score_rows, scale, s.dtype_q, lse_from(t.lse, at.batch, at.head, at.first));
+    softmax_rows(score_rows, scale, s.dtype_q, lse_from(t[Role::lse], at.batch, at.head, at.first));
 
-    auto sums = t.o;
+    auto sums = t[Role::o];
     if (!sums_in_place()) {
       sums = dense_view(sums_.at<float>(workspace_, at.thread), DType::f32, Layout::bhsd, 1, 1, rows,
                         s.head_dim_v);
@@ -175,24 +175,24 @@ class BatchedExecution final : public PlannedExecution {
     for_blocks([&](const Run& run) {
       auto product = block_values_->shape();
       product.m = run.queries, product.k = run.keys, product.batch = run.count;
-      product.b = with_stride(product.b, t.v);
+      product.b = with_stride(product.b, t[Role::v]);
       product.c = with_stride(product.c, sums);
       const auto query = run.position - at.shift;
       block_values_->run(at.thread, product,
                          p + (query - at.first) * scores_.row_stride * size_bytes(DType::f32),
-                         row_of(t.v, at.batch, at.kv_head, run.start), sum_row(query));
+                         row_of(t[Role::v], at.batch, at.kv_head, run.start), sum_row(query));
     });
     if (blocks_.globals > 0) {
       auto product = global_values_->shape();
       product.m = rows;
-      product.b = with_stride(product.b, t.v);
+      product.b = with_stride(product.b, t[Role::v]);
       product.c = with_stride(product.c, sums);
       global_values_->run(at.thread, product, p + blocks_.size * size_bytes(s.dtype_q),
-                          row_of(t.v, at.batch, at.kv_head, 0), sum_row(at.first));
+                          row_of(t[Role::v], at.batch, at.kv_head, 0), sum_row(at.first));
     }
     if (sums_in_place()) return;
     for (auto i = at.first; i < at.last; ++i) {
-      divide(static_cast<const float*>(sum_row(i)), 1, row_of(t.o, at.batch, at.head, i), s.head_dim_v,
+      divide(static_cast<const float*>(sum_row(i)), 1, row_of(t[Role::o], at.batch, at.head, i), s.head_dim_v,
              s.dtype_o);
     }
   }
@@ -217,22 +217,22 @@ class BatchedExecution final : public PlannedExecution {
     auto product = dense_scores_->shape();
     const auto stride = product.c.row_stride;
     product.m = rows, product.n = at.keys;
-    product.a = with_stride(product.a, t.q);
-    product.b = with_stride(product.b, t.k);
-    dense_scores_->run(at.thread, product, row_of(t.q, at.batch, at.head, at.first),
-                       row_of(t.k, at.batch, at.kv_head, 0), scores);
+    product.a = with_stride(product.a, t[Role::q]);
+    product.b = with_stride(product.b, t[Role::k]);
+    dense_scores_->run(at.thread, product, row_of(t[Role::q], at.batch, at.head, at.first),
+                       row_of(t[Role::k], at.batch, at.kv_head, 0), scores);
     const ScoreRows score_rows{scores, rows, at.keys, stride};
     const auto scale = make_scale_positive(score_rows, s.softmax_scale);
     for (std::int64_t r = 0; problem_.mechanism.is_causal() && r < rows; ++r) {
       fill(scores + r * stride, at.first + at.shift + r + 1, at.keys, kMaskedScore);
     }
-    softmax_rows(score_rows, scale, s.dtype_q, lse_from(t.lse, at.batch, at.head, at.first));
+    softmax_rows(score_rows, scale, s.dtype_q, lse_from(t[Role::lse], at.batch, at.head, at.first));
     product = dense_values_->shape();
     product.m = rows, product.k = at.keys;
-    product.b = with_stride(product.b, t.v);
-    product.c = with_stride(product.c, t.o);
-    dense_values_->run(at.thread, product, scores, row_of(t.v, at.batch, at.kv_head, 0),
-                       row_of(t.o, at.batch, at.head, at.first));
+    product.b = with_stride(product.b, t[Role::v]);
+    product.c = with_stride(product.c, t[Role::o]);
+    dense_values_->run(at.thread, product, scores, row_of(t[Role::v], at.batch, at.kv_head, 0),
+                       row_of(t[Role::o], at.batch, at.head, at.first));
   }
 
   /// The layout with the view's row stride in place of the prepared one.

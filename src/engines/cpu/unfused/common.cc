@@ -2,7 +2,7 @@
 
 namespace attnbench::cpu {
 
-Support unfused_support(const Problem& problem, const Device& device) {
+Support unfused_support(const Problem& problem, const CpuDevice& device) {
   const auto& s = problem.shape;
   if (s.dtype_kv != s.dtype_q || s.dtype_o != s.dtype_q) {
     return Support::no("needs one element type for q, k, v and o");

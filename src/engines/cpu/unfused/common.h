@@ -6,7 +6,7 @@
 #include <memory>
 #include <numeric>
 
-#include "attnbench/kernel.h"
+#include "attnbench/host_kernel.h"
 #include "engines/cpu/cpu_kernel.h"
 #include "engines/cpu/matmul.h"
 #include "engines/cpu/row_ops.h"
@@ -65,27 +65,27 @@ inline float make_scale_positive(const ScoreRows& scores, double softmax_scale) 
 }
 
 /// One element type, with products on this CPU, and full lengths.
-Support unfused_support(const Problem& problem, const Device& device);
+Support unfused_support(const Problem& problem, const CpuDevice& device);
 
 /// A kernel whose execution type `E` plans in its constructor E(problem, device) and allocates in allocate().
 template <typename E>
 class UnfusedKernel : public CpuKernel {
  protected:
-  Support core_supports(const Problem& problem, const Device& device) const override {
+  Support core_supports(const Problem& problem, const CpuDevice& device) const override {
     return unfused_support(problem, device);
   }
-  std::unique_ptr<Execution> core_prepare(const Problem& problem, const Device& device) const final {
+  std::unique_ptr<HostExecution> core_prepare(const Problem& problem, const CpuDevice& device) const final {
     auto execution = std::make_unique<E>(problem, device);
     execution->allocate();
     return execution;
   }
-  std::int64_t core_workspace_bytes(const Problem& problem, const Device& device) const final {
+  std::int64_t core_workspace_bytes(const Problem& problem, const CpuDevice& device) const final {
     return E(problem, device).workspace_bytes();
   }
 };
 
 /// Execution with a workspace that is planned first and allocated last.
-class PlannedExecution : public Execution {
+class PlannedExecution : public HostExecution {
  public:
   void allocate() { workspace_.allocate(); }
   std::int64_t workspace_bytes() const final { return workspace_.bytes(); }

@@ -11,7 +11,7 @@ namespace {
 
 class CumsumExecution final : public PlannedExecution {
  public:
-  CumsumExecution(const Problem& problem, const Device& device)
+  CumsumExecution(const Problem& problem, const CpuDevice& device)
       : s_(problem.shape),
         kv_heads_(problem.mechanism.num_kv_heads),
         eps_(static_cast<float>(problem.mechanism.eps)),
@@ -21,7 +21,7 @@ class CumsumExecution final : public PlannedExecution {
         normalisers_(workspace_, threads_, states() * s_.head_dim_qk * size_bytes(DType::f32)),
         states_(workspace_, threads_, states() * s_.head_dim_qk * s_.head_dim_v * size_bytes(DType::f32)) {}
 
-  void enqueue(const Tensors& t, Queue&) override {
+  void call(const Tensors& t) override {
     parallel_for(threads_, s_.batch * s_.num_q_heads, [&](std::int64_t begin, std::int64_t end, int thread) {
       for (auto item = begin; item < end; ++item)
         attend(t, item / s_.num_q_heads, item % s_.num_q_heads, thread);
@@ -33,7 +33,7 @@ class CumsumExecution final : public PlannedExecution {
   std::int64_t states() const { return std::min(s_.seqlen_q, s_.seqlen_kv); }
 
   void attend(const Tensors& t, std::int64_t batch, std::int64_t head, int thread) {
-    const auto keys = t.k.sizes[2];
+    const auto keys = t[Role::k].sizes[2];
     const auto kv_head = head / (s_.num_q_heads / kv_heads_);
     const auto unseen = std::max<std::int64_t>(s_.seqlen_q - keys, 0);
     const auto first_position = keys - (s_.seqlen_q - unseen);
@@ -47,23 +47,23 @@ class CumsumExecution final : public PlannedExecution {
     for (std::int64_t j = 0; j < keys; ++j) {
       const auto to = std::max<std::int64_t>(j - first_position, 0);
       const auto from = std::max<std::int64_t>(j - first_position - 1, 0);
-      phi(row_of(t.k, batch, kv_head, j), feature, s_.head_dim_qk, s_.dtype_kv);
+      phi(row_of(t[Role::k], batch, kv_head, j), feature, s_.head_dim_qk, s_.dtype_kv);
       multiply_add(1, feature, z + from * s_.head_dim_qk, z + to * s_.head_dim_qk, s_.head_dim_qk,
                    s_.dtype_kv);
-      add_outer_product(feature, row_of(t.v, batch, kv_head, j), states + from * state_size,
+      add_outer_product(feature, row_of(t[Role::v], batch, kv_head, j), states + from * state_size,
                         states + to * state_size, s_.head_dim_qk, s_.head_dim_v, s_.dtype_kv);
     }
 
     auto* numerator = numerator_.at<float>(workspace_, thread);
     for (std::int64_t i = 0; i < s_.seqlen_q; ++i) {
-      auto* o = row_of(t.o, batch, head, i);
+      auto* o = row_of(t[Role::o], batch, head, i);
       if (i < unseen) {
         fill(numerator, 0, s_.head_dim_v, 0);
         divide(numerator, 1, o, s_.head_dim_v, s_.dtype_o);
         continue;
       }
       const auto state = i - unseen;
-      phi(row_of(t.q, batch, head, i), feature, s_.head_dim_qk, s_.dtype_q);
+      phi(row_of(t[Role::q], batch, head, i), feature, s_.head_dim_qk, s_.dtype_q);
       row_times_matrix(feature, states + state * state_size, numerator, s_.head_dim_qk, s_.head_dim_v,
                        s_.dtype_q);
       const auto divisor = dot(feature, z + state * s_.head_dim_qk, s_.head_dim_qk, s_.dtype_q) + eps_;

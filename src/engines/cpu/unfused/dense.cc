@@ -34,7 +34,7 @@ void mask_row(float* row, const AllowedKeys& allowed, std::int64_t keys) {
 
 }  // namespace
 
-DenseAttention::DenseAttention(const Problem& problem, const Device& device, KvHeads kv_heads)
+DenseAttention::DenseAttention(const Problem& problem, const CpuDevice& device, KvHeads kv_heads)
     : problem_(problem),
       threads_(device.threads),
       slices_(slice_rows(problem.shape.batch * problem.shape.num_q_heads, problem.shape.seqlen_q, threads_)),
@@ -54,15 +54,15 @@ DenseAttention::DenseAttention(const Problem& problem, const Device& device, KvH
   repeated_v_ = workspace_.reserve(rows * s.head_dim_v * size_bytes(s.dtype_kv));
 }
 
-void DenseAttention::enqueue(const Tensors& t, Queue&) {
+void DenseAttention::call(const Tensors& t) {
   const auto& s = problem_.shape;
-  auto k = t.k;
-  auto v = t.v;
+  auto k = t[Role::k];
+  auto v = t[Role::v];
   if (repeats_) {
     repeat(t);
     const auto repeated = [&](std::int64_t part, std::int64_t head_dim) {
       return dense_view(workspace_.at<void*>(part), s.dtype_kv, Layout::bhsd, s.batch, s.num_q_heads,
-                        t.k.sizes[2], head_dim);
+                        t[Role::k].sizes[2], head_dim);
     };
     k = repeated(repeated_k_, s.head_dim_qk);
     v = repeated(repeated_v_, s.head_dim_v);
@@ -75,7 +75,7 @@ void DenseAttention::enqueue(const Tensors& t, Queue&) {
 
 void DenseAttention::repeat(const Tensors& t) {
   const auto& s = problem_.shape;
-  const auto keys = t.k.sizes[2];
+  const auto keys = t[Role::k].sizes[2];
   const auto group = s.num_q_heads / problem_.mechanism.num_kv_heads;
   const auto copy_head = [&](const TensorView& from, std::int64_t part, std::int64_t item) {
     const auto row_bytes = static_cast<std::size_t>(from.sizes[3] * size_bytes(from.dtype));
@@ -92,8 +92,8 @@ void DenseAttention::repeat(const Tensors& t) {
   };
   parallel_for(threads_, s.batch * s.num_q_heads, [&](std::int64_t begin, std::int64_t end, int) {
     for (auto item = begin; item < end; ++item) {
-      copy_head(t.k, repeated_k_, item);
-      copy_head(t.v, repeated_v_, item);
+      copy_head(t[Role::k], repeated_k_, item);
+      copy_head(t[Role::v], repeated_v_, item);
     }
   });
 }
@@ -112,9 +112,9 @@ void DenseAttention::attend(const Tensors& t, const TensorView& k, const TensorV
   auto product = scores_.shape();
   product.m = rows;
   product.n = keys;
-  product.a.row_stride = row_stride(t.q, product.a.row_stride);
+  product.a.row_stride = row_stride(t[Role::q], product.a.row_stride);
   product.b.col_stride = row_stride(k, product.b.col_stride);
-  scores_.run(thread, product, row_of(t.q, batch, head, first), row_of(k, batch, kv_head, 0), scores);
+  scores_.run(thread, product, row_of(t[Role::q], batch, head, first), row_of(k, batch, kv_head, 0), scores);
 
   const ScoreRows score_rows{scores, rows, keys, score_stride_};
   const auto scale = make_scale_positive(score_rows, s.softmax_scale);
@@ -126,14 +126,14 @@ void DenseAttention::attend(const Tensors& t, const TensorView& k, const TensorV
       mask_row(scores + r * score_stride_, allowed_keys(m, position, keys), keys);
     }
   }
-  softmax_rows(score_rows, scale, s.dtype_q, lse_from(t.lse, batch, head, first));
+  softmax_rows(score_rows, scale, s.dtype_q, lse_from(t[Role::lse], batch, head, first));
 
   product = values_.shape();
   product.m = rows;
   product.k = keys;
   product.b.row_stride = row_stride(v, product.b.row_stride);
-  product.c.row_stride = row_stride(t.o, product.c.row_stride);
-  values_.run(thread, product, scores, row_of(v, batch, kv_head, 0), row_of(t.o, batch, head, first));
+  product.c.row_stride = row_stride(t[Role::o], product.c.row_stride);
+  values_.run(thread, product, scores, row_of(v, batch, kv_head, 0), row_of(t[Role::o], batch, head, first));
 }
 
 double dense_flops(const Problem& problem) {

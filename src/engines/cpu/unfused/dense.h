@@ -12,8 +12,8 @@ class DenseAttention : public PlannedExecution {
     repeated,  ///< K and V of a group are first copied once for each of its query heads
     shared,    ///< query heads of a group read the same K and V
   };
-  DenseAttention(const Problem& problem, const Device& device, KvHeads kv_heads);
-  void enqueue(const Tensors& tensors, Queue& queue) override;
+  DenseAttention(const Problem& problem, const CpuDevice& device, KvHeads kv_heads);
+  void call(const Tensors& tensors) override;
 
  private:
   void repeat(const Tensors& tensors);

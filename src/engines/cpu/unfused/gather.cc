@@ -56,7 +56,7 @@ MatmulShape values_shape(const Shape& s, const Window& window, std::int64_t rows
 
 class GatherExecution final : public PlannedExecution {
  public:
-  GatherExecution(const Problem& problem, const Device& device)
+  GatherExecution(const Problem& problem, const CpuDevice& device)
       : problem_(problem),
         window_(problem.mechanism, problem.shape.seqlen_kv),
         threads_(device.threads),
@@ -71,7 +71,7 @@ class GatherExecution final : public PlannedExecution {
         windows_k_(workspace_, threads_, windows_bytes(problem.shape.head_dim_qk)),
         windows_v_(workspace_, threads_, windows_bytes(problem.shape.head_dim_v)) {}
 
-  void enqueue(const Tensors& t, Queue&) override {
+  void call(const Tensors& t) override {
     const auto& s = problem_.shape;
     parallel_for(threads_, s.batch * s.num_q_heads * slices_.count,
                  [&](std::int64_t begin, std::int64_t end, int thread) {
@@ -114,7 +114,7 @@ class GatherExecution final : public PlannedExecution {
 
   void attend(const Tensors& t, std::int64_t item, int thread) {
     const auto& s = problem_.shape;
-    const auto keys = t.k.sizes[2];
+    const auto keys = t[Role::k].sizes[2];
     const auto head = item / slices_.count % s.num_q_heads;
     const auto batch = item / slices_.count / s.num_q_heads;
     const auto first = slices_.begin(item % slices_.count);
@@ -125,15 +125,15 @@ class GatherExecution final : public PlannedExecution {
     auto* windows_k = windows_k_.at<char>(workspace_, thread);
     auto* windows_v = windows_v_.at<char>(workspace_, thread);
     auto* scores = score_rows_.at<float>(workspace_, thread);
-    gather(t.k, window, batch, kv_head, position, rows, windows_k);
-    gather(t.v, window, batch, kv_head, position, rows, windows_v);
+    gather(t[Role::k], window, batch, kv_head, position, rows, windows_k);
+    gather(t[Role::v], window, batch, kv_head, position, rows, windows_v);
 
     auto product = scores_.shape();
     product.batch = rows;
     product.n = window.places;
     product.b.batch_stride = window.places * s.head_dim_qk;
-    product.a.batch_stride = product.a.row_stride = row_stride(t.q, product.a.row_stride);
-    scores_.run(thread, product, row_of(t.q, batch, head, first), windows_k, scores);
+    product.a.batch_stride = product.a.row_stride = row_stride(t[Role::q], product.a.row_stride);
+    scores_.run(thread, product, row_of(t[Role::q], batch, head, first), windows_k, scores);
 
     const ScoreRows score_rows{scores, rows, window.places, score_stride_};
     const auto scale = make_scale_positive(score_rows, s.softmax_scale);
@@ -144,14 +144,14 @@ class GatherExecution final : public PlannedExecution {
       fill(row, 0, allowed.size() == 0 ? window.places : allowed.begin - start, kMaskedScore);
       fill(row, allowed.end - start, window.places, kMaskedScore);
     }
-    softmax_rows(score_rows, scale, s.dtype_q, lse_from(t.lse, batch, head, first));
+    softmax_rows(score_rows, scale, s.dtype_q, lse_from(t[Role::lse], batch, head, first));
 
     product = values_.shape();
     product.batch = rows;
     product.k = window.places;
     product.b.batch_stride = window.places * s.head_dim_v;
-    product.c.batch_stride = product.c.row_stride = row_stride(t.o, product.c.row_stride);
-    values_.run(thread, product, scores, windows_v, row_of(t.o, batch, head, first));
+    product.c.batch_stride = product.c.row_stride = row_stride(t[Role::o], product.c.row_stride);
+    values_.run(thread, product, scores, windows_v, row_of(t[Role::o], batch, head, first));
   }
 
   Problem problem_;

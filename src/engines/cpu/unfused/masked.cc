@@ -6,7 +6,7 @@ namespace attnbench::cpu {
 namespace {
 
 struct BandAttention final : DenseAttention {
-  BandAttention(const Problem& problem, const Device& device)
+  BandAttention(const Problem& problem, const CpuDevice& device)
       : DenseAttention(problem, device, KvHeads::shared) {}
 };
 

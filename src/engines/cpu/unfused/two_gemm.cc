@@ -28,7 +28,7 @@ MatmulShape numerators_shape(const Shape& s, std::int64_t rows) {
 
 class TwoGemmExecution final : public PlannedExecution {
  public:
-  TwoGemmExecution(const Problem& problem, const Device& device)
+  TwoGemmExecution(const Problem& problem, const CpuDevice& device)
       : s_(problem.shape),
         kv_heads_(problem.mechanism.num_kv_heads),
         eps_(static_cast<float>(problem.mechanism.eps)),
@@ -42,7 +42,7 @@ class TwoGemmExecution final : public PlannedExecution {
         states_(workspace_.reserve(s_.batch * kv_heads_ * state_bytes())),
         normalisers_(workspace_.reserve(s_.batch * kv_heads_ * s_.head_dim_qk * size_bytes(DType::f32))) {}
 
-  void enqueue(const Tensors& t, Queue&) override {
+  void call(const Tensors& t) override {
     parallel_for(threads_, s_.batch * kv_heads_, [&](std::int64_t begin, std::int64_t end, int thread) {
       for (auto item = begin; item < end; ++item) reduce_keys(t, item, thread);
     });
@@ -77,13 +77,13 @@ class TwoGemmExecution final : public PlannedExecution {
   void reduce_keys(const Tensors& t, std::int64_t item, int thread) {
     const auto batch = item / kv_heads_;
     const auto kv_head = item % kv_heads_;
-    const auto keys = t.k.sizes[2];
-    const char* features = features_of(t.k, batch, kv_head, 0, keys, thread);
+    const auto keys = t[Role::k].sizes[2];
+    const char* features = features_of(t[Role::k], batch, kv_head, 0, keys, thread);
     column_sums(features, normaliser(item), keys, s_.head_dim_qk, s_.dtype_kv);
     auto product = state_.shape();
     product.k = keys;
-    product.b.row_stride = row_stride(t.v, product.b.row_stride);
-    state_.run(thread, product, features, row_of(t.v, batch, kv_head, 0), state(item));
+    product.b.row_stride = row_stride(t[Role::v], product.b.row_stride);
+    state_.run(thread, product, features, row_of(t[Role::v], batch, kv_head, 0), state(item));
   }
 
   void apply_queries(const Tensors& t, std::int64_t item, int thread) {
@@ -92,17 +92,17 @@ class TwoGemmExecution final : public PlannedExecution {
     const auto first = slices_.begin(item % slices_.count);
     const auto rows = std::min(slices_.rows, s_.seqlen_q - first);
     const auto kv_item = batch * kv_heads_ + head / (s_.num_q_heads / kv_heads_);
-    const char* features = features_of(t.q, batch, head, first, rows, thread);
+    const char* features = features_of(t[Role::q], batch, head, first, rows, thread);
     auto* sums = sums_.at<float>(workspace_, thread);
     auto product = numerators_.shape();
     product.m = rows;
     numerators_.run(thread, product, features, state(kv_item), sums);
     for (std::int64_t r = 0; r < rows; ++r) {
-      const bool sees_keys = first + r + t.k.sizes[2] >= s_.seqlen_q;
+      const bool sees_keys = first + r + t[Role::k].sizes[2] >= s_.seqlen_q;
       if (!sees_keys) fill(sums + r * s_.head_dim_v, 0, s_.head_dim_v, 0);
       const auto divisor =
           dot(features + r * row_bytes(), normaliser(kv_item), s_.head_dim_qk, s_.dtype_q) + eps_;
-      divide(sums + r * s_.head_dim_v, divisor, row_of(t.o, batch, head, first + r), s_.head_dim_v,
+      divide(sums + r * s_.head_dim_v, divisor, row_of(t[Role::o], batch, head, first + r), s_.head_dim_v,
              s_.dtype_o);
     }
   }

@@ -7,7 +7,7 @@ namespace attnbench::cpu {
 namespace {
 
 struct RepeatingAttention final : DenseAttention {
-  RepeatingAttention(const Problem& problem, const Device& device)
+  RepeatingAttention(const Problem& problem, const CpuDevice& device)
       : DenseAttention(problem, device, KvHeads::repeated) {}
 };
 

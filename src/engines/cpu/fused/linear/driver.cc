@@ -21,14 +21,14 @@ Geometry geometry(const Shape& s, const Ops& ops, std::int64_t chunk) {
 
 }  // namespace
 
-int useful_threads(const Problem& problem, const Device& device) {
+int useful_threads(const Problem& problem, const CpuDevice& device) {
   // A fork and join takes some microseconds; this many FLOPs take a core about ten.
   constexpr double kFlopsWorthAThread = 1e6;
   const auto wanted = work(problem).useful_flops / kFlopsWorthAThread;
   return static_cast<int>(std::clamp(wanted, 1.0, static_cast<double>(device.threads)));
 }
 
-Driver::Driver(const Problem& problem, const Device& device, const Ops& ops, std::int64_t chunk)
+Driver::Driver(const Problem& problem, const CpuDevice& device, const Ops& ops, std::int64_t chunk)
     : s_(problem.shape),
       ops_(ops),
       eps_(static_cast<float>(problem.mechanism.eps)),
@@ -55,7 +55,7 @@ void Driver::allocate() {
 }
 
 std::int64_t Driver::keys(const Tensors& t, std::int64_t batch) const {
-  const auto given = t.k.sizes[2];
+  const auto given = t[Role::k].sizes[2];
   return s_.seqlens_kv.empty() ? given : std::min(given, s_.seqlens_kv[static_cast<std::size_t>(batch)]);
 }
 
@@ -67,7 +67,7 @@ InputRows Driver::rows(const TensorView& view, std::int64_t batch, std::int64_t 
 }
 
 OutputRows Driver::output(const Tensors& t, std::int64_t batch, std::int64_t q_head, Span queries) const {
-  const auto in = rows(t.o, batch, q_head, queries);
+  const auto in = rows(t[Role::o], batch, q_head, queries);
   return {const_cast<void*>(in.data), in.stride, in.count};
 }
 
@@ -98,8 +98,9 @@ void Driver::sum_keys(const Tensors& t, const Head& head, Span positions, const 
   unmasked.chunk = 0;
   for (auto j = positions.begin; j < positions.end; j += ops_.key_block) {
     const Span block{j, std::min(j + ops_.key_block, positions.end)};
-    ops_.pack_keys(unmasked, rows(t.k, head.batch, head.kv, block), w);
-    const auto values = ops_.pack_values(unmasked, rows(t.v, head.batch, head.kv, block), true, w.values);
+    ops_.pack_keys(unmasked, rows(t[Role::k], head.batch, head.kv, block), w);
+    const auto values =
+        ops_.pack_values(unmasked, rows(t[Role::v], head.batch, head.kv, block), true, w.values);
     ops_.update_state(unmasked, block.end - block.begin, values, state, false, w);
   }
 }

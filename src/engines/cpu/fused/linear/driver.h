@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "attnbench/kernel.h"
+#include "attnbench/host_kernel.h"
 #include "engines/cpu/fused/linear/ops.h"
 #include "engines/cpu/workspace.h"
 
@@ -42,14 +42,14 @@ class Entered {
 };
 
 /// What the causal and the non-causal form share: sizes, buffers, and the steps on one head.
-class Driver : public Execution {
+class Driver : public HostExecution {
  public:
   void allocate();
   std::int64_t workspace_bytes() const final { return workspace_.bytes(); }
 
  protected:
   /// `states`: partial states that outlive a thread's step.
-  Driver(const Problem& problem, const Device& device, const Ops& ops, std::int64_t chunk);
+  Driver(const Problem& problem, const CpuDevice& device, const Ops& ops, std::int64_t chunk);
   void reserve_states(std::int64_t count) { states_ = workspace_.reserve(count * state_bytes()); }
 
   std::int64_t kv_heads() const { return kv_heads_; }
@@ -97,6 +97,6 @@ class Driver : public Execution {
 };
 
 /// One thread, unless the work is worth a fork and join.
-int useful_threads(const Problem& problem, const Device& device);
+int useful_threads(const Problem& problem, const CpuDevice& device);
 
 }  // namespace attnbench::cpu::linear

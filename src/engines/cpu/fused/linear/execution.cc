@@ -23,12 +23,12 @@ std::int64_t even_parts(const Shape& shape, std::int64_t heads, std::int64_t thr
 
 class Linear final : public Driver {
  public:
-  Linear(const Problem& problem, const Device& device, const Ops& ops)
+  Linear(const Problem& problem, const CpuDevice& device, const Ops& ops)
       : Driver(problem, device, ops, 0), parts_(even_parts(s_, heads(), threads_)) {
     reserve_states(parts_ * heads());
   }
 
-  void enqueue(const Tensors& t, Queue&) override {
+  void call(const Tensors& t) override {
     parallel_for(threads_, parts_ * heads(), [&](std::int64_t begin, std::int64_t end, int thread) {
       const Entered entered(ops_);
       const auto w = scratch(thread);
@@ -71,7 +71,7 @@ class Linear final : public Driver {
     write_zeros(t, batch, q_head, {queries.begin, blind});
     if (blind == queries.end) return;
     const Span seeing{blind, queries.end};
-    ops_.pack_queries(g_, rows(t.q, batch, q_head, seeing), w);
+    ops_.pack_queries(g_, rows(t[Role::q], batch, q_head, seeing), w);
     ops_.attend(g_, eps_, output(t, batch, q_head, seeing), w);
   }
 
@@ -80,7 +80,7 @@ class Linear final : public Driver {
 
 class CausalLinear final : public Driver {
  public:
-  CausalLinear(const Problem& problem, const Device& device, const Ops& ops)
+  CausalLinear(const Problem& problem, const CpuDevice& device, const Ops& ops)
       : Driver(problem, device, ops, ops.causal_chunk),
         // Heads of unequal lengths are all cut, so that each thread gets a part of each.
         whole_(s_.seqlens_kv.empty() ? heads() / threads_ * threads_ : 0),
@@ -90,7 +90,7 @@ class CausalLinear final : public Driver {
     reserve_states((heads() - whole_) * parts());
   }
 
-  void enqueue(const Tensors& t, Queue&) override {
+  void call(const Tensors& t) override {
     parallel_for(threads_, whole_, [&](std::int64_t begin, std::int64_t end, int thread) {
       const Entered entered(ops_);
       for (auto item = begin; item < end; ++item) {
@@ -166,11 +166,11 @@ class CausalLinear final : public Driver {
     for (auto p = positions.begin; p < positions.end; p += g_.chunk) {
       const Span chunk{p, std::min(p + g_.chunk, positions.end)};
       const auto count = chunk.end - chunk.begin;
-      ops_.pack_keys(g_, rows(t.k, kv.batch, kv.kv, chunk), w);
-      const auto values = ops_.pack_values(g_, rows(t.v, kv.batch, kv.kv, chunk), false, chunk_values);
+      ops_.pack_keys(g_, rows(t[Role::k], kv.batch, kv.kv, chunk), w);
+      const auto values = ops_.pack_values(g_, rows(t[Role::v], kv.batch, kv.kv, chunk), false, chunk_values);
       const Span queries{chunk.begin - offset, chunk.end - offset};
       for (auto q_head = kv.kv * group(); q_head < (kv.kv + 1) * group(); ++q_head) {
-        ops_.pack_queries(g_, rows(t.q, kv.batch, q_head, queries), w);
+        ops_.pack_queries(g_, rows(t[Role::q], kv.batch, q_head, queries), w);
         ops_.score(g_, count, w);
         ops_.attend(g_, eps_, output(t, kv.batch, q_head, queries), w);
       }
@@ -184,7 +184,7 @@ class CausalLinear final : public Driver {
 };
 
 template <typename Form>
-std::unique_ptr<Execution> allocated(const Problem& problem, const Device& device, const Ops& ops) {
+std::unique_ptr<HostExecution> allocated(const Problem& problem, const CpuDevice& device, const Ops& ops) {
   auto execution = std::make_unique<Form>(problem, device, ops);
   execution->allocate();
   return execution;
@@ -194,12 +194,12 @@ bool is_causal(const Problem& problem) { return problem.mechanism.kind == Mechan
 
 }  // namespace
 
-std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device, const Ops& ops) {
+std::unique_ptr<HostExecution> prepare(const Problem& problem, const CpuDevice& device, const Ops& ops) {
   return is_causal(problem) ? allocated<CausalLinear>(problem, device, ops)
                             : allocated<Linear>(problem, device, ops);
 }
 
-std::int64_t workspace_bytes(const Problem& problem, const Device& device, const Ops& ops) {
+std::int64_t workspace_bytes(const Problem& problem, const CpuDevice& device, const Ops& ops) {
   return is_causal(problem) ? CausalLinear(problem, device, ops).workspace_bytes()
                             : Linear(problem, device, ops).workspace_bytes();
 }

@@ -4,7 +4,7 @@
 
 namespace attnbench::cpu::linear {
 
-Support LinearKernel::core_supports(const Problem& problem, const Device& device) const {
+Support LinearKernel::core_supports(const Problem& problem, const CpuDevice& device) const {
   const auto& s = problem.shape;
   if (problem.mechanism.kind != kind_) {
     return Support::no(fmt::format("computes {}, not {}", name(kind_), name(problem.mechanism.kind)));
@@ -15,7 +15,8 @@ Support LinearKernel::core_supports(const Problem& problem, const Device& device
   return path_supports(s.dtype_q, device.features);
 }
 
-std::unique_ptr<Execution> LinearKernel::core_prepare(const Problem& problem, const Device& device) const {
+std::unique_ptr<HostExecution> LinearKernel::core_prepare(const Problem& problem,
+                                                          const CpuDevice& device) const {
   return linear::prepare(problem, device, ops_(problem.shape.dtype_q));
 }
 
@@ -23,7 +24,7 @@ double LinearKernel::core_flops(const Problem& problem) const {
   return linear::executed_flops(problem, ops_(problem.shape.dtype_q));
 }
 
-std::int64_t LinearKernel::core_workspace_bytes(const Problem& problem, const Device& device) const {
+std::int64_t LinearKernel::core_workspace_bytes(const Problem& problem, const CpuDevice& device) const {
   return linear::workspace_bytes(problem, device, ops_(problem.shape.dtype_q));
 }
 

@@ -20,10 +20,10 @@ class LinearKernel : public CpuKernel {
   /// No with a reason where the path lacks the element type or the CPU lacks the path.
   virtual Support path_supports(DType dtype, const CpuFeatures& features) const = 0;
 
-  Support core_supports(const Problem& problem, const Device& device) const final;
-  std::unique_ptr<Execution> core_prepare(const Problem& problem, const Device& device) const final;
+  Support core_supports(const Problem& problem, const CpuDevice& device) const final;
+  std::unique_ptr<HostExecution> core_prepare(const Problem& problem, const CpuDevice& device) const final;
   double core_flops(const Problem& problem) const final;
-  std::int64_t core_workspace_bytes(const Problem& problem, const Device& device) const final;
+  std::int64_t core_workspace_bytes(const Problem& problem, const CpuDevice& device) const final;
 
  private:
   MechanismKind kind_;

@@ -9,7 +9,7 @@
 #include <span>
 #include <string_view>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 #include "attnbench/dtype.h"
 
 /// The unit of work of the fused softmax core, and what an instruction path must supply for it. Everything

@@ -18,7 +18,7 @@ namespace attnbench::cpu::fused {
 
 HeadGeometry SoftmaxExecution::geometry(const Tensors& tensors, std::int64_t batch) const {
   const auto& s = problem_.shape;
-  auto keys = tensors.k.sizes[2];
+  auto keys = tensors[Role::k].sizes[2];
   if (!s.seqlens_kv.empty()) keys = std::min(keys, s.seqlens_kv[static_cast<std::size_t>(batch)]);
   return {problem_.mechanism, group_, s.seqlen_q, keys};
 }
@@ -41,7 +41,7 @@ void SoftmaxExecution::for_each_block(const Tensors& tensors, Wanted&& wanted, V
   }
 }
 
-void SoftmaxExecution::enqueue(const Tensors& tensors, Queue&) {
+void SoftmaxExecution::call(const Tensors& tensors) {
   clear_rows_without_keys(tensors);
   std::int64_t cost = 0;
   for (std::int64_t b = 0; b < problem_.shape.batch; ++b) {
@@ -68,9 +68,10 @@ void SoftmaxExecution::clear_rows_without_keys(const Tensors& tensors) const {
     const auto queries = head.query(head.first_row());
     for (std::int64_t h = 0; h < problem_.shape.num_q_heads; ++h) {
       for (std::int64_t i = 0; i < queries; ++i) {
-        std::fill_n(Rows(tensors.o, b).at(h, i), problem_.shape.head_dim_v * size_bytes(path_.dtype),
+        std::fill_n(Rows(tensors[Role::o], b).at(h, i), problem_.shape.head_dim_v * size_bytes(path_.dtype),
                     std::byte{0});
-        if (tensors.lse) *tensors.lse.row<float>(b, h, i) = -std::numeric_limits<float>::infinity();
+        if (tensors[Role::lse])
+          *tensors[Role::lse].row<float>(b, h, i) = -std::numeric_limits<float>::infinity();
       }
     }
   }
@@ -158,8 +159,8 @@ void SoftmaxExecution::feed(const Tensors& tensors, const HeadGeometry& head, Ru
   }
   if (packed) pack(tensors, head, item, pieces.keys(), worker);
 
-  const Rows k(tensors.k, item.batch);
-  const Rows v(tensors.v, item.batch);
+  const Rows k(tensors[Role::k], item.batch);
+  const Rows v(tensors[Role::v], item.batch);
   // Written in place: a copy of fields just written, in wider pieces, waits for them.
   const auto bind_span = [&](KeySpan& span, const Piece& piece, const std::byte* packed_k,
                              const std::byte* packed_v, std::int64_t origin) {

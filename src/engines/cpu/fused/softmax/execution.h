@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "attnbench/kernel.h"
+#include "attnbench/host_kernel.h"
 #include "engines/cpu/fused/softmax/block.h"
 #include "engines/cpu/fused/softmax/geometry.h"
 #include "engines/cpu/workspace.h"
@@ -11,15 +11,15 @@ namespace attnbench::cpu::fused {
 
 /// Runs a path over all blocks of a problem of core scope: work goes to threads by cost; where there are too
 /// few blocks for the threads, each block's keys are split and the parts merged by their log-sum-exp.
-class SoftmaxExecution final : public Execution {
+class SoftmaxExecution final : public HostExecution {
  public:
-  SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device);
+  SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const CpuDevice& device);
 
-  void enqueue(const Tensors& tensors, Queue& queue) override;
+  void call(const Tensors& tensors) override;
   std::int64_t workspace_bytes() const override { return workspace_.bytes(); }
 
   /// Of an execution that would be prepared, without allocating it.
-  static std::int64_t planned_bytes(const SoftmaxPath& path, const Problem& problem, const Device& device);
+  static std::int64_t planned_bytes(const SoftmaxPath& path, const Problem& problem, const CpuDevice& device);
 
  private:
   /// One block of rows of one kv head.
@@ -54,7 +54,7 @@ class SoftmaxExecution final : public Execution {
     Packed packed_v;
   };
 
-  SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device, bool allocate);
+  SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const CpuDevice& device, bool allocate);
   void bind_workers();
   HeadGeometry geometry(const Tensors& tensors, std::int64_t batch) const;
   /// visit(head, item) for all blocks of rows that see a key, in heads where wanted(batch) says so.

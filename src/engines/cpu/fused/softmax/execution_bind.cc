@@ -14,11 +14,11 @@ namespace attnbench::cpu::fused {
 
 void SoftmaxExecution::bind_rows(const Tensors& tensors, const HeadGeometry& head, const Item& item,
                                  Block& block) const {
-  const Rows q(tensors.q, item.batch);
-  const Rows o(tensors.o, item.batch);
+  const Rows q(tensors[Role::q], item.batch);
+  const Rows o(tensors[Role::o], item.batch);
   block.rows = static_cast<int>(item.end - item.begin);
   block.q_stride_bytes = group_ == 1 ? q.stride() : 0;
-  if (group_ == 1 && !tensors.lse) {
+  if (group_ == 1 && !tensors[Role::lse]) {
     const auto* first_q = q.at(item.kv_head, item.begin);
     auto* first_o = o.at(item.kv_head, item.begin);
     for (int lane = 0; lane < block.rows; ++lane) {
@@ -34,7 +34,7 @@ void SoftmaxExecution::bind_rows(const Tensors& tensors, const HeadGeometry& hea
     const auto h = item.kv_head * group_ + in_group;
     block.q[lane] = q.at(h, query);
     block.o[lane] = o.at(h, query);
-    block.lse[lane] = tensors.lse ? tensors.lse.row<float>(item.batch, h, query) : nullptr;
+    block.lse[lane] = tensors[Role::lse] ? tensors[Role::lse].row<float>(item.batch, h, query) : nullptr;
     if (++in_group == group_) {
       in_group = 0;
       ++query;
@@ -96,23 +96,23 @@ void SoftmaxExecution::look_ahead(const Tensors& tensors, const HeadGeometry& he
   const auto begin = head.allowed(item.end - 1).local.end;
   const auto end = head.allowed(next_end - 1).local.end;
   if (end > begin) {
-    const Rows k(tensors.k, item.batch);
-    const Rows v(tensors.v, item.batch);
+    const Rows k(tensors[Role::k], item.batch);
+    const Rows v(tensors[Role::v], item.batch);
     block.ahead_keys = static_cast<int>(end - begin);
     block.ahead_k = {k.at(item.kv_head, begin), k.stride()};
     block.ahead_v = {v.at(item.kv_head, begin), v.stride()};
   }
   const bool same_lanes = kLanes % group_ == 0 && next_end - item.end == block.rows;
   const auto queries = block.rows / group_;
-  block.ahead_q = same_lanes ? queries * Rows(tensors.q, item.batch).stride() : 0;
-  block.ahead_o = queries * Rows(tensors.o, item.batch).stride();
+  block.ahead_q = same_lanes ? queries * Rows(tensors[Role::q], item.batch).stride() : 0;
+  block.ahead_o = queries * Rows(tensors[Role::o], item.batch).stride();
 }
 
 void SoftmaxExecution::pack(const Tensors& tensors, const HeadGeometry& head, const Item& item,
                             KeyRange local, Worker& worker) const {
   const auto& s = problem_.shape;
-  const Rows k(tensors.k, item.batch);
-  const Rows v(tensors.v, item.batch);
+  const Rows k(tensors[Role::k], item.batch);
+  const Rows v(tensors[Role::v], item.batch);
   const auto pack_rows = [&](KeyRange keys, std::byte* packed_k, std::byte* packed_v, std::int64_t origin) {
     const auto unit = (keys.begin - origin) / path_.packed_keys;
     path_.pack_values(v.at(item.kv_head, keys.begin), v.stride(), keys.size(), s.head_dim_v,

@@ -35,12 +35,13 @@ void SoftmaxExecution::merge(const Tensors& tensors, const HeadGeometry& head, c
     for (std::int64_t d = 0; d < head_dim; ++d) {
       const float value = o[static_cast<std::size_t>(d)] / sum;
       if (path_.dtype == DType::f32) {
-        tensors.o.row<float>(item.batch, h, query)[d] = value;
+        tensors[Role::o].row<float>(item.batch, h, query)[d] = value;
       } else {
-        tensors.o.row<bf16_bits>(item.batch, h, query)[d] = bf16_from_float(value);
+        tensors[Role::o].row<bf16_bits>(item.batch, h, query)[d] = bf16_from_float(value);
       }
     }
-    if (tensors.lse) *tensors.lse.row<float>(item.batch, h, query) = natural_lse(block, maximum, sum);
+    if (tensors[Role::lse])
+      *tensors[Role::lse].row<float>(item.batch, h, query) = natural_lse(block, maximum, sum);
   }
 }
 

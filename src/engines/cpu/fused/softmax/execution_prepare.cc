@@ -25,10 +25,10 @@ constexpr std::int64_t kChunk = std::int64_t{1} << 18;
 
 }  // namespace
 
-SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device)
+SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const CpuDevice& device)
     : SoftmaxExecution(path, problem, device, true) {}
 
-SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const Device& device,
+SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const CpuDevice& device,
                                    bool allocate)
     : path_(path), problem_(problem), group_(problem.shape.num_q_heads / problem.mechanism.num_kv_heads) {
   const auto& s = problem_.shape;
@@ -91,7 +91,7 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
 }
 
 std::int64_t SoftmaxExecution::planned_bytes(const SoftmaxPath& path, const Problem& problem,
-                                             const Device& device) {
+                                             const CpuDevice& device) {
   return SoftmaxExecution(path, problem, device, false).workspace_bytes();
 }
 

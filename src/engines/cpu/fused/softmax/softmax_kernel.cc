@@ -18,7 +18,7 @@ const SoftmaxPath* SoftmaxKernel::path_of(DType dtype) const {
   return dtype == one_->dtype ? one_ : nullptr;
 }
 
-Support SoftmaxKernel::core_supports(const Problem& problem, const Device& device) const {
+Support SoftmaxKernel::core_supports(const Problem& problem, const CpuDevice& device) const {
   const auto& s = problem.shape;
   if (!problem.mechanism.is_softmax()) return Support::no("computes softmax mechanisms only");
   for (const auto dtype : {s.dtype_q, s.dtype_kv, s.dtype_o}) {
@@ -41,7 +41,8 @@ Support SoftmaxKernel::core_supports(const Problem& problem, const Device& devic
   return Support::yes();
 }
 
-std::unique_ptr<Execution> SoftmaxKernel::core_prepare(const Problem& problem, const Device& device) const {
+std::unique_ptr<HostExecution> SoftmaxKernel::core_prepare(const Problem& problem,
+                                                           const CpuDevice& device) const {
   return std::make_unique<SoftmaxExecution>(*path_of(problem.shape.dtype_q), problem, device);
 }
 
@@ -49,7 +50,7 @@ double SoftmaxKernel::core_flops(const Problem& problem) const {
   return executed_softmax_flops(*path_of(problem.shape.dtype_q), problem);
 }
 
-std::int64_t SoftmaxKernel::core_workspace_bytes(const Problem& problem, const Device& device) const {
+std::int64_t SoftmaxKernel::core_workspace_bytes(const Problem& problem, const CpuDevice& device) const {
   return SoftmaxExecution::planned_bytes(*path_of(problem.shape.dtype_q), problem, device);
 }
 

@@ -17,10 +17,10 @@ class SoftmaxKernel final : public CpuKernel {
   std::vector<MechanismKind> mechanisms() const override;
 
  protected:
-  Support core_supports(const Problem& problem, const Device& device) const override;
-  std::unique_ptr<Execution> core_prepare(const Problem& problem, const Device& device) const override;
+  Support core_supports(const Problem& problem, const CpuDevice& device) const override;
+  std::unique_ptr<HostExecution> core_prepare(const Problem& problem, const CpuDevice& device) const override;
   double core_flops(const Problem& problem) const override;
-  std::int64_t core_workspace_bytes(const Problem& problem, const Device& device) const override;
+  std::int64_t core_workspace_bytes(const Problem& problem, const CpuDevice& device) const override;
 
  private:
   const SoftmaxPath* path_of(DType dtype) const;

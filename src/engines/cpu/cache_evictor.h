@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 #include "core/buffer.h"
-#include "run/environment/system_files.h"
+#include "core/system/system_files.h"
 
 namespace attnbench {
 
@@ -13,7 +13,7 @@ class CacheEvictor {
  public:
   /// Reads and keeps a buffer of twice the last-level caches that the device's CPUs use (64 MiB where the
   /// system does not tell), and at least twice the level 2 cache for every thread.
-  explicit CacheEvictor(const Device& device, const SystemFiles& files = SystemFiles());
+  explicit CacheEvictor(const CpuDevice& device, const SystemFiles& files = SystemFiles());
   /// Each thread reads its share of the buffer. Reading, not writing: dirty lines would be written back
   /// during the call that follows. Allocates nothing.
   void evict();

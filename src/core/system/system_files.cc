@@ -1,4 +1,4 @@
-#include "run/environment/system_files.h"
+#include "core/system/system_files.h"
 
 #include <algorithm>
 #include <fstream>

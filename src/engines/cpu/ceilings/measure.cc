@@ -1,13 +1,14 @@
+#include "engines/cpu/ceilings/measure.h"
+
 #include <sys/mman.h>
 
 #include <algorithm>
 
 #include "core/buffer.h"
 #include "core/parallel.h"
-#include "run/ceilings/ceilings.h"
-#include "run/ceilings/loops.h"
-#include "run/ceilings/thread_rates.h"
-#include "run/environment/topology.h"
+#include "core/system/topology.h"
+#include "engines/cpu/ceilings/loops.h"
+#include "engines/cpu/ceilings/thread_rates.h"
 
 namespace attnbench {
 namespace {
@@ -38,7 +39,7 @@ std::int64_t share_bytes(std::int64_t working_set, int threads) {
 }
 
 /// From what first-level caches hold to well past the last.
-std::vector<std::int64_t> working_sets(const Device& device) {
+std::vector<std::int64_t> working_sets(const CpuDevice& device) {
   const auto last_level = last_level_cache_bytes(SystemFiles(), device.cpus).value_or(0);
   const auto largest = std::max(256 * kMiB, 2 * last_level);
   std::vector<std::int64_t> sets;
@@ -98,7 +99,7 @@ BandwidthCeiling measure(const MemoryLoops& loops, std::byte* memory, std::int64
 
 }  // namespace
 
-Ceilings measure_ceilings(const Device& device) {
+Ceilings measure_ceilings(const CpuDevice& device) {
   Ceilings ceilings;
   ceilings.threads = device.threads;
   for (const auto& loop : compute_loops(device.features))

@@ -1,7 +1,7 @@
 #include <array>
 #include <cstring>
 
-#include "run/ceilings/loops.h"
+#include "engines/cpu/ceilings/loops.h"
 
 namespace attnbench {
 namespace {

@@ -1,4 +1,4 @@
-#include "run/environment/topology.h"
+#include "core/system/topology.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "core/cpu_list.h"
-#include "run/environment/parse.h"
+#include "core/system/parse.h"
 
 namespace attnbench {
 namespace {

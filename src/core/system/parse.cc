@@ -1,4 +1,4 @@
-#include "run/environment/parse.h"
+#include "core/system/parse.h"
 
 #include <fmt/format.h>
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 #include "attnbench/dtype.h"
 
 namespace attnbench {

@@ -1,7 +1,7 @@
 #include <array>
 
 #include "core/tile_config.h"
-#include "run/ceilings/loops.h"
+#include "engines/cpu/ceilings/loops.h"
 
 // Loops are written in assembly: a compiler that spills, splits or drops one instruction would make the
 // ceiling too low, and honest kernels impossible.

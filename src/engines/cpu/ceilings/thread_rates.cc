@@ -1,4 +1,4 @@
-#include "run/ceilings/thread_rates.h"
+#include "engines/cpu/ceilings/thread_rates.h"
 
 #include <algorithm>
 #include <atomic>

@@ -1,4 +1,4 @@
-#include "attnbench/device.h"
+#include "attnbench/cpu_device.h"
 
 #include <fmt/format.h>
 
@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "attnbench/error.h"
+#include "engines/cpu/cache_evictor.h"
+#include "engines/cpu/ceilings/measure.h"
 
 namespace attnbench {
 namespace {
@@ -22,9 +24,37 @@ std::pair<int, int> core_of(int cpu) {
   return {package, core};
 }
 
+/// Calls are complete when they return.
+class SynchronousQueue final : public Queue {
+ public:
+  void wait() override {}
+};
+
 }  // namespace
 
-Device cpu_device(int threads) {
+CpuDevice::CpuDevice() = default;
+CpuDevice::CpuDevice(std::vector<int> cpus_to_use, int threads_to_run, const CpuFeatures& usable)
+    : cpus(std::move(cpus_to_use)), threads(threads_to_run), features(usable) {}
+CpuDevice::~CpuDevice() = default;
+CpuDevice::CpuDevice(const CpuDevice& other) : CpuDevice(other.cpus, other.threads, other.features) {}
+CpuDevice& CpuDevice::operator=(const CpuDevice& other) {
+  cpus = other.cpus;
+  threads = other.threads;
+  features = other.features;
+  evictor_.reset();
+  return *this;
+}
+
+std::unique_ptr<Queue> CpuDevice::make_queue() const { return std::make_unique<SynchronousQueue>(); }
+
+void CpuDevice::evict() {
+  if (!evictor_) evictor_ = std::make_unique<CacheEvictor>(*this);
+  evictor_->evict();
+}
+
+Ceilings CpuDevice::ceilings() const { return measure_ceilings(*this); }
+
+CpuDevice cpu_device(int threads) {
   const auto allowed = allowed_cpus();
   std::set<std::pair<int, int>> cores;
   std::vector<int> first_of_core;
@@ -35,13 +65,10 @@ Device cpu_device(int threads) {
     throw InputError("threads", std::to_string(threads),
                      fmt::format("is outside 1..{}, the CPUs this process may use", allowed.size()));
   }
-  Device device;
-  device.threads = threads;
-  device.features = cpu_features();
-  device.cpus = first_of_core;
-  device.cpus.insert(device.cpus.end(), siblings.begin(), siblings.end());
-  device.cpus.resize(static_cast<std::size_t>(threads));
-  return device;
+  auto cpus = first_of_core;
+  cpus.insert(cpus.end(), siblings.begin(), siblings.end());
+  cpus.resize(static_cast<std::size_t>(threads));
+  return {std::move(cpus), threads, cpu_features()};
 }
 
 std::string to_string(const CpuFeatures& f) {
