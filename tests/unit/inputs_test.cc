@@ -68,7 +68,8 @@ TEST(Inputs, DependOnSeedAndPlaceAlone) {
   EXPECT_NE(values_of(a.tensors[Role::k]), values_of(a.tensors[Role::v]));
   auto bshd = problem;
   bshd.shape.layout = Layout::bshd;
-  EXPECT_EQ(values_of(a.tensors[Role::q]), values_of(make_data(bshd, InputKind::normal, 1, false).tensors.q));
+  EXPECT_EQ(values_of(a.tensors[Role::q]),
+            values_of(make_data(bshd, InputKind::normal, 1, false).tensors[Role::q]));
   const auto all = values_of(a.tensors[Role::q]);
   EXPECT_GT(std::set<double>(all.begin(), all.end()).size(), all.size() * 9 / 10);
 }
