@@ -11,6 +11,7 @@
 
 #include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
+#include "attnbench/registry.h"
 #include "plan/budget.h"
 #include "run/conductor/cell_state.h"
 #include "run/conductor/progress.h"
@@ -29,7 +30,7 @@ constexpr Overheads kNominalOverheads{.process_start_seconds = 0.3,
 
 /// The kernels that are left out by themselves, whatever is prepared beside them, with the reason; the others
 /// with their workspaces, at their cost.
-CellCost cost_of(const Cell& cell, const CpuDevice& device, std::int64_t available_bytes,
+CellCost cost_of(const Cell& cell, const Device& device, std::int64_t available_bytes,
                  nlohmann::json& kernels) {
   CellCost cost{cell.id(), cell.baseline, cell.condition, {}, 0};
   for (const auto& choice : candidates(cell, 0)) {
@@ -45,7 +46,8 @@ CellCost cost_of(const Cell& cell, const CpuDevice& device, std::int64_t availab
       cost.kernels.push_back(
           {choice.id(),
            nominal_call_seconds(choice.kernel->executed_flops(problem), work(problem).compulsory_bytes,
-                                kNominalFlopsPerSecondAndThread * device.threads, kNominalBytesPerSecond),
+                                kNominalFlopsPerSecondAndThread * device.host_threads(),
+                                kNominalBytesPerSecond),
            0});
     }
     kernels.push_back(entry);
@@ -126,7 +128,8 @@ nlohmann::json dry_run_json(const RunOptions& options) {
   auto cells = nlohmann::json::array();
   for (const auto& cell : options.study.cells) {
     auto kernels = nlohmann::json::array();
-    costs.push_back(cost_of(cell, cpu_device(cell.threads), available_bytes, kernels));
+    costs.push_back(
+        cost_of(cell, *open_device(cell.device, cpu_device(cell.threads)), available_bytes, kernels));
     cells.push_back({{"cell_id", cell.id()}, {"tensor_bytes", memory_bytes(cell)}, {"kernels", kernels}});
   }
   nlohmann::json plan = {{"study", options.study.name},

@@ -30,7 +30,8 @@ void print_json() {
   auto missing = nlohmann::json::array();
   for (const auto& engine : missing_engines())
     missing.push_back({{"engine", engine.name}, {"reason", engine.reason}});
-  fmt::print("{}\n", json_text({{"kernels", list}, {"missing_engines", missing}}, 2));
+  fmt::print("{}\n",
+             json_text({{"kernels", list}, {"devices", device_names()}, {"missing_engines", missing}}, 2));
 }
 
 void print_table() {
@@ -39,6 +40,7 @@ void print_table() {
     fmt::print("{:<12} {:<8} {:<12} {}\n", kernel->kernel(), kernel->engine(),
                kernel->path().empty() ? "-" : kernel->path(), fmt::join(mechanism_names(*kernel), ", "));
   }
+  fmt::print("devices: {}\n", fmt::join(device_names(), ", "));
   for (const auto& engine : missing_engines())
     fmt::print("{:<12} {:<8} not built: {}\n", "-", engine.name, engine.reason);
 }

@@ -136,6 +136,13 @@ std::shared_ptr<const StudyOptions> add_study_options(CLI::App& command) {
   options.numbers("batch", &StudyOverrides::batch, "Batch sizes");
   options.names("dtype", "LIST", parse_dtype, &StudyOverrides::dtype, "Element types: f32, bf16, f16");
   options.numbers("threads", &StudyOverrides::threads, "Threads; 0 is one for each physical core");
+  options.names("device", "LIST", parse_device_name, &StudyOverrides::device,
+                "Devices to measure on, as `attnbench list` names them: cpu, cuda:0");
+  options.add("--baseline", "KERNEL", "What ratios are taken against, as mechanism/kernel@engine[:path]",
+              [](StudyOverrides& o, const std::string& text) {
+                mechanism_of("baseline", text);
+                o.baseline = text;
+              });
   options.names("cache", "hot|cold", parse_condition, &StudyOverrides::condition,
                 "State of the caches before a call");
   options.names("layout", "bhsd|bshd", parse_layout, &StudyOverrides::layout,

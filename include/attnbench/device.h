@@ -4,6 +4,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "attnbench/ceilings.h"
 
@@ -40,6 +42,16 @@ class Device {
   virtual int host_threads() const { return 1; }
   /// Whether a limit on the address space holds its kernels' memory: a GPU reserves far more than it uses.
   virtual bool address_space_is_memory() const { return false; }
+};
+
+/// What an engine offers to compute on. Const and thread-safe.
+class DeviceProvider {
+ public:
+  virtual ~DeviceProvider() = default;
+  /// Those that can be opened on this machine, now.
+  virtual std::vector<std::string> names() const = 0;
+  /// Pre: one of names(). Throws std::runtime_error where it cannot be opened after all.
+  virtual std::unique_ptr<Device> open(std::string_view name) const = 0;
 };
 
 }  // namespace attnbench

@@ -1,15 +1,23 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/kernel.h"
 
 namespace attnbench {
 
 /// All built-in kernels in a fixed order, then those of loaded plugins.
 const std::vector<const KernelInfo*>& kernels();
+
+/// Devices that this build's engines and loaded plugins offer here, "cpu" first.
+std::vector<std::string> device_names();
+/// The device of that name; "cpu" is the host as given, and all others may use its threads beside their own.
+/// Throws InputError("device", ...) naming those there are.
+std::unique_ptr<Device> open_device(std::string_view name, const CpuDevice& host);
 
 /// An engine that this build lacks, and why.
 struct MissingEngine {

@@ -15,3 +15,11 @@
   const ::attnbench::KernelInfo& function(); \
   }                                          \
   const ::attnbench::KernelInfo& attnbench::registered::function()
+
+/// The same for the devices of an engine: begins the definition of a function that returns its
+/// DeviceProvider.
+#define ATTNBENCH_REGISTER_DEVICES(function)     \
+  namespace attnbench::registered {              \
+  const ::attnbench::DeviceProvider& function(); \
+  }                                              \
+  const ::attnbench::DeviceProvider& attnbench::registered::function()

@@ -104,6 +104,7 @@ std::vector<Cell> cells_of(const CellTable& table) {
     cell.shape.dtype_q = cell.shape.dtype_kv = cell.shape.dtype_o = value;
   });
   cross(cells, table.condition, [](Cell& cell, Condition value) { cell.condition = value; });
+  cross(cells, table.device, [](Cell& cell, const std::string& value) { cell.device = value; });
   cross(cells, table.layout, [](Cell& cell, Layout value) { cell.shape.layout = value; });
   cross(cells, table.threads, [](Cell& cell, std::int64_t value) {
     if (value < 0 || value > 4096) throw InputError("threads", std::to_string(value), "is outside 0..4096");

@@ -74,8 +74,10 @@ void replace_axes(const StudyOverrides& overrides, CellTable& table) {
   replace(table.dtype, overrides.dtype);
   replace(table.condition, overrides.condition);
   replace(table.layout, overrides.layout);
+  replace(table.device, overrides.device);
   replace_kv_heads(overrides.kv_heads, table);
   if (overrides.causal) change_mechanisms(table, to_causal);
+  if (!overrides.baseline.empty()) table.baseline = overrides.baseline;
   replace(table.kernels, overrides.kernels);
 }
 

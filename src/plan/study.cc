@@ -59,6 +59,19 @@ const std::vector<Profile>& profiles() {
 std::string_view name(Condition condition) { return name_in(kConditions, condition); }
 Condition parse_condition(std::string_view text) { return parse_in(kConditions, "condition", text); }
 
+std::string parse_device_name(std::string_view text) {
+  const auto is_word = [](std::string_view word) {
+    return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    });
+  };
+  const auto colon = text.find(':');
+  if (!is_word(text.substr(0, colon)) ||
+      (colon != std::string_view::npos && !is_word(text.substr(colon + 1))))
+    throw InputError("device", text, "is not the name of a device, such as cpu or cuda:0");
+  return std::string(text);
+}
+
 double rsqrt_scale(std::int64_t head_dim_qk) { return 1 / std::sqrt(static_cast<double>(head_dim_qk)); }
 
 std::string Cell::id() const {
@@ -74,7 +87,8 @@ std::string Cell::id() const {
     text += fmt::format("-s{}", s.softmax_scale);
   }
   if (!s.seqlens_kv.empty()) text += fmt::format("-n{}", fmt::join(s.seqlens_kv, "."));
-  return text + fmt::format("-t{}", threads);
+  text += fmt::format("-t{}", threads);
+  return device == "cpu" ? text : text + "-" + device;
 }
 
 std::vector<Mechanism> Cell::measured_mechanisms() const {

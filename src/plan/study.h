@@ -15,13 +15,18 @@ enum class Condition : std::uint8_t { hot, cold };
 std::string_view name(Condition condition);
 Condition parse_condition(std::string_view text);
 
-/// All that is measured against each other: one Shape, one scope, phase, condition and thread count, and the
-/// mechanisms to compute there. Pure description: which kernels exist is the registry's knowledge.
+/// A device's name: an engine's kind of device, and where it has several, which: "cpu", "cuda:0", "mlx:gpu".
+/// What devices there are the measuring machine knows. Throws InputError("device", ...) for other forms.
+std::string parse_device_name(std::string_view text);
+
+/// All that is measured against each other: one Shape, one scope, phase, condition, device and thread count,
+/// and the mechanisms to compute there. Pure description: which kernels exist is the registry's knowledge.
 struct Cell {
   Shape shape;
   Scope scope = Scope::core;
   Phase phase = Phase::prefill;
   Condition condition = Condition::hot;
+  std::string device = "cpu";         ///< as Device::name()
   int threads = 0;                    ///< 0: all physical cores of the measuring machine
   std::int64_t kv_heads = 0;          ///< of mechanisms whose name does not give them; 0: num_q_heads
   std::vector<Mechanism> mechanisms;  ///< num_kv_heads bound
@@ -34,7 +39,7 @@ struct Cell {
   /// Stable name made of everything but kv_heads, mechanisms, kernels and baseline, readable:
   /// "core-prefill-hot-f32-bhsd-b1-h8-q128-kv128-d64-t0". Added where they apply: "-v.." (head_dim_v other
   /// than head_dim_qk), "-m512" (layer scope), "-s.." (softmax_scale other than 1/sqrt(head_dim_qk)),
-  /// "-n.." (seqlens_kv).
+  /// "-n.." (seqlens_kv), and at the end the device where it is not the CPU, "-cuda:0".
   std::string id() const;
   Problem problem(const Mechanism& mechanism) const { return {shape, mechanism, scope, phase}; }
 

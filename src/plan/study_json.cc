@@ -11,9 +11,12 @@ using nlohmann::json;
 json to_json(const Cell& cell) {
   auto mechanisms = json::array();
   for (const auto& mechanism : cell.mechanisms) mechanisms.push_back(to_json(mechanism));
-  return {{"shape", to_json(cell.shape)},      {"scope", name(cell.scope)}, {"phase", name(cell.phase)},
-          {"condition", name(cell.condition)}, {"threads", cell.threads},   {"kv_heads", cell.kv_heads},
-          {"mechanisms", mechanisms},          {"kernels", cell.kernels},   {"baseline", cell.baseline}};
+  json out = {{"shape", to_json(cell.shape)},      {"scope", name(cell.scope)}, {"phase", name(cell.phase)},
+              {"condition", name(cell.condition)}, {"threads", cell.threads},   {"kv_heads", cell.kv_heads},
+              {"mechanisms", mechanisms},          {"kernels", cell.kernels},   {"baseline", cell.baseline}};
+  // Plans made before there was another device have the same hash.
+  if (cell.device != "cpu") out["device"] = cell.device;
+  return out;
 }
 
 json to_json(const Study& study) {
@@ -40,6 +43,7 @@ Cell cell_from_json(const json& in) {
   cell.scope = parse_scope(read_field<std::string>(in, "scope"));
   cell.phase = parse_phase(read_field<std::string>(in, "phase"));
   cell.condition = parse_condition(read_field<std::string>(in, "condition"));
+  if (in.contains("device")) cell.device = parse_device_name(read_field<std::string>(in, "device"));
   cell.threads = read_field<int>(in, "threads");
   cell.kv_heads = read_field<std::int64_t>(in, "kv_heads");
   for (const auto& mechanism : read_field<std::vector<json>>(in, "mechanisms")) {

@@ -19,6 +19,7 @@ struct CellTable {
   std::vector<Condition> condition;
   std::vector<DType> dtype;
   std::vector<Layout> layout;
+  std::vector<std::string> device;  ///< empty: the CPU
   std::vector<std::int64_t> threads, batch, heads, head_dim;
   std::vector<std::int64_t> seqlen;               ///< prefill
   std::vector<std::int64_t> seqlen_q, seqlen_kv;  ///< decode

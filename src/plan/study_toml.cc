@@ -58,6 +58,7 @@ CellTable read_cell_table(const toml::table& toml, const std::string& source) {
       {"condition", names(parse_condition, table.condition)},
       {"dtype", names(parse_dtype, table.dtype)},
       {"layout", names(parse_layout, table.layout)},
+      {"device", names(parse_device_name, table.device)},
       {"threads", numbers(table.threads)},
       {"batch", numbers(table.batch)},
       {"heads", numbers(table.heads)},

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
@@ -27,7 +28,30 @@ bool same_name(const KernelInfo& a, const KernelInfo& b) {
 
 std::string path_suffix(std::string_view path) { return path.empty() ? "" : fmt::format(":{}", path); }
 
+std::vector<const DeviceProvider*>& device_providers() {
+  static std::vector<const DeviceProvider*> all = builtin_devices();
+  return all;
+}
+
 }  // namespace
+
+std::vector<std::string> device_names() {
+  std::vector<std::string> all = {"cpu"};
+  for (const auto* provider : device_providers()) {
+    const auto names = provider->names();
+    all.insert(all.end(), names.begin(), names.end());
+  }
+  return all;
+}
+
+std::unique_ptr<Device> open_device(std::string_view name, const CpuDevice& host) {
+  if (name == "cpu") return std::make_unique<CpuDevice>(host);
+  for (const auto* provider : device_providers()) {
+    const auto names = provider->names();
+    if (std::find(names.begin(), names.end(), name) != names.end()) return provider->open(name);
+  }
+  throw InputError("device", name, fmt::format("is not here; there is {}", fmt::join(device_names(), ", ")));
+}
 
 const std::vector<const KernelInfo*>& kernels() { return registered_kernels(); }
 
@@ -59,6 +83,9 @@ void load_plugin(const std::string& path) {
     all.push_back(*kernel);
   }
   registered_kernels() = std::move(all);
+  const auto devices =
+      reinterpret_cast<decltype(&attnbench_plugin_devices)>(dlsym(library, "attnbench_plugin_devices"));
+  if (devices != nullptr) device_providers().push_back(devices());
 }
 
 KernelId parse_kernel_id(std::string_view text) {

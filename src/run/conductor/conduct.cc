@@ -40,10 +40,10 @@ struct BuildRun {
   RunOptions for_cell(std::size_t c) const {
     auto of_cell = options;
     of_cell.launch.threads = cells[c].cell.threads;
-    of_cell.launch.expected = probe.workers.at(cells[c].cell.threads);
+    of_cell.launch.expected = probe.worker(cells[c].cell);
     return of_cell;
   }
-  const Ceilings& ceilings(std::size_t c) const { return probe.ceilings.at(cells[c].cell.threads); }
+  const Ceilings& ceilings(std::size_t c) const { return probe.ceilings_of(cells[c].cell); }
 };
 
 /// Tells two builds measured together from runs of their own.
@@ -102,7 +102,7 @@ class Conductor {
       builds_[b].run = ids[b];
       builds_[b].cells = restore_cells(store_, ids[b], options_.study);
       for (const auto& state : builds_[b].cells)
-        require_same_cpus(store_, state, builds_[b].probe.workers.at(state.cell.threads).cpus);
+        require_same_cpus(store_, state, builds_[b].probe.worker(state.cell).cpus);
     }
     try {
       for (auto& build : builds_) verify(build);

@@ -1,5 +1,7 @@
 #include "run/conductor/probe.h"
 
+#include <set>
+
 #include "core/json.h"
 #include "plan/study_json.h"
 #include "run/conductor/worker_process.h"
@@ -9,9 +11,23 @@ namespace attnbench {
 
 using nlohmann::json;
 
+namespace {
+
+/// Devices other than the CPU that cells with this number of threads use.
+std::vector<std::string> devices_with(const Study& study, int threads) {
+  std::set<std::string> devices;
+  for (const auto& cell : study.cells) {
+    if (cell.threads == threads && cell.device != "cpu") devices.insert(cell.device);
+  }
+  return {devices.begin(), devices.end()};
+}
+
+}  // namespace
+
 Probe probe_machine(const RunOptions& options) {
   Probe probe;
   auto ceilings = json::object();
+  auto devices = json::object();
   for (const auto& cell : options.study.cells) {
     if (probe.workers.contains(cell.threads)) continue;
     auto launch = options.launch;
@@ -21,12 +37,16 @@ Probe probe_machine(const RunOptions& options) {
       launch.expected->cpus.clear();
     }
     WorkerProcess worker(launch, options.seed);
-    const auto hello = worker.hello(true);
+    const auto hello = worker.hello(true, devices_with(options.study, cell.threads));
     const auto identity = worker_identity_from_json(hello);
-    probe.device = read_field<std::string>(hello, "device");
     probe.workers[cell.threads] = identity;
     ceilings[std::to_string(identity.cpus.size())] = read_field<json>(hello, "ceilings");
-    probe.ceilings[cell.threads] = ceilings_from_json(read_field<json>(hello, "ceilings"));
+    probe.ceilings[{cell.threads, "cpu"}] = ceilings_from_json(read_field<json>(hello, "ceilings"));
+    const auto told = read_field<json>(hello, "devices");
+    for (const auto& [device, facts] : told.items()) {
+      devices[device] = facts;
+      probe.ceilings[{cell.threads, device}] = ceilings_from_json(read_field<json>(facts, "ceilings"));
+    }
     probe.run.environment = read_field<json>(hello, "environment");
     probe.run.build_id = identity.build_id;
     probe.run.machine_key = identity.machine_key;
@@ -34,6 +54,7 @@ Probe probe_machine(const RunOptions& options) {
                                         {"plugins", to_json(identity.plugins)}};
   }
   probe.run.environment["ceilings"] = ceilings;
+  if (!devices.empty()) probe.run.environment["devices"] = devices;
   probe.run.environment["noise_thresholds"] = thresholds::to_json();
   probe.run.environment["noise_guard"] = options.accept_noise ? "off" : "on";
   probe.run.study = options.study.name;
@@ -48,8 +69,8 @@ Probe probe_machine(const RunOptions& options) {
 void describe(CellState& state, const Probe& probe) {
   const auto& cell = state.cell;
   state.record.cell_id = cell.id();
-  state.record.device = probe.device;
-  state.record.cpus = probe.workers.at(cell.threads).cpus;
+  state.record.device = cell.device;
+  state.record.cpus = probe.worker(cell).cpus;
   state.record.threads = static_cast<int>(state.record.cpus.size());
   state.record.condition = name(cell.condition);
   state.record.phase = name(cell.phase);

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/ceilings.h"
@@ -14,9 +15,11 @@ namespace attnbench {
 
 struct Probe {
   RunRecord run;
-  std::string device;
-  std::map<int, WorkerIdentity> workers;  ///< by the plan's thread count
-  std::map<int, Ceilings> ceilings;
+  std::map<int, WorkerIdentity> workers;                     ///< by the plan's thread count
+  std::map<std::pair<int, std::string>, Ceilings> ceilings;  ///< by thread count and device
+
+  const WorkerIdentity& worker(const Cell& cell) const { return workers.at(cell.threads); }
+  const Ceilings& ceilings_of(const Cell& cell) const { return ceilings.at({cell.threads, cell.device}); }
 };
 
 /// Asks the machine that will measure who it is, once for each thread count of the plan. Throws InputError

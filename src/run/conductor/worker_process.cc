@@ -201,10 +201,13 @@ nlohmann::json WorkerProcess::receive(double silence_seconds) {
   }
 }
 
-nlohmann::json WorkerProcess::hello(bool probe) {
+nlohmann::json WorkerProcess::hello(bool probe, const std::vector<std::string>& devices) {
   nlohmann::json answer;
   try {
-    send({{"type", messages::kHello}, {"protocol", messages::kProtocol}, {"probe", probe}});
+    send({{"type", messages::kHello},
+          {"protocol", messages::kProtocol},
+          {"probe", probe},
+          {"devices", devices}});
     constexpr double kPatienceSeconds = 60;
     answer = receive(kPatienceSeconds);
   } catch (const WorkerLost& lost) {

@@ -74,10 +74,10 @@ class WorkerProcess {
   /// or says nothing for `silence_seconds`; InputError for a line that no worker says; Interrupted on SIGINT
   /// or SIGTERM.
   nlohmann::json receive(double silence_seconds);
-  /// Sends hello and returns the answer; with `probe`, the environment and ceilings too. Throws InputError if
-  /// what comes back through a launcher is no worker's answer, or the worker is not the expected one: its
-  /// program, plugin, machine or CPU set is not what the run began with.
-  nlohmann::json hello(bool probe);
+  /// Sends hello and returns the answer; with `probe`, the environment, the ceilings and what these devices
+  /// are too. Throws InputError if what comes back through a launcher is no worker's answer, or the worker is
+  /// not the expected one: its program, plugin, machine or CPU set is not what the run began with.
+  nlohmann::json hello(bool probe, const std::vector<std::string>& devices = {});
 
  private:
   LineChannel::Received receive_line(std::chrono::steady_clock::duration timeout);

@@ -13,6 +13,7 @@
 
 #include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
+#include "attnbench/registry.h"
 #include "core/affinity.h"
 #include "core/ceilings.h"
 #include "core/cpu_list.h"
@@ -83,8 +84,8 @@ WorkerIdentity identity_of(const CpuDevice& device, std::vector<PluginFile> plug
 /// Answers one conversation.
 class Worker {
  public:
-  Worker(CpuDevice& device, WorkerIdentity identity, std::string commit, int out_fd)
-      : device_(device),
+  Worker(const CpuDevice& host, WorkerIdentity identity, std::string commit, int out_fd)
+      : host_(host),
         identity_(std::move(identity)),
         commit_(std::move(commit)),
         lifeline_(STDIN_FILENO, out_fd) {}
@@ -137,14 +138,19 @@ class Worker {
       throw InputError("protocol", message.at("protocol").dump(),
                        fmt::format("is not {}", messages::kProtocol));
     }
-    require_threads(device_.threads, most_threads());
+    require_threads(host_.threads, most_threads());
     auto answer = to_json(identity_);
     answer["type"] = messages::kHello;
     answer["protocol"] = messages::kProtocol;
-    answer["device"] = device_.name();
     if (message.value("probe", false)) {
       answer["environment"] = probe_environment(commit_);
-      answer["ceilings"] = to_json(device_.ceilings());
+      answer["ceilings"] = to_json(host_.ceilings());
+      answer["devices"] = json::object();
+      for (const auto& name : read_field<std::vector<std::string>>(message, "devices")) {
+        const auto device = open_device(name, host_);
+        answer["devices"][name] = {{"identity", device->identity()},
+                                   {"ceilings", to_json(device->ceilings())}};
+      }
     }
     lifeline_.send(answer);
   }
@@ -169,18 +175,20 @@ class Worker {
         refuse(kernel_id_from_json(item), "this build does not have it");
     }
 
+    const auto device = open_device(cell.device, host_);
     VerificationLimits limits;
     limits.seed = read_field<std::uint64_t>(message, "data_seed");
-    const auto available = available_memory_bytes();
+    auto available = available_memory_bytes();
+    if (const auto free = device->free_bytes(); free > 0) available = std::min(available, free);
     limits.memory_bytes = available / 5 * 4;
     std::map<std::string, std::string> refused;
     const bool tensors_fit = why_tensors_do_not_fit(cell, available).empty();
     if (const auto ceilings = read_field<json>(message, "default_path_by");
         !ceilings.is_null() && tensors_fit)
-      refused = other_paths(cell, choices, ceilings_from_json(ceilings));
+      refused = other_paths(cell, choices, *device, ceilings_from_json(ceilings));
     auto wanted = choices;  // what is left out needs no memory beside the others
     std::erase_if(wanted, [&](const auto& choice) { return refused.contains(choice.id()); });
-    refused.merge(kernels_that_do_not_fit(cell, wanted, device_, available));
+    refused.merge(kernels_that_do_not_fit(cell, wanted, *device, available));
     std::vector<VerificationTarget> targets;
     for (const auto& choice : choices) {
       limits.seconds = choice.limit_seconds;
@@ -190,14 +198,15 @@ class Worker {
         targets.push_back({cell.problem(choice.mechanism), choice.kernel});
       }
     }
-    verify_cell(cell.id(), targets, device_, limits, send);
+    verify_cell(cell.id(), targets, *device, limits, send);
     lifeline_.send({{"type", messages::kVerify}, {"done", true}});
   }
 
   /// The kernels that support the cell on a path other than the default one, with the reason to leave them
   /// out. The baseline stays.
-  std::map<std::string, std::string> other_paths(const Cell& cell, const std::vector<KernelChoice>& choices,
-                                                 const Ceilings& ceilings) const {
+  static std::map<std::string, std::string> other_paths(const Cell& cell,
+                                                        const std::vector<KernelChoice>& choices,
+                                                        const Device& device, const Ceilings& ceilings) {
     std::map<std::string, std::string> reasons;
     for (const auto& choice : choices) {
       const auto problem = cell.problem(choice.mechanism);
@@ -205,8 +214,8 @@ class Worker {
       for (const auto& other : choices) {
         if (other.mechanism == choice.mechanism) same_mechanism.push_back(other.kernel);
       }
-      const auto* preferred = default_path(*choice.kernel, same_mechanism, problem, device_, ceilings);
-      const bool supported = static_cast<bool>(choice.kernel->supports(problem, device_));
+      const auto* preferred = default_path(*choice.kernel, same_mechanism, problem, device, ceilings);
+      const bool supported = static_cast<bool>(choice.kernel->supports(problem, device));
       if (!supported || preferred == choice.kernel || choice.id() == cell.baseline) continue;
       reasons[choice.id()] =
           fmt::format("this profile times the default path alone, here {}", preferred->path());
@@ -215,14 +224,17 @@ class Worker {
   }
 
   void prepare(const json& message) {
-    require_threads(device_.threads, team_size(device_.threads));
+    require_threads(host_.threads, team_size(host_.threads));
+    auto plan = measurement_plan_from_json(message);
+    device_ = open_device(plan.cell.device, host_);
     measurement_.emplace(
-        measurement_plan_from_json(message), device_, device_.threads,
+        std::move(plan), *device_, host_.threads,
         [this](const auto& id, const auto& stage, double limit) { announce(id, stage, limit); });
     auto kernels = measurement_->prepare();
     lifeline_.disarm();
     lifeline_.send({{"type", messages::kPrepare}, {"kernels", kernels}});
-    noise_ = probe_noise(device_.cpus);
+    noise_ = probe_noise(host_.cpus);
+    device_readings_ = device_->probe();
   }
 
   void slot(int block) {
@@ -233,15 +245,17 @@ class Worker {
   }
 
   void observe(double seconds) {
-    lifeline_.send({{"type", messages::kNoise}, {"noise", observe_noise(device_, seconds)}});
+    lifeline_.send({{"type", messages::kNoise}, {"noise", observe_noise(host_, seconds)}});
   }
 
   void stop() {
     json answer = {{"type", messages::kStop}};
     if (measurement_) {
-      auto noise = difference(*noise_, probe_noise(device_.cpus));
+      auto noise = difference(*noise_, probe_noise(host_.cpus));
       if (const auto drift = sentinel_drift(measurement_->sentinel_seconds()))
         noise["sentinel_drift"] = *drift;
+      if (!device_readings_.empty())
+        noise["device"] = {{"start", device_readings_}, {"end", device_->probe()}};
       answer["noise"] = noise;
       answer["kernels"] = measurement_->recheck();
       lifeline_.disarm();
@@ -249,10 +263,12 @@ class Worker {
     lifeline_.send(answer);
   }
 
-  CpuDevice& device_;
+  const CpuDevice& host_;
   WorkerIdentity identity_;
   std::string commit_;
   Lifeline lifeline_;
+  std::unique_ptr<Device> device_;  ///< of the cell that is measured
+  std::map<std::string, double> device_readings_;
   std::optional<CellMeasurement> measurement_;
   std::optional<NoiseProbe> noise_;
   std::string current_, stage_ = "start";
@@ -269,7 +285,7 @@ int run_worker(const WorkerOptions& options, char** argv) {
     plugins.push_back(identify_plugin(plugin));
     load_plugin(plugin);
   }
-  auto device = pinned_device(options);
+  const auto device = pinned_device(options);
   const auto identity = identity_of(device, std::move(plugins));
   int exit_code = 0;
   const LayoutNoise noise(options.layout_seed);
