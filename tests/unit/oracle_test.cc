@@ -299,7 +299,7 @@ TEST(Oracle, LayerProjectsAttendsAndProjects) {
     const auto rows = all_rows(layer);
     ASSERT_EQ(rows.size(), 10u);
     const auto result = oracle(layer, data.tensors, rows);
-    ASSERT_EQ(result.width, 10);
+    ASSERT_EQ(result[Role::o].size(), 100u);  // of d_model = 10
     for (std::size_t n = 0; n < rows.size(); ++n) {
       for (std::int64_t column = 0; column < 10; ++column) {
         double expected = 0;

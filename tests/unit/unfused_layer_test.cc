@@ -36,12 +36,13 @@ Problem layer_problem(const char* mechanism, DType dtype) {
 double error_of(const reference::RowResults& exact, const std::vector<reference::Row>& rows,
                 const TensorView& o) {
   double worst = 0;
+  const auto width = o.sizes[3];
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    for (std::int64_t d = 0; d < exact.width; ++d) {
+    for (std::int64_t d = 0; d < width; ++d) {
       const auto got = o.dtype == DType::f32
                            ? o.row<float>(rows[r].batch, 0, rows[r].query)[d]
                            : bf16_to_float(o.row<bf16_bits>(rows[r].batch, 0, rows[r].query)[d]);
-      const auto index = r * static_cast<std::size_t>(exact.width) + static_cast<std::size_t>(d);
+      const auto index = r * static_cast<std::size_t>(width) + static_cast<std::size_t>(d);
       const auto error = std::abs(got - exact[Role::o][index]);
       worst = std::isfinite(error) ? std::max(worst, error) : HUGE_VAL;
     }
