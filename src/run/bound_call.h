@@ -26,10 +26,12 @@ class BoundCall {
   /// Pre: check_tensors(). All must outlive this.
   BoundCall(Execution& execution, const Problem& problem, const Tensors& host, Queue& queue);
 
-  /// Complete calls. Throws WrongTiming where the execution made another number of them, reports no time,
-  /// more than the host waited, or less than half of it; 2 ms are allowed for what lies between the two
-  /// clocks.
+  /// Complete calls. Throws WrongTiming where the execution made another number of them, reports no time, or
+  /// more than the host waited.
   RunTime run(std::int64_t runs = 1);
+  /// Makes calls until the host has waited 20 ms for them. Throws WrongTiming where the execution reports
+  /// less than half of that, three times in a row: then it is no thread that had to wait for a CPU.
+  void require_whole_time();
   void poison_outputs();
   void read_outputs();
   /// As the device holds them now: a kernel must not change them.

@@ -200,6 +200,7 @@ void observe(const Subject& subject, const std::vector<VerificationCase>& cases,
   doing("being timed");
   if (!computes_when_timed(subject, *execution, first, timed, record)) return;
   BoundCall call(*execution, problem, timed, queue);
+  call.require_whole_time();
   record.median_call_seconds = median_call_seconds(call);
   doing("running again");
   record.rerun_bitwise = rerun_is_bitwise(subject, *execution, timed);
