@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 
-#include "core/json.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/invariance.h"
 #include "run/verification/peak_memory.h"
@@ -15,7 +13,6 @@
 namespace attnbench {
 namespace {
 
-using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
@@ -84,11 +81,11 @@ bool rerun_is_bitwise(Execution& execution, const Problem& problem, Tensors& ten
 
 }  // namespace
 
-void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Device& device,
-                    std::vector<VerificationCase>& cases, const ChildSend& send) {
+VerificationRecord observe_kernel(const KernelInfo& kernel, const Problem& problem, const Device& device,
+                                  std::vector<VerificationCase>& cases,
+                                  const std::function<void(const std::string&)>& doing) {
   // A fixed threshold gives every large workspace pages of its own, so that its peak can be seen.
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-  const auto doing = [&](const std::string& what) { send({{kDoing, what}}); };
   const auto queue = make_cpu_queue();
   VerificationRecord record;
   check_tensors(problem, cases.front().data.tensors);
@@ -107,7 +104,7 @@ void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Devi
   execution->enqueue(timed, *queue);
   queue->wait();
   record.first_call_seconds = seconds_since(start);
-  if (!pass_output(problem, timed, cases.front(), record)) return send({{kRecord, to_json(record)}});
+  if (!pass_output(problem, timed, cases.front(), record)) return record;
 
   // Code is compiled and threads are started by now; what the second execution takes is its own.
   doing("measuring its peak memory");
@@ -120,7 +117,7 @@ void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Devi
 
   for (auto& c : cases) {
     doing(fmt::format("computing input '{}'", name(c.kind)));
-    if (!pass_case(*execution, problem, device, c, *queue, record)) return send({{kRecord, to_json(record)}});
+    if (!pass_case(*execution, problem, device, c, *queue, record)) return record;
   }
   doing("being timed");
   record.median_call_seconds = median_call_seconds(*execution, timed, *queue);
@@ -132,57 +129,6 @@ void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Devi
   record.unchanged_in_batch = unchanged_in_batch(kernel, problem, device, timed);
   doing("computing at another thread count");
   record.unchanged_threads = unchanged_threads(kernel, problem, device, timed);
-  send({{kRecord, to_json(record)}});
-}
-
-namespace {
-
-json optional_json(const std::optional<bool>& value) { return value ? json(*value) : json(nullptr); }
-
-std::optional<bool> read_optional(const json& in, const char* field) {
-  if (in.at(field).is_null()) return std::nullopt;
-  return read_field<bool>(in, field);
-}
-
-double read_error(const json& in, const char* field) {
-  return in.at(field).is_null() ? std::numeric_limits<double>::infinity() : read_field<double>(in, field);
-}
-
-}  // namespace
-
-json to_json(const VerificationRecord& record) {
-  return {{"passed", record.passed},
-          {"reason", record.reason},
-          {"max_error", record.max_error},
-          {"plain_error", record.plain_error},
-          {"tolerance", record.tolerance},
-          {"median_call_seconds", record.median_call_seconds},
-          {"rerun_bitwise", optional_json(record.rerun_bitwise)},
-          {"unchanged_alone", optional_json(record.unchanged_alone)},
-          {"unchanged_in_batch", optional_json(record.unchanged_in_batch)},
-          {"unchanged_threads", optional_json(record.unchanged_threads)},
-          {"workspace_bytes", record.workspace_bytes},
-          {"peak_bytes", record.peak_bytes},
-          {"prepare_seconds", record.prepare_seconds},
-          {"first_call_seconds", record.first_call_seconds}};
-}
-
-VerificationRecord verification_record_from_json(const json& in) {
-  VerificationRecord record;
-  record.passed = read_field<bool>(in, "passed");
-  record.reason = read_field<std::string>(in, "reason");
-  record.max_error = read_error(in, "max_error");
-  record.plain_error = read_error(in, "plain_error");
-  record.tolerance = read_error(in, "tolerance");
-  record.median_call_seconds = read_field<double>(in, "median_call_seconds");
-  record.rerun_bitwise = read_optional(in, "rerun_bitwise");
-  record.unchanged_alone = read_optional(in, "unchanged_alone");
-  record.unchanged_in_batch = read_optional(in, "unchanged_in_batch");
-  record.unchanged_threads = read_optional(in, "unchanged_threads");
-  record.workspace_bytes = read_field<std::int64_t>(in, "workspace_bytes");
-  record.peak_bytes = read_field<std::int64_t>(in, "peak_bytes");
-  record.prepare_seconds = read_field<double>(in, "prepare_seconds");
-  record.first_call_seconds = read_field<double>(in, "first_call_seconds");
   return record;
 }
 
