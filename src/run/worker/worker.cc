@@ -283,9 +283,14 @@ int run_worker(const WorkerOptions& options, char** argv) {
   const auto device = pinned_device(options);
   const auto identity = identity_of(device, std::move(plugins));
   int exit_code = 0;
-  const LayoutNoise noise(options.layout_seed);
-  noise.run(
-      [&] { exit_code = Worker(device, identity, options.commit, another_worker(argv), out_fd).serve(); });
+  const auto serve = [&] {
+    exit_code = Worker(device, identity, options.commit, another_worker(argv), out_fd).serve();
+  };
+  if (options.layout_seed) {
+    LayoutNoise(*options.layout_seed).run(serve);
+  } else {
+    serve();
+  }
   // Kernels' static objects and thread pools are not torn down: nothing of this process is needed any more.
   _exit(exit_code);
 }

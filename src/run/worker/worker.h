@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,8 @@ struct WorkerOptions {
   int threads = 0;        ///< 0: all physical cores
   std::vector<int> cpus;  ///< one a thread: set by the worker's own second start, never by a person
   std::vector<std::string> plugins;
-  std::string commit;             ///< that the program was built from, see probe_environment()
-  std::uint64_t layout_seed = 0;  ///< offsets of heap and stack
+  std::string commit;                        ///< that the program was built from, see probe_environment()
+  std::optional<std::uint64_t> layout_seed;  ///< offsets of heap and stack
 };
 
 /// Runs a worker: speaks the slot messages (run/protocol/messages.h) on stdin and the descriptor that was
