@@ -10,7 +10,6 @@
 #include <fstream>
 #include <memory>
 #include <optional>
-#include <sstream>
 
 #include "analysis/compare.h"
 #include "analysis/summary_json.h"
@@ -51,13 +50,6 @@ struct RunArguments {
   std::string wait_quiet;
   std::shared_ptr<const StudyOptions> changes;
 };
-
-std::vector<std::string> split_words(const std::string& text) {
-  std::istringstream in(text);
-  std::vector<std::string> words;
-  for (std::string word; in >> word;) words.push_back(word);
-  return words;
-}
 
 std::string default_store(const RunOptions& options) {
   make_folder("results");

@@ -1,8 +1,9 @@
 #include <fmt/format.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -13,6 +14,7 @@
 #include "attnbench/registry.h"
 #include "commands.h"
 #include "core/json.h"
+#include "plan/study.h"
 #include "core/parallel.h"
 #include "core/standard_streams.h"
 #include "run/verification/verify_all.h"
@@ -23,8 +25,10 @@ namespace {
 struct VerifyArguments {
   bool all = false;
   std::vector<std::string> kernels, mechanisms, dtypes, plugins;
+  std::string device = "cpu";
   std::size_t shapes = 0;
   int threads = 0;
+  std::string launcher;
   bool json = false;
 };
 
@@ -100,6 +104,8 @@ VerifyAllOptions read_options(const VerifyArguments& arguments) {
         throw InputError("dtype", text, "cannot be verified: the oracle reads f32 and bf16");
     }
   }
+  options.device = parse_device_name(arguments.device);
+  open_device(options.device, cpu_device(1));  // says at once that it is not there
   options.shapes = first_of(verify_shapes().pairwise, arguments.shapes);
   const auto hard = first_of(verify_shapes().hard, arguments.shapes);
   options.shapes.insert(options.shapes.end(), hard.begin(), hard.end());
@@ -140,17 +146,30 @@ void print_table(const std::vector<KernelVerdict>& verdicts) {
   }
 }
 
-/// Starts this program again so that OpenMP, which reads its environment when it is loaded, lets waiting
-/// threads sleep. Element types are verified side by side, each with a pool of its own; threads that spin
-/// while they wait take the other's CPU (on 2 cores --all took 50 s with spinning pools, 14 s with sleeping
-/// ones).
-void restart_with_sleeping_pool(char** argv) {
-  if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0) execv("/proc/self/exe", argv);
+/// The program that runs one kernel. Element types are verified side by side, each with a pool of its own;
+/// threads that spin while they wait take the other's CPU (on 2 cores --all took 50 s with spinning pools, 14
+/// s with sleeping ones).
+Program worker_program(const VerifyArguments& arguments, char** argv) {
+  Program program;
+  program.words = split_words(arguments.launcher);
+  if (program.words.empty()) {
+    program.file = "/proc/self/exe";
+    program.words.emplace_back(argv[0]);
+  } else {
+    program.words.push_back(std::filesystem::read_symlink("/proc/self/exe").string());
+  }
+  program.words.insert(program.words.end(),
+                       {"worker", "--cpus", fmt::format("{}", fmt::join(allowed_cpus(), ","))});
+  for (const auto& plugin : arguments.plugins)
+    program.words.insert(program.words.end(), {"--plugin", plugin});
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr)
+    program.environment.emplace_back("OMP_WAIT_POLICY", "passive");
+  return program;
 }
 
 int verify(const VerifyArguments& arguments, char** argv) {
-  const auto options = read_options(arguments);
-  if (std::getenv("OMP_WAIT_POLICY") == nullptr) restart_with_sleeping_pool(argv);
+  auto options = read_options(arguments);
+  options.worker = worker_program(arguments, argv);
   std::vector<KernelVerdict> verdicts;
   verify_all(
       options, [&](const KernelVerdict& verdict) { verdicts.push_back(verdict); },
@@ -191,11 +210,15 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
       ->delimiter(',');
   command->add_option("--mechanism", arguments->mechanisms, "Only these kinds: 'swa,linear'")->delimiter(',');
   command->add_option("--dtype", arguments->dtypes, "Only these element types: f32, bf16")->delimiter(',');
+  command->add_option("--device", arguments->device, "Verify on this device, as `attnbench list` names it: cpu, cuda:0");
   command->add_option("--shapes", arguments->shapes, "Only the first N general and the first N hard shapes")
       ->check(CLI::Range(1, 65535));
   command->add_option("--threads", arguments->threads, "Cases take turns between N threads (default 2) and 1")
       ->check(CLI::Range(1, 65535));
   command->add_option("--plugin", arguments->plugins, "Load kernels from this shared object")->delimiter(',');
+  command->add_option(
+      "--launcher", arguments->launcher,
+      "Words before the program that runs a kernel, on this machine: 'qemu-x86_64 -cpu Nehalem'");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->callback([arguments, argv, &exit_code] { exit_code = verify(*arguments, argv); });
 }

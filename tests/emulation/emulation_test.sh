@@ -4,10 +4,10 @@
 # An AVX instruction that leaked out of a shared inline function ends it with SIGILL.
 set -euo pipefail
 program=$1
-# verify starts itself again where the wait policy is not set, and the second start would not be emulated.
-emulate() { OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive qemu-x86_64 -cpu Nehalem "$program" "$@"; }
+emulator='qemu-x86_64 -cpu Nehalem'
+emulate() { OMP_NUM_THREADS=1 $emulator "$program" "$@"; }
 
 echo "== list"
 emulate list
 echo "== verify"
-emulate verify --all --shapes 3 --dtype f32
+emulate verify --all --shapes 3 --dtype f32 --launcher "$emulator"

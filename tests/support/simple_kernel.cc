@@ -8,6 +8,7 @@
 #include <csignal>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "attnbench/cpu_device.h"
 
@@ -37,6 +38,30 @@ void write(const TensorView& view, std::int64_t b, std::int64_t h, std::int64_t 
     }
   }
 }
+
+constexpr std::pair<Fault, std::string_view> kNames[] = {
+    {Fault::none, "simple"},
+    {Fault::no_max_subtraction, "no_max_subtraction"},
+    {Fault::normalised_over_queries, "normalised_over_queries"},
+    {Fault::window_shifted, "window_shifted"},
+    {Fault::head_dropped, "head_dropped"},
+    {Fault::kv_group_ignored, "kv_group_ignored"},
+    {Fault::inputs_overwritten, "inputs_overwritten"},
+    {Fault::rescale_skipped, "rescale_skipped"},
+    {Fault::masked_rows_nan, "masked_rows_nan"},
+    {Fault::last_row_unwritten, "last_row_unwritten"},
+    {Fault::lse_without_maximum, "lse_without_maximum"},
+    {Fault::maximum_rounded, "maximum_rounded"},
+    {Fault::hidden_keys_weigh, "hidden_keys_weigh"},
+    {Fault::far_keys_weigh, "far_keys_weigh"},
+    {Fault::crashes, "crashes"},
+    {Fault::hangs, "hangs"},
+    {Fault::gives_nan, "gives_nan"},
+    {Fault::eats_memory, "eats_memory"},
+    {Fault::throws, "throws"},
+    {Fault::flushes_denormals, "flushes_denormals"},
+    {Fault::crashes_on_rising, "crashes_on_rising"},
+};
 
 [[noreturn]] void eat_memory() {
   std::vector<std::vector<char>> eaten;
@@ -174,6 +199,22 @@ class SimpleExecution final : public HostExecution {
 };
 
 }  // namespace
+
+const std::vector<Fault>& all_faults() {
+  static const auto faults = [] {
+    std::vector<Fault> list;
+    for (const auto& [fault, name] : kNames) list.push_back(fault);
+    return list;
+  }();
+  return faults;
+}
+
+std::string_view SimpleKernel::kernel() const {
+  for (const auto& [fault, name] : kNames) {
+    if (fault == fault_) return name;
+  }
+  return "?";
+}
 
 std::vector<MechanismKind> SimpleKernel::mechanisms() const {
   return {MechanismKind::mha, MechanismKind::gqa, MechanismKind::mqa, MechanismKind::swa,

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <string>
+#include <string_view>
+#include <vector>
 
 #include "attnbench/host_kernel.h"
 
@@ -31,12 +32,16 @@ enum class Fault {
   crashes_on_rising,
 };
 
+/// Every one, in order.
+const std::vector<Fault>& all_faults();
+
 /// A plain kernel in f32 arithmetic for every softmax mechanism, f32 and bf16, core scope: an online softmax
 /// over tiles of 16 keys. Single-threaded.
 class SimpleKernel final : public HostKernel {
  public:
   explicit SimpleKernel(Fault fault = Fault::none) : fault_(fault) {}
-  std::string_view kernel() const override { return "simple"; }
+  /// "simple", or the fault's name: each may be registered by a plugin (tests/plugins/simple_kernels.cc).
+  std::string_view kernel() const override;
   std::string_view engine() const override { return "test"; }
   std::vector<MechanismKind> mechanisms() const override;
   Support supports_on_cpu(const Problem& problem, const CpuDevice& device) const override;

@@ -2,12 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <filesystem>
 #include <fstream>
 
-#include "run/verification/child.h"
 #include "run/worker/memory_fit.h"
 #include "support/command.h"
 
@@ -99,22 +97,6 @@ TEST(ControlGroups, WithoutALimitTheMachineDecides) {
   EXPECT_EQ(available_memory_bytes(machine.files()), kMib);
   machine.write("/sys/fs/cgroup/memory.max", "50");
   EXPECT_EQ(available_memory_bytes(machine.files()), 1) << "0 would mean that nothing is known";
-}
-
-TEST(ControlGroups, TheSystemsOwnEndOfAProcessIsOutOfMemory) {
-  for (const bool counted : {true, false}) {
-    const Machine machine;
-    machine.write("/proc/self/cgroup", "0::/g");
-    machine.write("/sys/fs/cgroup/g/memory.events", "max 4\noom 3\noom_kill 3");
-    const auto work = [&](const ChildSend&) {
-      machine.write("/sys/fs/cgroup/g/memory.events", counted ? "oom 4\noom_kill 4" : "oom 4\noom_kill 3");
-      raise(SIGKILL);
-    };
-    const auto end = run_child(work, {.files = machine.files()}, [](const nlohmann::json&) {});
-    EXPECT_EQ(end.system_out_of_memory, counted);
-    EXPECT_EQ(end.reason,
-              counted ? "was ended by the system, which ran out of memory" : "crashed with SIGKILL");
-  }
 }
 
 TEST(ControlGroups, EndsForWantOfMemoryAreCountedInBothVersionsOrByTheSystem) {

@@ -104,7 +104,8 @@ INSTANTIATE_TEST_SUITE_P(Cpu, UnfusedLayer,
 TEST(UnfusedLayerViews, BatchEntriesApart) {
   const auto problem = layer_problem("mha", DType::f32);
   const auto* kernel = find_kernel({problem.mechanism, "unfused", "cpu", ""});
-  const auto execution = kernel->prepare(problem, cpu_device(1));
+  const auto device = cpu_device(1);
+  const auto execution = kernel->prepare(problem, device);
   auto data = reference::make_data(problem, reference::InputKind::normal, 11, false);
   run_once(*execution, problem, data.tensors, *device.make_queue());
 

@@ -4,6 +4,7 @@
 #include "run/verification/verify_all.h"
 #include "support/sanitizer.h"
 #include "support/simple_kernel.h"
+#include "support/simple_worker.h"
 
 namespace attnbench {
 namespace {
@@ -27,6 +28,7 @@ std::vector<Summary> verify(const std::vector<const KernelInfo*>& kernels, doubl
   options.threads = 1;
   options.memory_bytes = std::int64_t{1} << 28;
   options.seconds_per_case = seconds_per_case;
+  options.worker = test::simple_worker();
   std::vector<Summary> summaries;
   const auto add = [&](const KernelVerdict& verdict) {
     Summary summary;

@@ -1,20 +1,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <chrono>
 
 #include "attnbench/cpu_device.h"
-#include "run/verification/child.h"
+#include "attnbench/error.h"
 #include "run/verification/verify_cell.h"
 #include "support/sanitizer.h"
 #include "support/simple_kernel.h"
+#include "support/simple_worker.h"
 #include "unit/reference_fixture.h"
 
 namespace attnbench {
 namespace {
 
 using test::Fault;
+using test::simple_worker;
 using test::SimpleKernel;
 using testing::AllOf;
 using testing::ElementsAre;
@@ -28,10 +27,11 @@ VerificationRecord verify(Fault fault, double seconds = 20) {
   limits.seconds = seconds;
   limits.memory_bytes = std::int64_t{1} << 29;
   limits.seed = 5;
-  verify_cell("cell", std::span(&target, 1), CpuDevice{}, limits, [&](const auto& o) { outcome = o; });
+  verify_cell("cell", std::span(&target, 1), CpuDevice{}, limits, simple_worker(),
+              [&](const auto& o) { outcome = o; });
   EXPECT_EQ(outcome.unsupported_reason, "");
   EXPECT_EQ(outcome.record.cell_id, "cell");
-  EXPECT_EQ(outcome.record.kernel_id, "mha/simple@test");
+  EXPECT_EQ(outcome.record.kernel_id, "mha/" + std::string(kernel.kernel()) + "@test");
   EXPECT_EQ(outcome.record.passed, outcome.record.reason.empty());
   return outcome.record;
 }
@@ -76,42 +76,39 @@ TEST(VerifyCell, OneBadKernelCostsOnlyItsOwnRow) {
   const auto linear = reference::small_problem("linear", 20, 20);
   const std::vector<VerificationTarget> targets = {{mha, &bad}, {mha, &good}, {linear, &good}};
   std::vector<std::string> seen;
-  verify_cell("cell", targets, CpuDevice{}, VerificationLimits{}, [&](const VerificationOutcome& o) {
-    const auto copy = outcome_from_json(nlohmann::json::parse(to_json(o).dump()));
-    seen.push_back(!copy.unsupported_reason.empty() ? copy.unsupported_reason
-                   : copy.record.passed             ? "passed"
-                                                    : copy.record.reason);
-  });
+  verify_cell("cell", targets, CpuDevice{}, VerificationLimits{}, simple_worker(),
+              [&](const VerificationOutcome& o) {
+                const auto copy = outcome_from_json(nlohmann::json::parse(to_json(o).dump()));
+                seen.push_back(!copy.unsupported_reason.empty() ? copy.unsupported_reason
+                               : copy.record.passed             ? "passed"
+                                                                : copy.record.reason);
+              });
   EXPECT_THAT(seen, ElementsAre(HasSubstr("SIGSEGV"), "passed", "it computes softmax mechanisms"));
 }
 
-TEST(RunChild, LimitsSilenceOrTheWhole) {
-  const auto chatter = [](const ChildSend& send) {
-    for (int n = 0; n < 8; ++n) {
-      usleep(100'000);
-      send({{"n", n}});
-    }
+TEST(VerifyCell, AKernelDamagesOnlyItsOwnInputs) {
+  const SimpleKernel good, bad(Fault::inputs_overwritten);
+  const auto mha = reference::small_problem("mha", 20, 20);
+  const std::vector<VerificationTarget> targets = {{mha, &bad}, {mha, &good}};
+  std::vector<std::string> seen;
+  verify_cell("cell", targets, CpuDevice{}, VerificationLimits{}, simple_worker(),
+              [&](const VerificationOutcome& o) { seen.push_back(o.record.reason); });
+  EXPECT_THAT(seen, ElementsAre(HasSubstr("input '"), ""));
+}
+
+TEST(VerifyCell, AWorkerThatDoesNotStartIsNoFaultOfTheKernel) {
+  const SimpleKernel good;
+  const VerificationTarget target{reference::small_problem("mha", 20, 20), &good};
+  const auto verify_with = [&](std::vector<std::string> words) {
+    const Program program{.words = std::move(words)};
+    verify_cell("cell", std::span(&target, 1), CpuDevice{}, VerificationLimits{}, program,
+                [](const VerificationOutcome&) {});
   };
-  int messages = 0;
-  const auto count = [&](const nlohmann::json&) { ++messages; };
-  EXPECT_TRUE(run_child(chatter, {.seconds = 0.6}, count).done);
-  EXPECT_EQ(messages, 8);
-  EXPECT_EQ(run_child(chatter, {.seconds = 0.3, .seconds_are_total = true}, count).reason,
-            "did not finish within 0.3 s");
-}
-
-TEST(RunChild, TellsExitCodesAndForeignExceptions) {
-  const auto ignore = [](const nlohmann::json&) {};
-  EXPECT_EQ(run_child([](const ChildSend&) { _exit(3); }, {}, ignore).reason, "exited with code 3");
-  EXPECT_EQ(run_child([](const ChildSend&) { throw 7; }, {}, ignore).reason,
-            "threw something that is not a std::exception");
-}
-
-TEST(RunChild, PrintsNothingToStdout) {
-  testing::internal::CaptureStdout();
-  run_child([](const ChildSend&) { [[maybe_unused]] const auto n = ::write(STDOUT_FILENO, "noise\n", 6); },
-            {}, [](const nlohmann::json&) {});
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+  EXPECT_THAT([&] { verify_with({"/bin/sh", "-c", "exit 3"}); },
+              testing::ThrowsMessage<InputError>(
+                  "worker: '/bin/sh -c exit 3' of one kernel exited with code 3 before it was asked"));
+  EXPECT_THAT([&] { verify_with({"/bin/sh", "-c", "echo hello"}); },
+              testing::ThrowsMessage<InputError>(HasSubstr("printed what no worker says")));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -13,6 +14,12 @@ namespace {
 using reference::small_problem;
 using testing::HasSubstr;
 
+template <typename E>
+auto& output_of(E& expected, Role role) {
+  return *std::find_if(expected.outputs.begin(), expected.outputs.end(),
+                       [&](const ExpectedOutput& output) { return output.role == role; });
+}
+
 /// Outputs set to exactly what is expected, in f32.
 struct Settled {
   Problem problem = small_problem("mha", 4, 4, 2, 0, 8);
@@ -24,9 +31,9 @@ struct Settled {
       const auto& row = expected.rows[n];
       for (std::size_t c = 0; c < 8; ++c)
         data.tensors[Role::o].row<float>(0, row.head, row.query)[c] =
-            static_cast<float>(expected.exact[Role::o][n * 8 + c]);
+            static_cast<float>(output_of(expected, Role::o).exact[n * 8 + c]);
       *data.tensors[Role::lse].row<float>(0, row.head, row.query) =
-          static_cast<float>(expected.exact[Role::lse][n]);
+          static_cast<float>(output_of(expected, Role::lse).exact[n]);
     }
   }
   CaseResult check() const { return check_output(problem, data.tensors, expected); }
@@ -44,8 +51,8 @@ TEST(Check, ToleranceIsTwicePlainErrorPlusFourUlpOfTheLargest) {
   const auto plain = reference::plain_form(s.problem, s.data.tensors, s.expected.rows);
   double error = 0, largest = 0;
   for (std::size_t n = 0; n < plain[Role::o].size(); ++n) {
-    error = std::max(error, std::abs(plain[Role::o][n] - s.expected.exact[Role::o][n]));
-    largest = std::max(largest, std::abs(s.expected.exact[Role::o][n]));
+    error = std::max(error, std::abs(plain[Role::o][n] - output_of(s.expected, Role::o).exact[n]));
+    largest = std::max(largest, std::abs(output_of(s.expected, Role::o).exact[n]));
   }
   EXPECT_GT(error, 0);
   EXPECT_DOUBLE_EQ(s.check().tolerance, 2 * error + 4 * std::pow(2.0, -23) * largest);
@@ -72,13 +79,19 @@ TEST(Check, EveryRowMustBeFinite) {
   for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
     Settled s;
     s.expected.rows.resize(1);
-    s.expected.exact[Role::o].resize(8);
-    s.expected.exact[Role::lse].resize(1);
+    output_of(s.expected, Role::o).exact.resize(8);
+    output_of(s.expected, Role::lse).exact.resize(1);
     s.data.tensors[Role::o].row<float>(0, 1, 3)[7] = bad;  // not among the expected rows
     const auto result = s.check();
     EXPECT_FALSE(result.passed);
     EXPECT_THAT(result.reason, HasSubstr("o[batch 0, head 1, row 3] column 7 is"));
   }
+}
+
+TEST(Check, AnOutputOfNothingButNaNWasNotWritten) {
+  Settled s;
+  fill_nan(s.data.tensors[Role::o]);
+  EXPECT_THAT(s.check().reason, HasSubstr("nothing was written to o, or it was not fetched"));
 }
 
 TEST(Check, LseIsJudged) {
@@ -92,17 +105,17 @@ TEST(Check, LseIsJudged) {
 TEST(Check, HashSeesEveryInputElementAndNoOutput) {
   Settled s;
   auto& t = s.data.tensors;
-  const auto before = hash_inputs(t);
+  const auto before = hash_inputs(s.problem, t);
   t[Role::o].row<float>(0, 0, 0)[0] += 1;
-  EXPECT_EQ(hash_inputs(t), before);
+  EXPECT_EQ(hash_inputs(s.problem, t), before);
   for (auto* view : {&t[Role::q], &t[Role::k], &t[Role::v]}) {
     auto& last = view->row<float>(0, 1, 3)[7];
     const float old = last;
     last = std::nextafter(last, 100.0f);
-    EXPECT_NE(hash_inputs(t), before);
+    EXPECT_NE(hash_inputs(s.problem, t), before);
     last = old;
   }
-  EXPECT_EQ(hash_inputs(t), before);
+  EXPECT_EQ(hash_inputs(s.problem, t), before);
 }
 
 }  // namespace

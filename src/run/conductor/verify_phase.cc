@@ -5,7 +5,7 @@
 #include <set>
 
 #include "plan/study_json.h"
-#include "run/verification/verify_cell.h"
+#include "run/protocol/messages.h"
 #include "run/worker/slot_timer.h"
 
 namespace attnbench {

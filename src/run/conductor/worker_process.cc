@@ -1,20 +1,13 @@
 #include "run/conductor/worker_process.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
-#include <thread>
 
 #include "attnbench/error.h"
-#include "core/affinity.h"
 #include "run/protocol/messages.h"
 
 namespace attnbench {
@@ -36,17 +29,6 @@ bool is_crash(int signal) {
   return signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGFPE || signal == SIGILL;
 }
 
-struct Pipe {
-  int read_end = -1;
-  int write_end = -1;
-  Pipe() {
-    std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("cannot make a pipe");
-    read_end = ends[0];
-    write_end = ends[1];
-  }
-};
-
 /// Names what starts workers: the launcher, or here the program itself.
 InputError bad_start(const LaunchOptions& options, const std::string& problem) {
   if (options.launcher.empty()) return {"worker", options.program, problem};
@@ -55,15 +37,13 @@ InputError bad_start(const LaunchOptions& options, const std::string& problem) {
 
 }  // namespace
 
-WorkerEnd worker_end(int status) {
-  if (WIFSIGNALED(status)) {
-    const int signal = WTERMSIG(status);
-    const auto* hint = signal == SIGKILL ? " (out of memory, or killed from outside)" : "";
-    return {fmt::format("the worker was ended by signal {} ({}){}", signal, strsignal(signal), hint),
-            is_crash(signal)};
+WorkerEnd worker_end(const ProcessEnd& end) {
+  if (end.signal != 0) {
+    const auto* hint = end.signal == SIGKILL ? " (out of memory, or killed from outside)" : "";
+    return {fmt::format("the worker was ended by signal {} ({}){}", end.signal, strsignal(end.signal), hint),
+            is_crash(end.signal)};
   }
-  const int code = WEXITSTATUS(status);
-  return {fmt::format("the worker ended with exit code {}", code), is_crash(code - 128)};
+  return {fmt::format("the worker ended with exit code {}", end.exit_code), is_crash(end.exit_code - 128)};
 }
 
 InputError workers_do_not_start(const LaunchOptions& options, const std::string& reason,
@@ -85,84 +65,35 @@ void catch_interrupts() {
 bool interrupted() { return g_interrupts > 0; }
 
 WorkerProcess::WorkerProcess(const LaunchOptions& options, std::uint64_t layout_seed) : options_(options) {
-  auto words = options.launcher;
+  Program program;
+  auto& words = program.words = options.launcher;
   words.push_back(options.program);
   for (const auto* word : {"worker", "--threads"}) words.emplace_back(word);
   words.push_back(std::to_string(options.threads));
   words.insert(words.end(), {"--layout-seed", std::to_string(layout_seed)});
   for (const auto& plugin : options.plugins) words.insert(words.end(), {"--plugin", plugin});
-  std::vector<char*> arguments;
-  for (auto& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-
-  const Pipe down;
-  const Pipe up;
-  const Pipe start;  // carries errno if the program cannot be started
-  pid_ = fork();
-  if (pid_ < 0) throw std::runtime_error(fmt::format("cannot start a process: {}", std::strerror(errno)));
-  if (pid_ == 0) {
-    setpgid(0, 0);  // a terminal's Ctrl-C reaches the conductor alone
-    dup2(down.read_end, STDIN_FILENO);
-    dup2(up.write_end, STDOUT_FILENO);
-    std::signal(SIGPIPE, SIG_DFL);
-    restore_start_affinity();
-    execvp(arguments[0], arguments.data());
-    const int error = errno;
-    [[maybe_unused]] const auto written = write(start.write_end, &error, sizeof error);
-    _exit(127);
-  }
-  setpgid(pid_, pid_);
-  close(down.read_end);
-  close(up.write_end);
-  close(start.write_end);
-  to_worker_ = down.write_end;
-  from_worker_ = up.read_end;
-  channel_ = LineChannel(from_worker_, to_worker_);
-  int error = 0;
-  const auto got = read(start.read_end, &error, sizeof error);
-  close(start.read_end);
-  if (got == sizeof error) {
-    close_pipes();
-    reap(1);
-    throw InputError("launcher", words[0], fmt::format("cannot be started: {}", std::strerror(error)));
-  }
+  process_.emplace(program);
 }
 
 WorkerProcess::~WorkerProcess() {
-  close_pipes();
-  reap(2);
+  constexpr double kPatienceSeconds = 2;
+  process_->end(kPatienceSeconds);
 }
 
-void WorkerProcess::close_pipes() {
-  if (to_worker_ >= 0) close(to_worker_);
-  if (from_worker_ >= 0) close(from_worker_);
-  to_worker_ = from_worker_ = -1;
-}
-
-WorkerEnd WorkerProcess::reap(double patience_seconds) {
-  if (pid_ < 0) return {"the worker ended"};
-  const auto deadline = Clock::now() + std::chrono::duration<double>(patience_seconds);
-  int status = 0;
-  while (waitpid(pid_, &status, WNOHANG) == 0) {
-    if (Clock::now() > deadline) {
-      kill(-pid_, SIGKILL);
-      waitpid(pid_, &status, 0);
-      break;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  kill(-pid_, SIGKILL);  // what a launcher may have left in its group
-  pid_ = -1;
-  return worker_end(status);
+WorkerLost WorkerProcess::lost() {
+  constexpr double kPatienceSeconds = 2;
+  return {busy_with_, stage_, worker_end(process_->end(kPatienceSeconds))};
 }
 
 void WorkerProcess::send(const nlohmann::json& message) {
-  if (!channel_.send(message)) throw WorkerLost(busy_with_, stage_, reap(1));
+  if (!process_->send(message)) throw lost();
 }
 
-LineChannel::Received WorkerProcess::receive_line(std::chrono::steady_clock::duration timeout) {
+LineChannel::Received WorkerProcess::receive_line() {
+  // As long as a user waits for the answer to a Ctrl-C.
+  constexpr std::chrono::milliseconds kTick{1000};
   try {
-    return channel_.receive(std::chrono::duration_cast<std::chrono::milliseconds>(timeout));
+    return process_->receive(kTick);
   } catch (const NotAMessage& line) {
     throw bad_start(
         options_,
@@ -171,17 +102,11 @@ LineChannel::Received WorkerProcess::receive_line(std::chrono::steady_clock::dur
 }
 
 nlohmann::json WorkerProcess::receive(double silence_seconds) {
-  const auto beat =
-      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(messages::kHeartbeatSeconds));
   auto silent_until = Clock::now() + std::chrono::duration<double>(silence_seconds);
   while (true) {
     if (interrupted()) throw Interrupted();
-    if (Clock::now() >= next_beat_) {
-      send({{"type", messages::kHeartbeat}});
-      next_beat_ = Clock::now() + beat;
-    }
-    auto received = receive_line(next_beat_ - Clock::now());
-    if (received.event == LineChannel::Event::closed) throw WorkerLost(busy_with_, stage_, reap(2));
+    auto received = receive_line();
+    if (received.event == LineChannel::Event::closed) throw lost();
     if (received.event == LineChannel::Event::timeout) {
       if (Clock::now() > silent_until) {
         throw WorkerLost(busy_with_, stage_,

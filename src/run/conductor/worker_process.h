@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -10,6 +9,7 @@
 
 #include "attnbench/error.h"
 #include "run/protocol/line_channel.h"
+#include "run/protocol/process.h"
 #include "run/protocol/worker_identity.h"
 
 namespace attnbench {
@@ -19,8 +19,8 @@ struct WorkerEnd {
   std::string words;
   bool crashed = false;  ///< by a signal that a program brings upon itself; else perhaps from outside
 };
-/// From waitpid()'s status; a launcher's exit code of 128 + signal counts as the signal.
-WorkerEnd worker_end(int status);
+/// A launcher's exit code of 128 + signal counts as the signal.
+WorkerEnd worker_end(const ProcessEnd& end);
 
 /// The worker ended, hung or reported an error. Names the kernel it was busy with, where known.
 class WorkerLost : public std::runtime_error {
@@ -59,8 +59,7 @@ inline constexpr int kMostStartupFailures = 3;
 InputError workers_do_not_start(const LaunchOptions& options, const std::string& reason,
                                 const std::string& store);
 
-/// A running worker and the conversation with it. While waiting it sends heartbeats. The destructor leaves no
-/// process behind.
+/// A running worker and the conversation with it. The destructor leaves no process behind.
 class WorkerProcess {
  public:
   /// Throws InputError if the launcher cannot be started.
@@ -80,17 +79,12 @@ class WorkerProcess {
   nlohmann::json hello(bool probe, const std::vector<std::string>& devices = {});
 
  private:
-  LineChannel::Received receive_line(std::chrono::steady_clock::duration timeout);
-  void close_pipes();
-  /// Waits for the end and says how it ended.
-  WorkerEnd reap(double patience_seconds);
+  LineChannel::Received receive_line();
+  /// Of a worker that is gone.
+  WorkerLost lost();
 
   LaunchOptions options_;
-  int pid_ = -1;
-  int to_worker_ = -1;
-  int from_worker_ = -1;
-  LineChannel channel_{-1, -1};
-  std::chrono::steady_clock::time_point next_beat_{};
+  std::optional<Process> process_;
   std::string busy_with_, stage_;
 };
 

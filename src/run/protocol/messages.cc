@@ -2,9 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+#include <optional>
+
 #include "core/json.h"
 
 namespace attnbench {
+
+using nlohmann::json;
 
 nlohmann::json to_json(const KernelChoice& choice) {
   auto out = to_json(choice.mechanism);
@@ -32,6 +37,193 @@ KernelChoice kernel_choice_from_json(const nlohmann::json& in) {
   return {id.mechanism, kernel, read_field<std::int64_t>(in, "batch_calls"),
           read_field<double>(in, "limit_seconds")};
 }
+
+namespace {
+
+json optional_json(const std::optional<bool>& value) { return value ? json(*value) : json(nullptr); }
+
+std::optional<bool> read_optional(const json& in, const char* field) {
+  if (field_of(in, field).is_null()) return std::nullopt;
+  return read_field<bool>(in, field);
+}
+
+/// Numbers that are not finite travel as null.
+double read_error(const json& in, const char* field) {
+  return field_of(in, field).is_null() ? std::numeric_limits<double>::infinity()
+                                       : read_field<double>(in, field);
+}
+
+json record_json(const VerificationRecord& record) {
+  return {{"passed", record.passed},
+          {"reason", record.reason},
+          {"max_error", record.max_error},
+          {"plain_error", record.plain_error},
+          {"tolerance", record.tolerance},
+          {"median_call_seconds", record.median_call_seconds},
+          {"rerun_bitwise", optional_json(record.rerun_bitwise)},
+          {"unchanged_alone", optional_json(record.unchanged_alone)},
+          {"unchanged_in_batch", optional_json(record.unchanged_in_batch)},
+          {"unchanged_threads", optional_json(record.unchanged_threads)},
+          {"workspace_bytes", record.workspace_bytes},
+          {"peak_bytes", record.peak_bytes},
+          {"prepare_seconds", record.prepare_seconds},
+          {"first_call_seconds", record.first_call_seconds}};
+}
+
+VerificationRecord record_from_json(const json& in) {
+  VerificationRecord record;
+  record.passed = read_field<bool>(in, "passed");
+  record.reason = read_field<std::string>(in, "reason");
+  record.max_error = read_error(in, "max_error");
+  record.plain_error = read_error(in, "plain_error");
+  record.tolerance = read_error(in, "tolerance");
+  record.median_call_seconds = read_field<double>(in, "median_call_seconds");
+  record.rerun_bitwise = read_optional(in, "rerun_bitwise");
+  record.unchanged_alone = read_optional(in, "unchanged_alone");
+  record.unchanged_in_batch = read_optional(in, "unchanged_in_batch");
+  record.unchanged_threads = read_optional(in, "unchanged_threads");
+  record.workspace_bytes = read_field<std::int64_t>(in, "workspace_bytes");
+  record.peak_bytes = read_field<std::int64_t>(in, "peak_bytes");
+  record.prepare_seconds = read_field<double>(in, "prepare_seconds");
+  record.first_call_seconds = read_field<double>(in, "first_call_seconds");
+  return record;
+}
+
+json id_json(const KernelId& id) {
+  auto out = to_json(id.mechanism);
+  out["kernel"] = id.kernel;
+  out["engine"] = id.engine;
+  out["path"] = id.path;
+  return out;
+}
+
+reference::InputKind input_kind_named(const std::string& text) {
+  for (const auto kind : reference::all_input_kinds()) {
+    if (reference::name(kind) == text) return kind;
+  }
+  throw InputError("input", text, "is not a kind of input");
+}
+
+}  // namespace
+
+json to_json(const VerificationOutcome& outcome) {
+  auto out = record_json(outcome.record);
+  out["cell_id"] = outcome.record.cell_id;
+  out["kernel_id"] = outcome.record.kernel_id;
+  out["unsupported_reason"] = outcome.unsupported_reason;
+  return out;
+}
+
+VerificationOutcome outcome_from_json(const json& in) {
+  VerificationOutcome outcome{record_from_json(in), read_field<std::string>(in, "unsupported_reason")};
+  outcome.record.cell_id = read_field<std::string>(in, "cell_id");
+  outcome.record.kernel_id = read_field<std::string>(in, "kernel_id");
+  return outcome;
+}
+
+namespace messages {
+namespace {
+
+template <typename T>
+json typed(json out) {
+  out["type"] = T::kType;
+  return out;
+}
+
+void require_type(const json& message, std::string_view type) {
+  if (message.value("type", "") != type)
+    throw InputError("type", message.value("type", ""), fmt::format("is not {}, which was asked for", type));
+}
+
+}  // namespace
+
+json to_json(const Observe& message) {
+  return typed<Observe>({{"kernel", id_json(message.kernel)},
+                         {"device", message.device},
+                         {"problem", attnbench::to_json(message.problem)},
+                         {"memory_bytes", message.memory_bytes}});
+}
+
+template <>
+Observe read<Observe>(const json& in) {
+  require_type(in, Observe::kType);
+  return {id_from_json(field_of(in, "kernel")), read_field<std::string>(in, "device"),
+          problem_from_json(field_of(in, "problem")), read_field<std::int64_t>(in, "memory_bytes")};
+}
+
+json to_json(const Doing& message) { return typed<Doing>({{"what", message.what}}); }
+
+template <>
+Doing read<Doing>(const json& in) {
+  require_type(in, Doing::kType);
+  return {read_field<std::string>(in, "what")};
+}
+
+json to_json(const Observed& message) { return typed<Observed>({{"record", record_json(message.record)}}); }
+
+template <>
+Observed read<Observed>(const json& in) {
+  require_type(in, Observed::kType);
+  return {record_from_json(field_of(in, "record"))};
+}
+
+json to_json(const Check& message) {
+  auto cases = json::array();
+  for (const auto& c : message.cases) {
+    cases.push_back({{"problem", attnbench::to_json(c.problem)},
+                     {"input", reference::name(c.kind)},
+                     {"keys", c.keys},
+                     {"row_stride", c.row_stride},
+                     {"batch_stride", c.batch_stride},
+                     {"threads", c.threads},
+                     {"expected_at", c.expected_at}});
+  }
+  return typed<Check>({{"kernel", id_json(message.kernel)},
+                       {"device", message.device},
+                       {"memory_bytes", message.memory_bytes},
+                       {"seed", message.seed},
+                       {"cases", cases}});
+}
+
+template <>
+Check read<Check>(const json& in) {
+  require_type(in, Check::kType);
+  Check message{id_from_json(field_of(in, "kernel")),
+                read_field<std::string>(in, "device"),
+                read_field<std::int64_t>(in, "memory_bytes"),
+                read_field<std::uint64_t>(in, "seed"),
+                {}};
+  read_list(in, "cases", [&](const json& item) {
+    message.cases.push_back(
+        {problem_from_json(field_of(item, "problem")),
+         input_kind_named(read_field<std::string>(item, "input")), read_field<std::int64_t>(item, "keys"),
+         read_field<std::int64_t>(item, "row_stride"), read_field<std::int64_t>(item, "batch_stride"),
+         read_field<int>(item, "threads"), read_field<std::size_t>(item, "expected_at")});
+  });
+  return message;
+}
+
+json to_json(const Checked& message) {
+  return typed<Checked>(
+      {{"unsupported", message.unsupported}, {"failed", message.failed}, {"share", message.share}});
+}
+
+template <>
+Checked read<Checked>(const json& in) {
+  require_type(in, Checked::kType);
+  return {read_field<std::string>(in, "unsupported"), read_field<std::string>(in, "failed"),
+          read_field<double>(in, "share")};
+}
+
+json to_json(const Ended& message) { return typed<Ended>({{"reason", message.reason}}); }
+
+template <>
+Ended read<Ended>(const json& in) {
+  require_type(in, Ended::kType);
+  return {read_field<std::string>(in, "reason")};
+}
+
+}  // namespace messages
 
 bool is_registered(const nlohmann::json& in) { return find_kernel(id_from_json(in)) != nullptr; }
 

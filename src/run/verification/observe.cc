@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 
-#include "core/json.h"
 #include "run/bound_call.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/invariance.h"
@@ -16,7 +14,6 @@
 namespace attnbench {
 namespace {
 
-using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
@@ -214,74 +211,24 @@ void observe(const Subject& subject, const std::vector<VerificationCase>& cases,
 
 }  // namespace
 
-void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Device& device,
-                    std::vector<VerificationCase>& cases, const ChildSend& send) {
+VerificationRecord observe_kernel(const KernelInfo& kernel, const Problem& problem, const Device& device,
+                                  std::vector<VerificationCase>& cases,
+                                  const std::function<void(const std::string&)>& doing) {
   // A fixed threshold gives every large workspace pages of its own, so that its peak can be seen.
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   VerificationRecord record;
   const auto queue = device.make_queue();
   std::string current = "starting";
-  const auto doing = [&](const std::string& what) {
+  const auto tell = [&](const std::string& what) {
     current = what;
-    send({{kDoing, what}});
+    doing(what);
   };
   try {
-    observe({kernel, problem, device, *queue}, cases, doing, record);
+    observe({kernel, problem, device, *queue}, cases, tell, record);
   } catch (const WrongTiming& wrong) {
     record.passed = false;
     record.reason = fmt::format("{} while {}", wrong.what(), current);
   }
-  send({{kRecord, to_json(record)}});
-}
-
-namespace {
-
-json optional_json(const std::optional<bool>& value) { return value ? json(*value) : json(nullptr); }
-
-std::optional<bool> read_optional(const json& in, const char* field) {
-  if (in.at(field).is_null()) return std::nullopt;
-  return read_field<bool>(in, field);
-}
-
-double read_error(const json& in, const char* field) {
-  return in.at(field).is_null() ? std::numeric_limits<double>::infinity() : read_field<double>(in, field);
-}
-
-}  // namespace
-
-json to_json(const VerificationRecord& record) {
-  return {{"passed", record.passed},
-          {"reason", record.reason},
-          {"max_error", record.max_error},
-          {"plain_error", record.plain_error},
-          {"tolerance", record.tolerance},
-          {"median_call_seconds", record.median_call_seconds},
-          {"rerun_bitwise", optional_json(record.rerun_bitwise)},
-          {"unchanged_alone", optional_json(record.unchanged_alone)},
-          {"unchanged_in_batch", optional_json(record.unchanged_in_batch)},
-          {"unchanged_threads", optional_json(record.unchanged_threads)},
-          {"workspace_bytes", record.workspace_bytes},
-          {"peak_bytes", record.peak_bytes},
-          {"prepare_seconds", record.prepare_seconds},
-          {"first_call_seconds", record.first_call_seconds}};
-}
-
-VerificationRecord verification_record_from_json(const json& in) {
-  VerificationRecord record;
-  record.passed = read_field<bool>(in, "passed");
-  record.reason = read_field<std::string>(in, "reason");
-  record.max_error = read_error(in, "max_error");
-  record.plain_error = read_error(in, "plain_error");
-  record.tolerance = read_error(in, "tolerance");
-  record.median_call_seconds = read_field<double>(in, "median_call_seconds");
-  record.rerun_bitwise = read_optional(in, "rerun_bitwise");
-  record.unchanged_alone = read_optional(in, "unchanged_alone");
-  record.unchanged_in_batch = read_optional(in, "unchanged_in_batch");
-  record.unchanged_threads = read_optional(in, "unchanged_threads");
-  record.workspace_bytes = read_field<std::int64_t>(in, "workspace_bytes");
-  record.peak_bytes = read_field<std::int64_t>(in, "peak_bytes");
-  record.prepare_seconds = read_field<double>(in, "prepare_seconds");
-  record.first_call_seconds = read_field<double>(in, "first_call_seconds");
   return record;
 }
 

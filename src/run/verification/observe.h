@@ -1,10 +1,11 @@
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "reference/inputs.h"
 #include "run/verification/check.h"
-#include "run/verification/child.h"
 #include "store/records.h"
 
 namespace attnbench {
@@ -16,18 +17,11 @@ struct VerificationCase {
   Expected expected;
 };
 
-/// Keys of the messages that observe_kernel() sends: what it is about to do, and its final record.
-inline constexpr const char* kDoing = "doing";
-inline constexpr const char* kRecord = "record";
-
 /// The work of a kernel's verification process: times prepare() and calls, runs every case, then looks at
-/// reruns, other circumstances and memory. cases.front() is the input that is timed.
-void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Device& device,
-                    std::vector<VerificationCase>& cases, const ChildSend& send);
-
-/// VerificationRecord as sent by observe_kernel() (without cell and kernel id); numbers that are not finite
-/// travel as null and arrive as infinity.
-nlohmann::json to_json(const VerificationRecord& record);
-VerificationRecord verification_record_from_json(const nlohmann::json& in);
+/// reruns, other circumstances and memory. cases.front() is the input that is timed. `doing` is told what
+/// comes next. The record lacks the ids of cell and kernel.
+VerificationRecord observe_kernel(const KernelInfo& kernel, const Problem& problem, const Device& device,
+                                  std::vector<VerificationCase>& cases,
+                                  const std::function<void(const std::string&)>& doing);
 
 }  // namespace attnbench

@@ -3,25 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
-#include <optional>
-#include <stdexcept>
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
 
-#include "attnbench/cpu_device.h"
-#include "run/noise/fp_state.h"
-#include "run/verification/address_space.h"
+#include "attnbench/registry.h"
+#include "run/protocol/messages.h"
 #include "run/verification/check.h"
-#include "run/verification/child.h"
+#include "run/verification/kernel_process.h"
 #include "run/verification/placement.h"
+#include "run/verification/shared_cases.h"
 
 namespace attnbench {
 namespace {
 
-using nlohmann::json;
 using reference::InputKind;
-
-/// Silence of the processes that conduct one element type; their kernels have limits of their own.
-constexpr double kLaneSilenceSeconds = 600;
 
 /// One (mechanism, shape, input) in the lane's element type.
 struct Case {
@@ -29,7 +27,8 @@ struct Case {
   Problem problem;
   InputKind kind = InputKind::normal;
   int threads = 1;
-  std::optional<Expected> expected;  ///< none where no kernel supports the problem
+  bool supported = false;       ///< by some kernel: it has an expectation
+  std::size_t expected_at = 0;  ///< in the lane's shared memory
 
   std::string name() const {
     return fmt::format("{} {} '{}' on {} thread{}", shape->name, to_string(problem.mechanism),
@@ -37,174 +36,170 @@ struct Case {
   }
 };
 
+std::vector<Case> make_cases(const VerifyAllOptions& options, DType dtype) {
+  auto host = cpu_device(1);
+  host.cpus = allowed_cpus();
+  std::vector<Case> cases;
+  std::size_t turn = 0;
+  for (const auto& shape : options.shapes) {
+    for (const auto& problem : shape.problems(dtype)) {
+      if (std::find(options.mechanisms.begin(), options.mechanisms.end(), problem.mechanism.kind) ==
+          options.mechanisms.end()) {
+        continue;
+      }
+      for (const auto kind : reference::all_input_kinds()) {
+        host.threads = turn++ % 2 == 0 ? options.threads : 1;
+        const auto device = open_device(options.device, host);
+        const auto supports = [&](const KernelInfo* kernel) {
+          return computes(*kernel, problem.mechanism.kind) && kernel->supports(problem, *device);
+        };
+        const bool supported = std::any_of(options.kernels.begin(), options.kernels.end(), supports);
+        cases.push_back({&shape, problem, kind, host.threads, supported, 0});
+      }
+      ++turn;  // kinds are even in number: each takes both thread counts
+    }
+  }
+  return cases;
+}
+
+/// What the lanes tell, one at a time.
+struct Listeners {
+  std::mutex mutex;
+  const std::function<void(const KernelVerdict&)>& on_verdict;
+  const std::function<void(const std::string&)>& on_progress;
+
+  void verdict(const KernelVerdict& verdict) {
+    const std::lock_guard lock(mutex);
+    on_verdict(verdict);
+  }
+  void progress(const std::string& line) {
+    const std::lock_guard lock(mutex);
+    on_progress(line);
+  }
+};
+
 /// All that is done in one element type, one kernel after another.
 class Lane {
  public:
-  Lane(const VerifyAllOptions& options, DType dtype, const ChildSend& send)
-      : options_(options), dtype_(dtype), send_(send), device_(cpu_device(1)) {
-    device_.cpus = allowed_cpus();
-  }
+  Lane(const VerifyAllOptions& options, DType dtype, Listeners& listeners)
+      : options_(options), dtype_(dtype), listeners_(listeners), cases_(make_cases(options, dtype)) {}
 
   void run() {
-    make_cases();
-    for (std::size_t n = 0; n < options_.kernels.size(); ++n) verify(n);
+    const auto dtype = attnbench::name(dtype_);
+    listeners_.progress(fmt::format("{}: expected results of {} shapes", dtype, options_.shapes.size()));
+    for (auto& c : cases_) expect_result(c);
+    expected_.seal();
+    for (const auto* kernel : options_.kernels) {
+      listeners_.progress(fmt::format("{}: {}@{}", dtype, kernel->kernel(), kernel->engine()));
+      listeners_.verdict(verify(*kernel));
+    }
   }
 
  private:
-  void make_cases() {
-    const auto dtype = attnbench::name(dtype_);
-    send_({{"progress", fmt::format("{}: expected results of {} shapes", dtype, options_.shapes.size())}});
-    std::size_t turn = 0;
-    for (const auto& shape : options_.shapes) {
-      for (const auto& problem : shape.problems(dtype_)) {
-        if (std::find(options_.mechanisms.begin(), options_.mechanisms.end(), problem.mechanism.kind) ==
-            options_.mechanisms.end()) {
-          continue;
-        }
-        for (const auto kind : reference::all_input_kinds()) {
-          const int threads = turn++ % 2 == 0 ? options_.threads : 1;
-          cases_.push_back({&shape, problem, kind, threads, {}});
-          expect_result(cases_.back());
-        }
-        ++turn;  // kinds are even in number: each takes both thread counts
-      }
-    }
-  }
-
-  CpuDevice device_with(int threads) const {
-    auto device = device_;
-    device.threads = threads;
-    return device;
-  }
-
-  void expect_result(Case& c) const {
-    const auto device = device_with(c.threads);
-    const bool wanted =
-        std::any_of(options_.kernels.begin(), options_.kernels.end(), [&](const auto* kernel) {
-          return computes(*kernel, c.problem.mechanism.kind) && kernel->supports(c.problem, device);
-        });
-    if (!wanted) return;
+  void expect_result(Case& c) {
+    if (!c.supported) return;
     const auto data = place_data(*c.shape, c.problem, c.kind, options_.seed);
-    c.expected = expect(c.problem, data.tensors, reference::sample_rows(c.problem));
+    c.expected_at = expected_.position();
+    put(expected_, expect(c.problem, data.tensors, reference::sample_rows(c.problem)));
   }
 
-  void verify(std::size_t index) {
-    const auto& kernel = *options_.kernels[index];
-    send_(
-        {{"progress", fmt::format("{}: {}@{}", attnbench::name(dtype_), kernel.kernel(), kernel.engine())}});
-    json verdict = {{"kernel", index},
-                    {"dtype", static_cast<int>(dtype_)},
-                    {"passed", 0},
-                    {"unsupported", json::object()},
-                    {"failures", json::array()},
-                    {"worst_share", 0.0},
-                    {"worst_case", ""}};
-    std::size_t next = verify_from(kernel, 0, verdict);
-    for (int restarts = 0; next < cases_.size(); ++restarts) {
-      if (restarts == kMostRestarts) {
-        verdict["failures"].push_back({"the cases after", "not run: it was given up"});
+  KernelVerdict verify(const KernelInfo& kernel) const {
+    KernelVerdict verdict;
+    verdict.kernel = &kernel;
+    verdict.dtype = dtype_;
+    std::vector<const Case*> mine;
+    for (const auto& c : cases_) {
+      if (computes(kernel, c.problem.mechanism.kind)) mine.push_back(&c);
+    }
+    std::size_t next = 0;
+    for (int restarts = 0; next < mine.size(); ++restarts) {
+      if (restarts > kMostRestarts) {
+        verdict.failures.push_back({"the cases after", "not run: it was given up"});
         break;
       }
-      next = verify_from(kernel, next, verdict);
+      next = verify_from(next, kernel, mine, verdict);
     }
-    send_({{"verdict", verdict}});
+    return verdict;
   }
 
-  /// Runs cases from `first` in one process and returns the first case that no process has begun.
-  std::size_t verify_from(const KernelInfo& kernel, std::size_t first, json& verdict) {
-    std::size_t current = first;
-    const auto end = run_child(
-        [&](const ChildSend& send) {
-          for (auto n = first; n < cases_.size(); ++n) {
-            if (!computes(kernel, cases_[n].problem.mechanism.kind)) continue;
-            send({{"begin", n}});
-            send(run_case(kernel, cases_[n]));
-          }
-        },
-        {.seconds = options_.seconds_per_case},
-        [&](const json& message) {
-          if (message.contains("begin")) {
-            current = message.at("begin").get<std::size_t>();
-          } else {
-            book(message, cases_[current], verdict);
-          }
-        });
-    if (end.done) return cases_.size();
-    verdict["failures"].push_back({cases_[current].name(), end.reason});
-    return current + 1;
-  }
-
-  json run_case(const KernelInfo& kernel, const Case& c) const {
-    const auto device = device_with(c.threads);
-    const auto support = kernel.supports(c.problem, device);
-    if (!support) return {{"unsupported", support.reason()}};
-    const auto data = place_data(*c.shape, c.problem, c.kind, options_.seed);
-    reset_fp_state(device.threads);
-    limit_address_space(options_.memory_bytes, device.threads);
-    CaseResult result;
-    try {
-      result = check_kernel(kernel, c.problem, device, data.tensors, *c.expected);
-    } catch (const std::bad_alloc&) {
-      result.reason = fmt::format("ran out of memory (limit {} bytes)", options_.memory_bytes);
+  /// Runs cases from `next` in one process and returns the first case that no process has begun.
+  std::size_t verify_from(std::size_t next, const KernelInfo& kernel, const std::vector<const Case*>& cases,
+                          KernelVerdict& verdict) const {
+    // So few that the question fits into a pipe, so many that asking takes no time.
+    constexpr std::size_t kCasesAtOnce = 32;
+    KernelProcess process(options_.worker, expected_.descriptor());
+    for (std::size_t asked = next; next < cases.size(); ++next) {
+      if (next == asked) {
+        asked = std::min(asked + kCasesAtOnce, cases.size());
+        process.ask(to_json(question(kernel, {cases.begin() + static_cast<std::ptrdiff_t>(next),
+                                              cases.begin() + static_cast<std::ptrdiff_t>(asked)})));
+      }
+      const auto answer = process.answer(options_.seconds_per_case);
+      if (!process.end().empty()) {
+        verdict.failures.push_back({cases[next]->name(), process.end()});
+        return next + 1;
+      }
+      book(messages::read<messages::Checked>(answer), *cases[next], verdict);
     }
-    unlimit_address_space();
-    if (result.passed) result.reason = find_gap_write(*c.shape, data.tensors[Role::o]);
-    if (!result.reason.empty()) return {{"failed", result.reason}};
-    return {{"share", result.tolerance > 0 ? result.max_error / result.tolerance : 0.0}};
+    return next;
   }
 
-  static void book(const json& message, const Case& c, json& verdict) {
-    if (message.contains("unsupported")) {
-      auto& count = verdict["unsupported"][message.at("unsupported").get<std::string>()];
-      count = count.is_null() ? 1 : count.get<int>() + 1;
-    } else if (message.contains("failed")) {
-      verdict["failures"].push_back({c.name(), message.at("failed")});
+  messages::Check question(const KernelInfo& kernel, const std::vector<const Case*>& cases) const {
+    messages::Check check;
+    check.kernel = {cases.front()->problem.mechanism, std::string(kernel.kernel()),
+                    std::string(kernel.engine()), std::string(kernel.path())};
+    check.device = options_.device;
+    check.memory_bytes = options_.memory_bytes;
+    check.seed = options_.seed;
+    for (const auto* c : cases) {
+      const auto& shape = *c->shape;
+      check.cases.push_back({c->problem, c->kind, shape.keys, shape.row_stride, shape.batch_stride,
+                             c->threads, c->expected_at});
+    }
+    return check;
+  }
+
+  static void book(const messages::Checked& result, const Case& c, KernelVerdict& verdict) {
+    if (!result.unsupported.empty()) {
+      ++verdict.unsupported[result.unsupported];
+    } else if (!result.failed.empty()) {
+      verdict.failures.push_back({c.name(), result.failed});
     } else {
-      verdict["passed"] = verdict["passed"].get<std::int64_t>() + 1;
-      const auto share = message.at("share").get<double>();
-      if (share <= verdict["worst_share"].get<double>()) return;
-      verdict["worst_share"] = share;
-      verdict["worst_case"] = c.name();
+      ++verdict.passed;
+      if (result.share <= verdict.worst_share) return;
+      verdict.worst_share = result.share;
+      verdict.worst_case = c.name();
     }
   }
 
   const VerifyAllOptions& options_;
   DType dtype_;
-  const ChildSend& send_;
-  CpuDevice device_;
+  Listeners& listeners_;
   std::vector<Case> cases_;
+  SharedWriter expected_;
 };
-
-KernelVerdict read_verdict(const VerifyAllOptions& options, const json& in) {
-  KernelVerdict verdict;
-  verdict.kernel = options.kernels.at(in.at("kernel").get<std::size_t>());
-  verdict.dtype = static_cast<DType>(in.at("dtype").get<int>());
-  verdict.passed = in.at("passed").get<std::int64_t>();
-  verdict.unsupported = in.at("unsupported").get<std::map<std::string, std::int64_t>>();
-  verdict.worst_share = in.at("worst_share").get<double>();
-  verdict.worst_case = in.at("worst_case").get<std::string>();
-  for (const auto& failure : in.at("failures")) verdict.failures.push_back({failure.at(0), failure.at(1)});
-  return verdict;
-}
 
 }  // namespace
 
 void verify_all(const VerifyAllOptions& options, const std::function<void(const KernelVerdict&)>& on_verdict,
                 const std::function<void(const std::string&)>& on_progress) {
-  std::vector<std::function<void(const ChildSend&)>> lanes;
-  for (const auto dtype : options.dtypes) {
-    lanes.emplace_back([&options, dtype](const ChildSend& send) { Lane(options, dtype, send).run(); });
+  Listeners listeners{{}, on_verdict, on_progress};
+  std::deque<Lane> lanes;
+  for (const auto dtype : options.dtypes) lanes.emplace_back(options, dtype, listeners);
+  std::vector<std::exception_ptr> errors(lanes.size());
+  std::vector<std::thread> threads;
+  for (std::size_t n = 0; n < lanes.size(); ++n) {
+    threads.emplace_back([&lane = lanes[n], &error = errors[n]] {
+      try {
+        lane.run();
+      } catch (...) {
+        error = std::current_exception();
+      }
+    });
   }
-  const auto ends =
-      run_children(lanes, {.seconds = kLaneSilenceSeconds}, [&](std::size_t, const json& message) {
-        if (message.contains("progress")) return on_progress(message.at("progress").get<std::string>());
-        on_verdict(read_verdict(options, message.at("verdict")));
-      });
-  for (std::size_t n = 0; n < ends.size(); ++n) {
-    if (!ends[n].done) {
-      throw std::runtime_error(
-          fmt::format("the process verifying {} {}", attnbench::name(options.dtypes[n]), ends[n].reason));
-    }
+  for (auto& thread : threads) thread.join();
+  for (const auto& error : errors) {
+    if (error) std::rethrow_exception(error);
   }
 }
 

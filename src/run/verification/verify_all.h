@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "attnbench/kernel.h"
+#include "run/protocol/process.h"
 #include "run/verification/shapes.h"
 
 namespace attnbench {
@@ -19,10 +20,12 @@ struct VerifyAllOptions {
   std::vector<MechanismKind> mechanisms;
   std::vector<DType> dtypes = {DType::f32, DType::bf16};
   std::vector<VerifyShape> shapes;
+  std::string device = "cpu";
   int threads = 2;                                    ///< cases take turns between this and 1
   double seconds_per_case = 30;                       ///< without a result for longer is a hang
   std::int64_t memory_bytes = std::int64_t{4} << 30;  ///< that a kernel may add in a case
   std::uint64_t seed = 1;
+  Program worker;  ///< starts the process of a kernel
 };
 
 /// One kernel in one element type, over all cases.
@@ -40,10 +43,10 @@ struct KernelVerdict {
 };
 
 /// Every kernel and element type over every shape, each with every kind of input. One process for each kernel
-/// and element type, started again at the next case after a crash, up to kMostRestarts times; element types
-/// side by side. The oracle runs once for each (mechanism, shape, input, element type) that some kernel
-/// supports; kernels share its results. `on_verdict` comes in order of completion, `on_progress` with a line
-/// now and then. Pre: OpenMP not yet started in this process.
+/// and element type, a worker, started again at the next case after a crash, up to kMostRestarts times;
+/// element types side by side. The oracle runs once for each (mechanism, shape, input, element type) that
+/// some kernel supports; kernels share its results. `on_verdict` comes in order of completion, `on_progress`
+/// with a line now and then, neither while the other runs.
 void verify_all(const VerifyAllOptions& options, const std::function<void(const KernelVerdict&)>& on_verdict,
                 const std::function<void(const std::string&)>& on_progress);
 

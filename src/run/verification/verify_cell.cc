@@ -2,17 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <optional>
 #include <vector>
 
-#include "core/json.h"
 #include "plan/budget.h"
-#include "run/verification/observe.h"
+#include "run/verification/kernel_process.h"
+#include "run/verification/shared_cases.h"
 
 namespace attnbench {
 namespace {
 
-using nlohmann::json;
 using reference::InputKind;
 
 /// Above this many multiply-adds of a dense computation three kinds of input must do.
@@ -31,18 +30,6 @@ std::vector<InputKind> kinds_for(const Problem& problem) {
     return {InputKind::normal, InputKind::rising, InputKind::extreme};
   }
   return reference::all_input_kinds();
-}
-
-std::vector<VerificationCase> make_cases(const Problem& problem, std::uint64_t seed) {
-  std::vector<VerificationCase> cases;
-  const auto rows = reference::sample_rows(problem);
-  for (const auto kind : kinds_for(problem)) {
-    const bool with_lse = problem.scope == Scope::core && problem.mechanism.is_softmax();
-    auto data = reference::make_data(problem, kind, seed, with_lse);
-    auto expected = expect(problem, data.tensors, rows);
-    cases.push_back({kind, std::move(data), std::move(expected)});
-  }
-  return cases;
 }
 
 }  // namespace
@@ -64,64 +51,48 @@ std::string unsupported_reason(const VerificationTarget& target, const Device& d
   return {};
 }
 
-VerificationOutcome verify_in_child(const VerificationTarget& target, const Device& device,
-                                    const VerificationLimits& limits, std::vector<VerificationCase>& cases) {
+KernelId id_of(const VerificationTarget& target) {
+  return {target.problem.mechanism, std::string(target.kernel->kernel()),
+          std::string(target.kernel->engine()), std::string(target.kernel->path())};
+}
+
+VerificationOutcome verify_in_process(const VerificationTarget& target, const Device& device,
+                                      const VerificationLimits& limits, const Program& worker,
+                                      const SharedWriter& cases) {
   VerificationOutcome outcome;
-  auto& record = outcome.record;
-  bool recorded = false;
   std::string doing = "starting";
-  const auto end = run_child(
-      [&](const ChildSend& send) { observe_kernel(*target.kernel, target.problem, device, cases, send); },
-      {.seconds = limits.seconds,
-       .seconds_are_total = true,
-       .memory_bytes = device.address_space_is_memory() ? limits.memory_bytes : 0,
-       .threads = std::max(device.host_threads(), 2)},
-      [&](const json& message) {
-        if (message.contains(kDoing)) doing = message.at(kDoing).get<std::string>();
-        if (!message.contains(kRecord)) return;
-        record = verification_record_from_json(message.at(kRecord));
-        recorded = true;
-      });
-  if (recorded) return outcome;
-  record.reason = fmt::format("{} while {}", end.reason, doing);
-  if (end.system_out_of_memory)
-    outcome.unsupported_reason = fmt::format("does not fit in memory: its verification {}", record.reason);
+  KernelProcess process(worker, cases.descriptor());
+  process.ask(to_json(messages::Observe{id_of(target), device.name(), target.problem, limits.memory_bytes}));
+  const auto answer = process.answer(limits.seconds, [&](const std::string& what) { doing = what; });
+  if (process.end().empty()) {
+    outcome.record = messages::read<messages::Observed>(answer).record;
+    return outcome;
+  }
+  outcome.record.reason = fmt::format("{} while {}", process.end(), doing);
+  if (process.system_out_of_memory())
+    outcome.unsupported_reason =
+        fmt::format("does not fit in memory: its verification {}", outcome.record.reason);
   return outcome;
 }
 
 }  // namespace
 
-json to_json(const VerificationOutcome& outcome) {
-  auto out = to_json(outcome.record);
-  out["cell_id"] = outcome.record.cell_id;
-  out["kernel_id"] = outcome.record.kernel_id;
-  out["unsupported_reason"] = outcome.unsupported_reason;
-  return out;
-}
-
-VerificationOutcome outcome_from_json(const json& in) {
-  VerificationOutcome outcome{verification_record_from_json(in),
-                              read_field<std::string>(in, "unsupported_reason")};
-  outcome.record.cell_id = read_field<std::string>(in, "cell_id");
-  outcome.record.kernel_id = read_field<std::string>(in, "kernel_id");
-  return outcome;
-}
-
 void verify_cell(const std::string& cell_id, std::span<const VerificationTarget> targets,
-                 const Device& device, const VerificationLimits& limits,
+                 const Device& device, const VerificationLimits& limits, const Program& worker,
                  const std::function<void(const VerificationOutcome&)>& on_outcome) {
-  std::vector<VerificationCase> cases;
+  std::optional<SharedWriter> cases;
   const Problem* problem_of_cases = nullptr;
   for (const auto& target : targets) {
     VerificationOutcome outcome;
     outcome.unsupported_reason = unsupported_reason(target, device, limits);
     if (outcome.unsupported_reason.empty()) {
       if (problem_of_cases == nullptr || *problem_of_cases != target.problem) {
-        cases.clear();
-        cases = make_cases(target.problem, limits.seed);
+        cases.emplace();
+        put_cases(*cases, target.problem, kinds_for(target.problem), limits.seed);
+        cases->seal();
         problem_of_cases = &target.problem;
       }
-      outcome = verify_in_child(target, device, limits, cases);
+      outcome = verify_in_process(target, device, limits, worker, *cases);
     }
     outcome.record.cell_id = cell_id;
     outcome.record.kernel_id = kernel_id(target.problem.mechanism, *target.kernel);

@@ -2,12 +2,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 
 #include "attnbench/kernel.h"
-#include "store/records.h"
+#include "run/protocol/messages.h"
+#include "run/protocol/process.h"
 
 namespace attnbench {
 
@@ -23,26 +23,18 @@ struct VerificationLimits {
   std::uint64_t seed = 0;         ///< of the inputs
 };
 
-struct VerificationOutcome {
-  VerificationRecord record;
-  std::string unsupported_reason;  ///< not empty: the kernel was not run
-};
-
-nlohmann::json to_json(const VerificationOutcome& outcome);
-VerificationOutcome outcome_from_json(const nlohmann::json& in);
-
 /// Bytes of all inputs and outputs with which one kernel is verified: they are in memory together.
 std::int64_t verification_input_bytes(const Problem& problem);
 
-/// Verifies each kernel in a forked process of its own, one after another, `on_outcome` after each. Targets
-/// that are neighbours and have the same problem share one run of the oracle. Inputs: N(0,1) and every hard
-/// kind; N(0,1), `rising` and `extreme` alone where the problem is large. A kernel that is wrong, crashes,
-/// hangs, throws or runs out of memory gets a record that did not pass, with the reason in words and the
-/// input it was busy with. One that does not support the problem, would allocate more than memory_bytes, or
-/// was ended by the system because that ran out of memory, is unsupported. Pre: OpenMP not yet started in
-/// this process.
+/// Verifies each kernel in a process of its own, a worker that `worker` starts, one after another,
+/// `on_outcome` after each. Targets that are neighbours and have the same problem share inputs and one run of
+/// the oracle, in memory that those processes read. Inputs: N(0,1) and every hard kind; N(0,1), `rising` and
+/// `extreme` alone where the problem is large. A kernel that is wrong, crashes, hangs, throws or runs out of
+/// memory gets a record that did not pass, with the reason in words and the input it was busy with. One that
+/// does not support the problem, would allocate more than memory_bytes, or was ended by the system because
+/// that ran out of memory, is unsupported.
 void verify_cell(const std::string& cell_id, std::span<const VerificationTarget> targets,
-                 const Device& device, const VerificationLimits& limits,
+                 const Device& device, const VerificationLimits& limits, const Program& worker,
                  const std::function<void(const VerificationOutcome&)>& on_outcome);
 
 }  // namespace attnbench

@@ -15,8 +15,8 @@ namespace attnbench {
 
 /// The worker's side of the conversation. A thread of its own reads messages, so that the process ends by
 /// itself, whatever a kernel does: at end of input, when heartbeats stop, or when the armed step is overdue
-/// (then it says so first). Ending is _exit: the operating system frees the rest, and forked children die
-/// with their parent.
+/// (then it says so first). Ending is _exit: the operating system frees the rest, and the worker of a kernel
+/// meets the end of its own input.
 class Lifeline {
  public:
   Lifeline(int read_fd, int write_fd);

@@ -9,7 +9,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <sstream>
 
 #include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
@@ -28,7 +27,9 @@
 #include "run/noise/noise.h"
 #include "run/noise/observe_noise.h"
 #include "run/protocol/messages.h"
+#include "run/protocol/process.h"
 #include "run/protocol/worker_identity.h"
+#include "run/verification/examiner.h"
 #include "run/verification/verify_cell.h"
 #include "run/worker/cell_measurement.h"
 #include "run/worker/lifeline.h"
@@ -38,13 +39,6 @@ namespace attnbench {
 namespace {
 
 using nlohmann::json;
-
-std::vector<int> parse_cpus(const std::string& text) {
-  std::vector<int> cpus;
-  std::istringstream in(text);
-  for (std::string part; std::getline(in, part, ',');) cpus.push_back(std::stoi(part));
-  return cpus;
-}
 
 /// Starts this program again with the pool's settings in the environment. Threads are pinned one to a CPU;
 /// they spin briefly between parallel regions, then sleep, so that an idle pool does not disturb a
@@ -71,9 +65,7 @@ std::vector<int> parse_cpus(const std::string& text) {
 }
 
 CpuDevice pinned_device(const WorkerOptions& options) {
-  auto cpus = parse_cpus(options.cpus);
-  const auto threads = static_cast<int>(cpus.size());
-  return {std::move(cpus), threads, cpu_features()};
+  return {options.cpus, static_cast<int>(options.cpus.size()), cpu_features()};
 }
 
 WorkerIdentity identity_of(const CpuDevice& device, std::vector<PluginFile> plugins) {
@@ -81,14 +73,24 @@ WorkerIdentity identity_of(const CpuDevice& device, std::vector<PluginFile> plug
           device.cpus, library_versions(), std::move(plugins)};
 }
 
+/// Starts another worker like this one: on the same CPUs, with the same plugins and environment.
+Program another_worker(char** argv) {
+  Program program;
+  program.file = "/proc/self/exe";
+  for (char** argument = argv; *argument != nullptr; ++argument) program.words.emplace_back(*argument);
+  return program;
+}
+
 /// Answers one conversation.
 class Worker {
  public:
-  Worker(const CpuDevice& host, WorkerIdentity identity, std::string commit, int out_fd)
+  Worker(const CpuDevice& host, WorkerIdentity identity, std::string commit, Program of_kernels, int out_fd)
       : host_(host),
         identity_(std::move(identity)),
         commit_(std::move(commit)),
-        lifeline_(STDIN_FILENO, out_fd) {}
+        of_kernels_(std::move(of_kernels)),
+        lifeline_(STDIN_FILENO, out_fd),
+        examiner_(host, [this](const json& message) { lifeline_.send(message); }) {}
 
   int serve() {
     while (true) {
@@ -99,6 +101,10 @@ class Worker {
           hello(message);
         } else if (type == messages::kVerify) {
           verify(message);
+        } else if (type == messages::Observe::kType) {
+          examiner_.observe(messages::read<messages::Observe>(message));
+        } else if (type == messages::Check::kType) {
+          examiner_.check(messages::read<messages::Check>(message));
         } else if (type == messages::kPrepare) {
           prepare(message);
         } else if (type == messages::kSlot) {
@@ -198,7 +204,7 @@ class Worker {
         targets.push_back({cell.problem(choice.mechanism), choice.kernel});
       }
     }
-    verify_cell(cell.id(), targets, *device, limits, send);
+    verify_cell(cell.id(), targets, *device, limits, of_kernels_, send);
     lifeline_.send({{"type", messages::kVerify}, {"done", true}});
   }
 
@@ -266,9 +272,11 @@ class Worker {
   const CpuDevice& host_;
   WorkerIdentity identity_;
   std::string commit_;
+  Program of_kernels_;  ///< that verify one each
   Lifeline lifeline_;
   std::unique_ptr<Device> device_;  ///< of the cell that is measured
   std::map<std::string, double> device_readings_;
+  Examiner examiner_;
   std::optional<CellMeasurement> measurement_;
   std::optional<NoiseProbe> noise_;
   std::string current_, stage_ = "start";
@@ -288,8 +296,14 @@ int run_worker(const WorkerOptions& options, char** argv) {
   const auto device = pinned_device(options);
   const auto identity = identity_of(device, std::move(plugins));
   int exit_code = 0;
-  const LayoutNoise noise(options.layout_seed);
-  noise.run([&] { exit_code = Worker(device, identity, options.commit, out_fd).serve(); });
+  const auto serve = [&] {
+    exit_code = Worker(device, identity, options.commit, another_worker(argv), out_fd).serve();
+  };
+  if (options.layout_seed) {
+    LayoutNoise(*options.layout_seed).run(serve);
+  } else {
+    serve();
+  }
   // Kernels' static objects and thread pools are not torn down: nothing of this process is needed any more.
   _exit(exit_code);
 }
