@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "run/environment/system_files.h"
+#include "core/system/system_files.h"
 #include "run/protocol/line_channel.h"
 
 namespace attnbench {
