@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "attnbench/error.h"
 #include "core/buffer.h"

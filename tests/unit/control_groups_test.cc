@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "run/verification/child.h"
 #include "run/worker/memory_fit.h"

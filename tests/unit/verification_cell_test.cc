@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 
 #include "run/verification/child.h"
 #include "run/verification/verify_cell.h"

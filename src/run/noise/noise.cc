@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 
 #include "run/environment/control_groups.h"
 #include "run/environment/parse.h"
