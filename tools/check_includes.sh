@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Usage: tools/check_includes.sh [DIR]
 # Fails where a source file of the tree at DIR (default: this one) breaks the dependency rules of
-# docs/architecture.md: which folder may include which, who may see a vendor's headers, no #ifdef for engines.
+# docs/architecture.md: which folder may include which, who may see a vendor's headers and the slowest ones, no
+# #ifdef for engines.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
@@ -49,6 +50,10 @@ FNR == 1 {
   if (target ~ /(^|\/)\.\.\//) complain("includes " target ": name headers from src/ or include/, without ..")
   if (target ~ vendor && folder != "engine" && FILENAME !~ /^src\/run\/environment/)
     complain("includes " target ": vendor headers stay in src/engines")
+  if (target == "nlohmann/json.hpp" && FILENAME ~ /\.h$/)
+    complain("includes " target ": headers know no more than <nlohmann/json_fwd.hpp>")
+  if (target ~ /^boost\// && FILENAME != "src/stats/quantiles.cc")
+    complain("includes " target ": Boost stays in src/stats/quantiles.cc")
   if ($0 ~ /</ || target !~ /\// || target ~ /^attnbench\// || target ~ vendor) next
   split(target, parts, "/")
   owner = parts[1] == "engines" ? "engine" : parts[1]

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "attnbench/error.h"

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -226,7 +225,7 @@ struct ProcessNoise {
   int process = 0;
   bool valid = true;
   std::string reason;
-  nlohmann::json noise;  ///< as recorded
+  JsonDocument noise;  ///< as recorded
 };
 struct NoiseAnalysis {
   int processes = 0;                     ///< that count: interrupted and re-planned ones do not

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "analysis/format.h"
 #include "analysis/kernel_work.h"
@@ -72,9 +73,9 @@ std::string reason_of_slots(const CellInput& input, const std::string& kernel_id
 /// As the conductor recorded it beside the samples.
 std::optional<double> executed_flops(const CellInput& input, const std::string& kernel_id) {
   for (const auto* process : input.processes) {
-    if (!process->kernels.is_object()) continue;
-    const auto kernel = process->kernels.find(kernel_id);
-    if (kernel == process->kernels.end() || !kernel->is_object()) continue;
+    if (!process->kernels->is_object()) continue;
+    const auto kernel = process->kernels->find(kernel_id);
+    if (kernel == process->kernels->end() || !kernel->is_object()) continue;
     const auto flops = kernel->find("executed_flops");
     if (flops != kernel->end() && flops->is_number()) return flops->get<double>();
   }

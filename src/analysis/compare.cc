@@ -14,6 +14,7 @@
 #include "stats/contrast.h"
 #include "stats/holm.h"
 #include "stats/process_value.h"
+#include "stats/quantiles.h"
 #include "stats/welch.h"
 
 namespace attnbench {
@@ -292,11 +293,6 @@ bool same_measurement(const RunAnalysis& before, const RunAnalysis& after) {
   return !before.measured_from.empty() && before.measured_from == after.measured_from &&
          before.measured_to == after.measured_to && before.run.plan_hash == after.run.plan_hash &&
          before.run.machine_key == after.run.machine_key;
-}
-
-std::string role_in_pair(const RunRecord& run) {
-  const nlohmann::json::json_pointer role("/pair/role");
-  return run.plan.is_object() && run.plan.contains(role) ? run.plan.at(role).get<std::string>() : "";
 }
 
 }  // namespace

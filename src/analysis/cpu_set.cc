@@ -1,6 +1,7 @@
 #include "analysis/cpu_set.h"
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 #include <vector>
@@ -17,7 +18,7 @@ CpuSet cpu_set(const RunContents& contents) {
     result.used[cell.threads] = format_cpu_list(cell.cpus);
     used.insert(cell.cpus.begin(), cell.cpus.end());
   }
-  const auto& environment = contents.run.environment;
+  const auto& environment = *contents.run.environment;
   const nlohmann::json::json_pointer allowed("/workers/allowed_cpus");
   if (environment.contains(allowed) && environment.at(allowed).is_string())
     result.allowed = environment.at(allowed).get<std::string>();

@@ -1,12 +1,14 @@
 #include "analysis/kernel_work.h"
 
+#include <nlohmann/json.hpp>
+
 namespace attnbench {
 namespace {
 
 const nlohmann::json* ceilings_by_threads(const RunRecord& run) {
-  if (!run.environment.is_object()) return nullptr;
-  const auto found = run.environment.find("ceilings");
-  return found == run.environment.end() || !found->is_object() ? nullptr : &*found;
+  if (!run.environment->is_object()) return nullptr;
+  const auto found = run.environment->find("ceilings");
+  return found == run.environment->end() || !found->is_object() ? nullptr : &*found;
 }
 
 std::optional<double> percent(double amount, std::optional<double> seconds, double rate) {

@@ -1,14 +1,15 @@
 #include "analysis/looks.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace attnbench {
 
 std::vector<int> planned_looks(const RunRecord& run) {
   const nlohmann::json::json_pointer pointer("/profile/processes");
-  if (!run.plan.is_object() || !run.plan.contains(pointer)) return {};
+  if (!run.plan->is_object() || !run.plan->contains(pointer)) return {};
   std::vector<int> looks;
-  for (const auto& look : run.plan.at(pointer)) {
+  for (const auto& look : run.plan->at(pointer)) {
     if (look.is_number_integer()) looks.push_back(look.get<int>());
   }
   std::sort(looks.begin(), looks.end());

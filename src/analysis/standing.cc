@@ -26,7 +26,7 @@ std::vector<std::string> marks_of_run(const RunAnalysis& run) {
     marks.push_back(fmt::format("{} of {} processes rejected for noise, more than {:.0f} %", noise.rejected,
                                 noise.processes, 100 * kMostRejected));
   }
-  if (run.run.environment.value("noise_guard", "on") == "off") marks.emplace_back("noise guard off");
+  if (noise_guard_was_off(run.run)) marks.emplace_back("noise guard off");
   for (const auto& group : run.groups) {
     for (const auto& cell : group.cells) {
       if (cell.aa && cell.aa->fails_gate) {
@@ -80,7 +80,7 @@ std::string standing_of(const RunAnalysis& run) {
   const int low = processes.empty() ? 0 : *fewest;
   const int high = processes.empty() ? 0 : *most;
   const auto range = low == high ? std::to_string(high) : fmt::format("{} to {}", low, high);
-  const bool unguarded = run.run.environment.value("noise_guard", "on") == "off";
+  const bool unguarded = noise_guard_was_off(run.run);
   return fmt::format("orientation: {} process{}, not for publication{}", range, high == 1 ? "" : "es",
                      unguarded ? "; noise guard off" : "");
 }

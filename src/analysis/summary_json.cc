@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "analysis/claims/claim_json.h"
@@ -219,7 +220,7 @@ json noise_json(const NoiseAnalysis& noise) {
                                       {"reason", r.reason}, {"cell_id", r.cell_id}, {"count", r.count}};
                                 })},
           {"by_process", list_json(noise.by_process, [](const ProcessNoise& p) {
-             auto row = p.noise.is_object() ? p.noise : json::object();
+             auto row = p.noise->is_object() ? *p.noise : json::object();
              row["cell_id"] = p.cell_id;
              row["process"] = p.process;
              row["valid"] = p.valid;
@@ -276,8 +277,8 @@ json ceiling_json(const CeilingRow& c) {
 }
 
 json command_json(const RunRecord& run) {
-  const auto command = run.plan.is_object() ? run.plan.find("command") : run.plan.end();
-  return command != run.plan.end() && command->is_string() ? *command : json();
+  const auto command = run.plan->is_object() ? run.plan->find("command") : run.plan->end();
+  return command != run.plan->end() && command->is_string() ? *command : json();
 }
 
 json cpu_set_json(const CpuSet& set) {
@@ -301,7 +302,7 @@ json run_json(const RunAnalysis& r) {
             {"machine_key", r.run.machine_key}}},
           {"command", command_json(r.run)},
           {"cpu_set", cpu_set_json(r.cpu_set)},
-          {"environment", r.run.environment},
+          {"environment", *r.run.environment},
           {"standing", r.standing},
           {"publishable", r.publishable ? json(to_string(*r.publishable)) : json()},
           {"marks", r.marks},

@@ -1,6 +1,7 @@
 #include "core/ceilings.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "core/json.h"
 

@@ -4,6 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "attnbench/error.h"
 
 namespace attnbench {
 
@@ -46,6 +54,15 @@ void check_depth(std::string_view text, const std::string& source) {
   }
 }
 
+template <typename T>
+constexpr bool kIsList = false;
+template <typename T>
+constexpr bool kIsList<std::vector<T>> = true;
+template <typename T>
+constexpr bool kIsMap = false;
+template <typename T>
+constexpr bool kIsMap<std::map<std::string, T>> = true;
+
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& source) {
@@ -77,6 +94,68 @@ const json& field_of(const json& in, const char* field) {
   if (!in.is_object() || !in.contains(field))
     throw InputError(field, "nothing", "is where a value is needed");
   return in.at(field);
+}
+
+template <typename T>
+T json_value(const json& value, std::string_view field) {
+  const auto require = [&](bool fits, std::string_view problem) {
+    if (!fits) throw InputError(field, json_text(value), problem);
+  };
+  if constexpr (std::same_as<T, json>) {
+    return value;
+  } else if constexpr (kIsList<T>) {
+    require(value.is_array(), "is no list");
+    T list;
+    for (const auto& element : value) list.push_back(json_value<typename T::value_type>(element, field));
+    return list;
+  } else if constexpr (kIsMap<T>) {
+    require(value.is_object(), "is no object");
+    T map;
+    for (const auto& [key, element] : value.items())
+      map[key] = json_value<typename T::mapped_type>(element, field);
+    return map;
+  } else if constexpr (std::same_as<T, bool>) {
+    require(value.is_boolean(), "is neither true nor false");
+    return value.get<bool>();
+  } else if constexpr (std::integral<T>) {
+    const bool fits = value.is_number_unsigned()
+                          ? std::in_range<T>(value.get<std::uint64_t>())
+                          : value.is_number_integer() && std::in_range<T>(value.get<std::int64_t>());
+    require(fits, "is not a whole number of this field's range");
+    return value.get<T>();
+  } else if constexpr (std::floating_point<T>) {
+    require(value.is_number(), "is no number");
+    return value.get<T>();
+  } else {
+    require(value.is_string(), "is no text");
+    return value.get<T>();
+  }
+}
+
+template bool json_value(const json&, std::string_view);
+template int json_value(const json&, std::string_view);
+template std::int64_t json_value(const json&, std::string_view);
+template std::uint64_t json_value(const json&, std::string_view);
+template double json_value(const json&, std::string_view);
+template std::string json_value(const json&, std::string_view);
+template json json_value(const json&, std::string_view);
+template std::vector<int> json_value(const json&, std::string_view);
+template std::vector<std::vector<int>> json_value(const json&, std::string_view);
+template std::vector<std::int64_t> json_value(const json&, std::string_view);
+template std::vector<std::string> json_value(const json&, std::string_view);
+template std::vector<json> json_value(const json&, std::string_view);
+template std::map<std::string, std::string> json_value(const json&, std::string_view);
+
+void read_list(const json& in, const char* field, const std::function<void(const json&)>& read) {
+  const auto& list = field_of(in, field);
+  if (!list.is_array()) throw InputError(field, json_text(list), "is no list");
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    try {
+      read(list[i]);
+    } catch (const InputError& error) {
+      throw InputError(std::string(field) + '[' + std::to_string(i) + "]: " + error.what());
+    }
+  }
 }
 
 json to_json(const Shape& s) {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
+#include "attnbench/error.h"
 #include "core/json.h"
 
 namespace attnbench {

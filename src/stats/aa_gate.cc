@@ -6,6 +6,7 @@
 #include "stats/equivalence.h"
 #include "stats/holm.h"
 #include "stats/modes.h"
+#include "stats/quantiles.h"
 
 namespace attnbench::stats {
 

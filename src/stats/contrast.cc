@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 
 #include "attnbench/error.h"
 #include "stats/checks.h"
 #include "stats/constants.h"
+#include "stats/quantiles.h"
 
 namespace attnbench::stats {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 /// P(T > t).
 double upper_tail(double t, double df) {
   if (std::isinf(t)) return t > 0 ? 0 : 1;
-  return cdf(complement(boost::math::students_t(df), t));
+  return t_upper_tail(t, df);
 }
 
 }  // namespace

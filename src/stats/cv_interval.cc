@@ -1,12 +1,12 @@
 #include "stats/cv_interval.h"
 
 #include <array>
-#include <boost/math/distributions/chi_squared.hpp>
 #include <cmath>
 #include <limits>
 
 #include "stats/checks.h"
 #include "stats/contrast.h"
+#include "stats/quantiles.h"
 
 namespace attnbench::stats {
 namespace {
@@ -29,22 +29,22 @@ Interval cv_interval(std::span<const double> logs) {
   if (logs.size() < 2)
     return {std::numeric_limits<double>::quiet_NaN(), 0, std::numeric_limits<double>::infinity()};
   const double variance = mean.variance * static_cast<double>(logs.size());
-  const boost::math::chi_squared distribution(mean.df);
   constexpr double kTail = (1 - kConfidence) / 2;
-  return {cv_of_variance(variance), cv_of_variance(variance * mean.df / quantile(distribution, 1 - kTail)),
-          cv_of_variance(variance * mean.df / quantile(distribution, kTail))};
+  return {cv_of_variance(variance),
+          cv_of_variance(variance * mean.df / chi_squared_quantile(1 - kTail, mean.df)),
+          cv_of_variance(variance * mean.df / chi_squared_quantile(kTail, mean.df))};
 }
 
 double cv_below_p(std::span<const double> logs, double bound) {
   const double squares = scaled_squares(logs, bound);
   if (logs.size() < 2) return 1;
-  return cdf(boost::math::chi_squared(static_cast<double>(logs.size() - 1)), squares);
+  return chi_squared_cdf(squares, static_cast<double>(logs.size() - 1));
 }
 
 double cv_above_p(std::span<const double> logs, double bound) {
   const double squares = scaled_squares(logs, bound);
   if (logs.size() < 2) return 1;
-  return cdf(complement(boost::math::chi_squared(static_cast<double>(logs.size() - 1)), squares));
+  return chi_squared_upper_tail(squares, static_cast<double>(logs.size() - 1));
 }
 
 }  // namespace attnbench::stats

@@ -1,7 +1,6 @@
 #include "stats/intervals.h"
 
 #include <algorithm>
-#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -9,6 +8,7 @@
 
 #include "stats/checks.h"
 #include "stats/constants.h"
+#include "stats/quantiles.h"
 
 namespace attnbench::stats {
 namespace {
@@ -47,8 +47,6 @@ double median(std::span<const double> values) {
 double coefficient_of_variation(std::span<const double> values) {
   return standard_deviation(values) / mean(values);
 }
-
-double t_quantile(double p, double df) { return quantile(boost::math::students_t(df), p); }
 
 Interval mean_interval(std::span<const double> values) {
   require_finite("value", values);

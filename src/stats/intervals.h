@@ -29,9 +29,6 @@ double median(std::span<const double> values);
 /// standard_deviation / mean.
 double coefficient_of_variation(std::span<const double> values);
 
-/// The p quantile of Student's t distribution with df degrees of freedom.
-double t_quantile(double p, double df);
-
 /// Mean of independent values with Student's t interval, df = n - 1 (Student 1908, "The Probable Error of a
 /// Mean"). The values are one a process: calls within a process are not independent (Kalibera and Jones 2013,
 /// "Rigorous Benchmarking in Reasonable Time"). Throws InputError for a value not finite.

@@ -1,12 +1,12 @@
 #include "stats/median_interval.h"
 
 #include <algorithm>
-#include <boost/math/distributions/binomial.hpp>
 #include <cmath>
 #include <vector>
 
 #include "stats/checks.h"
 #include "stats/constants.h"
+#include "stats/quantiles.h"
 
 namespace attnbench::stats {
 
@@ -19,8 +19,7 @@ MedianInterval median_interval(std::span<const double> values) {
   std::sort(sorted.begin(), sorted.end());
   const std::size_t n = sorted.size();
   for (std::size_t k = 1; 2 * k <= n; ++k) {
-    const boost::math::binomial below(static_cast<double>(n), 0.5);
-    const double confidence = 1 - 2 * cdf(below, static_cast<double>(k - 1));
+    const double confidence = 1 - 2 * coin_cdf(static_cast<double>(k - 1), static_cast<double>(n));
     if (confidence < kConfidence) break;
     result = {{centre, sorted[k - 1], sorted[n - k]}, confidence};
   }

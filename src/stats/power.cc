@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <boost/math/distributions/non_central_t.hpp>
 #include <cmath>
 
 #include "attnbench/error.h"
 #include "stats/checks.h"
-#include "stats/intervals.h"
+#include "stats/quantiles.h"
 
 namespace attnbench::stats {
 namespace {
@@ -23,8 +22,8 @@ double power_of_effect(double effect, double log_sd, int processes, double alpha
   // The t statistic lies near the noncentrality; far beyond the critical value nothing is left to compute,
   // and Boost's series would not converge.
   if (noncentrality > 40 + 2 * critical) return 1;
-  const boost::math::non_central_t statistic(df, noncentrality);
-  return cdf(complement(statistic, critical)) + cdf(statistic, -critical);
+  return noncentral_t_upper_tail(critical, df, noncentrality) +
+         noncentral_t_cdf(-critical, df, noncentrality);
 }
 
 void check(double log_sd, int processes, double alpha) {

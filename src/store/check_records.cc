@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "attnbench/error.h"
@@ -58,20 +59,20 @@ bool is_call_time(double seconds) {
 }
 
 void check(const RunRecord& run) {
-  require_object_or_null(run.plan, "plan");
-  if (run.plan.is_object() && run.plan.contains("pair")) {
+  require_object_or_null(*run.plan, "plan");
+  if (run.plan->is_object() && run.plan->contains("pair")) {
     in_field("plan", [&] {
-      const auto pair = read_field<json>(run.plan, "pair");
+      const auto pair = read_field<json>(*run.plan, "pair");
       require_object(pair, "pair");
       if (pair.contains("role")) read_field<std::string>(pair, "role");
     });
   }
-  require_object(run.environment, "environment");
+  require_object(*run.environment, "environment");
   in_field("environment", [&] {
-    if (run.environment.contains("noise_guard"))
-      require_one_of({"on", "off"}, "noise_guard", read_field<std::string>(run.environment, "noise_guard"));
-    if (!run.environment.contains("ceilings")) return;
-    const auto ceilings = read_field<json>(run.environment, "ceilings");
+    if (run.environment->contains("noise_guard"))
+      require_one_of({"on", "off"}, "noise_guard", read_field<std::string>(*run.environment, "noise_guard"));
+    if (!run.environment->contains("ceilings")) return;
+    const auto ceilings = read_field<json>(*run.environment, "ceilings");
     require_object(ceilings, "ceilings");
     for (const auto& [threads, document] : ceilings.items())
       in_field(fmt::format("ceilings[{}]", threads), [&of = document] { ceilings_from_json(of); });
@@ -119,10 +120,10 @@ void check(const ProcessRecord& process) {
   require(process.process >= 0, "process", process.process, "is negative");
   require(process.valid || !process.reason.empty(), "reason", process.reason,
           "must say why a process is invalid");
-  require_object_or_null(process.noise, "noise");
-  require_object_or_null(process.kernels, "kernels");
-  if (process.kernels.is_null()) return;
-  for (const auto& [id, document] : process.kernels.items()) {
+  require_object_or_null(*process.noise, "noise");
+  require_object_or_null(*process.kernels, "kernels");
+  if (process.kernels->is_null()) return;
+  for (const auto& [id, document] : process.kernels->items()) {
     in_field(fmt::format("kernels[{}]", id), [&of = document] {
       require_object(of, "its document");
       if (of.contains("executed_flops")) read_field<double>(of, "executed_flops");

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "attnbench/error.h"
 #include "core/json.h"
@@ -78,8 +79,8 @@ json process_json(const ProcessRecord& p) {
           {"boot_id", p.boot_id},
           {"orders", p.orders},
           {"order_kernels", p.order_kernels},
-          {"noise", p.noise},
-          {"kernels", p.kernels},
+          {"noise", *p.noise},
+          {"kernels", *p.kernels},
           {"priming_calls", priming}};
 }
 
@@ -184,8 +185,8 @@ json run_json(const RunContents& contents, const std::string& machine) {
               {"plan_hash", run.plan_hash},
               {"build_id", run.build_id},
               {"machine_key", run.machine_key},
-              {"plan", run.plan},
-              {"environment", run.environment},
+              {"plan", *run.plan},
+              {"environment", *run.environment},
               {"cells", json::array()},
               {"verifications", json::array()},
               {"failures", json::array()}};

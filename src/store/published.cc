@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 
@@ -119,11 +120,11 @@ RunContents published_run(const std::vector<CsvRow>& rows, const std::string& fi
   run.plan_hash = hash_of(rows);
   run.build_id = "published";
   run.machine_key = "published-apple-m4";
-  run.plan = {{"source", "published means"}};
-  run.environment = {{"machine", "Apple M4 (published)"},
-                     {"cpu", {{"model", "Apple M4"}}},
-                     {"engine", "MLX (Swift)"},
-                     {"variance", "no variance published"}};
+  *run.plan = {{"source", "published means"}};
+  *run.environment = {{"machine", "Apple M4 (published)"},
+                      {"cpu", {{"model", "Apple M4"}}},
+                      {"engine", "MLX (Swift)"},
+                      {"variance", "no variance published"}};
 
   std::map<std::string, std::size_t> index;  // by cell id
   for (std::size_t i = 1; i < rows.size(); ++i) {
@@ -134,7 +135,7 @@ RunContents published_run(const std::vector<CsvRow>& rows, const std::string& fi
       contents.cells.push_back(description);
       auto& process = contents.processes.emplace_back();
       process.cell_id = description.cell_id;
-      process.noise = {{"variance", "no variance published"}};
+      *process.noise = {{"variance", "no variance published"}};
     }
     auto& cell = contents.cells[at->second];
     auto& samples = contents.processes[at->second].samples;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 namespace attnbench {
@@ -26,7 +27,7 @@ std::string short_model(std::string model) {
 }  // namespace
 
 std::string machine_label(const RunRecord& run) {
-  const auto& environment = run.environment;
+  const auto& environment = *run.environment;
   if (environment.is_object()) {
     if (const auto name = environment.find("machine"); name != environment.end() && name->is_string())
       return name->get<std::string>();
@@ -35,6 +36,15 @@ std::string machine_label(const RunRecord& run) {
   const bool known = environment.contains(model) && environment.at(model).is_string();
   const auto cpu = known ? short_model(environment.at(model).get<std::string>()) : "unknown CPU";
   return fmt::format("{} {}", cpu, run.machine_key.substr(0, 8));
+}
+
+std::string role_in_pair(const RunRecord& run) {
+  const nlohmann::json::json_pointer role("/pair/role");
+  return run.plan->contains(role) ? run.plan->at(role).get<std::string>() : "";
+}
+
+bool noise_guard_was_off(const RunRecord& run) {
+  return run.environment->value("noise_guard", "on") == "off";
 }
 
 std::string KernelRecord::id() const {

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "attnbench/problem.h"
+#include "core/json_document.h"
 
 namespace attnbench {
 
@@ -20,10 +20,10 @@ struct RunRecord {
   std::string machine_key;  ///< hex; stable, no host name
   /// Study and profile as run, for resume and dry reading; "command" that asks for the same, where known. Of
   /// two builds measured together: "pair" with role (new, old) and both build ids.
-  nlohmann::json plan;
+  JsonDocument plan;
   /// Probe of the measuring machine, libraries, ceilings, noise thresholds; "workers": allowed_cpus and
   /// plugins (file, hash) of every worker.
-  nlohmann::json environment;
+  JsonDocument environment;
 
   bool operator==(const RunRecord&) const = default;
 };
@@ -31,6 +31,10 @@ struct RunRecord {
 /// What people and files call the machine of a run: environment["machine"] where it is given, else the CPU
 /// model (environment["cpu"]["model"]) without trade marks, and the first 8 digits of the machine key.
 std::string machine_label(const RunRecord& run);
+/// plan["pair"]["role"]: "new" or "old" of two builds measured together, empty of one alone.
+std::string role_in_pair(const RunRecord& run);
+/// Whether processes counted whatever disturbed them; stores of before there was a choice had the guard on.
+bool noise_guard_was_off(const RunRecord& run);
 
 /// One kernel of a cell, supported or not.
 struct KernelRecord {
@@ -92,8 +96,8 @@ struct ProcessRecord {
   std::string boot_id;
   std::vector<std::vector<int>> orders;    ///< kernel positions by block, as indices into `order_kernels`
   std::vector<std::string> order_kernels;  ///< kernel ids; the alias is "alias"
-  nlohmann::json noise;                    ///< steal, PSI, switches, throttling, clock, sentinel drift
-  nlohmann::json kernels;  ///< per kernel id: warm-up calls, flags, prepare time, re-check results
+  JsonDocument noise;                      ///< steal, PSI, switches, throttling, clock, sentinel drift
+  JsonDocument kernels;  ///< per kernel id: warm-up calls, flags, prepare time, re-check results
   std::vector<SampleRecord> samples;
 };
 

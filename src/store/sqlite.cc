@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "attnbench/error.h"
 #include "store/error.h"
 
 namespace attnbench::sqlite {
+
+using nlohmann::json;
+
 namespace {
 
 constexpr int kLockWaitMilliseconds = 5000;
@@ -92,6 +96,22 @@ std::string Statement::column_name(int column) const {
   return fmt::format("column {}", sqlite3_column_name(handle_.get(), column));
 }
 
+void Statement::out_of_range(int column, std::int64_t value) const {
+  throw InputError(column_name(column), fmt::format("{}", value),
+                   "is not a whole number of this field's range");
+}
+
+template <typename T>
+T Statement::take_json() {
+  const auto name = column_name(column_);
+  return json_value<T>(parse_json(text_at(column_++), name), name);
+}
+template json Statement::take_json();
+template std::vector<int> Statement::take_json();
+template std::vector<std::int64_t> Statement::take_json();
+template std::vector<std::string> Statement::take_json();
+template std::vector<std::vector<int>> Statement::take_json();
+
 std::string Statement::text_at(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
   if (text == nullptr) return {};
@@ -103,6 +123,8 @@ void Statement::bind(int index, std::int64_t value) {
 }
 
 void Statement::bind(int index, double value) { check(sqlite3_bind_double(handle_.get(), index, value)); }
+
+void Statement::bind(int index, const json& value) { bind(index, std::string_view(json_text(value))); }
 
 void Statement::bind(int index, std::string_view value) {
   check(sqlite3_bind_text64(handle_.get(), index, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));

@@ -6,11 +6,12 @@
 #include <functional>
 #include <limits>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "core/json.h"
@@ -67,17 +68,18 @@ class Statement {
   /// naming the column for JSON that cannot be read or is no T, and for a number that T cannot hold.
   template <typename T>
   T take();
-  /// The same of a column that holds JSON.
+  /// The same of a column that holds JSON; T is a type for which sqlite.cc compiles it.
   template <typename T = nlohmann::json>
   T take_json();
 
  private:
   std::string column_name(int column) const;
+  [[noreturn]] void out_of_range(int column, std::int64_t value) const;
   std::string text_at(int column) const;
   void bind(int index, std::int64_t value);
   void bind(int index, double value);  // NaN becomes NULL
   void bind(int index, std::string_view value);
-  void bind(int index, const nlohmann::json& value) { bind(index, std::string_view(json_text(value))); }
+  void bind(int index, const nlohmann::json& value);
   void bind(int index, const std::string& value) { bind(index, std::string_view(value)); }
   void bind(int index, const char* value) { bind(index, std::string_view(value)); }
   void bind(int index, int value) { bind(index, std::int64_t{value}); }
@@ -125,18 +127,13 @@ T Statement::take() {
     if constexpr (std::is_same_v<T, std::uint64_t> || std::is_same_v<T, bool>) {
       return static_cast<T>(value);
     } else {
-      return json_value<T>(value, column_name(column));
+      if (!std::in_range<T>(value)) out_of_range(column, value);
+      return static_cast<T>(value);
     }
   } else {
     ++column_;
     return to_utf8(text_at(column));
   }
-}
-
-template <typename T>
-T Statement::take_json() {
-  const auto name = column_name(column_);
-  return json_value<T>(parse_json(text_at(column_++), name), name);
 }
 
 /// Rolls back unless committed.

@@ -1,4 +1,5 @@
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "attnbench/error.h"
@@ -15,7 +16,7 @@ std::int64_t Store::Impl::insert_run(const RunRecord& run) const {
       "INSERT INTO run (study, profile, seed, plan_hash, build_id, machine_key, plan_json, environment_json)"
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
       .run(run.study, run.profile, static_cast<std::int64_t>(run.seed), run.plan_hash, run.build_id,
-           run.machine_key, run.plan, run.environment);
+           run.machine_key, *run.plan, *run.environment);
   return sqlite3_last_insert_rowid(connection().handle());
 }
 
@@ -87,7 +88,7 @@ void Store::Impl::insert_process(std::int64_t run, const ProcessRecord& p) const
             "INSERT INTO process (cell, process, valid, reason, started_utc, boot_id, orders_json,"
             " order_kernels_json, noise_json, kernels_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .run(cell, p.process, p.valid, p.reason, p.started_utc, p.boot_id, json(p.orders),
-           json(p.order_kernels), p.noise, p.kernels);
+           json(p.order_kernels), *p.noise, *p.kernels);
   const std::int64_t process = sqlite3_last_insert_rowid(connection().handle());
 
   Statement insert(connection(),

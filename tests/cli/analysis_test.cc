@@ -143,9 +143,10 @@ TEST(Against, TwoBuildsTakeTurnsAndAreComparedInPairs) {
     const auto store = Store::open(out, Store::Mode::read);
     const auto runs = store.runs();
     ASSERT_EQ(runs.size(), 2U);
-    EXPECT_EQ(runs[0].run.plan["pair"]["role"], "new");
-    EXPECT_EQ(runs[1].run.plan["pair"]["role"], "old");
-    EXPECT_THAT(runs[0].run.plan["command"].get<std::string>(), testing::EndsWith(" --against attnbench-old"))
+    EXPECT_EQ((*runs[0].run.plan)["pair"]["role"], "new");
+    EXPECT_EQ((*runs[1].run.plan)["pair"]["role"], "old");
+    EXPECT_THAT((*runs[0].run.plan)["command"].get<std::string>(),
+                testing::EndsWith(" --against attnbench-old"))
         << "no path of this machine";
     for (const auto& cell : store.cells(runs[0].id)) {
       const auto now = store.processes(runs[0].id, cell.cell_id);

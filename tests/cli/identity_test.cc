@@ -247,7 +247,7 @@ TEST(Identity, CpusAreThoseAtTheStartWhateverOpenMpBinds) {
   unsetenv("OMP_PROC_BIND");
   EXPECT_EQ(bound.at("cpu").at("allowed_cpus"), before);
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  const auto stored = Store::open(out, Store::Mode::read).runs().front().run.environment;
+  const auto stored = *Store::open(out, Store::Mode::read).runs().front().run.environment;
   EXPECT_EQ(stored.at("cpu").at("allowed_cpus"), before);
   EXPECT_EQ(stored.at("workers").at("allowed_cpus"), before);
 }
@@ -282,10 +282,10 @@ TEST(Identity, EachBuildOfAPairCountsItsOwnWork) {
   const auto store = Store::open(out, Store::Mode::read);
   ASSERT_EQ(store.runs().size(), 2u);
   for (const auto& [run, record] : store.runs()) {
-    const bool is_old = record.plan.at("pair").at("role") == "old";
+    const bool is_old = record.plan->at("pair").at("role") == "old";
     const auto processes = store.processes(run, store.cells(run).front().cell_id);
     ASSERT_EQ(processes.size(), 3u);
-    const auto& facts = processes.front().kernels.at("mha/counts@test");
+    const auto& facts = processes.front().kernels->at("mha/counts@test");
     EXPECT_EQ(facts.at("executed_flops"), is_old ? 1e30 : 1.0);
     for (const auto& sample : processes.front().samples) {
       if (sample.kernel_id == "mha/counts@test" && sample.role == "kernel") {

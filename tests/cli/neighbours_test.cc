@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "store/store.h"
@@ -122,7 +123,7 @@ TEST(WaitQuiet, IsNoPartOfTheStoredCommand) {
       run_on(write_launcher(directory, "1 = 1"), out, {"--wait-quiet", "1s", "--quiet"}));
   EXPECT_EQ(result.exit_code, 0) << result.err;
   const auto store = Store::open(out, Store::Mode::read);
-  EXPECT_THAT(store.runs().front().run.plan.at("command").get<std::string>(), Not(HasSubstr("wait-quiet")));
+  EXPECT_THAT(store.runs().front().run.plan->at("command").get<std::string>(), Not(HasSubstr("wait-quiet")));
 }
 
 // Quotes, blanks, a variable, a newline, a leading dash: what is printed must be what a shell reads.

@@ -60,14 +60,14 @@ TEST(RemoteEngine, IsVerifiedMeasuredAndReported) {
   ASSERT_EQ(run.exit_code, 4) << run.err;
   const auto store = Store::open(out, Store::Mode::read);
   const auto& stored = store.runs().front();
-  EXPECT_EQ(stored.run.environment.at("devices").at("remote:0").at("identity").at("driver"), "1.2");
+  EXPECT_EQ(stored.run.environment->at("devices").at("remote:0").at("identity").at("driver"), "1.2");
   const auto cells = store.cells(stored.id);
   ASSERT_EQ(cells.size(), 1u);
   EXPECT_EQ(cells.front().device, "remote:0");
   EXPECT_THAT(cells.front().cell_id, testing::EndsWith("-t1-remote:0"));
   std::map<std::string, int> samples;
   for (const auto& process : store.processes(stored.id, cells.front().cell_id)) {
-    EXPECT_EQ(process.noise.at("device").at("end").at("clock_mhz"), 1234);
+    EXPECT_EQ(process.noise->at("device").at("end").at("clock_mhz"), 1234);
     for (const auto& sample : process.samples) {
       if (sample.role == "kernel") ++samples[sample.kernel_id];
     }

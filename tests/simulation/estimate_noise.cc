@@ -145,7 +145,7 @@ nlohmann::json estimate(const std::string& file, const std::string& accepted_rea
     source = {{"study", run.study},
               {"profile", run.profile},
               {"machine", machine_label(run)},
-              {"noise_guard", run.environment.value("noise_guard", "on")}};
+              {"noise_guard", run.environment->value("noise_guard", "on")}};
     for (const auto& cell : store.cells(id)) {
       const auto logs = log_times(cell, store.processes(id, cell.cell_id), accepted_reason);
       if (logs.size() >= 2 && logs[0][0].size() >= 2) add(logs, sums);

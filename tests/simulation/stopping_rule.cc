@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "stats/process_value.h"
+#include "stats/quantiles.h"
 #include "stats/target_width.h"
 
 namespace attnbench::simulation {

@@ -15,6 +15,7 @@
 #include "simulation/rate.h"
 #include "stats/contrast.h"
 #include "stats/process_value.h"
+#include "stats/quantiles.h"
 
 namespace attnbench::simulation {
 namespace {

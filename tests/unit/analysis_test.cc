@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "unit/synthetic_run.h"
 
@@ -94,7 +95,7 @@ TEST(Analyze, AProcessIsTheMedianOfItsBlocks) {
 // mha, 8 heads, N = 128, D = 64: 2 (64 + 64) 8 128^2 = 33554432 FLOPs; q, k, v, o of 262144 bytes each.
 TEST(Analyze, WorkAndShareOfTheCeilings) {
   auto run = one_cell();
-  run.contents.run.environment["ceilings"]["2"] = {
+  (*run.contents.run.environment)["ceilings"]["2"] = {
       {"threads", 2},
       {"compute",
        {{{"unit", "fma"}, {"path", "avx2"}, {"dtype", "f32"}, {"flops_per_second", 1e11}},
@@ -102,7 +103,7 @@ TEST(Analyze, WorkAndShareOfTheCeilings) {
       {"bandwidth",
        {{{"bytes", 65536}, {"read_bytes_per_second", 4e9}, {"copy_bytes_per_second", 3e9}},
         {{"bytes", 268435456}, {"read_bytes_per_second", 1e9}, {"copy_bytes_per_second", 2e9}}}}};
-  run.contents.processes[0].kernels["mha/unfused@cpu"]["executed_flops"] = 5e7;
+  (*run.contents.processes[0].kernels)["mha/unfused@cpu"]["executed_flops"] = 5e7;
   const auto analysis = analyzed(run);
   const auto& cell = analysis.groups[0].cells[0];
   const auto& work = cell.find("mha/unfused@cpu")->work;
@@ -200,7 +201,7 @@ TEST(Analyze, TiesAreNamed) {
 /// time of the others, which vary by 0.1 %; the alias takes factors[p % size] of the baseline's.
 class PublishRun : public SyntheticRun {
  public:
-  PublishRun() : SyntheticRun("publish") { contents.run.plan["profile"]["processes"] = {10, 15, 20, 30}; }
+  PublishRun() : SyntheticRun("publish") { (*contents.run.plan)["profile"]["processes"] = {10, 15, 20, 30}; }
 
   CellRecord add(std::int64_t seqlen, int processes, const std::vector<double>& alias_factors = {1}) {
     const auto cell = add_cell(seqlen, kFour);
@@ -331,7 +332,7 @@ TEST(Analyze, ACellIsJudgedAtAPlannedLook) {
 TEST(Analyze, WideIntervalsAreMarkedOneByOne) {
   for (const auto* profile : {"publish", "spec"}) {
     SyntheticRun run(profile);
-    run.contents.run.plan["profile"]["processes"] = {10};
+    (*run.contents.run.plan)["profile"]["processes"] = {10};
     const auto cell = run.add_cell(128, {kFour[0], kFour[1], kFour[3]});
     for (int p = 0; p < 10; ++p)
       run.add_process(cell, p, 2, [&](std::size_t k, int) {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "attnbench/cpu_device.h"
 #include "attnbench/error.h"

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <tuple>
 
@@ -369,8 +370,8 @@ TEST(Compare, AMeasurementDecidesNothingAboutItself) {
 TEST(Compare, OnlyAMarkedPairIsPaired) {
   std::vector<RunContents> runs{run_of(1, 1, "new").contents, run_of(1, 1, "old").contents};
   EXPECT_THROW(find_pair(analyze(runs), "x.db"), std::exception) << "two runs of one machine are no pair";
-  runs[0].run.plan["pair"] = {{"role", "new"}};
-  runs[1].run.plan["pair"] = {{"role", "old"}};
+  (*runs[0].run.plan)["pair"] = {{"role", "new"}};
+  (*runs[1].run.plan)["pair"] = {{"role", "old"}};
   const auto analysis = analyze(runs);
   EXPECT_EQ(find_pair(analysis, "x.db").before->run.build_id, "old");
   EXPECT_EQ(find_pair(analysis, "x.db").after->run.build_id, "new");

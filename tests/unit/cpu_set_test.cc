@@ -2,13 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 namespace attnbench {
 namespace {
 
 /// Cells on CPUs 0, 1 (two threads) and 0 (one thread) of a machine with four.
 RunContents two_cells() {
   RunContents contents;
-  contents.run.environment = {{"cpu", {{"logical_cpus", 4}, {"allowed_cpus", "0"}}}};
+  *contents.run.environment = {{"cpu", {{"logical_cpus", 4}, {"allowed_cpus", "0"}}}};
   CellRecord cell;
   cell.threads = 2;
   cell.cpus = {0, 1};
@@ -21,7 +23,7 @@ RunContents two_cells() {
 
 TEST(CpuSet, AllowedAndUsed) {
   auto contents = two_cells();
-  contents.run.environment["workers"]["allowed_cpus"] = "0-2";
+  (*contents.run.environment)["workers"]["allowed_cpus"] = "0-2";
   const auto set = cpu_set(contents);
   EXPECT_EQ(set.allowed, "0-2");
   EXPECT_EQ(set.used, (std::map<int, std::string>{{1, "0"}, {2, "0-1"}}));
@@ -30,7 +32,7 @@ TEST(CpuSet, AllowedAndUsed) {
 
 TEST(CpuSet, NothingIsPinnedWhereEveryCpuWasAllowed) {
   auto contents = two_cells();
-  contents.run.environment["workers"]["allowed_cpus"] = "0-3";
+  (*contents.run.environment)["workers"]["allowed_cpus"] = "0-3";
   EXPECT_EQ(cpu_set(contents).command, "");
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "store/csv.h"
 #include "store/store.h"
@@ -59,9 +60,9 @@ TEST_F(ExportTest, MachineLabels) {
   RunRecord run;
   run.machine_key = "abcdef0123456789";
   EXPECT_EQ(machine_label(run), "unknown CPU abcdef01");
-  run.environment = {{"cpu", {{"model", "Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz"}}}};
+  *run.environment = {{"cpu", {{"model", "Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz"}}}};
   EXPECT_EQ(machine_label(run), "Intel Xeon Platinum 8488C abcdef01");
-  run.environment["machine"] = "the lab's";
+  (*run.environment)["machine"] = "the lab's";
   EXPECT_EQ(machine_label(run), "the lab's");
 }
 

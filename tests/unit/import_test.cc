@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "store/export.h"
 #include "unit/store_fixture.h"
@@ -193,7 +194,7 @@ TEST_F(ImportTest, PublishedTable) {
   const auto& published = runs[0];
   EXPECT_EQ(machine_label(published.run), "Apple M4 (published)");
   EXPECT_EQ(published.run.profile, "published");
-  EXPECT_EQ(published.run.environment["variance"], "no variance published");
+  EXPECT_EQ((*published.run.environment)["variance"], "no variance published");
   ASSERT_EQ(published.cells.size(), 4U);
   EXPECT_EQ(published.cells[0].shape.head_dim_qk, 64);
   EXPECT_EQ(published.cells[0].scope, "layer");

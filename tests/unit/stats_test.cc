@@ -5,6 +5,7 @@
 
 #include "attnbench/error.h"
 #include "stats/process_value.h"
+#include "stats/quantiles.h"
 
 namespace attnbench::stats {
 namespace {

@@ -7,6 +7,7 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
@@ -72,8 +73,8 @@ class StoreFixture : public testing::Test {
     process.boot_id = "b0";
     process.orders = {{1, 0, 2}, {0, 2, 1}};
     process.order_kernels = {cell.kernels[0].id(), cell.kernels[1].id(), "alias"};
-    process.noise = {{"steal_share", 0.001}, {"psi_some", 1.0 / 3}};
-    process.kernels = {{cell.kernels[0].id(), {{"warmup_calls", 12}}}};
+    *process.noise = {{"steal_share", 0.001}, {"psi_some", 1.0 / 3}};
+    *process.kernels = {{cell.kernels[0].id(), {{"warmup_calls", 12}}}};
     process.samples.push_back({-1, 0, "unbatched", cell.kernels[0].id(), 1, 0.3, 0, true, ""});
     process.samples.push_back({-1, 0, "unbatched", cell.kernels[1].id(), 1, 0.0, 0, false, "clock, stepped"});
     for (int block = 0; block < 2; ++block) {
@@ -94,8 +95,8 @@ class StoreFixture : public testing::Test {
                     "aa11",
                     "bb22",
                     machine_key,
-                    {{"study", "smoke"}},
-                    {{"cpu", {{"model", "AMD EPYC 9R14 96-Core Processor"}}}}};
+                    nlohmann::json{{"study", "smoke"}},
+                    nlohmann::json{{"cpu", {{"model", "AMD EPYC 9R14 96-Core Processor"}}}}};
     contents.cells = {sample_cell(128), sample_cell(256)};
     const auto& cell = contents.cells[0];
     VerificationRecord passed;

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "attnbench/error.h"
@@ -326,14 +327,14 @@ TEST_F(StoreTest, FullDiskKeepsWhatWasCommitted) {
     setrlimit(RLIMIT_FSIZE, &limit);
     auto process = contents.processes[0];
     process.process = 60;
-    process.noise = {{"words", std::string(100000, 'n')}};
+    *process.noise = {{"words", std::string(100000, 'n')}};
     try {
       store.add_process(1, process);
     } catch (const StoreError& error) {
       const std::string message = error.what();
       const bool named = message.find(path("a.db")) != std::string::npos;
       // The store stays usable: a process that still fits is taken.
-      process.noise = nullptr;
+      *process.noise = nullptr;
       process.samples.resize(2);
       store.add_process(1, process);
       _exit(named && message.find("intact") != std::string::npos ? 0 : 2);

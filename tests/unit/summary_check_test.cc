@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "analysis/summary_json.h"
 #include "attnbench/error.h"
 #include "unit/synthetic_run.h"

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,8 +21,8 @@ class SyntheticRun {
     contents.run.plan_hash = "aa11";
     contents.run.build_id = "bb22";
     contents.run.machine_key = "0123456789abcdef";
-    contents.run.plan = {{"profile", {{"processes", {5}}}}};
-    contents.run.environment = {{"cpu", {{"model", "Test CPU"}}}};
+    *contents.run.plan = {{"profile", {{"processes", {5}}}}};
+    *contents.run.environment = {{"cpu", {{"model", "Test CPU"}}}};
   }
 
   static KernelRecord kernel(const std::string& mechanism, const std::string& algorithm) {

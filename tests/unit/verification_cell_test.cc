@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "run/verification/verify_cell.h"

@@ -1,6 +1,7 @@
 #include "analysis/claims/claim_json.h"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "analysis/claims/part_text.h"
 

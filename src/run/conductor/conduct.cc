@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "attnbench/error.h"
@@ -51,9 +52,9 @@ void mark_pair(std::vector<BuildRun>& builds) {
   auto& now = builds[0].probe.run;
   auto& before = builds[1].probe.run;
   for (auto* run : {&now, &before}) {
-    run->plan["pair"] = {{"role", run == &now ? kNewBuild : kOldBuild},
-                         {kNewBuild, now.build_id},
-                         {kOldBuild, before.build_id}};
+    (*run->plan)["pair"] = {{"role", run == &now ? kNewBuild : kOldBuild},
+                            {kNewBuild, now.build_id},
+                            {kOldBuild, before.build_id}};
   }
   before.plan_hash += "-old";  // the same build against itself is two runs too
 }
@@ -272,7 +273,7 @@ class Conductor {
     for (const auto& build : builds_) {
       const auto last = store_.processes(build.run, cell(c).record.cell_id).back();
       accepted &= last.valid;
-      if (!last.valid && reject_reason(last.noise)) return neighbours_.rejected(last.noise);
+      if (!last.valid && reject_reason(*last.noise)) return neighbours_.rejected(*last.noise);
     }
     if (accepted) neighbours_.accepted();
   }

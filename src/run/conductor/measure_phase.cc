@@ -7,6 +7,7 @@
 #include <ctime>
 #include <deque>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "core/json.h"
@@ -90,7 +91,7 @@ std::map<std::string, std::string> find_impossible(const MeasurementPlan& plan, 
     if (times.empty()) continue;
     std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
                      times.end());
-    const auto& facts = process.kernels.at(choice.id());
+    const auto& facts = process.kernels->at(choice.id());
     const auto reason = impossible(ceilings, read_field<double>(facts, "executed_flops"),
                                    read_field<double>(facts, "compulsory_bytes"), times[times.size() / 2],
                                    plan.cell.shape.dtype_q);
@@ -145,7 +146,7 @@ class ProcessMeasurement {
       process_.noise = read_field<json>(last, "noise");
       const auto rechecks = read_field<json>(last, "kernels");
       for (const auto& [name, recheck] : rechecks.items()) {
-        process_.kernels[name]["recheck"] = recheck;
+        (*process_.kernels)[name]["recheck"] = recheck;
         if (name != kAlias && !read_field<bool>(recheck, "passed"))
           wrong_[name] = read_field<std::string>(recheck, "reason");
       }
@@ -155,11 +156,11 @@ class ProcessMeasurement {
   }
 
   /// Null where the worker was lost before it told.
-  json* noise() { return process_.noise.is_null() ? nullptr : &process_.noise; }
+  json* noise() { return process_.noise->is_null() ? nullptr : &*process_.noise; }
 
   void judge_noise() {
     if (lost_ || cell_.options.accept_noise) return;
-    if (const auto reason = reject_reason(process_.noise)) reject(*reason);
+    if (const auto reason = reject_reason(*process_.noise)) reject(*reason);
   }
 
   void interrupt() {

@@ -1,5 +1,6 @@
 #include "run/conductor/probe.h"
 
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/json.h"
@@ -50,19 +51,19 @@ Probe probe_machine(const RunOptions& options) {
     probe.run.environment = read_field<json>(hello, "environment");
     probe.run.build_id = identity.build_id;
     probe.run.machine_key = identity.machine_key;
-    probe.run.environment["workers"] = {{"allowed_cpus", identity.allowed_cpus},
-                                        {"plugins", to_json(identity.plugins)}};
+    (*probe.run.environment)["workers"] = {{"allowed_cpus", identity.allowed_cpus},
+                                           {"plugins", to_json(identity.plugins)}};
   }
-  probe.run.environment["ceilings"] = ceilings;
-  if (!devices.empty()) probe.run.environment["devices"] = devices;
-  probe.run.environment["noise_thresholds"] = thresholds::to_json();
-  probe.run.environment["noise_guard"] = options.accept_noise ? "off" : "on";
+  (*probe.run.environment)["ceilings"] = ceilings;
+  if (!devices.empty()) (*probe.run.environment)["devices"] = devices;
+  (*probe.run.environment)["noise_thresholds"] = thresholds::to_json();
+  (*probe.run.environment)["noise_guard"] = options.accept_noise ? "off" : "on";
   probe.run.study = options.study.name;
   probe.run.profile = options.profile.name;
   probe.run.seed = options.seed;
   probe.run.plan_hash = plan_hash(options.study, options.profile, options.seed);
-  probe.run.plan = {{"study", to_json(options.study)}, {"profile", to_json(options.profile)}};
-  if (!options.command.empty()) probe.run.plan["command"] = options.command;
+  *probe.run.plan = {{"study", to_json(options.study)}, {"profile", to_json(options.profile)}};
+  if (!options.command.empty()) (*probe.run.plan)["command"] = options.command;
   return probe;
 }
 

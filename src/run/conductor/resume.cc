@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "attnbench/error.h"
 #include "core/cpu_list.h"
@@ -13,11 +14,6 @@
 
 namespace attnbench {
 namespace {
-
-std::string role_of(const RunRecord& run) {
-  const nlohmann::json::json_pointer role("/pair/role");
-  return run.plan.contains(role) ? run.plan.at(role).get<std::string>() : "";
-}
 
 void require_same(const Store& store, std::string_view what, const std::string& stored,
                   const std::string& now) {
@@ -43,20 +39,20 @@ void require_same(const Store& store, const RunRecord& run, const RunRecord& wan
   require_same(store, "profile", run.profile, wanted.profile);
   require_same(store, "seed", std::to_string(run.seed), std::to_string(wanted.seed));
   if (run.plan_hash != wanted.plan_hash) {
-    const auto asked_by = [](const RunRecord& record) { return record.plan.value("command", ""); };
+    const auto asked_by = [](const RunRecord& record) { return record.plan->value("command", ""); };
     const bool tell = !asked_by(run).empty() && asked_by(run) != asked_by(wanted);
     require_same(store, "plan", tell ? asked_by(run) : run.plan_hash,
                  tell ? asked_by(wanted) : wanted.plan_hash);
   }
   require_same(store, "machine", run.machine_key, wanted.machine_key);
-  require_same(store, role_of(run) == kOldBuild ? "old build" : "build", run.build_id, wanted.build_id);
-  require_same(store, "library versions", run.environment.value("libraries", nlohmann::json()).dump(),
-               wanted.environment.value("libraries", nlohmann::json()).dump());
-  require_same(store, "noise guard", run.environment.value("noise_guard", ""),
-               wanted.environment.value("noise_guard", ""));
-  if (!run.environment.contains("workers")) return;
-  const auto stored = read_field<nlohmann::json>(run.environment, "workers");
-  const auto now = read_field<nlohmann::json>(wanted.environment, "workers");
+  require_same(store, role_in_pair(run) == kOldBuild ? "old build" : "build", run.build_id, wanted.build_id);
+  require_same(store, "library versions", run.environment->value("libraries", nlohmann::json()).dump(),
+               wanted.environment->value("libraries", nlohmann::json()).dump());
+  require_same(store, "noise guard", run.environment->value("noise_guard", ""),
+               wanted.environment->value("noise_guard", ""));
+  if (!run.environment->contains("workers")) return;
+  const auto stored = read_field<nlohmann::json>(*run.environment, "workers");
+  const auto now = read_field<nlohmann::json>(*wanted.environment, "workers");
   require_same(store, "CPU set", read_field<std::string>(stored, "allowed_cpus"),
                read_field<std::string>(now, "allowed_cpus"));
   require_same_plugins(store, plugins_from_json(read_field<nlohmann::json>(stored, "plugins")),
@@ -71,7 +67,7 @@ bool was_verified(const CellRecord& record) {
 }
 
 bool holds_one_measurement(const std::vector<Store::StoredRun>& runs) {
-  return runs.size() == 1 || (runs.size() == 2 && !role_of(runs[0].run).empty());
+  return runs.size() == 1 || (runs.size() == 2 && !role_in_pair(runs[0].run).empty());
 }
 
 }  // namespace
@@ -82,9 +78,9 @@ std::vector<std::int64_t> find_or_add_runs(Store& store, std::span<const RunReco
     throw InputError("out", store.file(),
                      fmt::format("holds {} imported runs; measure into a store of its own", runs.size()));
   }
-  if (!runs.empty() && role_of(runs[0].run) != role_of(wanted[0])) {
+  if (!runs.empty() && role_in_pair(runs[0].run) != role_in_pair(wanted[0])) {
     throw InputError("out", store.file(),
-                     role_of(wanted[0]).empty()
+                     role_in_pair(wanted[0]).empty()
                          ? "holds two builds measured together; name the other one with --against"
                          : "holds a run of one build; with --against give another --out");
   }
@@ -138,11 +134,10 @@ std::optional<StoredPlan> stored_plan(const std::string& file) {
   const auto runs = Store::open(file, Store::Mode::read).runs();
   if (!holds_one_measurement(runs)) return std::nullopt;
   const auto& run = runs[0].run;
-  const bool tells = run.plan.is_object() && run.plan.contains("study") && run.plan.contains("profile");
+  const bool tells = run.plan->is_object() && run.plan->contains("study") && run.plan->contains("profile");
   if (!tells) return std::nullopt;
-  return StoredPlan{study_from_json(run.plan.at("study")), profile_from_json(run.plan.at("profile")),
-                    run.seed, run.environment.value("noise_guard", "on") == "off",
-                    run.plan.value("command", "")};
+  return StoredPlan{study_from_json(run.plan->at("study")), profile_from_json(run.plan->at("profile")),
+                    run.seed, noise_guard_was_off(run), run.plan->value("command", "")};
 }
 
 }  // namespace attnbench

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "attnbench/error.h"
 #include "run/protocol/messages.h"
@@ -114,7 +115,7 @@ nlohmann::json WorkerProcess::receive(double silence_seconds) {
       }
       continue;
     }
-    auto& message = received.message;
+    auto& message = *received.message;
     if (message.value("type", "") == messages::kError) {
       throw WorkerLost(message.value("kernel_id", busy_with_), message.value("stage", stage_),
                        message.value("reason", "no reason given"));

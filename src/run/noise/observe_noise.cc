@@ -1,5 +1,6 @@
 #include "run/noise/observe_noise.h"
 
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "attnbench/cpu_device.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 /// Every limit of the noise guard. They were set before any result and invalidate a process whatever it
 /// measured; they are stored with a run.
@@ -15,12 +15,6 @@ inline constexpr double kSentinelDrift = 0.15;
 /// A rate above this multiple of the measured ceiling is impossible.
 inline constexpr double kCeilingFactor = 1.10;
 
-inline nlohmann::json to_json() {
-  return {{"steal_share", kStealShare},
-          {"pressure_share", kPressureShare},
-          {"throttled_periods", 0},
-          {"sentinel_drift", kSentinelDrift},
-          {"ceiling_factor", kCeilingFactor}};
-}
+nlohmann::json to_json();
 
 }  // namespace attnbench::thresholds

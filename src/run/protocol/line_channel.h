@@ -1,10 +1,12 @@
 #pragma once
 
 #include <chrono>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <stdexcept>
 #include <string>
+
+#include "core/json_document.h"
 
 namespace attnbench {
 
@@ -25,7 +27,7 @@ class LineChannel {
   enum class Event { message, timeout, closed };
   struct Received {
     Event event = Event::timeout;
-    nlohmann::json message;
+    JsonDocument message;
   };
   /// Waits at most `timeout` for a whole line. Throws NotAMessage.
   Received receive(std::chrono::milliseconds timeout);

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "attnbench/error.h"
 #include "core/json.h"
 
 namespace attnbench {
@@ -136,6 +138,8 @@ void require_type(const json& message, std::string_view type) {
 }
 
 }  // namespace
+
+std::string type_of(const json& message) { return message.value("type", ""); }
 
 json to_json(const Observe& message) {
   return typed<Observe>({{"kernel", id_json(message.kernel)},

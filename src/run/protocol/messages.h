@@ -1,6 +1,6 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -97,6 +97,8 @@ nlohmann::json to_json(const Check& message);
 nlohmann::json to_json(const Checked& message);
 nlohmann::json to_json(const Ended& message);
 
+/// What its "type" says; empty where there is none.
+std::string type_of(const nlohmann::json& message);
 /// Whether the message is a T.
 template <typename T>
 bool is(const nlohmann::json& message);
@@ -146,7 +148,7 @@ std::string kernel_id_from_json(const nlohmann::json& in);
 
 template <typename T>
 bool messages::is(const nlohmann::json& message) {
-  return message.value("type", "") == T::kType;
+  return type_of(message) == T::kType;
 }
 
 /// The name of the baseline's second instance in orders and samples.

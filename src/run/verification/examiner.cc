@@ -1,6 +1,7 @@
 #include "run/verification/examiner.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
 #include <algorithm>

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -76,14 +77,14 @@ json KernelProcess::receive(Clock::time_point deadline, const std::string& if_la
     system_out_of_memory_ = end.out_of_memory;
     return {};
   }
-  if (messages::is<messages::Ended>(received.message)) {
-    ended(messages::read<messages::Ended>(received.message).reason);
+  if (messages::is<messages::Ended>(*received.message)) {
+    ended(messages::read<messages::Ended>(*received.message).reason);
     return {};
   }
-  if (received.message.value("type", "") == messages::kError) {
-    throw bad_worker(fmt::format("cannot go on: {}", received.message.value("reason", "no reason given")));
+  if (messages::type_of(*received.message) == messages::kError) {
+    throw bad_worker(fmt::format("cannot go on: {}", received.message->value("reason", "no reason given")));
   }
-  return std::move(received.message);
+  return std::move(*received.message);
 }
 
 }  // namespace attnbench

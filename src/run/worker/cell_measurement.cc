@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "attnbench/error.h"
 #include "core/json.h"
 #include "plan/study_json.h"
 #include "run/noise/fp_state.h"

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "run/protocol/messages.h"
 
 namespace attnbench {
@@ -18,7 +20,7 @@ Lifeline::~Lifeline() {
 nlohmann::json Lifeline::next() {
   std::unique_lock lock(mutex_);
   arrived_.wait(lock, [this] { return !inbox_.empty(); });
-  auto message = std::move(inbox_.front());
+  auto message = std::move(*inbox_.front());
   inbox_.pop_front();
   return message;
 }
@@ -77,7 +79,7 @@ void Lifeline::listen() {
       continue;
     }
     last_heard = Clock::now();
-    if (received.message.value("type", "") == messages::kHeartbeat) continue;
+    if (received.message->value("type", "") == messages::kHeartbeat) continue;
     {
       const std::lock_guard lock(mutex_);
       inbox_.push_back(std::move(received.message));

@@ -5,7 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <thread>
 
@@ -42,7 +42,7 @@ class Lifeline {
 
   std::mutex mutex_;
   std::condition_variable arrived_;
-  std::deque<nlohmann::json> inbox_;
+  std::deque<JsonDocument> inbox_;
   std::mutex send_mutex_;
 
   using Clock = std::chrono::steady_clock;

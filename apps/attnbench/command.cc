@@ -1,0 +1,71 @@
+#include "command.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace attnbench {
+
+CommandOption CommandOption::required() { return CommandOption(option_->required()); }
+CommandOption CommandOption::capture_default_str() { return CommandOption(option_->capture_default_str()); }
+CommandOption CommandOption::default_str(const std::string& text) {
+  return CommandOption(option_->default_str(text));
+}
+CommandOption CommandOption::check(const std::function<std::string(const std::string&)>& problem) {
+  return CommandOption(option_->check(problem));
+}
+CommandOption CommandOption::range(int low, int high) {
+  return CommandOption(option_->check(CLI::Range(low, high)));
+}
+CommandOption CommandOption::delimiter(char separator) {
+  return CommandOption(option_->delimiter(separator));
+}
+CommandOption CommandOption::type_name(const std::string& name) {
+  return CommandOption(option_->type_name(name));
+}
+CommandOption CommandOption::group(const std::string& heading) {
+  return CommandOption(option_->group(heading));
+}
+
+Command::Command(CLI::App& program, const std::string& name, const std::string& help)
+    : command_(program.add_subcommand(name, help)) {}
+
+void Command::footer(const std::string& text) { command_->footer(text); }
+void Command::hide() { command_->group(""); }
+void Command::callback(const std::function<void()>& run) { command_->callback(run); }
+
+CommandOption Command::add_flag(const std::string& name, bool& value, const std::string& help) {
+  return CommandOption(command_->add_flag(name, value, help));
+}
+CommandOption Command::add_flag_callback(const std::string& name, const std::function<void()>& given,
+                                         const std::string& help) {
+  return CommandOption(command_->add_flag_callback(name, given, help));
+}
+
+template <typename T>
+CommandOption Command::add_option(const std::string& name, T& value, const std::string& help) {
+  return CommandOption(command_->add_option(name, value, help));
+}
+template CommandOption Command::add_option(const std::string&, int&, const std::string&);
+template CommandOption Command::add_option(const std::string&, std::uint64_t&, const std::string&);
+template CommandOption Command::add_option(const std::string&, double&, const std::string&);
+template CommandOption Command::add_option(const std::string&, std::string&, const std::string&);
+template CommandOption Command::add_option(const std::string&, std::optional<std::string>&,
+                                           const std::string&);
+template CommandOption Command::add_option(const std::string&, std::vector<std::string>&, const std::string&);
+
+CommandOption Command::add_option_function(const std::string& name,
+                                           const std::function<void(const std::string&)>& given,
+                                           const std::string& help) {
+  return CommandOption(command_->add_option_function<std::string>(name, given, help));
+}
+
+CommandOption Command::add_output_option(const std::string& name, std::string& file,
+                                         const std::string& help) {
+  return add_option(name, file, help).check([](const std::string& given) {
+    return given.empty() ? "'' names no file" : std::string();
+  });
+}
+
+}  // namespace attnbench

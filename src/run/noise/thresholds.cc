@@ -1,0 +1,15 @@
+#include "run/noise/thresholds.h"
+
+#include <nlohmann/json.hpp>
+
+namespace attnbench::thresholds {
+
+nlohmann::json to_json() {
+  return {{"steal_share", kStealShare},
+          {"pressure_share", kPressureShare},
+          {"throttled_periods", 0},
+          {"sentinel_drift", kSentinelDrift},
+          {"ceiling_factor", kCeilingFactor}};
+}
+
+}  // namespace attnbench::thresholds
