@@ -7,7 +7,7 @@
 
 namespace attnbench {
 /// Rises when a type in the public headers changes.
-inline constexpr int kPluginAbi = 1;
+inline constexpr int kPluginAbi = 2;
 }  // namespace attnbench
 
 extern "C" {
