@@ -102,13 +102,13 @@ struct Recipe {
     return std::min(size, std::exp2(kLargestExponent));
   }
 
-  /// extreme: q = a (+-u - w), k = unit level u, or unit kFar w for keys that no row has weight on; u and w
-  /// are at right angles, so that scores are +-a unit level head_dim and -a unit kFar w w. Whole numbers of
-  /// up to 8 bits times a power of two keep all of it exact. In f16 the unit is 2^10, which puts kFar at the
-  /// end of the range, and a is at most 255 * 2^7, so that magnitudes end near 2^31 for the usual scales.
+  /// extreme: q = a (+-u - w), k = unit level u, or unit far w for keys that no row has weight on; u and w
+  /// are at right angles, so that scores are +-a unit level head_dim and -a unit far w w. Whole numbers of up
+  /// to 8 bits times a power of two keep all of it exact. f16 holds a up to 255 * 2^7 and k up to 12 * 2^12,
+  /// so that magnitudes end near 2^33 for the usual scales.
   static constexpr int kLevels = 8;
-  static constexpr float kFar = 32;
-  float extreme_unit() const { return softmax && narrow ? 0x1p10F : 1.0F; }
+  float extreme_unit() const { return softmax && narrow ? 0x1p12F : 1.0F; }
+  float extreme_far() const { return narrow ? 12 : 32; }
   float far_value() const { return static_cast<float>(largest(kv_type, 0)); }
   std::vector<float> across(std::int64_t kv_head) const {
     auto w = direction(kv_head);
@@ -238,7 +238,7 @@ void fill_k(const Recipe& recipe, const Tensors& t) {
           case InputKind::extreme:
             std::fill(row.begin(), row.end(), 0.0f);
             if (far[static_cast<std::size_t>(j)]) {
-              add_along(recipe.across(h), recipe.extreme_unit() * Recipe::kFar, row);
+              add_along(recipe.across(h), recipe.extreme_unit() * recipe.extreme_far(), row);
             } else {
               add_along(u, recipe.extreme_unit() * static_cast<float>(1 + random.below(Recipe::kLevels)),
                         row);

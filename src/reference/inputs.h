@@ -27,9 +27,9 @@ namespace attnbench::reference {
 ///   Linear mechanisms: elements of q near 2^20, V as everywhere.
 ///
 /// f16 ends at 65504 and has the same kinds. normal, large_logits and zero_q lie within it. rising and
-/// one_hot give q a part of the size that a small scale asks of k (or k of q). extreme has k in units of 2^10
-/// and q up to 65280: scores from 2^14 to 2^31 for the usual scales, so up to 2^7 times where neighbouring
-/// f32 are 1 apart, which is what tells a rounded maximum from an exact one; V of far keys is +-2^15, which
+/// one_hot give q a part of the size that a small scale asks of k (or k of q). extreme has k in units of 2^12
+/// and q up to 65280: scores from 2^14 to 2^33 for the usual scales, where neighbouring f32 are up to 2^9
+/// apart, so that a rounded maximum is off by more than the range of exp; V of far keys is +-2^15, which
 /// shows a weight of 2^-21 and more; q of linear mechanisms is near 2^16.
 enum class InputKind : std::uint8_t { normal, rising, large_logits, one_hot, zero_q, extreme };
 std::string_view name(InputKind kind);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <stdexcept>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -230,13 +231,19 @@ void Matmul::run(int caller, const MatmulShape& shape, const void* a, const void
   auto& impl = *impl_;
   auto& own = impl.callers[static_cast<std::size_t>(caller)];
   const auto s = operand_shape(shape);
-  const auto copy = [&](const MatrixLayout& layout, const ThreadParts& copies) {
-    return is_widened(layout) ? copies.at<float>(*impl.workspace, caller) : nullptr;
+  const auto& most = impl.shape;
+  const auto copy = [&](const MatrixLayout& layout, const ThreadParts& copies, std::int64_t elements,
+                        std::int64_t room) -> float* {
+    if (!is_widened(layout)) return nullptr;
+    if (elements > room) throw std::logic_error("a matrix in f16 is larger than prepared");
+    return copies.at<float>(*impl.workspace, caller);
   };
-  float* const c_copy = copy(shape.c, impl.c);
+  float* const c_copy = copy(shape.c, impl.c, s.batch * s.m * s.n, most.batch * most.m * most.n);
   const int threads = impl.copying_threads;
-  a = widened(a, shape.a, s.batch, s.m, s.k, threads, copy(shape.a, impl.a));
-  b = widened(b, shape.b, s.batch, s.k, s.n, threads, copy(shape.b, impl.b));
+  a = widened(a, shape.a, s.batch, s.m, s.k, threads,
+              copy(shape.a, impl.a, s.batch * s.m * s.k, most.batch * most.m * most.k));
+  b = widened(b, shape.b, s.batch, s.k, s.n, threads,
+              copy(shape.b, impl.b, s.batch * s.k * s.n, most.batch * most.k * most.n));
   const bool exact = s == impl.operands && !has_scattered_column(s);
   const bool batched = impl.operands.batch != 1;
   if (!exact && s != own.runtime_shape) {
