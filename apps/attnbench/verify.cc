@@ -14,9 +14,9 @@
 #include "attnbench/registry.h"
 #include "commands.h"
 #include "core/json.h"
-#include "plan/study.h"
 #include "core/parallel.h"
 #include "core/standard_streams.h"
+#include "plan/study.h"
 #include "run/verification/verify_all.h"
 
 namespace attnbench {
@@ -100,8 +100,6 @@ VerifyAllOptions read_options(const VerifyArguments& arguments) {
     options.dtypes.clear();
     for (const auto& text : arguments.dtypes) {
       options.dtypes.push_back(parse_dtype(text));
-      if (options.dtypes.back() == DType::f16)
-        throw InputError("dtype", text, "cannot be verified: the oracle reads f32 and bf16");
     }
   }
   options.device = parse_device_name(arguments.device);
@@ -209,8 +207,10 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
   command->add_option("--kernel", arguments->kernels, "Only these: 'gather', 'fused@cpu:amx'")
       ->delimiter(',');
   command->add_option("--mechanism", arguments->mechanisms, "Only these kinds: 'swa,linear'")->delimiter(',');
-  command->add_option("--dtype", arguments->dtypes, "Only these element types: f32, bf16")->delimiter(',');
-  command->add_option("--device", arguments->device, "Verify on this device, as `attnbench list` names it: cpu, cuda:0");
+  command->add_option("--dtype", arguments->dtypes, "Only these element types: f32, bf16, f16")
+      ->delimiter(',');
+  command->add_option("--device", arguments->device,
+                      "Verify on this device, as `attnbench list` names it: cpu, cuda:0");
   command->add_option("--shapes", arguments->shapes, "Only the first N general and the first N hard shapes")
       ->check(CLI::Range(1, 65535));
   command->add_option("--threads", arguments->threads, "Cases take turns between N threads (default 2) and 1")

@@ -95,11 +95,10 @@ std::vector<char> normal_values(DType dtype, std::int64_t count) {
   std::normal_distribution<float> normal;
   for (std::int64_t i = 0; i < count; ++i) {
     const auto value = normal(random);
-    if (dtype == DType::f32) {
-      reinterpret_cast<float*>(bytes.data())[i] = value;
-    } else {
-      reinterpret_cast<bf16_bits*>(bytes.data())[i] = bf16_from_float(value);
-    }
+    visit(dtype, [&](auto type) {
+      using T = typename decltype(type)::type;
+      reinterpret_cast<T*>(bytes.data())[i] = static_cast<T>(value);
+    });
   }
   return bytes;
 }

@@ -1,17 +1,39 @@
 #include "attnbench/dtype.h"
 
-#include "core/names.h"
+#include <fmt/format.h>
+
+#include <string>
+#include <vector>
+
+#include "attnbench/error.h"
 
 namespace attnbench {
-namespace {
-constexpr NameTable<DType, 3> kNames{{{DType::f32, "f32"}, {DType::bf16, "bf16"}, {DType::f16, "f16"}}};
+
+void no_such_dtype(DType dtype) {
+  throw InputError("dtype", fmt::format("number {}", static_cast<int>(dtype)), "is no element type");
 }
 
-std::int64_t size_bytes(DType dtype) { return dtype == DType::f32 ? 4 : 2; }
+std::string_view name(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return "f32";
+    case DType::bf16:
+      return "bf16";
+    case DType::f16:
+      return "f16";
+  }
+  no_such_dtype(dtype);
+}
 
-std::string_view name(DType dtype) { return name_in(kNames, dtype); }
-
-DType parse_dtype(std::string_view text) { return parse_in(kNames, "dtype", text); }
+DType parse_dtype(std::string_view text) {
+  std::vector<std::string> names;
+  for (const auto dtype : kDTypes) {
+    if (name(dtype) == text) return dtype;
+    names.emplace_back(name(dtype));
+  }
+  throw InputError("dtype", text,
+                   fmt::format("is not one of {}{}", fmt::join(names, ", "), suggestion(text, names)));
+}
 
 double unit_in_last_place(DType dtype) {
   switch (dtype) {
@@ -22,7 +44,19 @@ double unit_in_last_place(DType dtype) {
     case DType::f16:
       return 0x1p-10;
   }
-  return 0;
+  no_such_dtype(dtype);
+}
+
+double largest_finite(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return 0x1.fffffep127;
+    case DType::bf16:
+      return 0x1.fep127;
+    case DType::f16:
+      return 65504;
+  }
+  no_such_dtype(dtype);
 }
 
 }  // namespace attnbench

@@ -22,8 +22,14 @@ constexpr NameTable<InputKind, 6> kNames{{{InputKind::normal, "normal"},
 /// Streams of random numbers, each of its own.
 enum class Draw : std::uint64_t { direction, code, target, q, k, v, x, wq, wk, wv, wo };
 
-/// Above every element that a recipe asks for, so that a tiny scale gives no infinities.
-constexpr double kLargest = 0x1p100;
+/// A recipe asks for no more than this power of two, so that a tiny scale gives no infinities, and for no
+/// more than the type holds with `spare` bits left.
+constexpr int kLargestExponent = 100;
+double largest(DType type, int spare) {
+  return std::exp2(std::min(kLargestExponent, std::ilogb(largest_finite(type)) - spare));
+}
+/// With noise of up to 6 / 4 of it.
+constexpr int kRoomForNoise = 2;
 
 /// What a kind needs of the problem: sizes of q and k that give the scores it promises.
 struct Recipe {
@@ -35,6 +41,10 @@ struct Recipe {
   /// Linear mechanisms have no scale; a scale of 0 makes all scores 0 whatever q and k are.
   double scale =
       softmax && problem.shape.softmax_scale != 0 ? problem.shape.softmax_scale : 1 / std::sqrt(head_dim);
+  DType q_type = problem.shape.dtype_q;
+  DType kv_type = problem.shape.dtype_kv;
+  /// In f16 q alone cannot carry what large scores or a tiny scale ask for, so that k takes a part.
+  bool narrow = std::min(largest_finite(q_type), largest_finite(kv_type)) < std::exp2(kLargestExponent);
 
   RandomStream stream(Draw role, std::int64_t a, std::int64_t b = 0, std::int64_t c = 0) const {
     return RandomStream{seed, static_cast<std::uint64_t>(role), static_cast<std::uint64_t>(a),
@@ -47,34 +57,60 @@ struct Recipe {
     for (auto& element : u) element = random.sign();
     return u;
   }
-  /// rising: q = u + 0.1 n, k = ramp u + noise n, with ramp * head_dim * scale from 64 to 96.
-  float ramp_end() const {
-    return static_cast<float>(std::clamp(96 / (scale * head_dim), -kLargest, kLargest));
+  /// rising: q = size (u + 0.1 n), k = ramp u + noise n, with size * ramp * head_dim * scale from 64 to 96;
+  /// the size is 1 unless the ramp would end beyond k's type.
+  float rising_q() const {
+    const double beyond = rising_product() / largest(kv_type, kRoomForNoise);
+    const double size = std::exp2(std::ceil(std::log2(std::max(beyond, 1.0))));
+    return static_cast<float>(std::min(size, largest(q_type, kRoomForNoise)));
   }
-  float rising_noise() const { return static_cast<float>(0.5 / (std::abs(scale) * std::sqrt(head_dim))); }
+  float ramp_end() const {
+    const double end = rising_product() / rising_q();
+    return scale_sign() * static_cast<float>(std::min(end, largest(kv_type, kRoomForNoise)));
+  }
+  float rising_noise() const {
+    const double noise = 0.5 / (std::abs(scale) * std::sqrt(head_dim)) / rising_q();
+    return static_cast<float>(std::min(noise, largest_finite(kv_type) / 8));
+  }
+  double rising_product() const {
+    return std::min(96 / (std::abs(scale) * head_dim), std::exp2(kLargestExponent));
+  }
   /// 2/3 at the first key, 1 at the last.
   static float ramp_share(std::int64_t key, std::int64_t keys) {
     return keys < 2 ? 1.0f : 2.0f / 3 + static_cast<float>(key) / static_cast<float>(keys - 1) / 3;
   }
   /// large_logits: q = +-a (u + n/4), k = a (u + n/4), with a^2 head_dim |scale| = 120.
   float large() const {
-    return softmax ? static_cast<float>(std::sqrt(120 / (std::abs(scale) * head_dim))) : 120.0f;
+    if (!softmax) return 120.0f;
+    const double most = std::min(largest(q_type, kRoomForNoise), largest(kv_type, kRoomForNoise));
+    return static_cast<float>(std::min(std::sqrt(120 / (std::abs(scale) * head_dim)), most));
   }
   float scale_sign() const { return scale < 0 ? -1.0f : 1.0f; }
-  /// one_hot: q = A code(target), k = code(j). Scores of different +-1 codes differ by at least 2 A |scale|,
-  /// which is at least 40; a power of two keeps them exact in every element type.
+  /// one_hot: q = A code(target), k = B code(j). Scores of different +-1 codes differ by at least
+  /// 2 A B |scale|, which is at least 40; powers of two keep them exact in every element type. B is 1 unless
+  /// A would be beyond q's type.
   float one_hot_q() const {
-    const double size = std::exp2(std::ceil(std::log2(20 / std::abs(scale))));
-    return softmax ? scale_sign() * static_cast<float>(std::min(size, kLargest)) : 8.0f;
+    return softmax ? scale_sign() * static_cast<float>(std::min(one_hot_product(), largest(q_type, 0)))
+                   : 8.0f;
   }
-  float one_hot_k() const { return softmax ? 1.0f : 4.0f; }
+  float one_hot_k() const {
+    return softmax ? static_cast<float>(
+                         std::clamp(one_hot_product() / largest(q_type, 0), 1.0, largest(kv_type, 0)))
+                   : 4.0f;
+  }
+  double one_hot_product() const {
+    const double size = std::exp2(std::ceil(std::log2(20 / std::abs(scale))));
+    return std::min(size, std::exp2(kLargestExponent));
+  }
 
-  /// extreme: q = a (+-u - w), k = level u, or kFar w for keys that no row has weight on; u and w are at
-  /// right angles, so that scores are +-a level head_dim and -a kFar w w. Whole numbers of up to 8 bits times
-  /// a power of two keep all of it exact.
+  /// extreme: q = a (+-u - w), k = unit level u, or unit far w for keys that no row has weight on; u and w
+  /// are at right angles, so that scores are +-a unit level head_dim and -a unit far w w. Whole numbers of up
+  /// to 8 bits times a power of two keep all of it exact. f16 holds a up to 255 * 2^7 and k up to 12 * 2^12,
+  /// so that magnitudes end near 2^33 for the usual scales.
   static constexpr int kLevels = 8;
-  static constexpr float kFar = 32;
-  static constexpr float kFarValue = 0x1p100F;
+  float extreme_unit() const { return softmax && narrow ? 0x1p12F : 1.0F; }
+  float extreme_far() const { return narrow ? 12 : 32; }
+  float far_value() const { return static_cast<float>(largest(kv_type, 0)); }
   std::vector<float> across(std::int64_t kv_head) const {
     auto w = direction(kv_head);
     for (std::size_t c = 1; c < w.size(); c += 2) w[c] = -w[c];
@@ -83,9 +119,10 @@ struct Recipe {
   }
   /// The highest score is near 2^magnitude.
   float extreme_q(std::int64_t whole, double magnitude) const {
-    const double unit = softmax ? magnitude - std::log2(256 * kLevels * head_dim * std::abs(scale)) : 12;
-    return scale_sign() * static_cast<float>(whole) *
-           static_cast<float>(std::exp2(std::clamp(std::floor(unit), -100.0, 100.0)));
+    const double rest = 256 * kLevels * head_dim * std::abs(scale) * double{extreme_unit()};
+    const double power =
+        softmax ? std::exp2(std::max(std::floor(magnitude - std::log2(rest)), -100.0)) : 0x1p12;
+    return scale_sign() * static_cast<float>(whole) * static_cast<float>(std::min(power, largest(q_type, 8)));
   }
 };
 
@@ -141,8 +178,8 @@ void fill_q(const Recipe& recipe, const Tensors& t) {
             fill_normal(random, 1, row);
             break;
           case InputKind::rising:
-            fill_normal(random, 0.1f, row);
-            add_along(u, 1, row);
+            fill_normal(random, 0.1f * recipe.rising_q(), row);
+            add_along(u, recipe.rising_q(), row);
             break;
           case InputKind::large_logits: {
             const float side = random.sign();
@@ -202,9 +239,10 @@ void fill_k(const Recipe& recipe, const Tensors& t) {
           case InputKind::extreme:
             std::fill(row.begin(), row.end(), 0.0f);
             if (far[static_cast<std::size_t>(j)]) {
-              add_along(recipe.across(h), Recipe::kFar, row);
+              add_along(recipe.across(h), recipe.extreme_unit() * recipe.extreme_far(), row);
             } else {
-              add_along(u, static_cast<float>(1 + random.below(Recipe::kLevels)), row);
+              add_along(u, recipe.extreme_unit() * static_cast<float>(1 + random.below(Recipe::kLevels)),
+                        row);
             }
             break;
         }
@@ -222,7 +260,7 @@ void fill_far_values(const Recipe& recipe, const Tensors& t) {
     for (std::int64_t h = 0; h < t[Role::v].sizes[1]; ++h) {
       for (std::int64_t j = 0; j < t[Role::v].sizes[2]; ++j) {
         if (!far[static_cast<std::size_t>(j)]) continue;
-        fill_code(recipe.stream(Draw::code, b, h, j), Recipe::kFarValue, row);
+        fill_code(recipe.stream(Draw::code, b, h, j), recipe.far_value(), row);
         store_row(t[Role::v], b, h, j, row.data());
       }
     }
@@ -281,8 +319,8 @@ void fill_qk_weights(const Recipe& recipe, bool of_query, const TensorView& w) {
   float along = 0;
   std::int64_t along_row = 0;
   if (recipe.kind == InputKind::rising) {
-    noise = even * (of_query ? 0.1f : recipe.rising_noise());
-    along = of_query ? 1 : recipe.ramp_end();
+    noise = even * (of_query ? 0.1f * recipe.rising_q() : recipe.rising_noise());
+    along = of_query ? recipe.rising_q() : recipe.ramp_end();
     along_row = of_query ? 0 : 1;
   } else if (recipe.kind == InputKind::large_logits) {
     noise = even * recipe.large() / 4;
@@ -290,7 +328,7 @@ void fill_qk_weights(const Recipe& recipe, bool of_query, const TensorView& w) {
     along_row = of_query ? 1 : 0;
   } else if (recipe.kind == InputKind::extreme) {
     noise = 0;
-    along = of_query ? recipe.extreme_q(183, 36) : 1;
+    along = of_query ? recipe.extreme_q(183, 36) : recipe.extreme_unit();
     along_row = of_query ? 1 : 2;
   } else if (recipe.kind == InputKind::one_hot || (recipe.kind == InputKind::zero_q && of_query)) {
     noise = 0;

@@ -20,11 +20,17 @@ namespace attnbench::reference {
 ///   scope). Linear mechanisms: q and k of +-8 and +-4, phi far from linear.
 /// - zero_q: q = 0; a softmax row is the exact mean of the V rows it may see.
 /// - extreme: scores of a row are eight levels of one sign, from 2^14 to 2^100, each exact in f32 whatever
-/// the order
-///   of its sum, and a row is the exact mean of the V rows on the highest level it may see. In core scope a
-///   quarter of the keys, and all beyond the keys in use, have V = +-2^100 and scores so far below that no
-///   row has weight on them, so that a weight shows which a hidden or a far key should not have. Linear
-///   mechanisms: elements of q near 2^20, V as everywhere.
+/// the
+///   order of its sum, and a row is the exact mean of the V rows on the highest level it may see. In core
+///   scope a quarter of the keys, and all beyond the keys in use, have V = +-2^100 and scores so far below
+///   that no row has weight on them, so that a weight shows which a hidden or a far key should not have.
+///   Linear mechanisms: elements of q near 2^20, V as everywhere.
+///
+/// f16 ends at 65504 and has the same kinds. normal, large_logits and zero_q lie within it. rising and
+/// one_hot give q a part of the size that a small scale asks of k (or k of q). extreme has k in units of 2^12
+/// and q up to 65280: scores from 2^14 to 2^33 for the usual scales, where neighbouring f32 are up to 2^9
+/// apart, so that a rounded maximum is off by more than the range of exp; V of far keys is +-2^15, which
+/// shows a weight of 2^-21 and more; q of linear mechanisms is near 2^16.
 enum class InputKind : std::uint8_t { normal, rising, large_logits, one_hot, zero_q, extreme };
 std::string_view name(InputKind kind);
 const std::vector<InputKind>& all_input_kinds();

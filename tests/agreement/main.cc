@@ -15,6 +15,7 @@
 #include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "reference/inputs.h"
+#include "support/elements.h"
 
 namespace {
 
@@ -56,9 +57,7 @@ std::vector<float> values(const Tensors& tensors, const Shape& shape) {
   for (std::int64_t h = 0; h < shape.num_q_heads; ++h) {
     for (std::int64_t i = 0; i < shape.seqlen_q; i += 7) {
       for (std::int64_t d = 0; d < shape.head_dim_v; ++d)
-        all.push_back(shape.dtype_o == DType::f32
-                          ? tensors[Role::o].row<float>(0, h, i)[d]
-                          : bf16_to_float(tensors[Role::o].row<bf16_bits>(0, h, i)[d]));
+        all.push_back(get_element(tensors[Role::o], 0, h, i, d));
     }
   }
   return all;
@@ -67,7 +66,7 @@ std::vector<float> values(const Tensors& tensors, const Shape& shape) {
 Outputs compute() {
   Outputs outputs;
   const auto device = cpu_device(1);
-  for (const auto dtype : {DType::f32, DType::bf16}) {
+  for (const auto dtype : kDTypes) {
     for (const auto& c : kCases) {
       const auto problem = problem_of(c, dtype);
       for (const auto input : {reference::InputKind::normal, reference::InputKind::rising}) {
@@ -95,7 +94,8 @@ int compare(const Outputs& ours, const Outputs& theirs) {
   int equal = 0;
   for (const auto& [key, a] : ours) {
     const auto& b = theirs.at(key);
-    const auto dtype = key.find(" bf16 ") != std::string::npos ? DType::bf16 : DType::f32;
+    const auto words = key.substr(0, key.rfind(' '));
+    const auto dtype = parse_dtype(words.substr(words.rfind(' ') + 1));
     double largest = 0, difference = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {
       largest = std::max(largest, std::abs(static_cast<double>(b[i])));

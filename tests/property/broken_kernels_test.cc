@@ -18,25 +18,23 @@ namespace {
 using test::Fault;
 using test::SimpleKernel;
 
-std::vector<Problem> problems() {
+std::vector<Problem> problems(DType dtype) {
   std::vector<Problem> all;
   const auto add = [&](const char* mechanism, std::int64_t heads, std::int64_t kv_heads,
                        std::int64_t seqlen_q, std::int64_t seqlen_kv, std::int64_t batch) {
-    for (const auto dtype : {DType::f32, DType::bf16}) {
-      Problem problem;
-      auto& s = problem.shape;
-      s.batch = batch;
-      s.num_q_heads = heads;
-      s.seqlen_q = seqlen_q;
-      s.seqlen_kv = seqlen_kv;
-      s.head_dim_qk = s.head_dim_v = 32;
-      s.dtype_q = s.dtype_kv = s.dtype_o = dtype;
-      s.softmax_scale = 1 / std::sqrt(32.0);
-      problem.mechanism = bind_kv_heads(parse_mechanism(mechanism), heads, kv_heads);
-      problem.phase = seqlen_q == seqlen_kv ? Phase::prefill : Phase::decode;
-      validate(problem);
-      all.push_back(problem);
-    }
+    Problem problem;
+    auto& s = problem.shape;
+    s.batch = batch;
+    s.num_q_heads = heads;
+    s.seqlen_q = seqlen_q;
+    s.seqlen_kv = seqlen_kv;
+    s.head_dim_qk = s.head_dim_v = 32;
+    s.dtype_q = s.dtype_kv = s.dtype_o = dtype;
+    s.softmax_scale = 1 / std::sqrt(32.0);
+    problem.mechanism = bind_kv_heads(parse_mechanism(mechanism), heads, kv_heads);
+    problem.phase = seqlen_q == seqlen_kv ? Phase::prefill : Phase::decode;
+    validate(problem);
+    all.push_back(problem);
   };
   add("mha", 2, 0, 65, 65, 1);
   add("mha(causal)", 2, 0, 5, 70, 2);
@@ -49,11 +47,11 @@ std::vector<Problem> problems() {
 }
 
 /// Reasons of all cases that the kernel fails.
-std::vector<std::string> failures_of(Fault fault) {
+std::vector<std::string> failures_of(Fault fault, DType dtype) {
   const SimpleKernel kernel(fault);
   const CpuDevice device;
   std::vector<std::string> reasons;
-  for (const auto& problem : problems()) {
+  for (const auto& problem : problems(dtype)) {
     for (const auto kind : reference::all_input_kinds()) {
       const auto data = reference::make_data(problem, kind, 7, true);
       const auto expected = expect(problem, data.tensors, reference::sample_rows(problem));
@@ -64,7 +62,9 @@ std::vector<std::string> failures_of(Fault fault) {
   return reasons;
 }
 
-TEST(BrokenKernels, TheWholeKernelPasses) { EXPECT_THAT(failures_of(Fault::none), testing::IsEmpty()); }
+TEST(BrokenKernels, TheWholeKernelPasses) {
+  for (const auto dtype : kDTypes) EXPECT_THAT(failures_of(Fault::none, dtype), testing::IsEmpty());
+}
 
 struct Broken {
   Fault fault;
@@ -75,8 +75,11 @@ void PrintTo(const Broken& broken, std::ostream* out) { *out << broken.name; }
 
 class BrokenKernels : public testing::TestWithParam<Broken> {};
 
-TEST_P(BrokenKernels, IsCaught) {
-  EXPECT_THAT(failures_of(GetParam().fault), testing::Contains(testing::HasSubstr(GetParam().words)));
+TEST_P(BrokenKernels, IsCaughtInEveryElementType) {
+  for (const auto dtype : kDTypes) {
+    EXPECT_THAT(failures_of(GetParam().fault, dtype), testing::Contains(testing::HasSubstr(GetParam().words)))
+        << name(dtype);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

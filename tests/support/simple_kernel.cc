@@ -11,19 +11,20 @@
 #include <utility>
 
 #include "attnbench/cpu_device.h"
+#include "support/elements.h"
 
 namespace attnbench::test {
 namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr std::int64_t kTile = 16;
-constexpr float kFaint = 0x1p-90F;
+/// A weight too small to show but on the largest values that the input kinds hold.
+float faint(DType dtype) { return dtype == DType::f16 ? 0x1p-17F : 0x1p-90F; }
 
 std::vector<float> read(const TensorView& view, std::int64_t b, std::int64_t h, std::int64_t i) {
   std::vector<float> row(static_cast<std::size_t>(view.sizes[3]));
   for (std::size_t c = 0; c < row.size(); ++c) {
-    row[c] = view.dtype == DType::f32 ? view.row<float>(b, h, i)[c]
-                                      : bf16_to_float(view.row<bf16_bits>(b, h, i)[c]);
+    row[c] = get_element(view, b, h, i, static_cast<std::int64_t>(c));
   }
   return row;
 }
@@ -31,11 +32,7 @@ std::vector<float> read(const TensorView& view, std::int64_t b, std::int64_t h, 
 void write(const TensorView& view, std::int64_t b, std::int64_t h, std::int64_t i,
            const std::vector<float>& row) {
   for (std::size_t c = 0; c < row.size(); ++c) {
-    if (view.dtype == DType::f32) {
-      view.row<float>(b, h, i)[c] = row[c];
-    } else {
-      view.row<bf16_bits>(b, h, i)[c] = bf16_from_float(row[c]);
-    }
+    set_element(view, b, h, i, static_cast<std::int64_t>(c), row[c]);
   }
 }
 
@@ -171,7 +168,7 @@ class SimpleExecution final : public HostExecution {
           if (fault_ == Fault::maximum_rounded) {
             p = std::exp(std::fma(product(q, t, b, g, j), scale(), -maximum));
           }
-          if (fault_ == Fault::far_keys_weigh) p = std::max(p, kFaint);
+          if (fault_ == Fault::far_keys_weigh) p = std::max(p, faint(problem_.shape.dtype_kv));
           sum += p;
           if (!column_sums.empty()) p /= column_sums[static_cast<std::size_t>(j)];
           const auto v = read(t[Role::v], b, g, j);
@@ -182,7 +179,7 @@ class SimpleExecution final : public HostExecution {
     for (std::int64_t j = 0; fault_ == Fault::hidden_keys_weigh && sum > 0 && j < count; ++j) {
       if (j < keys_seen.globals.end || (j >= keys_seen.local.begin && j < keys_seen.local.end)) continue;
       const auto v = read(t[Role::v], b, g, j);
-      for (std::size_t c = 0; c < o.size(); ++c) o[c] += kFaint * v[c];
+      for (std::size_t c = 0; c < o.size(); ++c) o[c] += faint(problem_.shape.dtype_kv) * v[c];
     }
     if (sum > 0 || keys_seen.size() > 0 || fault_ == Fault::masked_rows_nan) {
       if (column_sums.empty()) {

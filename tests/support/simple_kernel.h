@@ -35,8 +35,8 @@ enum class Fault {
 /// Every one, in order.
 const std::vector<Fault>& all_faults();
 
-/// A plain kernel in f32 arithmetic for every softmax mechanism, f32 and bf16, core scope: an online softmax
-/// over tiles of 16 keys. Single-threaded.
+/// A plain kernel in f32 arithmetic for every softmax mechanism, every element type, core scope: an online
+/// softmax over tiles of 16 keys. Single-threaded.
 class SimpleKernel final : public HostKernel {
  public:
   explicit SimpleKernel(Fault fault = Fault::none) : fault_(fault) {}

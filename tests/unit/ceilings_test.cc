@@ -54,6 +54,8 @@ TEST(Ceilings, ImpossibleOnBothSidesOfTheLimit) {
   EXPECT_THAT(impossible(c, 1.11 * 115e9, 0, 1, DType::f32).value(),
               HasSubstr("1.11 x the measured f32 ceiling"));
   EXPECT_EQ(impossible(c, 1.11 * 115e9, 0, 1, DType::bf16), std::nullopt);
+  EXPECT_EQ(impossible(c, 1.09 * 115e9, 0, 1, DType::f16), std::nullopt);
+  EXPECT_NE(impossible(c, 1.11 * 115e9, 0, 1, DType::f16), std::nullopt);  // widened to f32, not bf16's rate
   EXPECT_EQ(impossible(c, 0, 1e9, 1e9 / (1.09 * 40e9), DType::f32), std::nullopt);
   EXPECT_THAT(impossible(c, 0, 1e9, 1e9 / (1.11 * 40e9), DType::f32).value(),
               HasSubstr("44.4 GB/s is 1.11 x"));

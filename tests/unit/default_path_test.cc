@@ -31,7 +31,7 @@ class PathKernel final : public HostKernel {
   std::vector<DType> dtypes_;
 };
 
-const PathKernel kPortable("portable", {DType::f32, DType::bf16});
+const PathKernel kPortable("portable", {DType::f32, DType::bf16, DType::f16});
 const PathKernel kAvx512("avx512", {DType::f32});
 const PathKernel kAvx512Bf16("avx512bf16", {DType::bf16});
 const PathKernel kAmx("amx", {DType::bf16});
@@ -67,7 +67,8 @@ TEST(DefaultPath, EqualUnitsTakeTheMoreSpecialisedPath) {
 }
 
 TEST(DefaultPath, OnlySupportedPathsOfTheSameKernelCompete) {
-  EXPECT_EQ(chosen(DType::f16, measured(115e9, 232e9)), "none");
+  EXPECT_EQ(chosen(DType::f16, measured(115e9, 232e9, 2500e9)), "portable");
+  EXPECT_EQ(chosen(DType::f16, measured(115e9, 232e9), {&kAvx512, &kAvx512Bf16, &kAmx}), "none");
   EXPECT_EQ(chosen(DType::bf16, measured(115e9, 232e9), {&kUnfused, &kPortable}), "portable");
   EXPECT_EQ(chosen(DType::bf16, measured(115e9, 0), {&kAvx512Bf16, &kPortable}), "portable");  // not measured
 }

@@ -18,19 +18,10 @@ std::string_view missing(const CpuFeatures& features) {
 
 constexpr auto kPath = cpu::fused::amx_path<cpu::fused::EmulatedTiles>("amx_emulated", missing);
 
-class EmulatedLinear final : public cpu::linear::LinearKernel {
- public:
-  explicit EmulatedLinear(MechanismKind kind)
-      : LinearKernel(kind, "amx_emulated", [](DType) -> const cpu::linear::Ops& {
-          return cpu::linear::kAmxOps<cpu::fused::EmulatedTiles>;
-        }) {}
-
- protected:
-  Support path_supports(DType dtype, const CpuFeatures& features) const override {
-    if (dtype != DType::bf16) return Support::no("bf16 only");
-    return features.avx512 ? Support::yes() : Support::no("this CPU lacks AVX-512");
-  }
-};
+constexpr cpu::linear::LinearPath kLinearPath{
+    "amx_emulated", DType::bf16,
+    [](const CpuFeatures& features) -> std::string_view { return features.avx512 ? "" : "AVX-512"; },
+    [](DType) -> const cpu::linear::Ops& { return cpu::linear::kAmxOps<cpu::fused::EmulatedTiles>; }};
 
 }  // namespace
 
@@ -40,8 +31,8 @@ const KernelInfo* emulated_amx_kernel() {
 }
 
 const KernelInfo* emulated_amx_kernel(MechanismKind kind) {
-  static const EmulatedLinear linear(MechanismKind::linear);
-  static const EmulatedLinear causal(MechanismKind::causal_linear);
+  static const cpu::linear::LinearKernel linear(MechanismKind::linear, kLinearPath);
+  static const cpu::linear::LinearKernel causal(MechanismKind::causal_linear, kLinearPath);
   return kind == MechanismKind::linear ? &linear : &causal;
 }
 

@@ -118,13 +118,7 @@ class FusedLinear : public testing::TestWithParam<Path> {
       for (std::int64_t h = 0; h < view.sizes[1]; ++h)
         for (std::int64_t i = 0; i < view.sizes[2]; ++i)
           for (std::int64_t d = 0; d < view.sizes[3]; ++d) {
-            if (view.dtype == DType::f32) {
-              auto& x = view.row<float>(b, h, i)[d];
-              x = (x + shift) * factor;
-            } else {
-              auto& x = view.row<bf16_bits>(b, h, i)[d];
-              x = bf16_from_float((bf16_to_float(x) + shift) * factor);
-            }
+            set_element(view, b, h, i, d, (get_element(view, b, h, i, d) + shift) * factor);
           }
   }
 };
@@ -215,11 +209,7 @@ TEST_P(FusedLinear, NanStaysInItsRows) {
   const LinearCase c{.heads = 1, .seqlen_q = 64, .seqlen_kv = 64};
   const auto problem = problem_of(GetParam(), c);
   const auto data = reference::make_data(problem, reference::InputKind::normal, 4, false);
-  auto query = data.tensors[Role::q];
-  query.data = GetParam().dtype == DType::f32 ? static_cast<void*>(query.row<float>(0, 0, 20))
-                                              : static_cast<void*>(query.row<bf16_bits>(0, 0, 20));
-  query.sizes = {1, 1, 1, 1};
-  transform(query, NAN, 1);
+  set_element(data.tensors[Role::q], 0, 0, 20, 0, NAN);
   const auto device = cpu_device(1);
   const auto queue = device.make_queue();
   const auto execution = kernel().prepare(problem, device);
@@ -239,6 +229,14 @@ TEST_P(FusedLinear, RefusesWhatItDoesNotCompute) {
   problem.mechanism.kind = MechanismKind::mha;
   EXPECT_FALSE(kernel().supports(problem, cpu_device(1)));
   if (GetParam().path == "portable") return;
+  // f16 is never run as the other type of two bytes.
+  for (const auto other : kDTypes) {
+    if (other == GetParam().dtype) continue;
+    problem = problem_of(GetParam(), {});
+    problem.shape.dtype_q = problem.shape.dtype_kv = problem.shape.dtype_o = other;
+    EXPECT_EQ(kernel().supports(problem, cpu_device(1)).reason(),
+              std::string(name(GetParam().dtype)) + " only, not " + std::string(name(other)));
+  }
   auto old = cpu_device(1);
   old.features = {.sse42 = true};
   EXPECT_FALSE(kernel().supports(problem_of(GetParam(), {}), old));
@@ -273,7 +271,9 @@ INSTANTIATE_TEST_SUITE_P(Paths, FusedLinear,
                          testing::Values(Path{"linear", "fused", "portable", DType::f32},
                                          Path{"causal_linear", "chunked", "portable", DType::f32},
                                          Path{"linear", "fused", "portable", DType::bf16},
-                                         Path{"causal_linear", "chunked", "portable", DType::bf16}),
+                                         Path{"causal_linear", "chunked", "portable", DType::bf16},
+                                         Path{"linear", "fused", "portable", DType::f16},
+                                         Path{"causal_linear", "chunked", "portable", DType::f16}),
                          test_name);
 #if defined(__x86_64__)
 INSTANTIATE_TEST_SUITE_P(X86, FusedLinear,
@@ -291,7 +291,9 @@ INSTANTIATE_TEST_SUITE_P(Paths, EveryWidth,
                          testing::Values(Path{"linear", "fused", "portable", DType::f32},
                                          Path{"causal_linear", "chunked", "portable", DType::f32},
                                          Path{"linear", "fused", "portable", DType::bf16},
-                                         Path{"causal_linear", "chunked", "portable", DType::bf16}),
+                                         Path{"causal_linear", "chunked", "portable", DType::bf16},
+                                         Path{"linear", "fused", "portable", DType::f16},
+                                         Path{"causal_linear", "chunked", "portable", DType::f16}),
                          test_name);
 
 }  // namespace

@@ -221,12 +221,8 @@ TEST_P(FusedSoftmax, GlobalKeyStandsOut) {
       for (std::int64_t key = 0; key < 160; ++key) {
         for (std::int64_t d = 0; d < 64; ++d) {
           const double by = key == 0 ? factor : others;
-          if (dtype() == DType::f32) {
-            data.tensors[Role::k].row<float>(0, 0, key)[d] *= static_cast<float>(by);
-          } else {
-            auto& element = data.tensors[Role::k].row<bf16_bits>(0, 0, key)[d];
-            element = bf16_from_float(static_cast<float>(bf16_to_float(element) * by));
-          }
+          const auto& k = data.tensors[Role::k];
+          set_element(k, 0, 0, key, d, static_cast<float>(get_element(k, 0, 0, key, d) * by));
         }
       }
       run(problem, data.tensors, 1);
@@ -238,9 +234,12 @@ TEST_P(FusedSoftmax, GlobalKeyStandsOut) {
 /// Scores of 2^31 and far beyond, which no product with the scale leaves exact: of one key, or of equal ones,
 /// the output is their value and the log-sum-exp scale q k + log(keys).
 TEST_P(FusedSoftmax, HugeEqualScoresGiveTheValue) {
-  // Weights are rounded alike, sums are not: one ulp of bf16, the roundings of 200 additions in f32.
-  const double relative = dtype() == DType::f32 ? 0x1p-17 : 0x1p-7;
-  for (const float x : {133120.0F, -133120.0F, 1e15F, 3.0F, 1e-15F}) {
+  // Weights are rounded alike, sums are not: one ulp of two-byte types, the roundings of 200 additions in
+  // f32.
+  const double relative = dtype() == DType::f32 ? 0x1p-17 : unit_in_last_place(dtype());
+  const std::vector<float> wide = {133120.0F, -133120.0F, 1e15F, 3.0F, 1e-15F};
+  const std::vector<float> narrow = {65280.0F, -65280.0F, 3.0F, 0x1p-14F};
+  for (const float x : dtype() == DType::f16 ? narrow : wide) {
     for (const double sign : {1.0, -1.0}) {
       for (const std::int64_t head_dim : {16, 64}) {
         for (const std::int64_t keys : {1, 3, 40, 200}) {
@@ -273,17 +272,18 @@ TEST_P(FusedSoftmax, TheLessNegativeOfHugeScoresWins) {
   for (const std::int64_t rows : {1, 40}) {
     const auto problem = make_problem({"mha", 1, 1, 0, rows, 40, 64, 64}, dtype());
     const auto data = reference::make_data(problem, reference::InputKind::normal, 1, true);
-    fill(data.tensors[Role::q], -0x1p50F);
+    const float size = dtype() == DType::f16 ? 0x1p15F : 0x1p50F;
+    fill(data.tensors[Role::q], -size);
     for (std::int64_t key = 0; key < 40; ++key) {
       auto one = data.tensors[Role::k];
       one.data = one.row<char>(0, 0, 0) + key * one.strides[2] * size_bytes(dtype());
       one.sizes[2] = 1;
-      fill(one, key == 33 ? 0x1p50F : 0x1.8p50F);  // scores -2^106 and -1.5 2^106, times 1/8
+      fill(one, key == 33 ? size : 1.5F * size);  // scores -2^106 and -1.5 2^106 (f16: 2^36), times 1/8
     }
     run(problem, data.tensors, 1);
     for (std::int64_t i = 0; i < rows; ++i) {
       EXPECT_EQ(element(data.tensors[Role::o], {0, 0, i}, 7), element(data.tensors[Role::v], {0, 0, 33}, 7));
-      EXPECT_EQ(*data.tensors[Role::lse].row<float>(0, 0, i), -0x1p103F);
+      EXPECT_EQ(*data.tensors[Role::lse].row<float>(0, 0, i), -8 * size * size);
     }
   }
 }
@@ -319,11 +319,7 @@ TEST_P(FusedSoftmax, NanStaysInItsRows) {
   for (const std::int64_t rows : {3, 64}) {
     const auto problem = make_problem({"mha", 1, 1, 0, rows, 64, 64, 64}, dtype());
     const auto data = reference::make_data(problem, reference::InputKind::normal, 4, false);
-    if (dtype() == DType::f32) {
-      data.tensors[Role::q].row<float>(0, 0, 2)[7] = NAN;
-    } else {
-      data.tensors[Role::q].row<bf16_bits>(0, 0, 2)[7] = bf16_from_float(NAN);
-    }
+    set_element(data.tensors[Role::q], 0, 0, 2, 7, NAN);
     run(problem, data.tensors, 1);
     for (std::int64_t i = 0; i < rows; ++i) {
       EXPECT_EQ(std::isnan(element(data.tensors[Role::o], {0, 0, i}, 5)), i == 2) << i << " of " << rows;
@@ -351,15 +347,17 @@ TEST_P(FusedSoftmax, RefusesWithAReason) {
   auto problem = make_problem(kShapes[0], dtype());
   problem.shape.head_dim_qk = 72;
   EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find("72"), std::string::npos);
-  problem = make_problem(kShapes[0], DType::f16);
-  EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find("f16"), std::string::npos);
   problem = make_problem(kShapes[0], dtype());
   problem.shape.dtype_o = dtype() == DType::f32 ? DType::bf16 : DType::f32;
   EXPECT_FALSE(kernel(problem).supports(problem, cpu_device(1)));
   if (GetParam().path == "portable") return;
-  problem = make_problem(kShapes[0], problem.shape.dtype_o);
-  EXPECT_NE(kernel(problem).supports(problem, cpu_device(1)).reason().find(GetParam().path),
-            std::string::npos);
+  // f16 is never run as the other type of two bytes.
+  for (const auto other : kDTypes) {
+    if (other == dtype()) continue;
+    problem = make_problem(kShapes[0], other);
+    EXPECT_EQ(kernel(problem).supports(problem, cpu_device(1)).reason(),
+              "path " + GetParam().path + " does not compute " + std::string(name(other)));
+  }
   problem = make_problem(kShapes[0], dtype());
   auto device = cpu_device(1);
   device.features = {};
@@ -371,8 +369,7 @@ TEST_P(FusedSoftmax, RefusesWithAReason) {
 std::vector<PathCase> portable_cases() {
   std::vector<PathCase> cases;
   for (auto targets = cpu::fused::portable_targets(); targets != 0; targets &= targets - 1) {
-    for (const auto dtype : {DType::f32, DType::bf16})
-      cases.push_back({"portable", dtype, targets & -targets});
+    for (const auto dtype : kDTypes) cases.push_back({"portable", dtype, targets & -targets});
   }
   return cases;
 }
@@ -382,7 +379,8 @@ std::string case_name(const testing::TestParamInfo<PathCase>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Paths, FusedSoftmax,
-                         testing::Values(PathCase{"portable", DType::f32}, PathCase{"portable", DType::bf16}),
+                         testing::Values(PathCase{"portable", DType::f32}, PathCase{"portable", DType::bf16},
+                                         PathCase{"portable", DType::f16}),
                          case_name);
 #if defined(__x86_64__)
 INSTANTIATE_TEST_SUITE_P(X86, FusedSoftmax,
@@ -397,7 +395,7 @@ TEST(PortableTargets, EachHasCodeOfItsOwn) {
   for (auto targets = cpu::fused::portable_targets(); targets != 0; targets &= targets - 1) {
     hwy::SetSupportedTargetsForTest(targets & -targets);
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    for (const auto dtype : {DType::f32, DType::bf16}) {
+    for (const auto dtype : kDTypes) {
       const auto* path = cpu::fused::portable_path(dtype);
       EXPECT_TRUE(tiles.insert(path->tile.attend).second) << hwy::TargetName(targets & -targets);
       EXPECT_TRUE(few.insert(path->few.attend).second) << hwy::TargetName(targets & -targets);

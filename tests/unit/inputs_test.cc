@@ -10,6 +10,7 @@
 
 #include "reference/elements.h"
 #include "reference/mask.h"
+#include "support/elements.h"
 #include "unit/reference_fixture.h"
 
 namespace attnbench::reference {
@@ -141,13 +142,15 @@ TEST_P(HardInputs, ExtremeScoresAreLevelsOfAllSizesAndFarKeysAreFar) {
   const auto data = make_data(problem(), InputKind::extreme, 1, false);
   const auto values = values_of(data.tensors[Role::v]);
   const auto width = static_cast<std::size_t>(data.tensors[Role::v].sizes[3]);
+  const bool f16 = GetParam().dtype == DType::f16;
+  const double far_value = f16 ? 0x1p15 : 0x1p100;
   std::map<int, int> by_size;
   int positive = 0, negative = 0;
   for (const auto& row : scores_of(problem(), data.tensors)) {
     double least = 1e300, most = 0, far = -1e300;
     int far_keys = 0;
     for (std::size_t j = 0; j < row.size(); ++j) {
-      const bool huge = std::abs(values[j * width]) == 0x1p100;
+      const bool huge = std::abs(values[j * width]) == far_value;
       far_keys += huge;
       if (huge) {
         far = std::max(far, row[j]);
@@ -158,13 +161,22 @@ TEST_P(HardInputs, ExtremeScoresAreLevelsOfAllSizesAndFarKeysAreFar) {
       }
     }
     EXPECT_EQ(far_keys, (static_cast<int>(row.size()) + 2) / 4);  // keys 1, 5, 9 ...
-    EXPECT_LT(far, -3 * most);
+    EXPECT_LT(far, (f16 ? -1.4 : -3) * most);
     // Levels 1 to 8, some of them more than once.
     EXPECT_NEAR(most / least, 8, 1e-6);
     by_size[std::ilogb(most)] += 1;
   }
   EXPECT_GT(positive, 100);
   EXPECT_GT(negative, 100);
+  if (f16) {
+    // The largest q (255 * 2^8, of which u and w give a half each), times the highest level.
+    const double most =
+        255 * 0x1p7 * 8 * 0x1p12 * static_cast<double>(GetParam().head_dim) * std::abs(GetParam().scale);
+    EXPECT_LE(by_size.rbegin()->first, std::ilogb(most));
+    EXPECT_GE(by_size.rbegin()->first, std::ilogb(most) - 1);
+    EXPECT_LT(by_size.begin()->first, 19);
+    return;
+  }
   EXPECT_LT(by_size.begin()->first, 19);
   EXPECT_GT(by_size.rbegin()->first, 97);
   EXPECT_GT(by_size.size(), 7u);
@@ -188,15 +200,20 @@ TEST_P(HardInputs, LinearMechanismsSeeBothBranchesOfPhi) {
 INSTANTIATE_TEST_SUITE_P(Settings, HardInputs,
                          testing::Values(Setting{DType::f32, 64, 0.125}, Setting{DType::bf16, 64, 0.125},
                                          Setting{DType::bf16, 32, 1}, Setting{DType::bf16, 128, 0.0884},
-                                         Setting{DType::f32, 80, 0.001}, Setting{DType::bf16, 80, -0.3}),
+                                         Setting{DType::f32, 80, 0.001}, Setting{DType::bf16, 80, -0.3},
+                                         Setting{DType::f16, 64, 0.125}, Setting{DType::f16, 32, 1},
+                                         Setting{DType::f16, 128, 0.0884}, Setting{DType::f16, 80, -0.3},
+                                         Setting{DType::f16, 80, 0.001}, Setting{DType::f16, 64, 1e-6}),
                          [](const auto& setting) {
                            return std::string(name(setting.param.dtype)) + "_" +
                                   std::to_string(setting.index);
                          });
 
 // In layer scope the kinds describe what the projections give.
-TEST(Inputs, LayerScopeProjectsToTheSameKinds) {
-  auto problem = small_problem("gqa(kv=2)", 40, 40, 4, 2, 32);
+class LayerInputs : public testing::TestWithParam<DType> {};
+TEST_P(LayerInputs, ProjectToTheSameKinds) {
+  const bool f16 = GetParam() == DType::f16;
+  auto problem = small_problem("gqa(kv=2)", 40, 40, 4, 2, 32, 1, GetParam());
   problem.scope = Scope::layer;
   problem.shape.d_model = 48;
   for (const auto kind : all_input_kinds()) {
@@ -206,8 +223,8 @@ TEST(Inputs, LayerScopeProjectsToTheSameKinds) {
       std::vector<double> out(32);
       for (std::int64_t m = 0; m < 48; ++m)
         for (std::size_t c = 0; c < 32; ++c)
-          out[c] += static_cast<double>(t[Role::x].row<float>(0, 0, i)[m]) *
-                    static_cast<double>(w.row<float>(0, 0, m)[head * 32 + static_cast<std::int64_t>(c)]);
+          out[c] += static_cast<double>(get_element(t[Role::x], 0, 0, i, m)) *
+                    static_cast<double>(get_element(w, 0, 0, m, head * 32 + static_cast<std::int64_t>(c)));
       return out;
     };
     for (std::int64_t i = 0; i < 40; ++i) {
@@ -231,8 +248,9 @@ TEST(Inputs, LayerScopeProjectsToTheSameKinds) {
         std::sort(sorted.begin(), sorted.end());
         EXPECT_GT(sorted[39] - sorted[38], 39.9);
       } else if (kind == InputKind::extreme) {
-        EXPECT_TRUE(*least > 0x1p31 || *most < -0x1p31) << *least << " " << *most;
-        EXPECT_GT(std::abs(*most - *least), 0x1p31);
+        const double size = f16 ? 0x1p28 : 0x1p31;
+        EXPECT_TRUE(*least > size || *most < -size) << *least << " " << *most;
+        EXPECT_GT(std::abs(*most - *least), size);
       } else if (kind == InputKind::zero_q) {
         EXPECT_EQ(*least, 0);
         EXPECT_EQ(*most, 0);
@@ -241,10 +259,13 @@ TEST(Inputs, LayerScopeProjectsToTheSameKinds) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Types, LayerInputs, testing::ValuesIn(kDTypes),
+                         [](const auto& type) { return std::string(name(type.param)); });
+
 /// A row of the extreme kind is the mean of the visible values on its highest level: no far key among them,
 /// and every row sees another.
 TEST(Inputs, ExtremeRowsAreMeansOfOrdinaryValues) {
-  for (const auto dtype : {DType::f32, DType::bf16}) {
+  for (const auto dtype : kDTypes) {
     for (const char* mechanism : {"mha", "mha(causal)", "swa(w=1)", "swa(w=2)", "swa(w=9,causal)",
                                   "block_sparse(bs=1,globals=0)", "block_sparse(bs=3,globals=2)"}) {
       const auto problem = small_problem(mechanism, 50, 50, 2, 0, 16, 1, dtype);
@@ -264,6 +285,21 @@ TEST(Inputs, ExtremeRowsAreMeansOfOrdinaryValues) {
   }
 }
 
+// Of the usual scale: scores beyond 2^32, where a rounded maximum is off by more than exp may be, in six
+// sizes.
+TEST(Inputs, ExtremeF16ScoresReachWhereRoundingShows) {
+  const auto problem = small_problem("mha", 70, 70, 1, 0, 64, 1, DType::f16);
+  const auto data = make_data(problem, InputKind::extreme, 1, false);
+  std::set<int> sizes;
+  for (const auto& row : scores_of(problem, data.tensors)) {
+    double most = 0;
+    for (std::size_t j = 0; j < row.size(); ++j) most = j % 4 == 1 ? most : std::max(most, std::abs(row[j]));
+    sizes.insert(std::ilogb(most));
+  }
+  EXPECT_GE(*sizes.rbegin(), 32);
+  EXPECT_GE(sizes.size(), 6u);
+}
+
 TEST(Inputs, ExtremeKeysBehindTheLengthInUseAreFar) {
   auto problem = small_problem("mha", 4, 12, 1, 0, 16, 2);
   problem.shape.seqlens_kv = {12, 5};
@@ -279,7 +315,7 @@ TEST(Inputs, EveryKindIsFiniteForEveryScale) {
   for (const double scale : {1.2e-38, -1.2e-38, 2.3e38, 0.0}) {
     for (const char* mechanism :
          {"mha", "swa(w=9223372036854775807)", "block_sparse(bs=9223372036854775807,globals=1)"}) {
-      for (const auto dtype : {DType::f32, DType::bf16}) {
+      for (const auto dtype : kDTypes) {
         auto problem = small_problem(mechanism, 20, 20, 1, 0, 33, 1, dtype);
         problem.shape.softmax_scale = scale;
         validate(problem);

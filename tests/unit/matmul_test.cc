@@ -14,8 +14,9 @@ namespace {
 
 double element(const void* data, const MatrixLayout& layout, std::int64_t i, std::int64_t r, std::int64_t c) {
   const auto at = i * layout.batch_stride + r * layout.row_stride + c * layout.col_stride;
-  return layout.dtype == DType::f32 ? static_cast<const float*>(data)[at]
-                                    : bf16_to_float(static_cast<const bf16_bits*>(data)[at]);
+  return visit(layout.dtype, [&](auto type) {
+    return static_cast<float>(static_cast<const typename decltype(type)::type*>(data)[at]);
+  });
 }
 
 /// Memory for `elements`, filled with normal values.
@@ -23,20 +24,25 @@ struct Operand {
   Operand(DType dtype, std::int64_t elements, unsigned seed) {
     std::mt19937 random(seed);
     std::normal_distribution<float> normal;
-    for (std::int64_t i = 0; i < elements; ++i) {
-      f32.push_back(normal(random));
-      bf16.push_back(bf16_from_float(f32.back()));
-    }
-    data = dtype == DType::f32 ? static_cast<void*>(f32.data()) : static_cast<void*>(bf16.data());
+    for (std::int64_t i = 0; i < elements; ++i) f32.push_back(normal(random));
+    bf16 = std::vector<bf16_t>(f32.begin(), f32.end());
+    f16 = std::vector<f16_t>(f32.begin(), f32.end());
+    data = visit(dtype, [&](auto type) -> void* { return values(type); });
   }
   std::vector<float> f32;
-  std::vector<bf16_bits> bf16;
+  std::vector<bf16_t> bf16;
+  std::vector<f16_t> f16;
   void* data;
+
+ private:
+  void* values(std::type_identity<float>) { return f32.data(); }
+  void* values(std::type_identity<bf16_t>) { return bf16.data(); }
+  void* values(std::type_identity<f16_t>) { return f16.data(); }
 };
 
 void expect_product(const MatmulShape& s, const void* a, const void* b, const void* c, double before = 0) {
-  const double tolerance =
-      (s.c.dtype == DType::f32 ? 1e-6 : 0x1p-8) * std::sqrt(static_cast<double>(s.k)) * 4;
+  const double tolerance = (s.c.dtype == DType::f32 ? 1e-6 : unit_in_last_place(s.c.dtype) / 2) *
+                           std::sqrt(static_cast<double>(s.k)) * 4;
   for (std::int64_t i = 0; i < s.batch; ++i)
     for (std::int64_t r = 0; r < s.m; ++r)
       for (std::int64_t col = 0; col < s.n; ++col) {
@@ -147,11 +153,10 @@ TEST_P(MatmulTypes, OffsetsBeyondTwoToThe31Elements) {
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < 16; ++c) {
       const auto value = static_cast<float>(r + 1) - 0.5F * static_cast<float>(c);
-      if (dtype == DType::f32) {
-        static_cast<float*>(sparse)[r * stride + c] = value;
-      } else {
-        static_cast<bf16_bits*>(sparse)[r * stride + c] = bf16_from_float(value);
-      }
+      visit(dtype, [&](auto type) {
+        using T = typename decltype(type)::type;
+        static_cast<T*>(sparse)[r * stride + c] = static_cast<T>(value);
+      });
     }
   }
   Workspace workspace;
@@ -175,7 +180,7 @@ TEST_P(MatmulTypes, OffsetsBeyondTwoToThe31Elements) {
   munmap(sparse, bytes);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, MatmulTypes, testing::Values(DType::f32, DType::bf16),
+INSTANTIATE_TEST_SUITE_P(Cpu, MatmulTypes, testing::ValuesIn(kDTypes),
                          [](const auto& value) { return std::string(name(value.param)); });
 
 TEST(Matmul, NamesTheTypesItLacks) {
@@ -183,7 +188,7 @@ TEST(Matmul, NamesTheTypesItLacks) {
   device.features.avx512 = false;
   EXPECT_EQ(matmul_support(DType::bf16, device).reason(),
             "oneDNN has bf16 products only on CPUs with AVX-512");
-  EXPECT_FALSE(matmul_support(DType::f16, device));
+  EXPECT_TRUE(matmul_support(DType::f16, device));
   EXPECT_TRUE(matmul_support(DType::f32, device));
 }
 

@@ -28,7 +28,11 @@ TEST(PlainForm, ErrsAsItsElementTypeDoes) {
     for (const auto kind : {InputKind::normal, InputKind::zero_q}) {
       const auto f32 = error_of(small_problem(mechanism, 40, 40, 2, 0, 16), kind);
       const auto bf16 = error_of(small_problem(mechanism, 40, 40, 2, 0, 16, 1, DType::bf16), kind);
+      const auto f16 = error_of(small_problem(mechanism, 40, 40, 2, 0, 16, 1, DType::f16), kind);
       EXPECT_LT(f32.first, 4e-6 * f32.second) << mechanism;
+      // Three bits more than bf16, thirteen fewer than f32.
+      EXPECT_LT(f16.first, bf16.first / 2) << mechanism;
+      EXPECT_GT(f16.first, 1e-5 * f16.second) << mechanism;
       EXPECT_LT(bf16.first, 0.02 * bf16.second) << mechanism;
       // Rounding to eight bits cannot go unseen.
       EXPECT_GT(bf16.first, 1e-4 * bf16.second) << mechanism;
@@ -38,7 +42,7 @@ TEST(PlainForm, ErrsAsItsElementTypeDoes) {
 
 TEST(PlainForm, StaysFiniteOnEveryInput) {
   for (const auto* mechanism : {"mha", "swa(w=9,causal)", "linear", "causal_linear"}) {
-    for (const auto dtype : {DType::f32, DType::bf16}) {
+    for (const auto dtype : kDTypes) {
       for (const auto kind : all_input_kinds()) {
         EXPECT_TRUE(std::isfinite(error_of(small_problem(mechanism, 40, 33, 2, 0, 64, 1, dtype), kind).first))
             << mechanism << " " << name(kind);
@@ -51,8 +55,8 @@ TEST(PlainForm, StaysFiniteOnEveryInput) {
 TEST(PlainForm, RoundsWeightsBeforeTheProductWithV) {
   auto problem = small_problem("mha", 1, 3, 1, 0, 1);
   problem.shape.dtype_kv = DType::bf16;
-  const auto one = bf16_from_float(1.0f);
-  std::vector<bf16_bits> k = {one, one, one};
+  const bf16_t one(1.0f);
+  std::vector<bf16_t> k = {one, one, one};
   float q = 1;
   Tensors t;
   t[Role::q] = dense_view(&q, DType::f32, Layout::bhsd, 1, 1, 1, 1);
@@ -62,13 +66,27 @@ TEST(PlainForm, RoundsWeightsBeforeTheProductWithV) {
   EXPECT_DOUBLE_EQ(oracle(problem, t, rows)[Role::o].front(), 1.0);
 }
 
+// The same in f16: 1/3 is 1365/4096 with its eleven bits.
+TEST(PlainForm, RoundsWeightsToF16) {
+  auto problem = small_problem("mha", 1, 3, 1, 0, 1);
+  problem.shape.dtype_kv = DType::f16;
+  std::vector<f16_t> k(3, f16_t(1.0f));
+  float q = 1;
+  Tensors t;
+  t[Role::q] = dense_view(&q, DType::f32, Layout::bhsd, 1, 1, 1, 1);
+  t[Role::k] = t[Role::v] = dense_view(k.data(), DType::f16, Layout::bhsd, 1, 1, 3, 1);
+  const auto rows = all_rows(problem);
+  EXPECT_EQ(plain_form(problem, t, rows).o.front(), 3 * 1365 / 4096.0);
+  EXPECT_DOUBLE_EQ(oracle(problem, t, rows).o.front(), 1.0);
+}
+
 // A layer of one head and width 1: x wk = 1 + 2^-8 rounds to 1 in bf16 (ties to even), so does the output.
 TEST(PlainForm, RoundsProjections) {
   auto problem = small_problem("mha", 1, 1, 1, 0, 1, 1, DType::bf16);
   problem.scope = Scope::layer;
   problem.shape.d_model = 2;
-  std::vector<bf16_bits> x = {bf16_from_float(1.0f), bf16_from_float(0x1p-8f)};
-  std::vector<bf16_bits> ones = {bf16_from_float(1.0f), bf16_from_float(1.0f)};
+  std::vector<bf16_t> x = {bf16_t(1.0f), bf16_t(0x1p-8f)};
+  std::vector<bf16_t> ones = {bf16_t(1.0f), bf16_t(1.0f)};
   Tensors t;
   t[Role::x] = dense_view(x.data(), DType::bf16, Layout::bhsd, 1, 1, 1, 2);
   t[Role::wq] = t[Role::wk] = t[Role::wv] = dense_view(ones.data(), DType::bf16, Layout::bhsd, 1, 1, 2, 1);

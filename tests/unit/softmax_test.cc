@@ -1,13 +1,15 @@
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
 
 #include "engines/cpu/row_ops.h"
+#include "support/elements.h"
 
 /// The vector steps between products, against float64, at every length up to a few vectors.
 namespace attnbench::cpu {
@@ -26,11 +28,8 @@ Result run(std::vector<float> scores, float scale, DType p_type) {
   scores.resize(static_cast<std::size_t>(stride), std::nanf(""));
   Result result;
   softmax_rows({scores.data(), 1, cols, stride}, scale, p_type, {&result.lse, 1});
-  std::vector<bf16_bits> halves(static_cast<std::size_t>(cols));
-  std::memcpy(halves.data(), scores.data(), halves.size() * sizeof(bf16_bits));
-  for (std::size_t j = 0; j < halves.size(); ++j) {
-    result.p.push_back(p_type == DType::f32 ? scores[j] : bf16_to_float(halves[j]));
-  }
+  const auto p = dense_view(scores.data(), p_type, Layout::bhsd, 1, 1, 1, cols);
+  for (std::int64_t j = 0; j < cols; ++j) result.p.push_back(get_element(p, 0, 0, 0, j));
   return result;
 }
 
@@ -39,16 +38,18 @@ void expect_softmax(const std::vector<float>& scores, float scale) {
   for (const auto s : scores) maximum = std::max(maximum, double{s} * scale);
   double sum = 0;
   for (const auto s : scores) sum += std::exp(double{s} * scale - maximum);
-  for (const auto dtype : {DType::f32, DType::bf16}) {
+  for (const auto dtype : kDTypes) {
     const auto result = run(scores, scale, dtype);
     // The exponent's own rounding grows with its distance from 0.
     const auto tolerance = [&](double score) {
-      return (dtype == DType::f32 ? 1e-6 : 0x1p-8) + 0x1p-23 * (maximum - score);
+      return (dtype == DType::f32 ? 1e-6 : unit_in_last_place(dtype) / 2 * 1.01) +
+             0x1p-23 * (maximum - score);
     };
+    const double smallest = dtype == DType::f16 ? 0x1p-25 : 1e-37;  // half a step of the subnormals
     for (std::size_t j = 0; j < scores.size(); ++j) {
       const auto score = double{scores[j]} * scale;
       const auto exact = std::exp(score - maximum) / sum;
-      EXPECT_NEAR(result.p[j], exact, tolerance(score) * exact + 1e-37)
+      EXPECT_NEAR(result.p[j], exact, tolerance(score) * exact + smallest)
           << "column " << j << " of " << scores.size();
     }
     EXPECT_NEAR(result.lse, maximum + std::log(sum), 1e-6 * (1 + std::abs(maximum)));
@@ -73,7 +74,7 @@ TEST(Softmax, RisingMaximaAndLogitsBeyondTheRangeOfExp) {
 }
 
 TEST(Softmax, MaskedScoresHaveExactlyNoWeight) {
-  for (const auto dtype : {DType::f32, DType::bf16}) {
+  for (const auto dtype : kDTypes) {
     const auto result = run({-kInf, 1, -kInf, 1, -kInf}, 1, dtype);
     EXPECT_EQ(result.p, (std::vector<double>{0, 0.5, 0, 0.5, 0}));
     EXPECT_NEAR(result.lse, 1 + std::log(2.0), 1e-6);
@@ -82,7 +83,7 @@ TEST(Softmax, MaskedScoresHaveExactlyNoWeight) {
 
 /// Scores of which no product with the scale is exact; the rest is as far below as f32 allows.
 TEST(Softmax, HugeEqualScoresShareAllWeight) {
-  for (const auto dtype : {DType::f32, DType::bf16}) {
+  for (const auto dtype : kDTypes) {
     for (const float score : {2147483648.0F, -2147483904.0F, 1.2345e31F, -7.7e37F}) {
       const auto result = run({score, -3e38F, score, -kInf}, 0.18033688F, dtype);
       EXPECT_EQ(result.p, (std::vector<double>{0.5, 0, 0.5, 0})) << score;
@@ -94,7 +95,7 @@ TEST(Softmax, HugeEqualScoresShareAllWeight) {
 }
 
 TEST(Softmax, ARowWithoutAnyScoreIsZeros) {
-  for (const auto dtype : {DType::f32, DType::bf16}) {
+  for (const auto dtype : kDTypes) {
     const auto result = run(std::vector<float>(37, -kInf), 0.1F, dtype);
     EXPECT_EQ(result.p, std::vector<double>(37, 0.0));
     EXPECT_EQ(result.lse, -kInf);
@@ -124,29 +125,81 @@ TEST(RowOps, PhiIsEluPlusOne) {
     x[0] = -200;
     std::vector<float> result(x.size());
     phi(x.data(), result.data(), cols, DType::f32);
-    std::vector<bf16_bits> halves(x.size());
-    std::transform(x.begin(), x.end(), halves.begin(), bf16_from_float);
-    std::vector<bf16_bits> half_result(x.size());
-    phi(halves.data(), half_result.data(), cols, DType::bf16);
+    const auto exact = [](double v) { return v > 0 ? v + 1 : std::exp(v); };
     for (std::size_t j = 0; j < x.size(); ++j) {
-      const auto exact = [](double v) { return v > 0 ? v + 1 : std::exp(v); };
       EXPECT_NEAR(result[j], exact(x[j]), 4e-6 * exact(x[j]) + 1e-37);
-      const auto half_exact = exact(bf16_to_float(halves[j]));
-      EXPECT_NEAR(bf16_to_float(half_result[j]), half_exact, 0x1p-8 * half_exact + 1e-37);
+    }
+    const std::vector<bf16_t> bf16(x.begin(), x.end());
+    std::vector<bf16_t> bf16_result(x.size());
+    phi(bf16.data(), bf16_result.data(), cols, DType::bf16);
+    const std::vector<f16_t> f16(x.begin(), x.end());
+    std::vector<f16_t> f16_result(x.size());
+    phi(f16.data(), f16_result.data(), cols, DType::f16);
+    for (std::size_t j = 0; j < x.size(); ++j) {
+      const auto of_bf16 = exact(static_cast<float>(bf16[j]));
+      EXPECT_NEAR(static_cast<float>(bf16_result[j]), of_bf16, 0x1p-8 * of_bf16 + 1e-37);
+      const auto of_f16 = exact(static_cast<float>(f16[j]));
+      EXPECT_NEAR(static_cast<float>(f16_result[j]), of_f16, 0x1.01p-11 * of_f16 + 0x1p-25);
     }
   }
 }
 
-TEST(RowOps, RoundingToBf16MatchesTheScalarForm) {
-  std::vector<float> x = {1.00390625F, 1.01171875F, -1.00390625F, 3.0e38F, 1e-40F, -0.0F, kInf, -kInf};
-  std::mt19937 random(5);
-  for (int j = 0; j < 64; ++j)
-    x.push_back(std::ldexp(static_cast<float>(random()), static_cast<int>(random() % 60) - 50));
-  x.push_back(std::nanf(""));
-  std::vector<bf16_bits> result(x.size());
-  divide(x.data(), 1, result.data(), static_cast<std::int64_t>(x.size()), DType::bf16);
-  for (std::size_t j = 0; j < x.size(); ++j) EXPECT_EQ(result[j], bf16_from_float(x[j])) << x[j];
-}
+/// With each vector instruction set this CPU has, one by one.
+class RowOpsOfEveryTarget : public testing::Test {
+ protected:
+  void TearDown() override { use_targets(0); }
+  static void use_targets(std::int64_t targets) {
+    hwy::SetSupportedTargetsForTest(targets);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  template <typename Body>
+  static void for_targets(const Body& body) {
+    auto targets = hwy::SupportedTargets() & HWY_TARGETS;
+    ASSERT_NE(targets, 0);
+    for (; targets != 0; targets &= targets - 1) {
+      use_targets(targets & -targets);
+      SCOPED_TRACE(hwy::TargetName(targets & -targets));
+      body();
+      use_targets(0);
+    }
+  }
+
+  template <typename T>
+  static void check_type() {
+    std::vector<T> elements;
+    std::vector<float> x = {1.00390625F, 1.01171875F, -1.00390625F, 3.0e38F, 1e-40F, -0.0F, kInf, -kInf};
+    for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+      elements.push_back(T::from_bits(static_cast<std::uint16_t>(bits)));
+      // The number itself, the middle to the next one and its neighbours.
+      const auto value = static_cast<float>(elements.back());
+      const auto next = static_cast<float>(T::from_bits(static_cast<std::uint16_t>(bits + 1)));
+      const float middle = value / 2 + next / 2;
+      x.insert(x.end(), {value, middle, std::nextafter(middle, kInf), std::nextafter(middle, -kInf)});
+    }
+    x.push_back(std::bit_cast<float>(0x7f800001U));
+    x.push_back(std::bit_cast<float>(0xffffffffU));
+    std::vector<float> wide(elements.size());
+    widen(elements.data(), wide.data(), static_cast<std::int64_t>(wide.size()), dtype_of<T>);
+    for (std::size_t j = 0; j < wide.size(); ++j) {
+      const auto value = static_cast<float>(elements[j]);
+      ASSERT_EQ(std::isnan(wide[j]), std::isnan(value)) << std::hex << elements[j].bits;
+      if (std::isnan(value)) continue;
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(wide[j]), std::bit_cast<std::uint32_t>(value));
+    }
+    std::vector<T> result(x.size());
+    divide(x.data(), 1, result.data(), static_cast<std::int64_t>(x.size()), dtype_of<T>);
+    for (std::size_t j = 0; j < x.size(); ++j) {
+      if (std::isnan(x[j])) {
+        ASSERT_TRUE(std::isnan(static_cast<float>(result[j]))) << j;
+      } else {
+        ASSERT_EQ(result[j].bits, T(x[j]).bits) << x[j];
+      }
+    }
+  }
+};
+
+TEST_F(RowOpsOfEveryTarget, ConvertBf16AsTheScalarFormDoes) { for_targets(check_type<bf16_t>); }
+TEST_F(RowOpsOfEveryTarget, ConvertF16AsTheScalarFormDoes) { for_targets(check_type<f16_t>); }
 
 TEST(RowOps, SmallAlgebraOfAnyLength) {
   for (std::int64_t cols = 1; cols <= 70; ++cols) {

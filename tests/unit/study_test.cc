@@ -97,6 +97,13 @@ TEST(LoadStudy, ListsAndRangesFormACrossProduct) {
                           "layer-prefill-hot-bf16-bhsd-b1-h8-q100-kv100-d64-m512-t2"));
 }
 
+TEST(LoadStudy, EveryElementTypeHasItsId) {
+  EXPECT_THAT(ids(load_study(with("dtype", "dtype = [\"f32\", \"bf16\", \"f16\"]"), "m")),
+              ElementsAre("core-prefill-hot-f32-bhsd-b1-h8-q128-kv128-d64-t2",
+                          "core-prefill-hot-bf16-bhsd-b1-h8-q128-kv128-d64-t2",
+                          "core-prefill-hot-f16-bhsd-b1-h8-q128-kv128-d64-t2"));
+}
+
 TEST(LoadStudy, DecodeCrossesQueriesAndKeys) {
   auto text = with("phase", "phase = [\"prefill\", \"decode\"]\nseqlen_q = [1, 2]\nseqlen_kv = [256, 512]");
   const auto study = load_study(text, "m");

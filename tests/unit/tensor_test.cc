@@ -161,7 +161,7 @@ TEST(CheckTensors, OutputsShareMemoryWithNothing) {
 /// What is accepted must be computed: q, k and v of all heads and batch entries in one place, inputs as one
 /// tensor.
 TEST(CheckTensors, EveryKernelReadsSharedInputs) {
-  for (const auto dtype : {DType::f32, DType::bf16}) {
+  for (const auto dtype : kDTypes) {
     for (const char* text :
          {"gqa(kv=2)", "swa(w=3)", "block_sparse(bs=2,globals=1)", "linear", "causal_linear"}) {
       auto problem = two_of_each(Scope::core);

@@ -9,6 +9,7 @@
 #include "attnbench/registry.h"
 #include "reference/inputs.h"
 #include "reference/oracle.h"
+#include "support/elements.h"
 
 /// Layer scope around each unfused kernel, against the oracle and by the rule that verification uses.
 namespace attnbench {
@@ -39,9 +40,7 @@ double error_of(const reference::RowResults& exact, const std::vector<reference:
   const auto width = o.sizes[3];
   for (std::size_t r = 0; r < rows.size(); ++r) {
     for (std::int64_t d = 0; d < width; ++d) {
-      const auto got = o.dtype == DType::f32
-                           ? o.row<float>(rows[r].batch, 0, rows[r].query)[d]
-                           : bf16_to_float(o.row<bf16_bits>(rows[r].batch, 0, rows[r].query)[d]);
+      const double got = get_element(o, rows[r].batch, 0, rows[r].query, d);
       const auto index = r * static_cast<std::size_t>(width) + static_cast<std::size_t>(d);
       const auto error = std::abs(got - exact[Role::o][index]);
       worst = std::isfinite(error) ? std::max(worst, error) : HUGE_VAL;
@@ -63,7 +62,7 @@ TEST_P(UnfusedLayer, ProjectsSplitsAndMerges) {
   const auto& [mechanism, kernel_name] = GetParam();
   const auto* kernel = find_kernel({parse_mechanism(mechanism), kernel_name, "cpu", ""});
   ASSERT_NE(kernel, nullptr);
-  for (const auto dtype : {DType::f32, DType::bf16}) {
+  for (const auto dtype : kDTypes) {
     const auto problem = layer_problem(mechanism, dtype);
     validate(problem);
     auto data = reference::make_data(problem, reference::InputKind::normal, 11, false);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <initializer_list>
 #include <limits>
+#include <map>
 #include <ostream>
 #include <random>
 #include <string>
@@ -13,6 +14,7 @@
 #include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
+#include "support/elements.h"
 
 /// Every unfused kernel against the definition in float64, written out here.
 namespace attnbench {
@@ -22,8 +24,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 /// Memory of one tensor with `gap` unused elements after each row.
 struct Tensor {
-  std::vector<float> f32;
-  std::vector<bf16_bits> bf16;
+  std::vector<std::byte> memory;
   TensorView view;
 
   Tensor() = default;
@@ -31,14 +32,12 @@ struct Tensor {
     view = dense_view(nullptr, dtype, layout, sizes[0], sizes[1], sizes[2], sizes[3] + gap);
     view.sizes[3] = sizes[3];
     const auto count = static_cast<std::size_t>(sizes[0] * sizes[1] * sizes[2] * (sizes[3] + gap));
-    f32.assign(dtype == DType::f32 ? count : 0, NAN);
-    bf16.assign(dtype == DType::bf16 ? count : 0, bf16_from_float(NAN));
-    view.data = dtype == DType::f32 ? static_cast<void*>(f32.data()) : static_cast<void*>(bf16.data());
+    memory.assign(count * static_cast<std::size_t>(size_bytes(dtype)), std::byte{0xff});  // NaN
+    view.data = memory.data();
   }
 
   double at(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t d) const {
-    return view.dtype == DType::f32 ? view.row<float>(b, h, i)[d]
-                                    : bf16_to_float(view.row<bf16_bits>(b, h, i)[d]);
+    return get_element(view, b, h, i, d);
   }
   void fill_normal(std::mt19937& random, double factor) {
     std::normal_distribution<double> normal;
@@ -46,12 +45,7 @@ struct Tensor {
       for (std::int64_t h = 0; h < view.sizes[1]; ++h)
         for (std::int64_t i = 0; i < view.sizes[2]; ++i)
           for (std::int64_t d = 0; d < view.sizes[3]; ++d) {
-            const auto value = static_cast<float>(factor * normal(random));
-            if (view.dtype == DType::f32) {
-              view.row<float>(b, h, i)[d] = value;
-            } else {
-              view.row<bf16_bits>(b, h, i)[d] = bf16_from_float(value);
-            }
+            set_element(view, b, h, i, d, static_cast<float>(factor * normal(random)));
           }
   }
 };
@@ -228,12 +222,14 @@ void check(const UnfusedCase& c, const Example& example, int threads) {
   EXPECT_EQ(execution->workspace_bytes(), kernel.workspace_bytes(problem, device));
   run_once(*execution, problem, tensors, *device.make_queue());
   const auto [error, lse_error] = example.errors(o, lse);
-  EXPECT_LE(error, s.dtype_q == DType::f32 ? 2e-5 * std::max(1.0, c.input_factor) : 0.02);
+  const std::map<DType, double> bound = {
+      {DType::f32, 2e-5 * std::max(1.0, c.input_factor)}, {DType::bf16, 0.02}, {DType::f16, 0.0025}};
+  EXPECT_LE(error, bound.at(s.dtype_q));
   EXPECT_LE(lse_error, 5e-6);
 }
 
 void check(const UnfusedCase& c, std::initializer_list<int> thread_counts = {1, 2}) {
-  for (const auto dtype : {DType::f32, DType::bf16}) {
+  for (const auto dtype : kDTypes) {
     validate(c.problem(dtype));
     const Example example(c, dtype);
     for (const int threads : thread_counts) check(c, example, threads);

@@ -5,9 +5,13 @@
 #include <algorithm>
 #include <limits>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <stdexcept>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "core/parallel.h"
+#include "engines/cpu/row_ops.h"
 
 namespace attnbench::cpu {
 namespace {
@@ -35,7 +39,59 @@ const dnnl::engine& engine() {
 }
 
 memory::data_type data_type(DType dtype) {
-  return dtype == DType::f32 ? memory::data_type::f32 : memory::data_type::bf16;
+  switch (dtype) {
+    case DType::f32:
+      return memory::data_type::f32;
+    case DType::bf16:
+      return memory::data_type::bf16;
+    case DType::f16:
+      return memory::data_type::f16;
+  }
+  no_such_dtype(dtype);
+}
+
+bool is_widened(const MatrixLayout& layout) { return operand_type(layout.dtype) != layout.dtype; }
+
+/// The layout of what oneDNN sees: the matrix itself, or its dense copy with the same unit stride.
+MatrixLayout operand_layout(const MatrixLayout& layout, std::int64_t rows, std::int64_t cols) {
+  if (!is_widened(layout)) return layout;
+  const bool by_rows = layout.col_stride == 1;
+  return {operand_type(layout.dtype), by_rows ? cols : 1, by_rows ? 1 : rows, rows * cols};
+}
+
+MatmulShape operand_shape(const MatmulShape& s) {
+  auto shape = s;
+  shape.a = operand_layout(s.a, s.m, s.k);
+  shape.b = operand_layout(s.b, s.k, s.n);
+  shape.c = operand_layout(s.c, s.m, s.n);
+  return shape;
+}
+
+/// Calls body(offset in the matrix, offset in its dense copy, elements) for all lines that lie without gaps.
+template <typename Body>
+void for_lines(const MatrixLayout& layout, std::int64_t batch, std::int64_t rows, std::int64_t cols,
+               int threads, const Body& body) {
+  const bool by_rows = layout.col_stride == 1;
+  const auto lines = by_rows ? rows : cols;
+  const auto length = by_rows ? cols : rows;
+  const auto stride = by_rows ? layout.row_stride : layout.col_stride;
+  const auto copy = [&](std::int64_t begin, std::int64_t end, int) {
+    for (auto line = begin; line < end; ++line) {
+      body(line / lines * layout.batch_stride + line % lines * stride, line * length, length);
+    }
+  };
+  if (threads == 1) return copy(0, batch * lines, 0);
+  parallel_for(threads, batch * lines, copy);
+}
+
+/// The matrix as oneDNN sees it: itself, or a copy in `copy`.
+const void* widened(const void* matrix, const MatrixLayout& layout, std::int64_t batch, std::int64_t rows,
+                    std::int64_t cols, int threads, float* copy) {
+  if (!is_widened(layout)) return matrix;
+  for_lines(layout, batch, rows, cols, threads, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
+    widen(static_cast<const char*>(matrix) + from * size_bytes(layout.dtype), copy + to, count, layout.dtype);
+  });
+  return copy;
 }
 
 /// `batched` decides the rank, also for a batch of 1.
@@ -95,27 +151,51 @@ bool has_scattered_column(const MatmulShape& s) { return s.n == 1 && s.m > 1 && 
 }  // namespace
 
 Support matmul_support(DType dtype, const CpuDevice& device) {
-  if (dtype == DType::f32) return Support::yes();
-  if (dtype != DType::bf16) return Support::no("oneDNN products are used in f32 and bf16 only");
-  if (!device.features.avx512) return Support::no("oneDNN has bf16 products only on CPUs with AVX-512");
-  return Support::yes();
+  switch (operand_type(dtype)) {
+    case DType::f32:
+      return Support::yes();
+    case DType::bf16:
+      if (!device.features.avx512) return Support::no("oneDNN has bf16 products only on CPUs with AVX-512");
+      return Support::yes();
+    case DType::f16:
+      break;
+  }
+  return Support::no("oneDNN products are used in f32 and bf16 only");
+}
+
+DType operand_type(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+    case DType::f16:
+      return DType::f32;
+    case DType::bf16:
+      return DType::bf16;
+  }
+  no_such_dtype(dtype);
 }
 
 struct Matmul::Impl {
-  MatmulShape shape;
+  MatmulShape shape;     ///< as prepared
+  MatmulShape operands;  ///< what oneDNN sees of it
   int onednn_threads;
+  int copying_threads;  ///< that one caller may use
   dnnl::matmul::primitive_desc exact_plan, runtime_plan;
   dnnl::matmul exact, runtime;
   dnnl::stream stream{engine()};
   std::vector<Caller> callers;
   const Workspace* workspace;
   ThreadParts scratch;
+  ThreadParts a, b, c;  ///< dense copies in f32 of matrices in f16
 };
 
-Matmul::Matmul(const MatmulShape& s, Threading threading, int threads, Workspace& workspace, Result result)
+Matmul::Matmul(const MatmulShape& shape, Threading threading, int threads, Workspace& workspace,
+               Result result)
     : impl_(std::make_unique<Impl>()) {
   auto& impl = *impl_;
-  impl.shape = s;
+  impl.shape = shape;
+  impl.operands = operand_shape(shape);
+  impl.copying_threads = threading == Threading::team ? threads : 1;
+  const auto& s = impl.operands;
   const bool batched = s.batch != 1;
   impl.onednn_threads = threading == Threading::team ? std::min(threads, onednn_thread_limit()) : 1;
   set_onednn_threads(impl.onednn_threads);
@@ -135,16 +215,37 @@ Matmul::Matmul(const MatmulShape& s, Threading threading, int threads, Workspace
   const auto bytes =
       std::max(impl.exact_plan.scratchpad_desc().get_size(), impl.runtime_plan.scratchpad_desc().get_size());
   impl.scratch = ThreadParts(workspace, callers, static_cast<std::int64_t>(bytes));
+  const auto copies = [&](const MatrixLayout& layout, std::int64_t rows, std::int64_t cols) {
+    if (!is_widened(layout)) return ThreadParts();
+    return ThreadParts(workspace, callers, s.batch * rows * cols * size_bytes(DType::f32));
+  };
+  impl.a = copies(shape.a, s.m, s.k);
+  impl.b = copies(shape.b, s.k, s.n);
+  impl.c = copies(shape.c, s.m, s.n);
 }
 
 Matmul::Matmul(Matmul&&) noexcept = default;
 Matmul::~Matmul() = default;
 
-void Matmul::run(int caller, const MatmulShape& s, const void* a, const void* b, void* c) {
+void Matmul::run(int caller, const MatmulShape& shape, const void* a, const void* b, void* c) {
   auto& impl = *impl_;
   auto& own = impl.callers[static_cast<std::size_t>(caller)];
-  const bool exact = s == impl.shape && !has_scattered_column(s);
-  const bool batched = impl.shape.batch != 1;
+  const auto s = operand_shape(shape);
+  const auto& most = impl.shape;
+  const auto copy = [&](const MatrixLayout& layout, const ThreadParts& copies, std::int64_t elements,
+                        std::int64_t room) -> float* {
+    if (!is_widened(layout)) return nullptr;
+    if (elements > room) throw std::logic_error("a matrix in f16 is larger than prepared");
+    return copies.at<float>(*impl.workspace, caller);
+  };
+  float* const c_copy = copy(shape.c, impl.c, s.batch * s.m * s.n, most.batch * most.m * most.n);
+  const int threads = impl.copying_threads;
+  a = widened(a, shape.a, s.batch, s.m, s.k, threads,
+              copy(shape.a, impl.a, s.batch * s.m * s.k, most.batch * most.m * most.k));
+  b = widened(b, shape.b, s.batch, s.k, s.n, threads,
+              copy(shape.b, impl.b, s.batch * s.k * s.n, most.batch * most.k * most.n));
+  const bool exact = s == impl.operands && !has_scattered_column(s);
+  const bool batched = impl.operands.batch != 1;
   if (!exact && s != own.runtime_shape) {
     own.runtime = make_arguments(s, batched, impl.runtime_plan.scratchpad_desc());
     own.runtime_shape = s;
@@ -152,10 +253,14 @@ void Matmul::run(int caller, const MatmulShape& s, const void* a, const void* b,
   auto& arguments = exact ? own.exact : own.runtime;
   arguments.at(DNNL_ARG_SRC).set_data_handle(const_cast<void*>(a));
   arguments.at(DNNL_ARG_WEIGHTS).set_data_handle(const_cast<void*>(b));
-  arguments.at(DNNL_ARG_DST).set_data_handle(c);
+  arguments.at(DNNL_ARG_DST).set_data_handle(c_copy != nullptr ? c_copy : c);
   arguments.at(DNNL_ARG_SCRATCHPAD).set_data_handle(impl.scratch.at<void*>(*impl.workspace, caller));
   set_onednn_threads(impl.onednn_threads);
   (exact ? impl.exact : impl.runtime).execute(impl.stream, arguments);
+  if (c_copy == nullptr) return;
+  for_lines(shape.c, s.batch, s.m, s.n, threads, [&](std::int64_t to, std::int64_t from, std::int64_t count) {
+    divide(c_copy + from, 1, static_cast<char*>(c) + to * size_bytes(shape.c.dtype), count, shape.c.dtype);
+  });
 }
 
 const MatmulShape& Matmul::shape() const { return impl_->shape; }

@@ -35,13 +35,19 @@ struct MatmulShape {
   bool operator==(const MatmulShape&) const = default;
 };
 
-/// Whether oneDNN has products of this element type on this CPU.
+/// Whether there are products of this element type on this CPU.
 Support matmul_support(DType dtype, const CpuDevice& device);
 
-/// A matrix product by oneDNN (2.6 or 3.x), accumulated in f32. A and B share one element type; C has it too
-/// or is f32. Prepared for one shape and layout; other sizes and strides (with the same unit strides, C's in
-/// its columns) run through a primitive that takes them at run time, about 5 % slower and with oneDNN's own
-/// temporary memory.
+/// The element type in which oneDNN multiplies what is given in this one, and the type for what a kernel
+/// keeps between two products. f16 is multiplied in f32, since oneDNN has f16 products in 3.x on few CPUs
+/// alone.
+DType operand_type(DType dtype);
+
+/// A matrix product by oneDNN (2.6 or 3.x), accumulated in f32. A and B share one operand_type(); C has it
+/// too or is f32. Matrices in f16 are widened to f32 in the workspace before the product, and C is rounded
+/// after it, as part of each run. Prepared for one shape and layout; a matrix in f16 is never larger than
+/// prepared; other sizes and strides (with the same unit strides, C's in its columns) run through a primitive
+/// that takes them at run time, about 5 % slower and with oneDNN's own temporary memory.
 class Matmul {
  public:
   /// How one call is executed.

@@ -8,13 +8,14 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "engines/cpu/elements.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace attnbench::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
-using Halves = hn::Rebind<std::uint16_t, D>;
 
 constexpr float kLog2e = 1.44269504F;
 
@@ -39,39 +40,29 @@ HWY_INLINE V exp2(V t) {
   return hn::IfThenElseZero(hn::Ge(t, hn::Set(d, -125.0F)), power);
 }
 
-HWY_INLINE V load_as_float(const float* x) { return hn::LoadU(D(), x); }
-HWY_INLINE V load_as_float(const bf16_bits* x) {
-  const hn::RebindToUnsigned<D> du;
-  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(Halves(), x))));
+template <typename T>
+HWY_INLINE float as_float(const T& x) {
+  return static_cast<float>(x);
+}
+HWY_INLINE float as_float(const f16_t& x) {
+  return hn::GetLane(load_elements(hn::CappedTag<float, 1>(), &x));
 }
 
-HWY_INLINE void store_rounded(V x, float* result) { hn::StoreU(x, D(), result); }
-/// To nearest, ties to even; NaN stays NaN.
-HWY_INLINE void store_rounded(V x, bf16_bits* result) {
-  const hn::RebindToUnsigned<D> du;
-  const hn::RebindToSigned<D> di;
-  const auto bits = hn::BitCast(du, x);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fff)));
-  const auto quiet = hn::Or(bits, hn::Set(du, 0x00400000));
-  const auto chosen = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), quiet, rounded);
-  hn::StoreU(hn::DemoteTo(Halves(), hn::BitCast(di, hn::ShiftRight<16>(chosen))), Halves(), result);
+/// Rounds finite values, as probabilities are.
+template <typename T>
+HWY_INLINE void store_finite(V x, T* result) {
+  store_elements(D(), x, result);
 }
-/// For finite values, as probabilities are.
-HWY_INLINE void store_finite(V x, float* result) { hn::StoreU(x, D(), result); }
-HWY_INLINE void store_finite(V x, bf16_bits* result) {
+HWY_INLINE void store_finite(V x, bf16_t* result) {
   const hn::RebindToUnsigned<D> du;
   const hn::RebindToSigned<D> di;
+  const hn::Rebind<std::uint16_t, D> halves;
   const auto bits = hn::BitCast(du, x);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
   const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fff))));
-  hn::StoreU(hn::DemoteTo(Halves(), hn::BitCast(di, rounded)), Halves(), result);
+  hn::StoreU(hn::DemoteTo(halves, hn::BitCast(di, rounded)), halves,
+             reinterpret_cast<std::uint16_t*>(result));
 }
-
-HWY_INLINE float as_float(float x) { return x; }
-HWY_INLINE float as_float(bf16_bits x) { return bf16_to_float(x); }
-HWY_INLINE void round_to(float x, float* result) { *result = x; }
-HWY_INLINE void round_to(float x, bf16_bits* result) { *result = bf16_from_float(x); }
 
 float row_maximum(const float* row, std::int64_t cols) {
   const D d;
@@ -130,18 +121,17 @@ void softmax_rows_as(const ScoreRows& s, float scale, const LseColumn& lse) {
     }
     const float sum = exponentials(row, padded, scale * kLog2e, maximum);
     const auto inverse = hn::Set(d, 1.0F / sum);
-    // In bf16 the results overtake no score still to be read: they advance half as fast.
+    // In two bytes the results overtake no score still to be read: they advance half as fast.
     for (std::int64_t j = 0; j < padded; j += n) store_finite(hn::Mul(hn::LoadU(d, row + j), inverse), p + j);
     if (lse.first != nullptr) lse.first[r * lse.stride] = maximum * scale + std::log(sum);
   }
 }
 
 void softmax_rows(const ScoreRows& rows, float scale, DType p_type, const LseColumn& lse) {
-  if (p_type == DType::f32) {
-    softmax_rows_as<float>(rows, scale, lse);
-  } else {
-    softmax_rows_as<bf16_bits>(rows, scale, lse);
-  }
+  visit(p_type, [&](auto type) {
+    using T = typename decltype(type)::type;
+    softmax_rows_as<T>(rows, scale, lse);
+  });
 }
 
 void fill(float* row, std::int64_t begin, std::int64_t end, float value) {
@@ -168,23 +158,22 @@ void phi_as(const T* x, T* result, std::int64_t cols) {
   const auto n = lanes();
   std::int64_t j = 0;
   for (; j + n <= cols; j += n) {
-    const auto v = load_as_float(x + j);
+    const auto v = load_elements(D(), x + j);
     const auto positive = hn::Gt(v, hn::Zero(d));
     const auto exponential = exp2(hn::Mul(hn::Min(v, hn::Zero(d)), hn::Set(d, kLog2e)));
-    store_rounded(hn::IfThenElse(positive, hn::Add(v, hn::Set(d, 1.0F)), exponential), result + j);
+    store_elements(D(), hn::IfThenElse(positive, hn::Add(v, hn::Set(d, 1.0F)), exponential), result + j);
   }
   for (; j < cols; ++j) {
     const float v = as_float(x[j]);
-    round_to(v > 0 ? v + 1 : std::exp(v), result + j);
+    result[j] = static_cast<T>(v > 0 ? v + 1 : std::exp(v));
   }
 }
 
 void phi(const void* x, void* result, std::int64_t cols, DType dtype) {
-  if (dtype == DType::f32) {
-    phi_as(static_cast<const float*>(x), static_cast<float*>(result), cols);
-  } else {
-    phi_as(static_cast<const bf16_bits*>(x), static_cast<bf16_bits*>(result), cols);
-  }
+  visit(dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    phi_as(static_cast<const T*>(x), static_cast<T*>(result), cols);
+  });
 }
 
 template <typename T>
@@ -194,17 +183,16 @@ void divide_as(const float* sums, float divisor, T* result, std::int64_t cols) {
   const auto inverse = 1.0F / divisor;
   std::int64_t j = 0;
   for (; j + n <= cols; j += n) {
-    store_rounded(hn::Mul(hn::LoadU(d, sums + j), hn::Set(d, inverse)), result + j);
+    store_elements(D(), hn::Mul(hn::LoadU(d, sums + j), hn::Set(d, inverse)), result + j);
   }
-  for (; j < cols; ++j) round_to(sums[j] * inverse, result + j);
+  for (; j < cols; ++j) result[j] = static_cast<T>(sums[j] * inverse);
 }
 
 void divide(const float* sums, float divisor, void* result, std::int64_t cols, DType dtype) {
-  if (dtype == DType::f32) {
-    divide_as(sums, divisor, static_cast<float*>(result), cols);
-  } else {
-    divide_as(sums, divisor, static_cast<bf16_bits*>(result), cols);
-  }
+  visit(dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    divide_as(sums, divisor, static_cast<T*>(result), cols);
+  });
 }
 
 template <typename T>
@@ -216,10 +204,10 @@ void column_sums_as(const T* x, float* sums, std::int64_t rows, std::int64_t col
     auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
     for (std::int64_t r = 0; r < rows; ++r) {
       const T* row = x + r * cols + c;
-      s0 = hn::Add(s0, load_as_float(row));
-      s1 = hn::Add(s1, load_as_float(row + n));
-      s2 = hn::Add(s2, load_as_float(row + 2 * n));
-      s3 = hn::Add(s3, load_as_float(row + 3 * n));
+      s0 = hn::Add(s0, load_elements(D(), row));
+      s1 = hn::Add(s1, load_elements(D(), row + n));
+      s2 = hn::Add(s2, load_elements(D(), row + 2 * n));
+      s3 = hn::Add(s3, load_elements(D(), row + 3 * n));
     }
     hn::StoreU(s0, d, sums + c);
     hn::StoreU(s1, d, sums + c + n);
@@ -233,11 +221,10 @@ void column_sums_as(const T* x, float* sums, std::int64_t rows, std::int64_t col
 }
 
 void column_sums(const void* x, float* sums, std::int64_t rows, std::int64_t cols, DType dtype) {
-  if (dtype == DType::f32) {
-    column_sums_as(static_cast<const float*>(x), sums, rows, cols);
-  } else {
-    column_sums_as(static_cast<const bf16_bits*>(x), sums, rows, cols);
-  }
+  visit(dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    column_sums_as(static_cast<const T*>(x), sums, rows, cols);
+  });
 }
 
 template <typename T>
@@ -246,15 +233,17 @@ float dot_as(const T* x, const float* y, std::int64_t cols) {
   const auto n = lanes();
   auto sum = hn::Zero(d);
   std::int64_t j = 0;
-  for (; j + n <= cols; j += n) sum = hn::MulAdd(load_as_float(x + j), hn::LoadU(d, y + j), sum);
+  for (; j + n <= cols; j += n) sum = hn::MulAdd(load_elements(D(), x + j), hn::LoadU(d, y + j), sum);
   float total = hn::GetLane(hn::SumOfLanes(d, sum));
   for (; j < cols; ++j) total += as_float(x[j]) * y[j];
   return total;
 }
 
 float dot(const void* x, const float* y, std::int64_t cols, DType dtype) {
-  return dtype == DType::f32 ? dot_as(static_cast<const float*>(x), y, cols)
-                             : dot_as(static_cast<const bf16_bits*>(x), y, cols);
+  return visit(dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    return dot_as(static_cast<const T*>(x), y, cols);
+  });
 }
 
 template <typename T>
@@ -264,18 +253,17 @@ void multiply_add_as(float factor, const T* x, const float* addend, float* resul
   const auto vf = hn::Set(d, factor);
   std::int64_t j = 0;
   for (; j + n <= cols; j += n) {
-    hn::StoreU(hn::MulAdd(vf, load_as_float(x + j), hn::LoadU(d, addend + j)), d, result + j);
+    hn::StoreU(hn::MulAdd(vf, load_elements(D(), x + j), hn::LoadU(d, addend + j)), d, result + j);
   }
   for (; j < cols; ++j) result[j] = addend[j] + factor * as_float(x[j]);
 }
 
 void multiply_add(float factor, const void* x, const float* addend, float* result, std::int64_t cols,
                   DType dtype) {
-  if (dtype == DType::f32) {
-    multiply_add_as(factor, static_cast<const float*>(x), addend, result, cols);
-  } else {
-    multiply_add_as(factor, static_cast<const bf16_bits*>(x), addend, result, cols);
-  }
+  visit(dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    multiply_add_as(factor, static_cast<const T*>(x), addend, result, cols);
+  });
 }
 
 template <typename T>
@@ -288,13 +276,10 @@ void add_outer_product_as(const T* x, const T* y, const float* addend, float* re
 
 void add_outer_product(const void* x, const void* y, const float* addend, float* result, std::int64_t rows,
                        std::int64_t cols, DType dtype) {
-  if (dtype == DType::f32) {
-    add_outer_product_as(static_cast<const float*>(x), static_cast<const float*>(y), addend, result, rows,
-                         cols);
-  } else {
-    add_outer_product_as(static_cast<const bf16_bits*>(x), static_cast<const bf16_bits*>(y), addend, result,
-                         rows, cols);
-  }
+  visit(dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    add_outer_product_as(static_cast<const T*>(x), static_cast<const T*>(y), addend, result, rows, cols);
+  });
 }
 
 template <typename T>
@@ -334,11 +319,26 @@ void row_times_matrix_as(const T* x, const float* matrix, float* result, std::in
 
 void row_times_matrix(const void* x, const float* matrix, float* result, std::int64_t rows, std::int64_t cols,
                       DType dtype) {
-  if (dtype == DType::f32) {
-    row_times_matrix_as(static_cast<const float*>(x), matrix, result, rows, cols);
-  } else {
-    row_times_matrix_as(static_cast<const bf16_bits*>(x), matrix, result, rows, cols);
-  }
+  visit(dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    row_times_matrix_as(static_cast<const T*>(x), matrix, result, rows, cols);
+  });
+}
+
+template <typename T>
+void widen_as(const T* x, float* result, std::int64_t cols) {
+  const D d;
+  const auto n = lanes();
+  std::int64_t j = 0;
+  for (; j + n <= cols; j += n) hn::StoreU(load_elements(d, x + j), d, result + j);
+  for (; j < cols; ++j) result[j] = as_float(x[j]);
+}
+
+void widen(const void* x, float* result, std::int64_t cols, DType dtype) {
+  visit(dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    widen_as(static_cast<const T*>(x), result, cols);
+  });
 }
 
 }  // namespace attnbench::cpu::HWY_NAMESPACE
@@ -356,6 +356,7 @@ HWY_EXPORT(dot);
 HWY_EXPORT(multiply_add);
 HWY_EXPORT(add_outer_product);
 HWY_EXPORT(row_times_matrix);
+HWY_EXPORT(widen);
 
 void softmax_rows(const ScoreRows& rows, float scale, DType p_type, const LseColumn& lse) {
   HWY_DYNAMIC_DISPATCH(softmax_rows)(rows, scale, p_type, lse);
@@ -387,6 +388,9 @@ void add_outer_product(const void* x, const void* y, const float* addend, float*
 void row_times_matrix(const void* x, const float* matrix, float* result, std::int64_t rows, std::int64_t cols,
                       DType dtype) {
   HWY_DYNAMIC_DISPATCH(row_times_matrix)(x, matrix, result, rows, cols, dtype);
+}
+void widen(const void* x, float* result, std::int64_t cols, DType dtype) {
+  HWY_DYNAMIC_DISPATCH(widen)(x, result, cols, dtype);
 }
 }  // namespace attnbench::cpu
 #endif

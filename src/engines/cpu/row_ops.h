@@ -26,19 +26,21 @@ struct LseColumn {
   std::int64_t stride = 1;
 };
 
-/// Softmax over each row of scale * scores, scale > 0, in place: P in f32, or rounded to bf16 in the first
-/// half of each row (row stride 2 * stride in bf16 elements). lse receives the natural log-sum-exp of each
-/// scaled row. A row that is -inf throughout becomes zeros with lse = -inf.
+/// Softmax over each row of scale * scores, scale > 0, in place: P in f32, or rounded to a type of two bytes
+/// in the first half of each row (row stride 2 * stride in its elements). lse receives the natural
+/// log-sum-exp of each scaled row. A row that is -inf throughout becomes zeros with lse = -inf.
 void softmax_rows(const ScoreRows& rows, float scale, DType p_type, const LseColumn& lse);
 
 /// row[begin..end) = value; nothing if begin >= end.
 void fill(float* row, std::int64_t begin, std::int64_t end, float value);
 void multiply(const ScoreRows& rows, float factor);
 
-/// phi(x) = elu(x) + 1 = x + 1 where x > 0, else exp(x), from one row to another of the same type (f32 or
-/// bf16), computed in f32.
+/// phi(x) = elu(x) + 1 = x + 1 where x > 0, else exp(x), from one row to another of the same type,
+/// computed in f32.
 void phi(const void* x, void* result, std::int64_t cols, DType dtype);
 
+/// result[j] = x[j], x in dtype.
+void widen(const void* x, float* result, std::int64_t cols, DType dtype);
 /// result[j] = sums[j] / divisor, rounded to dtype.
 void divide(const float* sums, float divisor, void* result, std::int64_t cols, DType dtype);
 

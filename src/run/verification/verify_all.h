@@ -18,7 +18,7 @@ inline constexpr int kMostRestarts = 5;
 struct VerifyAllOptions {
   std::vector<const KernelInfo*> kernels;
   std::vector<MechanismKind> mechanisms;
-  std::vector<DType> dtypes = {DType::f32, DType::bf16};
+  std::vector<DType> dtypes{kDTypes.begin(), kDTypes.end()};
   std::vector<VerifyShape> shapes;
   std::string device = "cpu";
   int threads = 2;                                    ///< cases take turns between this and 1

@@ -57,7 +57,7 @@ class BatchedExecution final : public PlannedExecution {
     const MatrixLayout k{s.dtype_kv, 1, dense_row_stride(s.layout, kv_heads, s.head_dim_qk)};
     const MatrixLayout v{s.dtype_kv, dense_row_stride(s.layout, kv_heads, s.head_dim_v)};
     const MatrixLayout o{s.dtype_o, dense_row_stride(s.layout, s.num_q_heads, s.head_dim_v)};
-    const MatrixLayout p{s.dtype_q, probability_stride(s.dtype_q, scores_.row_stride)};
+    const auto p = probabilities(s.dtype_q, scores_.row_stride);
     const MatrixLayout sums{DType::f32, sums_in_place() ? o.row_stride : s.head_dim_v};
     const auto product = [&](std::optional<Matmul>& matmul, const MatmulShape& shape,
                              Matmul::Result result = Matmul::Result::overwrite) {
@@ -76,7 +76,7 @@ class BatchedExecution final : public PlannedExecution {
     product(global_values_, {rows, s.head_dim_v, blocks_.globals, p, v, sums}, Matmul::Result::accumulate);
     const auto dense_rows = std::min(blocks_.globals, rows);
     const MatrixLayout dense{DType::f32, padded_row(s.seqlen_kv)};
-    const MatrixLayout dense_p{s.dtype_q, probability_stride(s.dtype_q, dense.row_stride)};
+    const auto dense_p = probabilities(s.dtype_q, dense.row_stride);
     product(dense_scores_, {dense_rows, s.seqlen_kv, s.head_dim_qk, q, k, dense});
     product(dense_values_, {dense_rows, s.head_dim_v, s.seqlen_kv, dense_p, v, o});
     dense_rows_ = ThreadParts(workspace_, threads_, dense_rows * dense.row_stride * size_bytes(DType::f32));
@@ -161,7 +161,8 @@ class BatchedExecution final : public PlannedExecution {
     const auto scale = make_scale_positive(score_rows, s.softmax_scale);
     for (std::int64_t r = 0; r < rows; ++r)
       mask(scores + r * scores_.row_stride, at.first + at.shift + r, at.keys);
-    softmax_rows(score_rows, scale, s.dtype_q, lse_from(t[Role::lse], at.batch, at.head, at.first));
+    softmax_rows(score_rows, scale, operand_type(s.dtype_q),
+                 lse_from(t[Role::lse], at.batch, at.head, at.first));
 
     auto sums = t[Role::o];
     if (!sums_in_place()) {
@@ -187,7 +188,7 @@ class BatchedExecution final : public PlannedExecution {
       product.m = rows;
       product.b = with_stride(product.b, t[Role::v]);
       product.c = with_stride(product.c, sums);
-      global_values_->run(at.thread, product, p + blocks_.size * size_bytes(s.dtype_q),
+      global_values_->run(at.thread, product, p + blocks_.size * size_bytes(operand_type(s.dtype_q)),
                           row_of(t[Role::v], at.batch, at.kv_head, 0), sum_row(at.first));
     }
     if (sums_in_place()) return;
@@ -226,7 +227,8 @@ class BatchedExecution final : public PlannedExecution {
     for (std::int64_t r = 0; problem_.mechanism.is_causal() && r < rows; ++r) {
       fill(scores + r * stride, at.first + at.shift + r + 1, at.keys, kMaskedScore);
     }
-    softmax_rows(score_rows, scale, s.dtype_q, lse_from(t[Role::lse], at.batch, at.head, at.first));
+    softmax_rows(score_rows, scale, operand_type(s.dtype_q),
+                 lse_from(t[Role::lse], at.batch, at.head, at.first));
     product = dense_values_->shape();
     product.m = rows, product.k = at.keys;
     product.b = with_stride(product.b, t[Role::v]);

@@ -50,9 +50,10 @@ inline LseColumn lse_from(const TensorView& lse, std::int64_t batch, std::int64_
 
 inline constexpr float kMaskedScore = -std::numeric_limits<float>::infinity();
 
-/// Row stride of P, which replaces scores in place: in bf16 it fills the first half of each row.
-inline std::int64_t probability_stride(DType dtype, std::int64_t score_stride) {
-  return dtype == DType::f32 ? score_stride : 2 * score_stride;
+/// P, which replaces scores in place: of a type of two bytes it fills the first half of each row.
+inline MatrixLayout probabilities(DType dtype, std::int64_t score_stride) {
+  const auto type = operand_type(dtype);
+  return {type, score_stride * size_bytes(DType::f32) / size_bytes(type)};
 }
 
 /// The factor left for the softmax. A scale of 0 or below is applied to the scores here, since -inf marks

@@ -22,7 +22,7 @@ MatmulShape values_shape(const Problem& p, std::int64_t rows, std::int64_t score
   return {.m = rows,
           .n = s.head_dim_v,
           .k = s.seqlen_kv,
-          .a = {s.dtype_q, probability_stride(s.dtype_q, score_stride)},
+          .a = probabilities(s.dtype_q, score_stride),
           .b = {s.dtype_kv, dense_row_stride(kv_layout, p.mechanism.num_kv_heads, s.head_dim_v)},
           .c = {s.dtype_o, dense_row_stride(s.layout, s.num_q_heads, s.head_dim_v)}};
 }
@@ -126,7 +126,7 @@ void DenseAttention::attend(const Tensors& t, const TensorView& k, const TensorV
       mask_row(scores + r * score_stride_, allowed_keys(m, position, keys), keys);
     }
   }
-  softmax_rows(score_rows, scale, s.dtype_q, lse_from(t[Role::lse], batch, head, first));
+  softmax_rows(score_rows, scale, operand_type(s.dtype_q), lse_from(t[Role::lse], batch, head, first));
 
   product = values_.shape();
   product.m = rows;

@@ -43,12 +43,13 @@ MatmulShape scores_shape(const Shape& s, const Window& window, std::int64_t rows
 }
 
 MatmulShape values_shape(const Shape& s, const Window& window, std::int64_t rows, std::int64_t score_stride) {
-  const auto p_stride = probability_stride(s.dtype_q, score_stride);
+  auto p = probabilities(s.dtype_q, score_stride);
+  p.batch_stride = p.row_stride;
   const auto o_stride = dense_row_stride(s.layout, s.num_q_heads, s.head_dim_v);
   return {.m = 1,
           .n = s.head_dim_v,
           .k = window.places,
-          .a = {s.dtype_q, p_stride, 1, p_stride},
+          .a = p,
           .b = {s.dtype_kv, s.head_dim_v, 1, window.places * s.head_dim_v},
           .c = {s.dtype_o, o_stride, 1, o_stride},
           .batch = rows};
@@ -144,7 +145,7 @@ class GatherExecution final : public PlannedExecution {
       fill(row, 0, allowed.size() == 0 ? window.places : allowed.begin - start, kMaskedScore);
       fill(row, allowed.end - start, window.places, kMaskedScore);
     }
-    softmax_rows(score_rows, scale, s.dtype_q, lse_from(t[Role::lse], batch, head, first));
+    softmax_rows(score_rows, scale, operand_type(s.dtype_q), lse_from(t[Role::lse], batch, head, first));
 
     product = values_.shape();
     product.batch = rows;

@@ -1,6 +1,6 @@
 /// Linear attention as two products. Per kv head: phi(K), its column sums z, S = phi(K)^T V. Per query head:
 /// phi(Q), the numerators phi(Q) S, then the division by phi(Q) z + eps. phi and S are rounded to the element
-/// type, sums are f32.
+/// type, sums are f32. In f16 S stays f32: sums over the keys could leave the range of f16.
 #include "core/parallel.h"
 #include "core/register_kernel.h"
 #include "engines/cpu/unfused/common.h"
@@ -14,7 +14,7 @@ MatmulShape state_shape(const Shape& s, std::int64_t kv_heads) {
           .k = s.seqlen_kv,
           .a = {s.dtype_kv, 1, s.head_dim_qk},
           .b = {s.dtype_kv, dense_row_stride(s.layout, kv_heads, s.head_dim_v)},
-          .c = {s.dtype_kv, s.head_dim_v}};
+          .c = {operand_type(s.dtype_kv), s.head_dim_v}};
 }
 
 MatmulShape numerators_shape(const Shape& s, std::int64_t rows) {
@@ -22,7 +22,7 @@ MatmulShape numerators_shape(const Shape& s, std::int64_t rows) {
           .n = s.head_dim_v,
           .k = s.head_dim_qk,
           .a = {s.dtype_q, s.head_dim_qk},
-          .b = {s.dtype_kv, s.head_dim_v},
+          .b = {operand_type(s.dtype_kv), s.head_dim_v},
           .c = {DType::f32, s.head_dim_v}};
 }
 
@@ -53,7 +53,9 @@ class TwoGemmExecution final : public PlannedExecution {
   }
 
  private:
-  std::int64_t state_bytes() const { return s_.head_dim_qk * s_.head_dim_v * size_bytes(s_.dtype_kv); }
+  std::int64_t state_bytes() const {
+    return s_.head_dim_qk * s_.head_dim_v * size_bytes(operand_type(s_.dtype_kv));
+  }
   void* state(std::int64_t kv_item) const { return workspace_.at<char>(states_) + kv_item * state_bytes(); }
   float* normaliser(std::int64_t kv_item) const {
     return workspace_.at<float>(normalisers_) + kv_item * s_.head_dim_qk;

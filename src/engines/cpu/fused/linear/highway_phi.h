@@ -12,17 +12,18 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "attnbench/dtype.h"
+#include "engines/cpu/elements.h"
 #include "engines/cpu/fused/linear/exp2_table.h"
 #include "engines/cpu/fused/linear/ops.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace attnbench::cpu::linear::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using cpu::HWY_NAMESPACE::load_elements;
+using cpu::HWY_NAMESPACE::store_elements;
 
 using D = hn::CappedTag<float, 16>;
 using Vector = hn::Vec<D>;
-using Halves = hn::Rebind<std::uint16_t, D>;
 inline constexpr std::int64_t kLanes = hn::MaxLanes(D());
 
 /// ln 2 in two parts: a small integer times the first is exact, with or without fused multiply-add.
@@ -32,34 +33,20 @@ inline constexpr float kLn2Low = -2.12194440e-4f;
 HWY_INLINE Vector load(const Cell* from) { return hn::LoadU(D(), reinterpret_cast<const float*>(from)); }
 HWY_INLINE void store(Vector x, Cell* to) { hn::StoreU(x, D(), reinterpret_cast<float*>(to)); }
 
-HWY_INLINE Vector load_elements(const float* from) { return hn::LoadU(D(), from); }
-HWY_INLINE Vector load_elements(const bf16_bits* from) {
-  const hn::RebindToUnsigned<D> du;
-  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(Halves(), from))));
-}
 /// The first `count` elements, zero beyond.
 template <typename T>
 HWY_INLINE Vector load_first(const T* from, std::int64_t count) {
-  if (count >= kLanes) return load_elements(from);
+  if (count >= kLanes) return load_elements(D(), from);
   T padded[16] = {};
   std::copy_n(from, std::max<std::int64_t>(count, 0), padded);
-  return load_elements(padded);
+  return load_elements(D(), padded);
 }
 
-HWY_INLINE void store_elements(Vector x, float* to) { hn::StoreU(x, D(), to); }
-HWY_INLINE void store_elements(Vector x, bf16_bits* to) {
-  const hn::RebindToUnsigned<D> du;
-  const hn::RebindToSigned<D> di;
-  const auto bits = hn::BitCast(du, x);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fff))));
-  hn::StoreU(hn::DemoteTo(Halves(), hn::BitCast(di, rounded)), Halves(), to);
-}
 template <typename T>
 HWY_INLINE void store_first(Vector x, T* to, std::int64_t count) {
-  if (count >= kLanes) return store_elements(x, to);
+  if (count >= kLanes) return store_elements(D(), x, to);
   T padded[16];
-  store_elements(x, padded);
+  store_elements(D(), x, padded);
   std::copy_n(padded, std::max<std::int64_t>(count, 0), to);
 }
 

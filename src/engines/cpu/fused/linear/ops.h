@@ -90,7 +90,7 @@ struct Ops {
 const Ops& ops_avx512bf16();
 /// f32 with AVX-512; x86 builds only.
 const Ops& ops_avx512();
-/// f32 or bf16, with the widest vectors this CPU has.
+/// Every element type, with the widest vectors this CPU has.
 const Ops& ops_portable(DType dtype);
 
 }  // namespace attnbench::cpu::linear

@@ -1,12 +1,12 @@
-/// f32 arithmetic for any vector width; bf16 elements are widened as they are read and rounded as o is
-/// written. A cell is one f32, so keys serve as left operands just as they lie.
-/// Tiles of 8 x 3 registers at most where there are 32 registers, 4 x 3 where there are 16.
-/// On one Zen 4 core, f32, D = 64: 512 cycles of products a token and head are 143 ns at the clock they run
-/// at; state and output take 148 of the 177 to 184 ns of linear (N = 128 to 1024), phi of k 11, of q 11.
-/// Copying v took 5 more. Fetching rows ahead brought linear there from 270 to 225 once; into the second
-/// level instead of the first N = 1024 took 205 instead of 217 to 234. What did not help: phi of the next
-/// rows between products (99 ns a key where apart 97), fetching rows of o ahead, and, each within 5 ns,
-/// blocks of 32 keys instead of 64 and rows a line longer so that they spread over the cache's sets.
+/// f32 arithmetic for any vector width; elements of two bytes are widened as they are read and rounded as o
+/// is written. A cell is one f32, so keys serve as left operands just as they lie. Tiles of 8 x 3 registers
+/// at most where there are 32 registers, 4 x 3 where there are 16. On one Zen 4 core, f32, D = 64: 512 cycles
+/// of products a token and head are 143 ns at the clock they run at; state and output take 148 of the 177 to
+/// 184 ns of linear (N = 128 to 1024), phi of k 11, of q 11. Copying v took 5 more. Fetching rows ahead
+/// brought linear there from 270 to 225 once; into the second level instead of the first N = 1024 took 205
+/// instead of 217 to 234. What did not help: phi of the next rows between products (99 ns a key where apart
+/// 97), fetching rows of o ahead, and, each within 5 ns, blocks of 32 keys instead of 64 and rows a line
+/// longer so that they spread over the cache's sets.
 #include <algorithm>
 #include <type_traits>
 
@@ -50,7 +50,7 @@ HWY_INLINE void map_rows(const Geometry& g, const InputRows& x, Cell* to) {
     prefetch_row(row, x.stride, g.head_dim_qk);
     std::int64_t c = 0;
     for (; c + kLanes <= g.head_dim_qk; c += kLanes) {
-      store(phi(load_elements(row + c)), to + i * g.row_cells + c);
+      store(phi(load_elements(d, row + c)), to + i * g.row_cells + c);
     }
     for (; c < g.features; c += kLanes) {
       const auto left = std::max<std::int64_t>(g.head_dim_qk - c, 0);
@@ -305,7 +305,9 @@ constexpr Ops kOps = {.per_cell = 1,
                       .score = score,
                       .attend = attend<T>};
 
-const Ops* ops(DType dtype) { return dtype == DType::f32 ? &kOps<float> : &kOps<bf16_bits>; }
+const Ops* ops(DType dtype) {
+  return visit(dtype, [](auto type) { return &kOps<typename decltype(type)::type>; });
+}
 
 }  // namespace attnbench::cpu::linear::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

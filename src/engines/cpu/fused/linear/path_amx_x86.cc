@@ -9,28 +9,21 @@
 namespace attnbench::cpu::linear {
 namespace {
 
-class AmxPath final : public LinearKernel {
- public:
-  explicit AmxPath(MechanismKind kind)
-      : LinearKernel(kind, "amx", [](DType) -> const Ops& { return kAmxOps<fused::AmxTiles>; }) {}
-
- protected:
-  Support path_supports(DType dtype, const CpuFeatures& features) const override {
-    if (dtype != DType::bf16) return Support::no("bf16 only");
-    if (!features.amx_bf16) return Support::no("this CPU lacks AMX BF16");
-    return Support::yes();
-  }
-};
+constexpr LinearPath kAmx{
+    "amx", DType::bf16, [](const CpuFeatures& f) -> std::string_view { return f.amx_bf16 ? "" : "AMX BF16"; },
+    [](DType) -> const Ops& { return kAmxOps<fused::AmxTiles>; }};
 
 }  // namespace
 }  // namespace attnbench::cpu::linear
 
 ATTNBENCH_REGISTER_KERNEL(cpu_linear_fused_amx) {
-  static const attnbench::cpu::linear::AmxPath kernel(attnbench::MechanismKind::linear);
+  using namespace attnbench;
+  static const cpu::linear::LinearKernel kernel(MechanismKind::linear, cpu::linear::kAmx);
   return kernel;
 }
 
 ATTNBENCH_REGISTER_KERNEL(cpu_causal_linear_chunked_amx) {
-  static const attnbench::cpu::linear::AmxPath kernel(attnbench::MechanismKind::causal_linear);
+  using namespace attnbench;
+  static const cpu::linear::LinearKernel kernel(MechanismKind::causal_linear, cpu::linear::kAmx);
   return kernel;
 }

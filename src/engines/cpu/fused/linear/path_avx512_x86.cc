@@ -4,28 +4,21 @@
 namespace attnbench::cpu::linear {
 namespace {
 
-class Avx512 final : public LinearKernel {
- public:
-  explicit Avx512(MechanismKind kind)
-      : LinearKernel(kind, "avx512", [](DType) -> const Ops& { return ops_avx512(); }) {}
-
- protected:
-  Support path_supports(DType dtype, const CpuFeatures& features) const override {
-    if (dtype != DType::f32) return Support::no("f32 only");
-    if (!features.avx512) return Support::no("this CPU lacks AVX-512");
-    return Support::yes();
-  }
-};
+constexpr LinearPath kAvx512{
+    "avx512", DType::f32, [](const CpuFeatures& f) -> std::string_view { return f.avx512 ? "" : "AVX-512"; },
+    [](DType) -> const Ops& { return ops_avx512(); }};
 
 }  // namespace
 }  // namespace attnbench::cpu::linear
 
 ATTNBENCH_REGISTER_KERNEL(cpu_linear_fused_avx512) {
-  static const attnbench::cpu::linear::Avx512 kernel(attnbench::MechanismKind::linear);
+  using namespace attnbench;
+  static const cpu::linear::LinearKernel kernel(MechanismKind::linear, cpu::linear::kAvx512);
   return kernel;
 }
 
 ATTNBENCH_REGISTER_KERNEL(cpu_causal_linear_chunked_avx512) {
-  static const attnbench::cpu::linear::Avx512 kernel(attnbench::MechanismKind::causal_linear);
+  using namespace attnbench;
+  static const cpu::linear::LinearKernel kernel(MechanismKind::causal_linear, cpu::linear::kAvx512);
   return kernel;
 }

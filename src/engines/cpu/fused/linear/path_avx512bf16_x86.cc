@@ -4,28 +4,22 @@
 namespace attnbench::cpu::linear {
 namespace {
 
-class Avx512Bf16 final : public LinearKernel {
- public:
-  explicit Avx512Bf16(MechanismKind kind)
-      : LinearKernel(kind, "avx512bf16", [](DType) -> const Ops& { return ops_avx512bf16(); }) {}
-
- protected:
-  Support path_supports(DType dtype, const CpuFeatures& features) const override {
-    if (dtype != DType::bf16) return Support::no("bf16 only");
-    if (!features.avx512_bf16) return Support::no("this CPU lacks AVX-512 BF16");
-    return Support::yes();
-  }
-};
+constexpr LinearPath kAvx512Bf16{
+    "avx512bf16", DType::bf16,
+    [](const CpuFeatures& f) -> std::string_view { return f.avx512_bf16 ? "" : "AVX-512 BF16"; },
+    [](DType) -> const Ops& { return ops_avx512bf16(); }};
 
 }  // namespace
 }  // namespace attnbench::cpu::linear
 
 ATTNBENCH_REGISTER_KERNEL(cpu_linear_fused_avx512bf16) {
-  static const attnbench::cpu::linear::Avx512Bf16 kernel(attnbench::MechanismKind::linear);
+  using namespace attnbench;
+  static const cpu::linear::LinearKernel kernel(MechanismKind::linear, cpu::linear::kAvx512Bf16);
   return kernel;
 }
 
 ATTNBENCH_REGISTER_KERNEL(cpu_causal_linear_chunked_avx512bf16) {
-  static const attnbench::cpu::linear::Avx512Bf16 kernel(attnbench::MechanismKind::causal_linear);
+  using namespace attnbench;
+  static const cpu::linear::LinearKernel kernel(MechanismKind::causal_linear, cpu::linear::kAvx512Bf16);
   return kernel;
 }

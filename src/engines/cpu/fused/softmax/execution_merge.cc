@@ -32,14 +32,13 @@ void SoftmaxExecution::merge(const Tensors& tensors, const HeadGeometry& head, c
     }
     const auto query = head.query(row);
     const auto h = item.kv_head * group_ + row - query * group_;
-    for (std::int64_t d = 0; d < head_dim; ++d) {
-      const float value = o[static_cast<std::size_t>(d)] / sum;
-      if (path_.dtype == DType::f32) {
-        tensors[Role::o].row<float>(item.batch, h, query)[d] = value;
-      } else {
-        tensors[Role::o].row<bf16_bits>(item.batch, h, query)[d] = bf16_from_float(value);
+    visit(path_.dtype, [&](auto type) {
+      using T = typename decltype(type)::type;
+      auto* row_of_o = tensors[Role::o].row<T>(item.batch, h, query);
+      for (std::int64_t d = 0; d < head_dim; ++d) {
+        row_of_o[d] = static_cast<T>(o[static_cast<std::size_t>(d)] / sum);
       }
-    }
+    });
     if (tensors[Role::lse])
       *tensors[Role::lse].row<float>(item.batch, h, query) = natural_lse(block, maximum, sum);
   }

@@ -1,5 +1,5 @@
-// Path portable: f32 arithmetic with vectors of any width, chosen at run time; bf16 elements are widened as
-// they are read and rounded as o is written.
+// Path portable: f32 arithmetic with vectors of any width, chosen at run time; elements of two bytes are
+// widened as they are read and rounded as o is written.
 // Shares of the FMA ceiling, one Zen 4 core, mha N = 1024, 8 heads, D = 64 / 128, before 256-bit scores were
 // summed as 4 x 3: 256 bits f32 80 / 80 %, bf16 77 / 79; 512 bits f32 83 / 81, bf16 80 / 81. 128 bits without
 // FMA: 33 GFLOP/s of 118.
@@ -28,14 +28,11 @@ constexpr BlockKernel kTile{Tile<T>::begin, Tile<T>::attend, Tile<T>::finish};
 template <typename T>
 constexpr BlockKernel kFew{Rows<T>::begin, Rows<T>::attend, Rows<T>::finish};
 template <typename T>
-constexpr SoftmaxPath kPath{"portable", std::is_same_v<T, float> ? DType::f32 : DType::bf16,
-                            missing,    kTile<T>,
-                            kFew<T>,    kTile<T>,
-                            kFew<T>,    kFewRows,
-                            nullptr};
+constexpr SoftmaxPath kPath{"portable", dtype_of<T>, missing,  kTile<T>, kFew<T>,
+                            kTile<T>,   kFew<T>,     kFewRows, nullptr};
 
 const SoftmaxPath* path_of(DType dtype) {
-  return dtype == DType::f32 ? &kPath<float> : dtype == DType::bf16 ? &kPath<bf16_bits> : nullptr;
+  return visit(dtype, [](auto type) { return &kPath<typename decltype(type)::type>; });
 }
 
 std::int64_t target() { return HWY_TARGET; }

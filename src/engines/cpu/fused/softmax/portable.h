@@ -6,7 +6,7 @@
 
 namespace attnbench::cpu::fused {
 
-/// Of the target (Highway's word for a vector instruction set) in use; null where the element type has none.
+/// Of the target (Highway's word for a vector instruction set) in use; every element type has one.
 const SoftmaxPath* portable_path(DType dtype);
 /// The target in use, one of Highway's HWY_*.
 std::int64_t portable_target();

@@ -1,8 +1,8 @@
 // The products of the portable tile kernel: S^T = K Q^T and O^T += V^T P^T, queries as lanes, elements of K
-// and V broadcast. Included once for each target. bf16 rows are widened as they are needed, a group of rows
-// of K and 16 columns of V at a time: 3-4 % at D = 64 (256 bits, Zen 4). No faster, all within the 3 % by
-// which runs differ there (f32, 256 bits): V copied to rows of 16 columns, the words of a run unrolled, the
-// next keys prefetched.
+// and V broadcast. Included once for each target. Rows of two-byte elements are widened as they are needed, a
+// group of rows of K and 16 columns of V at a time: 3-4 % at D = 64 (256 bits, Zen 4). No faster, all within
+// the 3 % by which runs differ there (f32, 256 bits): V copied to rows of 16 columns, the words of a run
+// unrolled, the next keys prefetched.
 #if defined(ATTNBENCH_PORTABLE_PRODUCTS_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTNBENCH_PORTABLE_PRODUCTS_H
 #undef ATTNBENCH_PORTABLE_PRODUCTS_H

@@ -10,13 +10,15 @@
 
 #include <cstdint>
 
-#include "attnbench/dtype.h"
+#include "engines/cpu/elements.h"
 #include "engines/cpu/fused/exp2_coefficients.h"
 #include "engines/cpu/fused/softmax/block.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace attnbench::cpu::fused::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using cpu::HWY_NAMESPACE::load_elements;
+using cpu::HWY_NAMESPACE::store_elements;
 
 using D = hn::CappedTag<float, kHalfLanes>;
 using Vector = hn::Vec<D>;
@@ -31,35 +33,6 @@ inline constexpr int kRegisters = 16;
 
 HWY_INLINE Vector load(const float* from) { return hn::LoadU(D(), from); }
 HWY_INLINE void store(Vector x, float* to) { hn::StoreU(x, D(), to); }
-
-/// Elements of a tensor, as f32.
-template <typename Tag>
-HWY_INLINE hn::Vec<Tag> load_elements(Tag d, const float* from) {
-  return hn::LoadU(d, from);
-}
-template <typename Tag>
-HWY_INLINE hn::Vec<Tag> load_elements(Tag d, const bf16_bits* from) {
-  const hn::RebindToUnsigned<Tag> du;
-  const hn::Rebind<std::uint16_t, Tag> halves;
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(halves, from))));
-}
-
-template <typename Tag>
-HWY_INLINE void store_elements(Tag d, hn::Vec<Tag> x, float* to) {
-  hn::StoreU(x, d, to);
-}
-/// Rounds to nearest even; NaN stays NaN.
-template <typename Tag>
-HWY_INLINE void store_elements(Tag, hn::Vec<Tag> x, bf16_bits* to) {
-  const hn::RebindToUnsigned<Tag> du;
-  const hn::RebindToSigned<Tag> di;
-  const hn::Rebind<std::uint16_t, Tag> halves;
-  const auto bits = hn::BitCast(du, x);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fff)));
-  const auto kept = hn::IfThenElse(hn::RebindMask(du, hn::Eq(x, x)), rounded, hn::Set(du, 0x7fc00000));
-  hn::StoreU(hn::DemoteTo(halves, hn::BitCast(di, hn::ShiftRight<16>(kept))), halves, to);
-}
 
 /// max(x, bound), NaN where x is NaN: x86 returns the second operand then, NEON the number.
 HWY_INLINE Vector at_least(float bound, Vector x) {
