@@ -18,10 +18,10 @@ BEGIN {
   may["registry"] = "core"
   may["store"] = "core plan"
   may["run"] = "core registry plan store reference stats"
-  may["dispatch"] = "core registry"
   may["analysis"] = "core plan store stats"
-  may["report"] = "core plan store stats analysis"
-  may["apps"] = "core reference registry plan run store stats analysis report dispatch"
+  may["claims"] = "core plan stats analysis"
+  may["report"] = "core plan store stats analysis claims"
+  may["apps"] = "core reference registry plan run store stats analysis claims report"
   vendor = "^(oneapi/)?(dnnl|hwy|mlx|torch|ATen|cuda|cudnn|cublas|cutlass)([_./]|$)"
 }
 

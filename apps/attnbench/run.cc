@@ -14,7 +14,6 @@
 #include <sstream>
 
 #include "analysis/compare.h"
-#include "analysis/summary_json.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "commands.h"
@@ -23,6 +22,7 @@
 #include "dry_run.h"
 #include "plan/ranges.h"
 #include "report/comparison_table.h"
+#include "report/summary.h"
 #include "report/table.h"
 #include "run/conductor/conduct.h"
 #include "run/conductor/resume.h"
@@ -272,7 +272,7 @@ int run(const RunArguments& arguments, char** argv) {
   const auto analysis = analyze(contents);
   std::string text;
   if (arguments.json) {
-    text = to_json(analysis).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+    text = summary_json(analysis, {}).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
   } else {
     text = run_table(analysis.runs.front(), result_width());
     if (!options.against.empty()) text += '\n' + pair_table(analysis, options.out);

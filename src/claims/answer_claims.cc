@@ -1,10 +1,10 @@
-#include "analysis/claims/answer_claims.h"
+#include "claims/answer_claims.h"
 
 #include <algorithm>
 
-#include "analysis/claims/evidence.h"
-#include "analysis/claims/magnitude.h"
-#include "analysis/claims/sentences.h"
+#include "claims/evidence.h"
+#include "claims/magnitude.h"
+#include "claims/sentences.h"
 #include "stats/holm.h"
 #include "stats/verdicts.h"
 

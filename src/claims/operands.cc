@@ -1,4 +1,4 @@
-#include "analysis/claims/operands.h"
+#include "claims/operands.h"
 
 #include <fmt/format.h>
 

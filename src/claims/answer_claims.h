@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "analysis/analysis.h"
-#include "analysis/claims/claim.h"
-#include "analysis/claims/claim_answer.h"
+#include "claims/claim.h"
+#include "claims/claim_answer.h"
 
 namespace attnbench {
 

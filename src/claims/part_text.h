@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/claims/claim_answer.h"
+#include "claims/claim_answer.h"
 
 namespace attnbench {
 

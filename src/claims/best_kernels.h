@@ -1,6 +1,6 @@
 #pragma once
 
-#include "analysis/claims/evidence.h"
+#include "claims/evidence.h"
 
 namespace attnbench {
 

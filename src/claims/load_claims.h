@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "analysis/claims/claim.h"
+#include "claims/claim.h"
 
 namespace attnbench {
 

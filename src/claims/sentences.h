@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "analysis/claims/claim_answer.h"
+#include "claims/claim_answer.h"
 
 namespace attnbench {
 

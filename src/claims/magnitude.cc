@@ -1,4 +1,4 @@
-#include "analysis/claims/magnitude.h"
+#include "claims/magnitude.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <set>
 
-#include "analysis/claims/load_claims.h"
 #include "attnbench/dtype.h"
 #include "attnbench/error.h"
 #include "attnbench/problem.h"
+#include "claims/load_claims.h"
 #include "plan/study.h"
 #include "plan/toml_fields.h"
 

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "analysis/claims/claim_answer.h"
+#include "claims/claim_answer.h"
 
 namespace attnbench {
 

@@ -1,11 +1,11 @@
-#include "analysis/claims/sentences.h"
+#include "claims/sentences.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "analysis/claims/part_text.h"
+#include "claims/part_text.h"
 
 namespace attnbench {
 namespace {

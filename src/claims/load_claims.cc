@@ -1,4 +1,4 @@
-#include "analysis/claims/load_claims.h"
+#include "claims/load_claims.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "analysis/claims/evidence.h"
+#include "claims/evidence.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <map>
 #include <utility>
 
-#include "analysis/claims/best_kernels.h"
+#include "claims/best_kernels.h"
 #include "stats/contrast.h"
 #include "stats/cv_interval.h"
 #include "stats/guarded_contrast.h"

@@ -2,8 +2,8 @@
 
 #include <cstddef>
 
-#include "analysis/claims/claim_answer.h"
-#include "analysis/claims/operands.h"
+#include "claims/claim_answer.h"
+#include "claims/operands.h"
 
 namespace attnbench {
 

@@ -1,4 +1,4 @@
-#include "analysis/claims/claim_answer.h"
+#include "claims/claim_answer.h"
 
 namespace attnbench {
 

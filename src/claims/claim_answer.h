@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "analysis/claims/claim.h"
+#include "claims/claim.h"
 #include "stats/crossover.h"
 #include "stats/intervals.h"
 

@@ -1,4 +1,4 @@
-#include "analysis/claims/claim.h"
+#include "claims/claim.h"
 
 #include <cmath>
 #include <set>

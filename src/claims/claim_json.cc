@@ -1,9 +1,9 @@
-#include "analysis/claims/claim_json.h"
+#include "claims/claim_json.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "analysis/claims/part_text.h"
+#include "claims/part_text.h"
 
 namespace attnbench {
 namespace {

@@ -1,4 +1,4 @@
-#include "analysis/claims/part_text.h"
+#include "claims/part_text.h"
 
 #include <fmt/format.h>
 

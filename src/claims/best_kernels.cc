@@ -1,4 +1,4 @@
-#include "analysis/claims/best_kernels.h"
+#include "claims/best_kernels.h"
 
 #include <algorithm>
 #include <map>
