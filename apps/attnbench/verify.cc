@@ -11,9 +11,9 @@
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "commands.h"
-#include "core/json.h"
 #include "core/parallel.h"
-#include "core/standard_streams.h"
+#include "io/json.h"
+#include "io/standard_streams.h"
 #include "run/verification/verify_all.h"
 
 namespace attnbench {

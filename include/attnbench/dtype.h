@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// Element types. f16 can be stored and described; kernels may refuse it.
@@ -30,3 +32,5 @@ inline bf16_bits bf16_from_float(float value) {
 }
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

@@ -2,6 +2,8 @@
 
 #include "attnbench/kernel.h"
 
+#pragma GCC visibility push(default)
+
 /// A plugin is a shared object that defines the two functions below with C linkage. It is compiled against
 /// the public headers with the same compiler and standard library as the program that loads it.
 
@@ -16,3 +18,5 @@ int attnbench_plugin_abi();
 /// Returns a null-terminated array of kernels that lives as long as the program.
 const attnbench::KernelInfo* const* attnbench_plugin_kernels();
 }
+
+#pragma GCC visibility pop

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "io/json.h"
+
 namespace attnbench {
 namespace {
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -30,10 +29,6 @@ struct Ceilings {
   std::vector<ComputeCeiling> compute;
   std::vector<BandwidthCeiling> bandwidth;  ///< by rising bytes
 };
-
-nlohmann::json to_json(const Ceilings& ceilings);
-/// Throws InputError naming the missing or ill-typed field.
-Ceilings ceilings_from_json(const nlohmann::json& in);
 
 /// The fastest unit that a kernel of this element type may use. bf16 may widen and use f32 units; f16 has no
 /// unit of its own here. 0 if none was measured.

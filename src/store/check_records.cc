@@ -10,7 +10,7 @@
 
 #include "attnbench/error.h"
 #include "core/ceilings.h"
-#include "core/json.h"
+#include "io/json.h"
 #include "store/sample_columns.h"
 
 namespace attnbench {

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attnbench/error.h"
-#include "core/json.h"
+#include "io/json.h"
 #include "store/check_records.h"
 
 namespace attnbench {

@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "attnbench/error.h"
-#include "core/json.h"
+#include "io/json.h"
 #include "store/check_records.h"
 #include "store/import.h"
 #include "store/row_fields.h"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "attnbench/problem.h"
-#include "core/json_document.h"
+#include "io/json_document.h"
 
 namespace attnbench {
 

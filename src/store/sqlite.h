@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/json.h"
+#include "io/json.h"
 
 /// A thin owner of SQLite's handles. Every failure is thrown with the file's name: InputError for a file that
 /// is corrupt, locked, read-only or rejects the values by a constraint, else StoreError.

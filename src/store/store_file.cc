@@ -12,7 +12,7 @@
 #include <filesystem>
 
 #include "attnbench/error.h"
-#include "core/files.h"
+#include "io/files.h"
 #include "store/error.h"
 #include "store/schema.h"
 

@@ -9,6 +9,7 @@
 
 #include "attnbench/error.h"
 #include "core/buffer.h"
+#include "io/json.h"
 #include "run/ceilings/loops.h"
 #include "run/ceilings/thread_rates.h"
 

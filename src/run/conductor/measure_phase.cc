@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "core/json.h"
+#include "io/json.h"
 #include "plan/random.h"
 #include "plan/williams.h"
 #include "run/noise/noise.h"

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/json.h"
+#include "io/json.h"
 #include "plan/study_json.h"
 #include "run/conductor/worker_process.h"
 #include "run/noise/thresholds.h"

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "io/json.h"
 #include "plan/study_json.h"
 #include "run/verification/verify_cell.h"
 #include "run/worker/slot_timer.h"

@@ -8,7 +8,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "core/json.h"
+#include "io/json.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/invariance.h"
 #include "run/verification/peak_memory.h"

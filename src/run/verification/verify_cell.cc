@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "core/json.h"
+#include "io/json.h"
 #include "plan/budget.h"
 #include "run/verification/observe.h"
 

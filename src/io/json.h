@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "attnbench/problem.h"
+#include "core/ceilings.h"
 
 namespace attnbench {
 
@@ -14,9 +15,11 @@ namespace attnbench {
 nlohmann::json to_json(const Shape& shape);
 nlohmann::json to_json(const Mechanism& mechanism);
 nlohmann::json to_json(const Problem& problem);
+nlohmann::json to_json(const Ceilings& ceilings);
 Shape shape_from_json(const nlohmann::json& in);
 Mechanism mechanism_from_json(const nlohmann::json& in);
 Problem problem_from_json(const nlohmann::json& in);
+Ceilings ceilings_from_json(const nlohmann::json& in);
 
 /// The document in a text that came from outside. Throws InputError naming the source, the line and the
 /// column where it is no JSON, and for nesting so deep that code which walks it might run out of stack.

@@ -1,4 +1,4 @@
-#include "core/json.h"
+#include "io/json.h"
 
 #include <fmt/format.h>
 
@@ -207,6 +207,39 @@ Problem problem_from_json(const json& in) {
   return {
       shape_from_json(read_field<json>(in, "shape")), mechanism_from_json(read_field<json>(in, "mechanism")),
       parse_scope(read_field<std::string>(in, "scope")), parse_phase(read_field<std::string>(in, "phase"))};
+}
+
+json to_json(const Ceilings& ceilings) {
+  auto compute = json::array();
+  for (const auto& c : ceilings.compute) {
+    compute.push_back({{"unit", c.unit},
+                       {"path", c.path},
+                       {"dtype", name(c.dtype)},
+                       {"flops_per_second", c.flops_per_second}});
+  }
+  auto bandwidth = json::array();
+  for (const auto& b : ceilings.bandwidth) {
+    bandwidth.push_back({{"bytes", b.bytes},
+                         {"read_bytes_per_second", b.read_bytes_per_second},
+                         {"copy_bytes_per_second", b.copy_bytes_per_second}});
+  }
+  return {{"threads", ceilings.threads}, {"compute", compute}, {"bandwidth", bandwidth}};
+}
+
+Ceilings ceilings_from_json(const json& in) {
+  Ceilings ceilings;
+  ceilings.threads = read_field<int>(in, "threads");
+  for (const auto& c : read_field<std::vector<json>>(in, "compute")) {
+    ceilings.compute.push_back({read_field<std::string>(c, "unit"), read_field<std::string>(c, "path"),
+                                parse_dtype(read_field<std::string>(c, "dtype")),
+                                read_field<double>(c, "flops_per_second")});
+  }
+  for (const auto& b : read_field<std::vector<json>>(in, "bandwidth")) {
+    ceilings.bandwidth.push_back({read_field<std::int64_t>(b, "bytes"),
+                                  read_field<double>(b, "read_bytes_per_second"),
+                                  read_field<double>(b, "copy_bytes_per_second")});
+  }
+  return ceilings;
 }
 
 }  // namespace attnbench
