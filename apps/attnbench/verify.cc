@@ -11,6 +11,7 @@
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "commands.h"
+#include "core/kernel_name.h"
 #include "core/parallel.h"
 #include "io/json.h"
 #include "io/standard_streams.h"
@@ -29,8 +30,7 @@ struct VerifyArguments {
 
 /// "unfused@cpu", "fused@cpu:amx".
 std::string label(const KernelInfo& kernel) {
-  return fmt::format("{}@{}{}{}", kernel.kernel(), kernel.engine(), kernel.path().empty() ? "" : ":",
-                     kernel.path());
+  return implementation_name(kernel.kernel(), kernel.engine(), kernel.path());
 }
 
 std::string mechanism_list(const KernelInfo& kernel) {

@@ -13,6 +13,9 @@ namespace attnbench {
 /// All built-in kernels in a fixed order, then those of loaded plugins.
 const std::vector<const KernelInfo*>& kernels();
 
+/// Whether it computes mechanisms of that kind.
+bool computes(const KernelInfo& kernel, MechanismKind kind);
+
 /// An engine that this build lacks, and why.
 struct MissingEngine {
   std::string name;

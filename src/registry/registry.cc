@@ -8,6 +8,7 @@
 
 #include "attnbench/error.h"
 #include "attnbench/plugin.h"
+#include "core/kernel_name.h"
 #include "registry/builtin.h"
 
 namespace attnbench {
@@ -18,11 +19,6 @@ std::vector<const KernelInfo*>& registered_kernels() {
   return all;
 }
 
-bool computes(const KernelInfo& kernel, MechanismKind kind) {
-  const auto kinds = kernel.mechanisms();
-  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
-}
-
 /// Whether an id may mean either.
 bool same_name(const KernelInfo& a, const KernelInfo& b) {
   const auto kinds = a.mechanisms();
@@ -30,9 +26,12 @@ bool same_name(const KernelInfo& a, const KernelInfo& b) {
          std::any_of(kinds.begin(), kinds.end(), [&](MechanismKind kind) { return computes(b, kind); });
 }
 
-std::string path_suffix(std::string_view path) { return path.empty() ? "" : fmt::format(":{}", path); }
-
 }  // namespace
+
+bool computes(const KernelInfo& kernel, MechanismKind kind) {
+  const auto kinds = kernel.mechanisms();
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
 
 const std::vector<const KernelInfo*>& kernels() { return registered_kernels(); }
 
@@ -57,9 +56,10 @@ void load_plugin(const std::string& path) {
   for (auto kernel = list(); *kernel != nullptr; ++kernel) {
     const auto same = [&](const KernelInfo* other) { return same_name(**kernel, *other); };
     if (std::any_of(all.begin(), all.end(), same)) {
-      throw InputError("plugin", path,
-                       fmt::format("has a kernel {}@{}{}, and there is one of that name already",
-                                   (*kernel)->kernel(), (*kernel)->engine(), path_suffix((*kernel)->path())));
+      throw InputError(
+          "plugin", path,
+          fmt::format("has a kernel {}, and there is one of that name already",
+                      implementation_name((*kernel)->kernel(), (*kernel)->engine(), (*kernel)->path())));
     }
     all.push_back(*kernel);
   }
@@ -67,8 +67,7 @@ void load_plugin(const std::string& path) {
 }
 
 std::string kernel_id(const Mechanism& mechanism, const KernelInfo& kernel) {
-  return fmt::format("{}/{}@{}{}", to_string(mechanism), kernel.kernel(), kernel.engine(),
-                     path_suffix(kernel.path()));
+  return kernel_id(to_string(mechanism), kernel.kernel(), kernel.engine(), kernel.path());
 }
 
 KernelId parse_kernel_id(std::string_view text) {

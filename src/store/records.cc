@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/kernel_name.h"
+
 namespace attnbench {
 namespace {
 
@@ -47,8 +49,6 @@ bool noise_guard_was_off(const RunRecord& run) {
   return run.environment->value("noise_guard", "on") == "off";
 }
 
-std::string KernelRecord::id() const {
-  return fmt::format("{}/{}@{}{}{}", mechanism, kernel, engine, path.empty() ? "" : ":", path);
-}
+std::string KernelRecord::id() const { return kernel_id(mechanism, kernel, engine, path); }
 
 }  // namespace attnbench

@@ -1,10 +1,9 @@
 #include "run/protocol/messages.h"
 
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
 #include "attnbench/error.h"
+#include "core/kernel_name.h"
 #include "io/json.h"
 
 namespace attnbench {
@@ -40,8 +39,7 @@ bool is_registered(const nlohmann::json& in) { return find_kernel(id_from_json(i
 
 std::string kernel_id_from_json(const nlohmann::json& in) {
   const auto id = id_from_json(in);
-  return fmt::format("{}/{}@{}{}{}", to_string(id.mechanism), id.kernel, id.engine,
-                     id.path.empty() ? "" : ":", id.path);
+  return kernel_id(to_string(id.mechanism), id.kernel, id.engine, id.path);
 }
 
 }  // namespace attnbench

@@ -7,10 +7,10 @@
 #include <initializer_list>
 #include <limits>
 
+#include "core/random.h"
 #include "reference/elements.h"
 #include "reference/inputs.h"
 #include "reference/mask.h"
-#include "reference/random.h"
 
 namespace attnbench {
 namespace {
@@ -165,7 +165,7 @@ std::uint64_t hash_inputs(const Tensors& t) {
           for (std::int64_t c = 0; c < row_bytes; c += 8) {
             std::uint64_t word = 0;
             std::copy_n(bytes + c, std::min<std::int64_t>(8, row_bytes - c), reinterpret_cast<char*>(&word));
-            hash = reference::mix_bits(hash ^ word) + 1;
+            hash = mix_bits(hash ^ word) + 1;
           }
         }
       }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "attnbench/registry.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/address_space.h"
 #include "run/verification/check.h"
@@ -36,11 +37,6 @@ struct Case {
                        reference::name(kind), threads, threads == 1 ? "" : "s");
   }
 };
-
-bool computes(const KernelInfo& kernel, MechanismKind kind) {
-  const auto kinds = kernel.mechanisms();
-  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
-}
 
 /// All that is done in one element type, one kernel after another.
 class Lane {
