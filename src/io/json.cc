@@ -6,12 +6,14 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
 #include "attnbench/error.h"
+#include "io/record_json.h"
 
 namespace attnbench {
 
@@ -158,42 +160,16 @@ void read_list(const json& in, const char* field, const std::function<void(const
   }
 }
 
-json to_json(const Shape& s) {
-  json out = {{"batch", s.batch},           {"num_q_heads", s.num_q_heads}, {"seqlen_q", s.seqlen_q},
-              {"seqlen_kv", s.seqlen_kv},   {"head_dim_qk", s.head_dim_qk}, {"head_dim_v", s.head_dim_v},
-              {"dtype_q", name(s.dtype_q)}, {"dtype_kv", name(s.dtype_kv)}, {"dtype_o", name(s.dtype_o)},
-              {"layout", name(s.layout)},   {"d_model", s.d_model},         {"seqlens_kv", s.seqlens_kv}};
-  out["softmax_scale"] = std::isnan(s.softmax_scale) ? json() : json(s.softmax_scale);
-  return out;
-}
+json to_json(const Shape& shape) { return *record_json(shape); }
 
 json to_json(const Mechanism& m) {
   return {{"mechanism", to_string(m)}, {"num_kv_heads", m.num_kv_heads}, {"eps", m.eps}};
 }
 
-json to_json(const Problem& p) {
-  return {{"shape", to_json(p.shape)},
-          {"mechanism", to_json(p.mechanism)},
-          {"scope", name(p.scope)},
-          {"phase", name(p.phase)}};
-}
-
 Shape shape_from_json(const json& in) {
-  Shape s;
-  s.batch = read_field<std::int64_t>(in, "batch");
-  s.num_q_heads = read_field<std::int64_t>(in, "num_q_heads");
-  s.seqlen_q = read_field<std::int64_t>(in, "seqlen_q");
-  s.seqlen_kv = read_field<std::int64_t>(in, "seqlen_kv");
-  s.head_dim_qk = read_field<std::int64_t>(in, "head_dim_qk");
-  s.head_dim_v = read_field<std::int64_t>(in, "head_dim_v");
-  s.dtype_q = parse_dtype(read_field<std::string>(in, "dtype_q"));
-  s.dtype_kv = parse_dtype(read_field<std::string>(in, "dtype_kv"));
-  s.dtype_o = parse_dtype(read_field<std::string>(in, "dtype_o"));
-  s.layout = parse_layout(read_field<std::string>(in, "layout"));
-  s.d_model = read_field<std::int64_t>(in, "d_model");
-  s.seqlens_kv = read_field<std::vector<std::int64_t>>(in, "seqlens_kv");
-  if (!field_of(in, "softmax_scale").is_null()) s.softmax_scale = read_field<double>(in, "softmax_scale");
-  return s;
+  Shape shape;
+  read_record(in, shape);
+  return shape;
 }
 
 Mechanism mechanism_from_json(const json& in) {
@@ -201,12 +177,6 @@ Mechanism mechanism_from_json(const json& in) {
   m.num_kv_heads = read_field<std::int64_t>(in, "num_kv_heads");
   m.eps = read_field<double>(in, "eps");
   return m;
-}
-
-Problem problem_from_json(const json& in) {
-  return {
-      shape_from_json(read_field<json>(in, "shape")), mechanism_from_json(read_field<json>(in, "mechanism")),
-      parse_scope(read_field<std::string>(in, "scope")), parse_phase(read_field<std::string>(in, "phase"))};
 }
 
 json to_json(const Ceilings& ceilings) {

@@ -4,7 +4,6 @@
 
 namespace attnbench {
 
-using nlohmann::json;
 using sqlite::Statement;
 using sqlite::Transaction;
 
@@ -31,12 +30,6 @@ std::int64_t Store::add_run(const RunRecord& run) {
   const auto id = impl_->insert_run(run);
   transaction.commit();
   return id;
-}
-
-void Store::update_environment(std::int64_t run, const json& environment) {
-  Transaction transaction(impl_->connection());
-  Statement(impl_->connection(), "UPDATE run SET environment_json = ? WHERE id = ?").run(environment, run);
-  transaction.commit();
 }
 
 void Store::put_cell(std::int64_t run, const CellRecord& cell) {

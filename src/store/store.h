@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,7 +38,6 @@ class Store {
     RunRecord run;
   };
   std::vector<StoredRun> runs() const;
-  void update_environment(std::int64_t run, const nlohmann::json& environment);
 
   /// Inserts or replaces the description of a cell (kernels, batch sizes, quarantine). Throws InputError when
   /// a kernel that already has samples or a verification is left out.

@@ -5,10 +5,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <nlohmann/json.hpp>
 
-#include "io/json.h"
+#include "io/record_json.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/invariance.h"
 #include "run/verification/peak_memory.h"
@@ -108,7 +107,7 @@ void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Devi
   execution->enqueue(timed, *queue);
   queue->wait();
   record.first_call_seconds = seconds_since(start);
-  if (!pass_output(problem, timed, cases.front(), record)) return send({{kRecord, to_json(record)}});
+  if (!pass_output(problem, timed, cases.front(), record)) return send({{kRecord, *record_json(record)}});
 
   // Code is compiled and threads are started by now; what the second execution takes is its own.
   doing("measuring its peak memory");
@@ -121,7 +120,8 @@ void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Devi
 
   for (auto& c : cases) {
     doing(fmt::format("computing input '{}'", name(c.kind)));
-    if (!pass_case(*execution, problem, device, c, *queue, record)) return send({{kRecord, to_json(record)}});
+    if (!pass_case(*execution, problem, device, c, *queue, record))
+      return send({{kRecord, *record_json(record)}});
   }
   doing("being timed");
   record.median_call_seconds = median_call_seconds(*execution, timed, *queue);
@@ -133,58 +133,7 @@ void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Devi
   record.unchanged_in_batch = unchanged_in_batch(kernel, problem, device, timed);
   doing("computing at another thread count");
   record.unchanged_threads = unchanged_threads(kernel, problem, device, timed);
-  send({{kRecord, to_json(record)}});
-}
-
-namespace {
-
-json optional_json(const std::optional<bool>& value) { return value ? json(*value) : json(nullptr); }
-
-std::optional<bool> read_optional(const json& in, const char* field) {
-  if (in.at(field).is_null()) return std::nullopt;
-  return read_field<bool>(in, field);
-}
-
-double read_error(const json& in, const char* field) {
-  return in.at(field).is_null() ? std::numeric_limits<double>::infinity() : read_field<double>(in, field);
-}
-
-}  // namespace
-
-json to_json(const VerificationRecord& record) {
-  return {{"passed", record.passed},
-          {"reason", record.reason},
-          {"max_error", record.max_error},
-          {"plain_error", record.plain_error},
-          {"tolerance", record.tolerance},
-          {"median_call_seconds", record.median_call_seconds},
-          {"rerun_bitwise", optional_json(record.rerun_bitwise)},
-          {"unchanged_alone", optional_json(record.unchanged_alone)},
-          {"unchanged_in_batch", optional_json(record.unchanged_in_batch)},
-          {"unchanged_threads", optional_json(record.unchanged_threads)},
-          {"workspace_bytes", record.workspace_bytes},
-          {"peak_bytes", record.peak_bytes},
-          {"prepare_seconds", record.prepare_seconds},
-          {"first_call_seconds", record.first_call_seconds}};
-}
-
-VerificationRecord verification_record_from_json(const json& in) {
-  VerificationRecord record;
-  record.passed = read_field<bool>(in, "passed");
-  record.reason = read_field<std::string>(in, "reason");
-  record.max_error = read_error(in, "max_error");
-  record.plain_error = read_error(in, "plain_error");
-  record.tolerance = read_error(in, "tolerance");
-  record.median_call_seconds = read_field<double>(in, "median_call_seconds");
-  record.rerun_bitwise = read_optional(in, "rerun_bitwise");
-  record.unchanged_alone = read_optional(in, "unchanged_alone");
-  record.unchanged_in_batch = read_optional(in, "unchanged_in_batch");
-  record.unchanged_threads = read_optional(in, "unchanged_threads");
-  record.workspace_bytes = read_field<std::int64_t>(in, "workspace_bytes");
-  record.peak_bytes = read_field<std::int64_t>(in, "peak_bytes");
-  record.prepare_seconds = read_field<double>(in, "prepare_seconds");
-  record.first_call_seconds = read_field<double>(in, "first_call_seconds");
-  return record;
+  send({{kRecord, *record_json(record)}});
 }
 
 }  // namespace attnbench

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <vector>
 
 #include "reference/inputs.h"
@@ -17,7 +16,8 @@ struct VerificationCase {
   Expected expected;
 };
 
-/// Keys of the messages that observe_kernel() sends: what it is about to do, and its final record.
+/// Keys of the messages that observe_kernel() sends: what it is about to do, and its final record
+/// (record_json), without cell and kernel id.
 inline constexpr const char* kDoing = "doing";
 inline constexpr const char* kRecord = "record";
 
@@ -25,10 +25,5 @@ inline constexpr const char* kRecord = "record";
 /// reruns, other circumstances and memory. cases.front() is the input that is timed.
 void observe_kernel(const KernelInfo& kernel, const Problem& problem, const Device& device,
                     std::vector<VerificationCase>& cases, const ChildSend& send);
-
-/// VerificationRecord as sent by observe_kernel() (without cell and kernel id); numbers that are not finite
-/// travel as null and arrive as infinity.
-nlohmann::json to_json(const VerificationRecord& record);
-VerificationRecord verification_record_from_json(const nlohmann::json& in);
 
 }  // namespace attnbench

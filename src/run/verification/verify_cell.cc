@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/json.h"
+#include "io/record_json.h"
 #include "plan/budget.h"
 #include "run/verification/observe.h"
 
@@ -80,7 +81,7 @@ VerificationOutcome verify_in_child(const VerificationTarget& target, const Devi
       [&](const json& message) {
         if (message.contains(kDoing)) doing = message.at(kDoing).get<std::string>();
         if (!message.contains(kRecord)) return;
-        record = verification_record_from_json(message.at(kRecord));
+        read_record(message.at(kRecord), record);
         recorded = true;
       });
   if (recorded) return outcome;
@@ -93,18 +94,15 @@ VerificationOutcome verify_in_child(const VerificationTarget& target, const Devi
 }  // namespace
 
 json to_json(const VerificationOutcome& outcome) {
-  auto out = to_json(outcome.record);
-  out["cell_id"] = outcome.record.cell_id;
-  out["kernel_id"] = outcome.record.kernel_id;
+  auto out = *record_json(outcome.record);
   out["unsupported_reason"] = outcome.unsupported_reason;
   return out;
 }
 
 VerificationOutcome outcome_from_json(const json& in) {
-  VerificationOutcome outcome{verification_record_from_json(in),
-                              read_field<std::string>(in, "unsupported_reason")};
-  outcome.record.cell_id = read_field<std::string>(in, "cell_id");
-  outcome.record.kernel_id = read_field<std::string>(in, "kernel_id");
+  VerificationOutcome outcome;
+  read_record(in, outcome.record);
+  outcome.unsupported_reason = read_field<std::string>(in, "unsupported_reason");
   return outcome;
 }
 
