@@ -26,14 +26,6 @@ Problem problem_of(const CellRecord& cell, const KernelRecord& kernel) {
   return {cell.shape, mechanism, parse_scope(cell.scope), parse_phase(cell.phase)};
 }
 
-std::optional<Ceilings> stored_ceilings(const RunRecord& run, int threads) {
-  const auto* by_threads = ceilings_by_threads(run);
-  if (by_threads == nullptr) return std::nullopt;
-  const auto found = by_threads->find(std::to_string(threads));
-  if (found == by_threads->end()) return std::nullopt;
-  return ceilings_from_json(*found);
-}
-
 std::vector<CeilingRow> ceiling_rows(const RunRecord& run) {
   std::vector<CeilingRow> rows;
   const auto* by_threads = ceilings_by_threads(run);

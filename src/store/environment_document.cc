@@ -9,13 +9,15 @@
 #include "io/json.h"
 #include "io/record_json.h"
 #include "store/check_records.h"
+#include "store/format_1.h"
 
 namespace attnbench {
 namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 1;
+/// Version 1 lacks what decide_as_format_1() tells.
+constexpr int kVersion = 2;
 
 template <typename Record>
 Record read_whole(const json& in, FieldNames except = {}) {
@@ -24,8 +26,9 @@ Record read_whole(const json& in, FieldNames except = {}) {
   return record;
 }
 
-KernelRecord read_kernel(const json& in) {
-  auto kernel = read_whole<KernelRecord>(in);
+KernelRecord read_kernel(const json& in, int version) {
+  auto kernel =
+      version > 1 ? read_whole<KernelRecord>(in) : read_whole<KernelRecord>(in, {"is_default_path", "form"});
   kernel.mechanism = to_string(parse_mechanism(kernel.mechanism));
   return kernel;
 }
@@ -57,9 +60,10 @@ json cell_json(const CellRecord& cell) {
   return out;
 }
 
-CellRecord read_cell(const json& in) {
+CellRecord read_cell(const json& in, const RunRecord& run, int version) {
   auto cell = read_whole<CellRecord>(in);
-  read_list(in, "kernels", [&](const json& kernel) { cell.kernels.push_back(read_kernel(kernel)); });
+  read_list(in, "kernels", [&](const json& kernel) { cell.kernels.push_back(read_kernel(kernel, version)); });
+  if (version == 1) decide_as_format_1(run, cell);
   check(cell);
   return cell;
 }
@@ -89,12 +93,12 @@ json run_json(const RunContents& contents, const std::string& machine) {
   return out;
 }
 
-RunContents read_run(const json& in) {
+RunContents read_run(const json& in, int version) {
   RunContents contents;
   contents.run = read_whole<RunRecord>(in);
   check(contents.run);
   read_list(in, "cells", [&](const json& entry) {
-    contents.cells.push_back(read_cell(entry));
+    contents.cells.push_back(read_cell(entry, contents.run, version));
     const auto& id = contents.cells.back().cell_id;
     read_list(entry, "processes", [&](const json& process) {
       contents.processes.push_back(read_process(process));
@@ -129,14 +133,14 @@ json environment_document(const std::vector<RunContents>& runs) {
 
 EnvironmentDocument read_environment_document(const json& document) {
   const auto version = read_field<int>(document, "attnbench_export");
-  if (version != kVersion) {
+  if (version < 1 || version > kVersion) {
     throw InputError("attnbench_export", std::to_string(version),
-                     fmt::format("is a version this AttnBench does not read (it reads {})", kVersion));
+                     fmt::format("is a version this AttnBench does not read (it reads 1 to {})", kVersion));
   }
   EnvironmentDocument result;
   read_list(document, "runs", [&](const json& run) {
     result.machines.push_back(read_field<std::string>(run, "machine"));
-    result.runs.push_back(read_run(run));
+    result.runs.push_back(read_run(run, version));
   });
   return result;
 }

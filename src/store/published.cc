@@ -9,6 +9,7 @@
 #include "attnbench/error.h"
 #include "core/hash.h"
 #include "store/check_records.h"
+#include "store/format_1.h"
 #include "store/import.h"
 #include "store/row_fields.h"
 
@@ -156,6 +157,7 @@ RunContents published_run(const std::vector<CsvRow>& rows, const std::string& fi
     cell.kernels.back().batch_calls = sample.batch_calls;
     fields.in_row([&] { check_kernel(cell, kernel); });
   }
+  for (auto& cell : contents.cells) decide_as_format_1(run, cell);
   return contents;
 }
 

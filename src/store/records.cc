@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "core/kernel_name.h"
+#include "io/json.h"
 
 namespace attnbench {
 namespace {
@@ -38,6 +39,12 @@ std::string machine_label(const RunRecord& run) {
   const bool known = environment.contains(model) && environment.at(model).is_string();
   const auto cpu = known ? short_model(environment.at(model).get<std::string>()) : "unknown CPU";
   return fmt::format("{} {}", cpu, run.machine_key.substr(0, 8));
+}
+
+std::optional<Ceilings> stored_ceilings(const RunRecord& run, int threads) {
+  const nlohmann::json::json_pointer place("/ceilings/" + std::to_string(threads));
+  if (!run.environment->is_object() || !run.environment->contains(place)) return std::nullopt;
+  return ceilings_from_json(run.environment->at(place));
 }
 
 std::string role_in_pair(const RunRecord& run) {

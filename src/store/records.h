@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attnbench/problem.h"
+#include "core/ceilings.h"
 #include "io/fields.h"
 #include "io/json_document.h"
 
@@ -48,6 +49,8 @@ void visit_fields(Record& run, Visit&& visit) {
 /// What people and files call the machine of a run: environment["machine"] where it is given, else the CPU
 /// model (environment["cpu"]["model"]) without trade marks, and the first 8 digits of the machine key.
 std::string machine_label(const RunRecord& run);
+/// environment["ceilings"]: what the run measured with so many threads, if it did.
+std::optional<Ceilings> stored_ceilings(const RunRecord& run, int threads);
 /// plan["pair"]["role"]: "new" or "old" of two builds measured together, empty of one alone.
 std::string role_in_pair(const RunRecord& run);
 /// Whether processes counted whatever disturbed them; stores of before there was a choice had the guard on.
@@ -61,6 +64,10 @@ struct KernelRecord {
   bool is_baseline = false;
   std::optional<std::int64_t> batch_calls;  ///< set once, before the cell's first process
   std::string quarantine_reason;            ///< empty: in the cell's set
+  /// Of the paths of this kernel the one to show where one is shown (plan/decisions.h). True for a kernel
+  /// that has one, or none that is supported.
+  bool is_default_path = true;
+  std::string form = "direct";  ///< direct or fused (plan/decisions.h)
 
   /// "mechanism/kernel@engine[:path]".
   std::string id() const;
@@ -79,6 +86,8 @@ void visit_fields(Record& kernel, Visit&& visit) {
   visit("is_baseline", kernel.is_baseline);
   visit("batch_calls", kernel.batch_calls);
   visit("quarantine_reason", kernel.quarantine_reason);
+  visit("is_default_path", kernel.is_default_path);
+  visit("form", kernel.form);
 }
 
 struct CellRecord {

@@ -137,4 +137,10 @@ StoreFile::StoreFile(const std::string& file, bool write)
   }
 }
 
+int StoreFile::format() const {
+  sqlite::Statement version(connection_, "PRAGMA user_version");
+  version.next();
+  return version.take<int>();
+}
+
 }  // namespace attnbench

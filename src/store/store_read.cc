@@ -6,6 +6,7 @@
 #include "attnbench/error.h"
 #include "store/check_records.h"
 #include "store/columns.h"
+#include "store/format_1.h"
 #include "store/store_impl.h"
 
 namespace attnbench {
@@ -25,13 +26,22 @@ void for_each_row(const sqlite::Connection& connection, const char* table, State
   }
 }
 
+/// Format 1 has no columns for what decide_as_format_1() tells.
+std::string kernel_columns(int format) {
+  if (format > 1) return columns_of<KernelRecord>("kernel");
+  return column_list<KernelRecord>([](const std::string& column) {
+    if (column == "is_default_path") return std::string("1");
+    return column == "form" ? std::string("'direct'") : "kernel." + column;
+  });
+}
+
 std::map<std::int64_t, std::vector<KernelRecord>> kernels_by_cell(const sqlite::Connection& connection,
-                                                                  std::int64_t run) {
+                                                                  std::int64_t run, int format) {
   std::map<std::int64_t, std::vector<KernelRecord>> kernels;
   Statement rows(connection,
                  fmt::format("SELECT kernel.cell, {} FROM kernel JOIN cell ON cell.id = kernel.cell"
                              " WHERE cell.run = ? ORDER BY cell.id, ordinal",
-                             columns_of<KernelRecord>("kernel")));
+                             kernel_columns(format)));
   rows.with(run);
   for_each_row(connection, "kernel", rows, [&] {
     auto& list = kernels[rows.take<std::int64_t>()];
@@ -71,7 +81,8 @@ std::vector<Store::StoredRun> Store::runs() const {
 }
 
 std::vector<CellRecord> Store::cells(std::int64_t run) const {
-  auto kernels = kernels_by_cell(impl_->connection(), run);
+  const int format = impl_->store_file.format();
+  auto kernels = kernels_by_cell(impl_->connection(), run, format);
   std::vector<CellRecord> cells;
   Statement rows(impl_->connection(), fmt::format("SELECT id, {} FROM cell WHERE run = ? ORDER BY id",
                                                   columns_of<CellRecord>("cell")));
@@ -84,6 +95,11 @@ std::vector<CellRecord> Store::cells(std::int64_t run) const {
     check(cell);
     cells.push_back(std::move(cell));
   });
+  if (format > 1) return cells;
+  for (const auto& stored : runs()) {
+    if (stored.id != run) continue;
+    for (auto& cell : cells) decide_as_format_1(stored.run, cell);
+  }
   return cells;
 }
 

@@ -13,7 +13,8 @@ namespace attnbench {
 /// The slot messages: JSON lines, each with a "type". The conductor asks, the worker answers with the same
 /// type; a worker that cannot go on answers "error" and exits.
 ///   hello      protocol, probe?         -> protocol, device, WorkerIdentity, environment? ceilings?
-///   verify     cell, kernels, ceilings? -> one {outcome} a kernel, known here or not, then {done}
+///   verify     cell, kernels, candidates (all of the cell), ceilings, default_path_only
+///                                       -> one {outcome} a kernel, known here or not, then {done}
 ///   prepare    cell, kernels, orders .. -> {kernels: {id: prepare_seconds, warm-up, executed_flops ..}}
 ///   slot       block (-1: unbatched)    -> {starting: id} before each slot, then {block, samples}
 ///   noise      seconds                  -> {noise} of so many seconds of its own work
@@ -22,7 +23,7 @@ namespace attnbench {
 ///   error                               <- kernel_id, stage, reason
 namespace messages {
 
-inline constexpr int kProtocol = 2;
+inline constexpr int kProtocol = 3;
 inline constexpr std::string_view kHello = "hello";
 inline constexpr std::string_view kVerify = "verify";
 inline constexpr std::string_view kPrepare = "prepare";

@@ -96,6 +96,7 @@ VerificationOutcome verify_in_child(const VerificationTarget& target, const Devi
 json to_json(const VerificationOutcome& outcome) {
   auto out = *record_json(outcome.record);
   out["unsupported_reason"] = outcome.unsupported_reason;
+  out["is_default_path"] = outcome.is_default_path;
   return out;
 }
 
@@ -103,6 +104,7 @@ VerificationOutcome outcome_from_json(const json& in) {
   VerificationOutcome outcome;
   read_record(in, outcome.record);
   outcome.unsupported_reason = read_field<std::string>(in, "unsupported_reason");
+  outcome.is_default_path = read_field<bool>(in, "is_default_path");
   return outcome;
 }
 

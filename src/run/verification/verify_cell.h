@@ -26,6 +26,7 @@ struct VerificationLimits {
 struct VerificationOutcome {
   VerificationRecord record;
   std::string unsupported_reason;  ///< not empty: the kernel was not run
+  bool is_default_path = true;     ///< KernelRecord's
 };
 
 nlohmann::json to_json(const VerificationOutcome& outcome);
