@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "analysis/claims/answer_claims.h"
-#include "analysis/claims/load_claims.h"
-#include "analysis/summary_json.h"
+#include "claims/answer_claims.h"
+#include "claims/load_claims.h"
 #include "commands.h"
-#include "core/files.h"
-#include "core/json.h"
-#include "core/standard_streams.h"
+#include "io/files.h"
+#include "io/json.h"
+#include "io/standard_streams.h"
 #include "report/kernels_csv.h"
+#include "report/summary.h"
 #include "report/table.h"
 #include "report/verdict_table.h"
 #include "stores.h"
@@ -27,7 +27,9 @@ struct Options {
   bool as_json = false;
 };
 
-std::string summary_text(const Analysis& analysis) { return json_text(to_json(analysis), 1) + '\n'; }
+std::string summary_text(const Analysis& analysis) {
+  return json_text(summary_json(analysis, answer_claims(builtin_claims(), analysis.runs)), 1) + '\n';
+}
 
 void write(const char* option, const std::string& file, const std::string& text) {
   write_text_file(file, text, option);
@@ -36,8 +38,7 @@ void write(const char* option, const std::string& file, const std::string& text)
 
 int run_analyze(const Options& options) {
   check_outputs({{"out", options.out}, {"csv", options.csv}, {"tex", options.tex}}, options.stores);
-  auto analysis = analyze(read_stores(options.stores));
-  analysis.claims = answer_claims(builtin_claims(), analysis.runs);
+  const auto analysis = analyze(read_stores(options.stores));
   if (!options.out.empty()) write("out", options.out, summary_text(analysis));
   if (!options.csv.empty()) write("csv", options.csv, kernels_csv(analysis));
   if (!options.tex.empty()) {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "analysis/claims/answer_claims.h"
-#include "analysis/claims/claim_json.h"
-#include "analysis/claims/load_claims.h"
+#include "claims/answer_claims.h"
+#include "claims/claim_json.h"
+#include "claims/load_claims.h"
 #include "commands.h"
 #include "report/claims_table.h"
 #include "report/text_width.h"

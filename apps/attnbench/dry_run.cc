@@ -24,16 +24,12 @@ namespace {
 // Of a slow present-day core, so that the estimate errs on the long side.
 constexpr double kNominalFlopsPerSecondAndThread = 2e10;
 constexpr double kNominalBytesPerSecond = 5e9;
-constexpr Overheads kNominalOverheads{.process_start_seconds = 0.3,
-                                      .sentinel_seconds = 1e-3,
-                                      .eviction_seconds = 0.02,
-                                      .verification_calls = 20};
 
 /// The kernels that are left out by themselves, whatever is prepared beside them, with the reason; the others
 /// with their workspaces, at their cost.
 CellCost cost_of(const Cell& cell, const Device& device, std::int64_t available_bytes,
                  nlohmann::json& kernels) {
-  CellCost cost{cell.id(), cell.baseline, cell.condition, {}, 0};
+  CellCost cost{cell.id(), cell.baseline, cell.condition, {}};
   for (const auto& choice : candidates(cell, 0)) {
     const auto problem = cell.problem(choice.mechanism);
     nlohmann::json entry = {{"kernel", choice.id()}};
@@ -63,7 +59,7 @@ void require_budget_that_can_suffice(double seconds, std::vector<CellCost> costs
     std::erase_if(cell.kernels, [&](const auto& kernel) { return kernel.kernel_id != cell.baseline; });
     for (auto& kernel : cell.kernels) kernel.call_seconds = 0;
   }
-  fit_budget(seconds, costs, profile, kNominalOverheads);
+  fit_budget(seconds, costs, profile, kOverheads);
 }
 
 /// Adds what the budget leaves by nominal rates: processes a cell, kernels left out, and the time.
@@ -73,7 +69,7 @@ void apply_budget(const RunOptions& options, const std::vector<CellCost>& costs,
   require_budget_that_can_suffice(each, costs, options.profile);
   plan["budget"] = {{"seconds", *options.budget_seconds}};
   try {
-    const auto fit = fit_budget(each, costs, options.profile, kNominalOverheads);
+    const auto fit = fit_budget(each, costs, options.profile, kOverheads);
     plan["budget"]["processes"] = fit.profile.max_processes();
     plan["budget"]["kernels_left_out"] = fit.too_slow.size();
     plan["estimated_seconds"] = fit.seconds;
@@ -137,7 +133,7 @@ nlohmann::json dry_run_json(const RunOptions& options) {
                          {"profile", options.profile.name},
                          {"available_bytes", available_bytes > 0 ? nlohmann::json(available_bytes) : nullptr},
                          {"cells", cells},
-                         {"estimated_seconds", study_seconds(costs, options.profile, kNominalOverheads)}};
+                         {"estimated_seconds", study_seconds(costs, options.profile, kOverheads)}};
   apply_budget(options, costs, plan);
   return plan;
 }

@@ -9,6 +9,7 @@
 #include "attnbench/cpu_device.h"
 #include "commands.h"
 #include "core/parallel.h"
+#include "io/json.h"
 #include "run/ceilings/ceilings.h"
 #include "run/environment/advice.h"
 #include "run/environment/environment.h"

@@ -12,9 +12,9 @@
 
 #include "attnbench/error.h"
 #include "commands.h"
-#include "core/files.h"
-#include "core/json.h"
-#include "core/standard_streams.h"
+#include "io/files.h"
+#include "io/json.h"
+#include "io/standard_streams.h"
 #include "report/table.h"
 #include "store/store.h"
 #include "stores.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "commands.h"
-#include "core/json.h"
+#include "io/json.h"
 
 namespace attnbench {
 namespace {

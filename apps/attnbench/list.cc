@@ -7,7 +7,7 @@
 
 #include "attnbench/registry.h"
 #include "commands.h"
-#include "core/json.h"
+#include "io/json.h"
 #include "plan/find_study.h"
 
 namespace attnbench {

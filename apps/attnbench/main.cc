@@ -9,7 +9,7 @@
 #include "attnbench/error.h"
 #include "commands.h"
 #include "core/parallel.h"
-#include "core/standard_streams.h"
+#include "io/standard_streams.h"
 #include "store/error.h"
 
 namespace attnbench {

@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "analysis/claims/answer_claims.h"
-#include "analysis/claims/load_claims.h"
-#include "analysis/summary_json.h"
 #include "attnbench/error.h"
+#include "claims/answer_claims.h"
+#include "claims/load_claims.h"
 #include "commands.h"
-#include "core/files.h"
-#include "core/json.h"
+#include "io/files.h"
+#include "io/json.h"
 #include "report/html.h"
+#include "report/summary.h"
 #include "report/summary_check.h"
 #include "stores.h"
 
@@ -37,9 +37,8 @@ nlohmann::json read_summary(const std::vector<std::string>& files) {
     }
     return summary;
   }
-  auto analysis = analyze(read_stores(files));
-  analysis.claims = answer_claims(builtin_claims(), analysis.runs);
-  return to_json(analysis);
+  const auto analysis = analyze(read_stores(files));
+  return summary_json(analysis, answer_claims(builtin_claims(), analysis.runs));
 }
 
 int exit_code_of(const nlohmann::json& summary) {

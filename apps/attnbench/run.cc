@@ -13,15 +13,15 @@
 #include <optional>
 
 #include "analysis/compare.h"
-#include "analysis/summary_json.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "commands.h"
-#include "core/files.h"
-#include "core/standard_streams.h"
 #include "dry_run.h"
+#include "io/files.h"
+#include "io/standard_streams.h"
 #include "plan/ranges.h"
 #include "report/comparison_table.h"
+#include "report/summary.h"
 #include "report/table.h"
 #include "run/conductor/conduct.h"
 #include "run/conductor/resume.h"
@@ -264,7 +264,7 @@ int run(const RunArguments& arguments, char** argv) {
   const auto analysis = analyze(contents);
   std::string text;
   if (arguments.json) {
-    text = to_json(analysis).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+    text = summary_json(analysis, {}).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
   } else {
     text = run_table(analysis.runs.front(), result_width());
     if (!options.against.empty()) text += '\n' + pair_table(analysis, options.out);

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "attnbench/error.h"
-#include "core/files.h"
+#include "io/files.h"
 #include "store/export.h"
 #include "store/import.h"
 

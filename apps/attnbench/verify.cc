@@ -13,9 +13,10 @@
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "commands.h"
-#include "core/json.h"
+#include "core/kernel_name.h"
 #include "core/parallel.h"
-#include "core/standard_streams.h"
+#include "io/json.h"
+#include "io/standard_streams.h"
 #include "plan/study.h"
 #include "run/verification/verify_all.h"
 
@@ -34,8 +35,7 @@ struct VerifyArguments {
 
 /// "unfused@cpu", "fused@cpu:amx".
 std::string label(const KernelInfo& kernel) {
-  return fmt::format("{}@{}{}{}", kernel.kernel(), kernel.engine(), kernel.path().empty() ? "" : ":",
-                     kernel.path());
+  return implementation_name(kernel.kernel(), kernel.engine(), kernel.path());
 }
 
 std::string mechanism_list(const KernelInfo& kernel) {

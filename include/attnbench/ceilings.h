@@ -6,6 +6,8 @@
 
 #include "attnbench/dtype.h"
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// The greatest rate one kind of instruction reached.
@@ -31,3 +33,5 @@ struct Ceilings {
 };
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

@@ -6,6 +6,8 @@
 
 #include "attnbench/device.h"
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// Instruction sets the CPU has and the operating system lets this process use.
@@ -64,3 +66,5 @@ std::vector<int> allowed_cpus();
 CpuDevice cpu_device(int threads);
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 
 #include "attnbench/ceilings.h"
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// Where work waits for a device, in order.
@@ -55,3 +57,5 @@ class DeviceProvider {
 };
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

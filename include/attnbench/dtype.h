@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// Element types of tensors. Whoever decides by one visits all of them (visit(), or a switch without
@@ -123,3 +125,5 @@ double unit_in_last_place(DType dtype);
 double largest_finite(DType dtype);
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

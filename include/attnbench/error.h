@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// Bad input from a user or caller. The message names the field and the value; commands exit with 2.
@@ -20,3 +22,5 @@ class InputError : public std::runtime_error {
 std::string suggestion(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

@@ -3,6 +3,8 @@
 #include "attnbench/cpu_device.h"
 #include "attnbench/kernel.h"
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// An execution that computes in the host's memory, synchronously.
@@ -34,3 +36,5 @@ class HostKernel : public KernelInfo {
 };
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

@@ -11,6 +11,8 @@
 #include "attnbench/problem.h"
 #include "attnbench/tensor.h"
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// The answer to "is this kernel correct here": yes, or no with a reason in words. Never about speed.
@@ -100,3 +102,5 @@ std::string kernel_id(const Mechanism& mechanism, const KernelInfo& kernel);
 bool computes(const KernelInfo& kernel, MechanismKind kind);
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

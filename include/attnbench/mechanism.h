@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 enum class MechanismKind : std::uint8_t { mha, gqa, mqa, swa, block_sparse, linear, causal_linear };
@@ -64,3 +66,5 @@ struct AllowedKeys {
 AllowedKeys allowed_keys(const Mechanism& mechanism, std::int64_t position, std::int64_t seqlen_kv);
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

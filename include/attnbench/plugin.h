@@ -2,6 +2,8 @@
 
 #include "attnbench/host_kernel.h"
 
+#pragma GCC visibility push(default)
+
 /// A plugin is a shared object that defines the functions below with C linkage; attnbench_plugin_devices()
 /// may be left out. It is compiled against the public headers with the same compiler and standard library as
 /// the program that loads it.
@@ -19,3 +21,5 @@ const attnbench::KernelInfo* const* attnbench_plugin_kernels();
 /// Returns the devices that the plugin's kernels compute on besides the CPU; lives as long as the program.
 const attnbench::DeviceProvider* attnbench_plugin_devices();
 }
+
+#pragma GCC visibility pop

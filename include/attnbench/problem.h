@@ -6,6 +6,8 @@
 #include "attnbench/mechanism.h"
 #include "attnbench/shape.h"
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// core: attention on projected Q, K, V, per-call packing included.
@@ -48,3 +50,5 @@ struct Work {
 Work work(const Problem& problem);
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

@@ -8,6 +8,8 @@
 #include "attnbench/cpu_device.h"
 #include "attnbench/kernel.h"
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// All built-in kernels in a fixed order, then those of loaded plugins.
@@ -41,3 +43,5 @@ KernelId parse_kernel_id(std::string_view text);
 const KernelInfo* find_kernel(const KernelId& id);
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 
 #include "attnbench/dtype.h"
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// Memory order of q, k, v and o: batch, heads, sequence, head_dim; or batch, sequence, heads, head_dim.
@@ -39,3 +41,5 @@ struct Shape {
 };
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 
 #include "attnbench/problem.h"
 
+#pragma GCC visibility push(default)
+
 namespace attnbench {
 
 /// What a tensor of a call is. Core scope has q, k, v and o; layer scope x, the weights and o. `lse` is the
@@ -103,3 +105,5 @@ void copy_elements(const TensorView& from, const TensorView& to);
 void check_tensors(const Problem& problem, const Tensors& tensors);
 
 }  // namespace attnbench
+
+#pragma GCC visibility pop

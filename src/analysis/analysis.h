@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "analysis/claims/claim_answer.h"
 #include "stats/aa_gate.h"
 #include "stats/crossover.h"
 #include "stats/intervals.h"
@@ -319,7 +318,6 @@ struct RunAnalysis {
 
 struct Analysis {
   std::vector<RunAnalysis> runs;
-  std::vector<ClaimResult> claims;  ///< filled by src/analysis/claims
 };
 
 /// The order of all tables: by mechanism, its parameters from small to large, then as declared.

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "io/json.h"
+
 namespace attnbench {
 namespace {
 
@@ -22,14 +24,6 @@ Problem problem_of(const CellRecord& cell, const KernelRecord& kernel) {
   auto mechanism = parse_mechanism(kernel.mechanism);
   mechanism.num_kv_heads = kernel.num_kv_heads;
   return {cell.shape, mechanism, parse_scope(cell.scope), parse_phase(cell.phase)};
-}
-
-std::optional<Ceilings> stored_ceilings(const RunRecord& run, int threads) {
-  const auto* by_threads = ceilings_by_threads(run);
-  if (by_threads == nullptr) return std::nullopt;
-  const auto found = by_threads->find(std::to_string(threads));
-  if (found == by_threads->end()) return std::nullopt;
-  return ceilings_from_json(*found);
 }
 
 std::vector<CeilingRow> ceiling_rows(const RunRecord& run) {

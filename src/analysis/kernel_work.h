@@ -8,8 +8,7 @@ namespace attnbench {
 /// What the kernel is to compute in the cell.
 Problem problem_of(const CellRecord& cell, const KernelRecord& kernel);
 
-/// Ceilings as stored with the run for so many threads; nothing where there are none.
-std::optional<Ceilings> stored_ceilings(const RunRecord& run, int threads);
+/// All ceilings that the run measured.
 std::vector<CeilingRow> ceiling_rows(const RunRecord& run);
 
 /// Work and what share of the ceilings it is. `seconds` and `executed_flops` may be missing.

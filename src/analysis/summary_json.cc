@@ -6,10 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "analysis/claims/claim_json.h"
 #include "analysis/format.h"
 #include "analysis/json_values.h"
-#include "analysis/tables.h"
 
 namespace attnbench {
 namespace {
@@ -289,7 +287,9 @@ json cpu_set_json(const CpuSet& set) {
           {"command", set.command}};
 }
 
-json run_json(const RunAnalysis& r) {
+}  // namespace
+
+json to_json(const RunAnalysis& r) {
   return {{"id", r.id},
           {"machine", r.machine},
           {"kind", r.published ? "published" : "measured"},
@@ -321,17 +321,6 @@ json run_json(const RunAnalysis& r) {
           {"ceilings", list_json(r.ceilings, ceiling_json)},
           {"groups", list_json(r.groups, group_json)},
           {"layer_effect", list_json(r.layer_effect, layer_json)}};
-}
-
-}  // namespace
-
-json to_json(const Analysis& analysis) {
-  return {{"format", "attnbench-summary"},
-          {"version", kSummaryVersion},
-          {"confidence", stats::kConfidence},
-          {"runs", list_json(analysis.runs, run_json)},
-          {"claims", list_json(analysis.claims, [](const auto& c) { return to_json(c); })},
-          {"tables", figure_tables(analysis)}};
 }
 
 }  // namespace attnbench

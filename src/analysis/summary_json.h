@@ -6,11 +6,7 @@
 
 namespace attnbench {
 
-/// Of summary.json: raised whenever a field is added, removed or means something else.
-inline constexpr int kSummaryVersion = 2;
-
-/// summary.json, as docs/summary.schema.json describes it: the analysis and the flat tables of the figures.
-/// Deterministic.
-nlohmann::json to_json(const Analysis& analysis);
+/// A run as an element of `runs` in summary.json (docs/summary.schema.json). Deterministic.
+nlohmann::json to_json(const RunAnalysis& run);
 
 }  // namespace attnbench

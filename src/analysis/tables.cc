@@ -1,7 +1,6 @@
 #include "analysis/tables.h"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -13,45 +12,6 @@ namespace attnbench {
 namespace {
 
 using nlohmann::json;
-
-/// Paths, the most specialised first, and the unit that does the multiply-adds of one: as in
-/// run/ceilings/default_path.h.
-struct PathUnit {
-  std::string_view path, operation;
-};
-constexpr std::array kPathUnits{PathUnit{"amx", "tdpbf16ps"}, PathUnit{"avx512bf16", "vdpbf16ps"},
-                                PathUnit{"avx512", ""}, PathUnit{"portable", ""}};
-
-std::size_t rank(std::string_view path) {
-  const auto found =
-      std::find_if(kPathUnits.begin(), kPathUnits.end(), [&](const auto& unit) { return unit.path == path; });
-  return static_cast<std::size_t>(found - kPathUnits.begin());
-}
-
-double attainable_flops(std::string_view path, const std::vector<CeilingRow>& ceilings) {
-  const auto own = rank(path);
-  const auto operation = own < kPathUnits.size() ? kPathUnits[own].operation : "";
-  double greatest = 0;
-  for (const auto& row : ceilings) {
-    if (operation.empty() ? row.dtype == "f32" : row.operation == operation)
-      greatest = std::max(greatest, row.value);
-  }
-  return greatest;
-}
-
-/// Whether no other path of this kernel that ran in the cell comes before this one.
-bool is_default_path(const KernelAnalysis& kernel, const CellAnalysis& cell, const RunAnalysis& run) {
-  const auto& own = kernel.kernel;
-  const auto mine = attainable_flops(own.path, run.ceilings);
-  return std::none_of(cell.kernels.begin(), cell.kernels.end(), [&](const KernelAnalysis& other) {
-    const auto& k = other.kernel;
-    if (!other.ok() || k.mechanism != own.mechanism || k.kernel != own.kernel || k.engine != own.engine ||
-        k.path == own.path)
-      return false;
-    const auto theirs = attainable_flops(k.path, run.ceilings);
-    return !kernel.ok() || theirs > mine || (theirs == mine && rank(k.path) < rank(own.path));
-  });
-}
 
 json group_row(const RunAnalysis& run, const GroupAnalysis& group) {
   return {{"run", run.id},
@@ -83,13 +43,11 @@ json kernel_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAn
   row["kernel_name"] = name_of_kernel;
   row["path"] = k.kernel.path;
   row["label"] = k.label;
-  row["form"] = name_of_kernel == "fused" || name_of_kernel == "chunked" || name_of_kernel == "sdpa"
-                    ? "fused"
-                    : "direct";
+  row["form"] = k.kernel.form;
   row["order"] = &k - cell.kernels.data();
   row["is_baseline"] = k.kernel.is_baseline;
   row["causal_reference"] = is_causal_reference(cell, k);
-  row["default_path"] = is_default_path(k, cell, run);
+  row["default_path"] = k.kernel.is_default_path;
   return row;
 }
 

@@ -13,9 +13,9 @@ namespace attnbench {
 ///   steps       one row a group, kernel and pair of neighbouring N
 ///   crossovers  one row a group, kernel and range of N; `estimate` is null where the range holds none
 ///   ceilings    the measured ceilings
-/// `form` tells kernels that materialise scores, windows or prefix sums (direct) from those that do not
-/// (fused). `default_path` marks the one path of a kernel that figures draw: chosen by the ceilings of its
-/// arithmetic unit as docs/methodology.md says, not by its result.
+/// `form` and `default_path` are what the run decided of a kernel (KernelRecord): whether it materialises
+/// scores, windows or prefix sums, and whether it is the one path of its kernel that figures draw, not chosen
+/// by its result.
 nlohmann::json figure_tables(const Analysis& analysis);
 
 }  // namespace attnbench

@@ -1,14 +1,8 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "attnbench/ceilings.h"
 
 namespace attnbench {
-
-nlohmann::json to_json(const Ceilings& ceilings);
-/// Throws InputError naming the missing or ill-typed field.
-Ceilings ceilings_from_json(const nlohmann::json& in);
 
 /// The fastest unit that a kernel of this element type may use. bf16 may widen and use f32 units; f16 has no
 /// unit of its own here. 0 if none was measured.

@@ -1,15 +1,13 @@
 #include "attnbench/kernel.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include "core/kernel_name.h"
 
 namespace attnbench {
 
 std::string kernel_id(const Mechanism& mechanism, const KernelInfo& kernel) {
-  const auto path = kernel.path();
-  return fmt::format("{}/{}@{}{}{}", to_string(mechanism), kernel.kernel(), kernel.engine(),
-                     path.empty() ? "" : ":", path);
+  return kernel_id(to_string(mechanism), kernel.kernel(), kernel.engine(), kernel.path());
 }
 
 bool computes(const KernelInfo& kernel, MechanismKind kind) {

@@ -80,7 +80,7 @@ double process_seconds(const CellCost& cell, const Profile& profile, const Overh
 }
 
 double verification_seconds(const CellCost& cell, const Overheads& overheads) {
-  double seconds = cell.oracle_seconds;
+  double seconds = 0;
   for (const auto& kernel : cell.kernels) {
     seconds += overheads.process_start_seconds + kernel.prepare_seconds +
                overheads.verification_calls * kernel.call_seconds;

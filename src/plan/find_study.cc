@@ -5,7 +5,7 @@
 #include <map>
 
 #include "attnbench/error.h"
-#include "core/files.h"
+#include "io/files.h"
 
 namespace attnbench {
 

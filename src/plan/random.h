@@ -5,32 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/random.h"
+
 namespace attnbench {
-
-/// SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"). The same numbers
-/// on every machine and standard library, which std:: distributions do not promise.
-class SplitMix64 {
- public:
-  explicit SplitMix64(std::uint64_t seed) : state_(seed) {}
-
-  std::uint64_t next() {
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-
-  /// Uniform in [0, bound), bound >= 1; without the bias of a bare remainder.
-  std::uint64_t below(std::uint64_t bound) {
-    const std::uint64_t incomplete = (~bound + 1) % bound;  // 2^64 mod bound
-    std::uint64_t value = next();
-    while (value < incomplete) value = next();
-    return value % bound;
-  }
-
- private:
-  std::uint64_t state_;
-};
 
 /// 0 .. count-1 in a random order.
 inline std::vector<int> random_permutation(int count, SplitMix64& random) {

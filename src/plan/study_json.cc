@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attnbench/error.h"
-#include "core/json.h"
+#include "io/json.h"
 
 namespace attnbench {
 

@@ -3,25 +3,19 @@
 #include <cstdint>
 #include <initializer_list>
 
-namespace attnbench::reference {
+#include "core/random.h"
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection in which every input bit reaches every
-/// output bit.
-inline std::uint64_t mix_bits(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
+namespace attnbench::reference {
 
 /// Random numbers that depend on nothing but the key: any row of any tensor can be drawn alone. Integer
 /// arithmetic throughout, so the values are the same on every machine (std:: distributions are not).
 class RandomStream {
  public:
   explicit RandomStream(std::initializer_list<std::uint64_t> key) {
-    for (const auto part : key) state_ = mix_bits(state_ + 0x9e3779b97f4a7c15u + part);
+    for (const auto part : key) state_ = mix_bits(state_ + kGoldenGamma + part);
   }
 
-  std::uint64_t bits() { return mix_bits(state_ += 0x9e3779b97f4a7c15u); }
+  std::uint64_t bits() { return mix_bits(state_ += kGoldenGamma); }
 
   /// In [0, count); count must be far below 2^64 for the values to be even.
   std::int64_t below(std::int64_t count) {

@@ -9,6 +9,7 @@
 
 #include "attnbench/error.h"
 #include "attnbench/plugin.h"
+#include "core/kernel_name.h"
 #include "registry/builtin.h"
 
 namespace attnbench {
@@ -25,8 +26,6 @@ bool same_name(const KernelInfo& a, const KernelInfo& b) {
   return a.kernel() == b.kernel() && a.engine() == b.engine() && a.path() == b.path() &&
          std::any_of(kinds.begin(), kinds.end(), [&](MechanismKind kind) { return computes(b, kind); });
 }
-
-std::string path_suffix(std::string_view path) { return path.empty() ? "" : fmt::format(":{}", path); }
 
 std::vector<const DeviceProvider*>& device_providers() {
   static std::vector<const DeviceProvider*> all = builtin_devices();
@@ -76,9 +75,10 @@ void load_plugin(const std::string& path) {
   for (auto kernel = list(); *kernel != nullptr; ++kernel) {
     const auto same = [&](const KernelInfo* other) { return same_name(**kernel, *other); };
     if (std::any_of(all.begin(), all.end(), same)) {
-      throw InputError("plugin", path,
-                       fmt::format("has a kernel {}@{}{}, and there is one of that name already",
-                                   (*kernel)->kernel(), (*kernel)->engine(), path_suffix((*kernel)->path())));
+      throw InputError(
+          "plugin", path,
+          fmt::format("has a kernel {}, and there is one of that name already",
+                      implementation_name((*kernel)->kernel(), (*kernel)->engine(), (*kernel)->path())));
     }
     all.push_back(*kernel);
   }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/claims/part_text.h"
+#include "claims/part_text.h"
 #include "report/text_width.h"
 
 namespace attnbench {

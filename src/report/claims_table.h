@@ -5,6 +5,7 @@
 #include <string>
 
 #include "analysis/analysis.h"
+#include "claims/claim_answer.h"
 #include "report/text_width.h"
 
 namespace attnbench {

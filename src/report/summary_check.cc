@@ -10,7 +10,7 @@
 #include <string>
 
 #include "attnbench/error.h"
-#include "core/json.h"
+#include "io/json.h"
 
 namespace attnbench {
 

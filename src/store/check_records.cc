@@ -10,7 +10,7 @@
 
 #include "attnbench/error.h"
 #include "core/ceilings.h"
-#include "core/json.h"
+#include "io/json.h"
 #include "store/sample_columns.h"
 
 namespace attnbench {
@@ -82,6 +82,7 @@ void check(const RunRecord& run) {
 void check_kernel(const CellRecord& cell, const KernelRecord& kernel) {
   require(!kernel.kernel.empty(), "kernel", kernel.kernel, "names no kernel");
   require(!kernel.engine.empty(), "engine", kernel.engine, "names no engine");
+  require_one_of({"direct", "fused"}, "form", kernel.form);
   if (kernel.batch_calls) require(*kernel.batch_calls >= 1, "batch_calls", *kernel.batch_calls, "is below 1");
   auto mechanism = parse_mechanism(kernel.mechanism);
   require(to_string(mechanism) == kernel.mechanism, "mechanism", kernel.mechanism,
@@ -96,7 +97,7 @@ void check(const CellRecord& cell) {
   require(!cell.cell_id.empty(), "cell_id", cell.cell_id, "names no cell");
   in_field(fmt::format("cell '{}'", cell.cell_id), [&] {
     require(cell.threads >= 0, "threads", cell.threads, "is negative");
-    require_one_of({"hot", "cold", "sustained"}, "condition", cell.condition);
+    require_one_of({"hot", "cold"}, "condition", cell.condition);
     parse_scope(cell.scope);
     parse_phase(cell.phase);
     std::set<std::string> ids;

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "core/json.h"
+#include "io/json.h"
 #include "store/csv.h"
 #include "store/environment_document.h"
 #include "store/sample_columns.h"

@@ -7,8 +7,8 @@
 #include <tuple>
 
 #include "attnbench/error.h"
-#include "core/files.h"
-#include "core/json.h"
+#include "io/files.h"
+#include "io/json.h"
 #include "store/export.h"
 
 namespace attnbench {

@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "attnbench/error.h"
-#include "core/json.h"
+#include "io/json.h"
 #include "store/check_records.h"
 #include "store/import.h"
 #include "store/row_fields.h"
@@ -63,24 +63,14 @@ std::string kernel_id_of(const RowFields& fields) {
   return kernel.id();
 }
 
-bool read_truth(const RowFields& fields, std::string_view field) {
-  const auto& text = fields.text(field);
-  if (text != "true" && text != "false") fields.fail(field, "is neither true nor false");
-  return text == "true";
-}
-
 SampleRecord read_sample(const RowFields& fields, const Place& place) {
   SampleRecord s;
-  s.block = fields.number<int>("block");
-  s.position = fields.number<int>("position");
-  s.role = fields.text("role");
   s.kernel_id = kernel_id_of(fields);
   if (!s.kernel_id.empty() && find_kernel(*place.cell, s.kernel_id) == nullptr)
     fields.fail("kernel", fmt::format("makes '{}', which the cell does not have", s.kernel_id));
-  s.batch_calls = fields.number<std::int64_t>("batch_calls");
-  s.time_seconds = fields.number<double>("time_seconds");
-  s.valid = read_truth(fields, "valid");
-  s.reason = to_utf8(fields.text("reason"));
+  visit_fields(s, [&](std::string_view field, auto& value) {
+    if (field != "kernel_id" && field != "priming_calls") fields.read(field, value);
+  });
   if (!s.valid && !place.process->valid && s.reason == "process: " + place.process->reason) {
     s.valid = true;
     s.reason.clear();

@@ -7,7 +7,9 @@
 #include <string_view>
 
 #include "attnbench/error.h"
+#include "core/hash.h"
 #include "store/check_records.h"
+#include "store/format_1.h"
 #include "store/import.h"
 #include "store/row_fields.h"
 
@@ -95,13 +97,11 @@ CellRecord cell_of(const RowFields& fields) {
   return cell;
 }
 
-/// FNV-1a over the fields: two published tables are two runs.
+/// Over the fields: two published tables are two runs.
 std::string hash_of(const std::vector<CsvRow>& rows) {
-  std::uint64_t hash = 0xcbf29ce484222325;
+  auto hash = fnv1a("");
   for (const auto& row : rows) {
-    for (const auto& field : row.fields) {
-      for (const char c : field + ',') hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    }
+    for (const auto& field : row.fields) hash = fnv1a(field + ',', hash);
   }
   return fmt::format("{:016x}", hash);
 }
@@ -157,6 +157,7 @@ RunContents published_run(const std::vector<CsvRow>& rows, const std::string& fi
     cell.kernels.back().batch_calls = sample.batch_calls;
     fields.in_row([&] { check_kernel(cell, kernel); });
   }
+  for (auto& cell : contents.cells) decide_as_format_1(run, cell);
   return contents;
 }
 

@@ -5,6 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/kernel_name.h"
+#include "io/json.h"
+
 namespace attnbench {
 namespace {
 
@@ -38,6 +41,12 @@ std::string machine_label(const RunRecord& run) {
   return fmt::format("{} {}", cpu, run.machine_key.substr(0, 8));
 }
 
+std::optional<Ceilings> stored_ceilings(const RunRecord& run, int threads) {
+  const nlohmann::json::json_pointer place("/ceilings/" + std::to_string(threads));
+  if (!run.environment->is_object() || !run.environment->contains(place)) return std::nullopt;
+  return ceilings_from_json(run.environment->at(place));
+}
+
 std::string role_in_pair(const RunRecord& run) {
   const nlohmann::json::json_pointer role("/pair/role");
   return run.plan->contains(role) ? run.plan->at(role).get<std::string>() : "";
@@ -47,8 +56,6 @@ bool noise_guard_was_off(const RunRecord& run) {
   return run.environment->value("noise_guard", "on") == "off";
 }
 
-std::string KernelRecord::id() const {
-  return fmt::format("{}/{}@{}{}{}", mechanism, kernel, engine, path.empty() ? "" : ":", path);
-}
+std::string KernelRecord::id() const { return kernel_id(mechanism, kernel, engine, path); }
 
 }  // namespace attnbench

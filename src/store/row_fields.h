@@ -5,8 +5,10 @@
 #include <charconv>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "attnbench/error.h"
+#include "io/json.h"
 #include "store/csv.h"
 
 namespace attnbench {
@@ -33,6 +35,20 @@ class RowFields {
     if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty())
       fail(field, std::is_integral_v<Number> ? "is not a whole number in range" : "is not a number");
     return value;
+  }
+
+  /// The field as what it is to be: a number, true or false, or text, whose bytes that are no UTF-8 are
+  /// replaced.
+  template <typename T>
+  void read(std::string_view field, T& value) const {
+    if constexpr (std::is_same_v<T, bool>) {
+      value = text(field) == "true";
+      if (!value && text(field) != "false") fail(field, "is neither true nor false");
+    } else if constexpr (std::is_arithmetic_v<T>) {
+      value = number<T>(field);
+    } else {
+      value = to_utf8(text(field));
+    }
   }
 
   /// Runs `read` and names file and line in its errors.

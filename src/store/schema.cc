@@ -24,8 +24,8 @@ CREATE TABLE cell (
   device TEXT NOT NULL,
   threads INTEGER NOT NULL CHECK (threads >= 0),
   cpus_json TEXT NOT NULL CHECK (json_valid(cpus_json)),
-  condition TEXT NOT NULL CHECK (condition IN ('hot', 'cold', 'sustained')),
-  phase TEXT NOT NULL CHECK (phase IN ('prefill', 'decode', 'backward')),
+  condition TEXT NOT NULL CHECK (condition IN ('hot', 'cold')),
+  phase TEXT NOT NULL CHECK (phase IN ('prefill', 'decode')),
   scope TEXT NOT NULL CHECK (scope IN ('core', 'layer')),
   batch INTEGER NOT NULL CHECK (batch >= 1),
   num_q_heads INTEGER NOT NULL CHECK (num_q_heads >= 1),
@@ -58,6 +58,8 @@ CREATE TABLE kernel (
   is_baseline INTEGER NOT NULL CHECK (is_baseline IN (0, 1)),
   batch_calls INTEGER CHECK (batch_calls >= 1),
   quarantine_reason TEXT NOT NULL,
+  is_default_path INTEGER NOT NULL CHECK (is_default_path IN (0, 1)),
+  form TEXT NOT NULL CHECK (form IN ('direct', 'fused')),
   UNIQUE (cell, kernel_id)
 ) STRICT;
 CREATE UNIQUE INDEX one_baseline ON kernel (cell) WHERE is_baseline;
@@ -121,6 +123,12 @@ CREATE TABLE failure (
   stage TEXT NOT NULL CHECK (stage IN ('verify', 'prepare', 'measure', 'recheck')),
   reason TEXT NOT NULL CHECK (reason <> '')
 ) STRICT;
+)sql";
+
+const char* const kFormat1To2 = R"sql(
+ALTER TABLE kernel ADD COLUMN is_default_path INTEGER NOT NULL DEFAULT 1 CHECK (is_default_path IN (0, 1));
+ALTER TABLE kernel ADD COLUMN form TEXT NOT NULL DEFAULT 'direct' CHECK (form IN ('direct', 'fused'));
+PRAGMA user_version = 2;
 )sql";
 
 }  // namespace attnbench

@@ -102,9 +102,26 @@ void Statement::out_of_range(int column, std::int64_t value) const {
 }
 
 template <typename T>
+void Statement::put_json(const T& value) {
+  put(json(value));
+}
+template <>
+void Statement::put_json(const JsonDocument& value) {
+  put(*value);
+}
+template void Statement::put_json(const std::vector<int>&);
+template void Statement::put_json(const std::vector<std::int64_t>&);
+template void Statement::put_json(const std::vector<std::string>&);
+template void Statement::put_json(const std::vector<std::vector<int>>&);
+
+template <typename T>
 T Statement::take_json() {
   const auto name = column_name(column_);
   return json_value<T>(parse_json(text_at(column_++), name), name);
+}
+template <>
+JsonDocument Statement::take_json() {
+  return take_json<json>();
 }
 template json Statement::take_json();
 template std::vector<int> Statement::take_json();

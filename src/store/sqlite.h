@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/json.h"
+#include "io/fields.h"
+#include "io/json.h"
+#include "io/json_document.h"
 
 /// A thin owner of SQLite's handles. Every failure is thrown with the file's name: InputError for a file that
 /// is corrupt, locked, read-only or rejects the values by a constraint, else StoreError.
@@ -51,9 +53,14 @@ class Statement {
   template <typename... Values>
   Statement& with(const Values&... values) {
     sqlite3_reset(handle_.get());
-    int index = 0;
-    (bind(++index, values), ...);
+    bound_ = 0;
+    (put(values), ...);
     return *this;
+  }
+  /// Binds one more.
+  template <typename Value>
+  void put(const Value& value) {
+    bind(++bound_, value);
   }
   /// Binds and runs to the end.
   template <typename... Values>
@@ -62,6 +69,9 @@ class Statement {
     while (next()) {
     }
   }
+  /// The same as JSON; T is a type for which sqlite.cc compiles it.
+  template <typename T>
+  void put_json(const T& value);
   /// False after the last row; the statement then holds no lock.
   bool next();
   /// The next column of the row. NULL reads as empty optional, NaN, or the empty text. Throws InputError
@@ -98,19 +108,15 @@ class Statement {
   };
   const Connection* connection_;
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+  int bound_ = 0;
   int column_ = 0;
 };
-
-template <typename T>
-struct IsOptional : std::false_type {};
-template <typename T>
-struct IsOptional<std::optional<T>> : std::true_type {};
 
 template <typename T>
 T Statement::take() {
   auto* row = handle_.get();
   const int column = column_;
-  if constexpr (IsOptional<T>::value) {
+  if constexpr (kIsOptional<T>) {
     if (sqlite3_column_type(row, column) == SQLITE_NULL) {
       ++column_;
       return std::nullopt;

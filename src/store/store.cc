@@ -1,10 +1,13 @@
 #include "store/store.h"
 
+#include <utility>
+#include <vector>
+
+#include "store/schema.h"
 #include "store/store_impl.h"
 
 namespace attnbench {
 
-using nlohmann::json;
 using sqlite::Statement;
 using sqlite::Transaction;
 
@@ -14,7 +17,20 @@ Store& Store::operator=(Store&&) noexcept = default;
 Store::~Store() = default;
 
 Store Store::open(const std::string& file, Mode mode) {
-  return Store(std::make_unique<Impl>(file, mode == Mode::write));
+  Store store(std::make_unique<Impl>(file, mode == Mode::write));
+  if (mode == Mode::write && store.impl_->store_file.format() == 1) store.make_format_2();
+  return store;
+}
+
+void Store::make_format_2() {
+  std::vector<std::pair<std::int64_t, CellRecord>> decided;
+  for (const auto& stored : runs()) {
+    for (auto& cell : cells(stored.id)) decided.emplace_back(stored.id, std::move(cell));
+  }
+  Transaction transaction(impl_->connection());
+  impl_->connection().execute(kFormat1To2);
+  for (const auto& [run, cell] : decided) impl_->put_cell(run, cell);
+  transaction.commit();
 }
 
 const std::string& Store::file() const { return impl_->connection().file(); }
@@ -31,12 +47,6 @@ std::int64_t Store::add_run(const RunRecord& run) {
   const auto id = impl_->insert_run(run);
   transaction.commit();
   return id;
-}
-
-void Store::update_environment(std::int64_t run, const json& environment) {
-  Transaction transaction(impl_->connection());
-  Statement(impl_->connection(), "UPDATE run SET environment_json = ? WHERE id = ?").run(environment, run);
-  transaction.commit();
 }
 
 void Store::put_cell(std::int64_t run, const CellRecord& cell) {

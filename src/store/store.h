@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,7 +19,8 @@ class Store {
  public:
   enum class Mode { read, write };
   /// write: creates the file if absent and locks it against a second writer until destroyed. The lock is
-  /// flock's, so it also ends with the process; programs started with exec do not inherit it.
+  /// flock's, so it also ends with the process; programs started with exec do not inherit it. A store of an
+  /// earlier format gets the present one; `read` shows it as if it had (store/format_1.h).
   static Store open(const std::string& file, Mode mode);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
@@ -39,7 +39,6 @@ class Store {
     RunRecord run;
   };
   std::vector<StoredRun> runs() const;
-  void update_environment(std::int64_t run, const nlohmann::json& environment);
 
   /// Inserts or replaces the description of a cell (kernels, batch sizes, quarantine). Throws InputError when
   /// a kernel that already has samples or a verification is left out.
@@ -68,6 +67,7 @@ class Store {
  private:
   struct Impl;
   explicit Store(std::unique_ptr<Impl> impl);
+  void make_format_2();
   std::unique_ptr<Impl> impl_;
 };
 

@@ -12,7 +12,7 @@
 #include <filesystem>
 
 #include "attnbench/error.h"
-#include "core/files.h"
+#include "io/files.h"
 #include "store/error.h"
 #include "store/schema.h"
 
@@ -135,6 +135,12 @@ StoreFile::StoreFile(const std::string& file, bool write)
   } else {
     refuse_empty(file);
   }
+}
+
+int StoreFile::format() const {
+  sqlite::Statement version(connection_, "PRAGMA user_version");
+  version.next();
+  return version.take<int>();
 }
 
 }  // namespace attnbench

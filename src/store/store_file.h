@@ -27,6 +27,8 @@ class StoreFile {
   StoreFile(const std::string& file, bool write);
   const sqlite::Connection& connection() const { return connection_; }
   sqlite::Connection& connection() { return connection_; }
+  /// Of the tables, kStoreFormat or a lower one.
+  int format() const;
 
  private:
   // Destroyed last: closing any descriptor of a file drops the POSIX locks SQLite holds on it.

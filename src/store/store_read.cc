@@ -5,6 +5,8 @@
 
 #include "attnbench/error.h"
 #include "store/check_records.h"
+#include "store/columns.h"
+#include "store/format_1.h"
 #include "store/store_impl.h"
 
 namespace attnbench {
@@ -24,28 +26,26 @@ void for_each_row(const sqlite::Connection& connection, const char* table, State
   }
 }
 
+/// Format 1 has no columns for what decide_as_format_1() tells.
+std::string kernel_columns(int format) {
+  if (format > 1) return columns_of<KernelRecord>("kernel");
+  return column_list<KernelRecord>([](const std::string& column) {
+    if (column == "is_default_path") return std::string("1");
+    return column == "form" ? std::string("'direct'") : "kernel." + column;
+  });
+}
+
 std::map<std::int64_t, std::vector<KernelRecord>> kernels_by_cell(const sqlite::Connection& connection,
-                                                                  std::int64_t run) {
+                                                                  std::int64_t run, int format) {
   std::map<std::int64_t, std::vector<KernelRecord>> kernels;
-  Statement rows(
-      connection,
-      "SELECT kernel.cell, mechanism, kernel, engine, path, num_kv_heads, support_reason, is_baseline,"
-      " batch_calls, quarantine_reason"
-      " FROM kernel JOIN cell ON cell.id = kernel.cell WHERE cell.run = ? ORDER BY cell.id, ordinal");
+  Statement rows(connection,
+                 fmt::format("SELECT kernel.cell, {} FROM kernel JOIN cell ON cell.id = kernel.cell"
+                             " WHERE cell.run = ? ORDER BY cell.id, ordinal",
+                             kernel_columns(format)));
   rows.with(run);
   for_each_row(connection, "kernel", rows, [&] {
     auto& list = kernels[rows.take<std::int64_t>()];
-    KernelRecord k;
-    k.mechanism = rows.take<std::string>();
-    k.kernel = rows.take<std::string>();
-    k.engine = rows.take<std::string>();
-    k.path = rows.take<std::string>();
-    k.num_kv_heads = rows.take<std::int64_t>();
-    k.support_reason = rows.take<std::string>();
-    k.is_baseline = rows.take<bool>();
-    k.batch_calls = rows.take<std::optional<std::int64_t>>();
-    k.quarantine_reason = rows.take<std::string>();
-    list.push_back(std::move(k));
+    take_record(rows, list.emplace_back());
   });
   return kernels;
 }
@@ -56,15 +56,8 @@ std::vector<SampleRecord> samples_of(const sqlite::Connection& connection, State
   rows.with(process);
   for_each_row(connection, "sample", rows, [&] {
     SampleRecord s;
-    s.block = rows.take<int>();
-    s.position = rows.take<int>();
-    s.role = rows.take<std::string>();
     s.kernel_id = rows.take<std::string>();
-    s.batch_calls = rows.take<std::int64_t>();
-    s.time_seconds = rows.take<double>();
-    s.priming_calls = rows.take<int>();
-    s.valid = rows.take<bool>();
-    s.reason = rows.take<std::string>();
+    take_record(rows, s);
     check(s);
     samples.push_back(std::move(s));
   });
@@ -75,96 +68,55 @@ std::vector<SampleRecord> samples_of(const sqlite::Connection& connection, State
 
 std::vector<Store::StoredRun> Store::runs() const {
   std::vector<StoredRun> runs;
-  Statement rows(
-      impl_->connection(),
-      "SELECT id, study, profile, seed, plan_hash, build_id, machine_key, plan_json, environment_json"
-      " FROM run ORDER BY id");
+  Statement rows(impl_->connection(),
+                 fmt::format("SELECT id, {} FROM run ORDER BY id", columns_of<RunRecord>("run")));
   for_each_row(impl_->connection(), "run", rows, [&] {
     StoredRun stored;
     stored.id = rows.take<std::int64_t>();
-    auto& run = stored.run;
-    run.study = rows.take<std::string>();
-    run.profile = rows.take<std::string>();
-    run.seed = rows.take<std::uint64_t>();
-    run.plan_hash = rows.take<std::string>();
-    run.build_id = rows.take<std::string>();
-    run.machine_key = rows.take<std::string>();
-    run.plan = rows.take_json();
-    run.environment = rows.take_json();
-    check(run);
+    take_record(rows, stored.run);
+    check(stored.run);
     runs.push_back(std::move(stored));
   });
   return runs;
 }
 
 std::vector<CellRecord> Store::cells(std::int64_t run) const {
-  auto kernels = kernels_by_cell(impl_->connection(), run);
+  const int format = impl_->store_file.format();
+  auto kernels = kernels_by_cell(impl_->connection(), run, format);
   std::vector<CellRecord> cells;
-  Statement rows(
-      impl_->connection(),
-      "SELECT id, cell_id, device, threads, cpus_json, condition, phase, scope, batch, num_q_heads,"
-      " seqlen_q, seqlen_kv, head_dim_qk, head_dim_v, dtype_q, dtype_kv, dtype_o, layout,"
-      " softmax_scale, d_model, seqlens_kv_json FROM cell WHERE run = ? ORDER BY id");
+  Statement rows(impl_->connection(), fmt::format("SELECT id, {} FROM cell WHERE run = ? ORDER BY id",
+                                                  columns_of<CellRecord>("cell")));
   rows.with(run);
   for_each_row(impl_->connection(), "cell", rows, [&] {
     CellRecord cell;
     const auto row = rows.take<std::int64_t>();
-    cell.cell_id = rows.take<std::string>();
-    cell.device = rows.take<std::string>();
-    cell.threads = rows.take<int>();
-    cell.cpus = rows.take_json<std::vector<int>>();
-    cell.condition = rows.take<std::string>();
-    cell.phase = rows.take<std::string>();
-    cell.scope = rows.take<std::string>();
-    auto& s = cell.shape;
-    s.batch = rows.take<std::int64_t>();
-    s.num_q_heads = rows.take<std::int64_t>();
-    s.seqlen_q = rows.take<std::int64_t>();
-    s.seqlen_kv = rows.take<std::int64_t>();
-    s.head_dim_qk = rows.take<std::int64_t>();
-    s.head_dim_v = rows.take<std::int64_t>();
-    s.dtype_q = parse_dtype(rows.take<std::string>());
-    s.dtype_kv = parse_dtype(rows.take<std::string>());
-    s.dtype_o = parse_dtype(rows.take<std::string>());
-    s.layout = parse_layout(rows.take<std::string>());
-    s.softmax_scale = rows.take<double>();
-    s.d_model = rows.take<std::int64_t>();
-    s.seqlens_kv = rows.take_json<std::vector<std::int64_t>>();
+    take_record(rows, cell);
     cell.kernels = std::move(kernels[row]);
     check(cell);
     cells.push_back(std::move(cell));
   });
+  if (format > 1) return cells;
+  for (const auto& stored : runs()) {
+    if (stored.id != run) continue;
+    for (auto& cell : cells) decide_as_format_1(stored.run, cell);
+  }
   return cells;
 }
 
 std::vector<VerificationRecord> Store::verifications(std::int64_t run) const {
   std::vector<VerificationRecord> verifications;
-  Statement rows(
-      impl_->connection(),
-      "SELECT cell.cell_id, kernel.kernel_id, passed, reason, max_error, plain_error, tolerance,"
-      " median_call_seconds, rerun_bitwise, unchanged_alone, unchanged_in_batch, unchanged_threads,"
-      " workspace_bytes, peak_bytes, prepare_seconds, first_call_seconds"
-      " FROM verification JOIN kernel ON kernel.id = verification.kernel"
-      " JOIN cell ON cell.id = kernel.cell WHERE cell.run = ? ORDER BY cell.id, kernel.ordinal");
+  Statement rows(impl_->connection(),
+                 fmt::format("SELECT cell.cell_id, kernel.kernel_id, {}"
+                             " FROM verification JOIN kernel ON kernel.id = verification.kernel"
+                             " JOIN cell ON cell.id = kernel.cell WHERE cell.run = ?"
+                             " ORDER BY cell.id, kernel.ordinal",
+                             columns_of<VerificationRecord>("verification")));
   rows.with(run);
   for_each_row(impl_->connection(), "verification", rows, [&] {
     VerificationRecord v;
     v.cell_id = rows.take<std::string>();
     v.kernel_id = rows.take<std::string>();
-    v.passed = rows.take<bool>();
-    v.reason = rows.take<std::string>();
-    v.max_error = rows.take<double>();
-    v.plain_error = rows.take<double>();
-    v.tolerance = rows.take<double>();
-    v.median_call_seconds = rows.take<double>();
-    v.rerun_bitwise = rows.take<std::optional<bool>>();
-    v.unchanged_alone = rows.take<std::optional<bool>>();
-    v.unchanged_in_batch = rows.take<std::optional<bool>>();
-    v.unchanged_threads = rows.take<std::optional<bool>>();
-    v.workspace_bytes = rows.take<std::int64_t>();
-    v.peak_bytes = rows.take<std::int64_t>();
-    v.prepare_seconds = rows.take<double>();
-    v.first_call_seconds = rows.take<double>();
+    take_record(rows, v);
     check(v);
     verifications.push_back(std::move(v));
   });
@@ -175,27 +127,19 @@ std::vector<ProcessRecord> Store::processes(std::int64_t run, const std::string&
   std::vector<ProcessRecord> processes;
   std::vector<std::int64_t> process_rows;
   Statement samples(impl_->connection(),
-                    "SELECT block, position, role, kernel.kernel_id, sample.batch_calls, time_seconds,"
-                    " priming_calls, valid, reason"
-                    " FROM sample LEFT JOIN kernel ON kernel.id = sample.kernel WHERE process = ?"
-                    " ORDER BY block, position, role, kernel.kernel_id");
+                    fmt::format("SELECT kernel.kernel_id, {}"
+                                " FROM sample LEFT JOIN kernel ON kernel.id = sample.kernel WHERE process = ?"
+                                " ORDER BY block, position, role, kernel.kernel_id",
+                                columns_of<SampleRecord>("sample")));
   Statement rows(impl_->connection(),
-                 "SELECT id, process, valid, reason, started_utc, boot_id, orders_json, order_kernels_json,"
-                 " noise_json, kernels_json FROM process WHERE cell = ? ORDER BY process");
+                 fmt::format("SELECT id, {} FROM process WHERE cell = ? ORDER BY process",
+                             columns_of<ProcessRecord>("process")));
   rows.with(impl_->cell_row(run, cell_id));
   for_each_row(impl_->connection(), "process", rows, [&] {
     ProcessRecord p;
     p.cell_id = cell_id;
     const auto row = rows.take<std::int64_t>();
-    p.process = rows.take<int>();
-    p.valid = rows.take<bool>();
-    p.reason = rows.take<std::string>();
-    p.started_utc = rows.take<std::string>();
-    p.boot_id = rows.take<std::string>();
-    p.orders = rows.take_json<std::vector<std::vector<int>>>();
-    p.order_kernels = rows.take_json<std::vector<std::string>>();
-    p.noise = rows.take_json();
-    p.kernels = rows.take_json();
+    take_record(rows, p);
     check(p);
     process_rows.push_back(row);
     processes.push_back(std::move(p));
@@ -208,16 +152,17 @@ std::vector<ProcessRecord> Store::processes(std::int64_t run, const std::string&
 std::vector<FailureRecord> Store::failures(std::int64_t run) const {
   std::vector<FailureRecord> failures;
   Statement rows(impl_->connection(),
-                 "SELECT cell.cell_id, kernel.kernel_id, stage, reason"
-                 " FROM failure JOIN cell ON cell.id = failure.cell"
-                 " LEFT JOIN kernel ON kernel.id = failure.kernel WHERE cell.run = ? ORDER BY failure.id");
+                 fmt::format("SELECT cell.cell_id, kernel.kernel_id, {}"
+                             " FROM failure JOIN cell ON cell.id = failure.cell"
+                             " LEFT JOIN kernel ON kernel.id = failure.kernel WHERE cell.run = ?"
+                             " ORDER BY failure.id",
+                             columns_of<FailureRecord>("failure")));
   rows.with(run);
   for_each_row(impl_->connection(), "failure", rows, [&] {
     FailureRecord f;
     f.cell_id = rows.take<std::string>();
     f.kernel_id = rows.take<std::string>();
-    f.stage = rows.take<std::string>();
-    f.reason = rows.take<std::string>();
+    take_record(rows, f);
     check(f);
     failures.push_back(std::move(f));
   });

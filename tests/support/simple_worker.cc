@@ -1,6 +1,6 @@
 #include "support/simple_worker.h"
 
-#include "core/standard_streams.h"
+#include "io/standard_streams.h"
 #include "support/command.h"
 
 namespace attnbench::test {

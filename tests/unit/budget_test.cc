@@ -57,13 +57,12 @@ TEST(Budget, ColdCallsPayForEvictionAndAreNotBatched) {
 
 TEST(Budget, StudySecondsAddUp) {
   const Overheads overheads{.process_start_seconds = 2, .sentinel_seconds = 0.5, .verification_calls = 6};
-  auto cell = cell_of({{"k", 0.5}, {"base", 0.5}});
-  cell.oracle_seconds = 7;
-  EXPECT_DOUBLE_EQ(verification_seconds(cell, overheads), 7 + 2 * (2 + 6 * 0.5));
+  const auto cell = cell_of({{"k", 0.5}, {"base", 0.5}});
+  EXPECT_DOUBLE_EQ(verification_seconds(cell, overheads), 2 * (2 + 6 * 0.5));
   const auto profile = small_profile({3, 5});
   const auto process = process_seconds(cell, profile, overheads);
   EXPECT_DOUBLE_EQ(process, process_seconds(cell, profile, {}) + 2 + 4 * 2 * 0.5);
-  EXPECT_DOUBLE_EQ(study_seconds({cell, cell}, profile, overheads), 2 * (17 + 5 * process));
+  EXPECT_DOUBLE_EQ(study_seconds({cell, cell}, profile, overheads), 2 * (10 + 5 * process));
 }
 
 /// Calls of a second and more, no overheads: a process makes one warm-up call, four slots of two calls, three
@@ -100,8 +99,10 @@ TEST(FitBudget, LeavesOutTheSlowestCallsWhenTwoProcessesDoNotFit) {
 
 TEST(FitBudget, ChargesOnlyWhatIsLeft) {
   auto cell = cell_of({{"base", 1}, {"slow", 4}});
-  cell.oracle_seconds = 1000;
+  for (auto& kernel : cell.kernels) kernel.prepare_seconds = 1000;
+  const double unverified = study_seconds({cell}, small_profile({5}), {});
   cell.verified = true;
+  EXPECT_DOUBLE_EQ(unverified, 2000 + study_seconds({cell}, small_profile({5}), {}));
   cell.done_processes = 3;
   const double each = process_seconds(cell, small_profile({5}), {});
   EXPECT_DOUBLE_EQ(study_seconds({cell}, small_profile({5}), {}), 2 * each);

@@ -12,6 +12,7 @@
 #include "core/buffer.h"
 #include "engines/cpu/ceilings/loops.h"
 #include "engines/cpu/ceilings/thread_rates.h"
+#include "io/json.h"
 
 namespace attnbench {
 namespace {

@@ -2,8 +2,8 @@
 // intervals worked out by hand (see five()).
 #include <gmock/gmock.h>
 
-#include "analysis/claims/magnitude.h"
-#include "analysis/claims/part_text.h"
+#include "claims/magnitude.h"
+#include "claims/part_text.h"
 #include "unit/claims_fixture.h"
 
 namespace attnbench {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "analysis/analysis.h"
-#include "analysis/claims/answer_claims.h"
-#include "analysis/claims/load_claims.h"
 #include "attnbench/error.h"
+#include "claims/answer_claims.h"
+#include "claims/load_claims.h"
 #include "plan/study.h"
 #include "stats/process_value.h"
 

@@ -1,8 +1,8 @@
 // What no data may bring about: words that contradict the number beside them.
 #include <gmock/gmock.h>
 
-#include "analysis/claims/magnitude.h"
-#include "analysis/claims/part_text.h"
+#include "claims/magnitude.h"
+#include "claims/part_text.h"
 #include "plan/random.h"
 #include "unit/claims_fixture.h"
 

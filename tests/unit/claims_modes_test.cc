@@ -1,7 +1,7 @@
 // Processes in two groups: what a mean says of them is not what either group says.
 #include <gmock/gmock.h>
 
-#include "analysis/claims/part_text.h"
+#include "claims/part_text.h"
 #include "stats/modes.h"
 #include "unit/claims_fixture.h"
 

@@ -1,7 +1,7 @@
 // The relations over several N, and the companion answer.
 #include <gmock/gmock.h>
 
-#include "analysis/claims/part_text.h"
+#include "claims/part_text.h"
 #include "unit/claims_fixture.h"
 
 namespace attnbench {

@@ -1,4 +1,4 @@
-#include "core/files.h"
+#include "io/files.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -103,8 +103,8 @@ TEST_F(ImportTest, MissingRowsAndDamagedCompanionAreNamed) {
   write_text(path("a.env.json"), "{\"attnbench_export\": 1,\n \"runs\": [");
   EXPECT_THAT(error_of([&] { read_runs(path("a.csv")); }),
               testing::AllOf(HasSubstr("a.env.json"), HasSubstr("line 2")));
-  write_text(path("a.env.json"), "{\"attnbench_export\": 2}");
-  EXPECT_THAT(error_of([&] { read_runs(path("a.csv")); }), HasSubstr("attnbench_export: '2'"));
+  write_text(path("a.env.json"), "{\"attnbench_export\": 3}");
+  EXPECT_THAT(error_of([&] { read_runs(path("a.csv")); }), HasSubstr("attnbench_export: '3'"));
   for (const auto* version : {"1.9", "true", "4294967297", "\"1\""}) {
     auto document = nlohmann::json::parse(environment_text({sample_contents()}));
     document["attnbench_export"] = nlohmann::json::parse(version);

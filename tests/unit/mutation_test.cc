@@ -8,16 +8,16 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "analysis/claims/answer_claims.h"
-#include "analysis/claims/load_claims.h"
 #include "analysis/compare.h"
-#include "analysis/summary_json.h"
 #include "attnbench/error.h"
-#include "core/files.h"
-#include "core/json.h"
+#include "claims/answer_claims.h"
+#include "claims/load_claims.h"
+#include "io/files.h"
+#include "io/json.h"
 #include "plan/find_study.h"
 #include "report/claims_table.h"
 #include "report/kernels_csv.h"
+#include "report/summary.h"
 #include "report/summary_check.h"
 #include "report/table.h"
 #include "report/verdict_table.h"
@@ -133,14 +133,14 @@ class Mutated : public StoreFixture {
   void use(const std::string& file) {
     const auto runs = read_runs(file);
     if (runs.empty()) return;
-    auto analysis = analyze(runs);
-    analysis.claims = answer_claims(claims(), analysis.runs);
-    const auto summary = to_json(analysis);
+    const auto analysis = analyze(runs);
+    const auto answers = answer_claims(claims(), analysis.runs);
+    const auto summary = summary_json(analysis, answers);
     check_summary(parse_json(json_text(summary), "summary"));
     kernels_csv(analysis);
     for (const auto& run : analysis.runs) {
       run_table(run) + verdict_table(run) + markdown_table(run) + latex_table(run) +
-          claims_table(analysis.claims, run) + claims_explained(analysis.claims, run);
+          claims_table(answers, run) + claims_explained(answers, run);
     }
     try {
       compare_sessions(analysis.runs[0], analysis.runs[0], ComparisonBasis::kRelative, 0.02);
@@ -265,8 +265,7 @@ TEST_F(Mutated, StudiesAndClaims) {
 
 TEST_F(Mutated, Summaries) {
   write_text(path("p.csv"), read_text_file(ATTNBENCH_SOURCE_DIR "/data/m4_mlx_published.csv"));
-  auto analysis = analyze(read_runs(path("p.csv")));
-  const auto summary = to_json(analysis);
+  const auto summary = summary_json(analyze(read_runs(path("p.csv"))), {});
   expect_read_or_refused(150, [&] {
     last_ = json_text(mutate_.document(summary));
     check_summary(parse_json(last_, "summary.json"));

@@ -11,7 +11,7 @@
 #include <fstream>
 
 #include "attnbench/error.h"
-#include "core/standard_streams.h"
+#include "io/standard_streams.h"
 #include "support/command.h"
 
 namespace attnbench {

@@ -99,18 +99,39 @@ class StoreFixture : public testing::Test {
                     nlohmann::json{{"cpu", {{"model", "AMD EPYC 9R14 96-Core Processor"}}}}};
     contents.cells = {sample_cell(128), sample_cell(256)};
     const auto& cell = contents.cells[0];
-    VerificationRecord passed;
-    passed.cell_id = cell.cell_id;
-    passed.kernel_id = cell.kernels[0].id();
-    passed.passed = true;
-    passed.max_error = 1e-7;
-    passed.rerun_bitwise = true;
-    passed.peak_bytes = 4096;
-    VerificationRecord wrong;
-    wrong.cell_id = cell.cell_id;
-    wrong.kernel_id = cell.kernels[1].id();
-    wrong.reason = "row 3 holds NaN";
-    wrong.max_error = std::nan("");
+    // No two fields of a type hold the same in both.
+    VerificationRecord passed{.cell_id = cell.cell_id,
+                              .kernel_id = cell.kernels[0].id(),
+                              .passed = true,
+                              .reason = "",
+                              .max_error = 1e-7,
+                              .plain_error = 2e-7,
+                              .tolerance = 3e-7,
+                              .median_call_seconds = 0.004,
+                              .rerun_bitwise = true,
+                              .unchanged_alone = false,
+                              .unchanged_in_batch = true,
+                              .unchanged_threads = std::nullopt,
+                              .workspace_bytes = 8192,
+                              .peak_bytes = 4096,
+                              .prepare_seconds = 0.005,
+                              .first_call_seconds = 0.006};
+    VerificationRecord wrong{.cell_id = cell.cell_id,
+                             .kernel_id = cell.kernels[1].id(),
+                             .passed = false,
+                             .reason = "row 3 holds NaN",
+                             .max_error = std::nan(""),
+                             .plain_error = HUGE_VAL,
+                             .tolerance = -HUGE_VAL,
+                             .median_call_seconds = 0.04,
+                             .rerun_bitwise = true,
+                             .unchanged_alone = std::nullopt,
+                             .unchanged_in_batch = false,
+                             .unchanged_threads = true,
+                             .workspace_bytes = 1,
+                             .peak_bytes = 2,
+                             .prepare_seconds = 0.05,
+                             .first_call_seconds = 0.06};
     contents.verifications = {passed, wrong};
     contents.processes = {sample_process(cell, 0), sample_process(cell, 1),
                           sample_process(contents.cells[1], 0)};

@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "analysis/summary_json.h"
 #include "attnbench/error.h"
+#include "report/summary.h"
 #include "unit/synthetic_run.h"
 
 namespace attnbench {
@@ -21,7 +21,7 @@ const json& whole_summary() {
     const auto cell =
         run.add_cell(128, {SyntheticRun::kernel("mha", "unfused"), SyntheticRun::kernel("linear", "fused")});
     run.add_five(cell, {0.3}, {0.001});
-    return to_json(analyze(std::span(&run.contents, 1)));
+    return summary_json(analyze(std::span(&run.contents, 1)), {});
   }();
   return summary;
 }

@@ -1,11 +1,10 @@
-#include "analysis/summary_json.h"
-
 #include <gmock/gmock.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "report/summary.h"
 #include "unit/synthetic_run.h"
 
 namespace attnbench {
@@ -13,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-json summary_of(const SyntheticRun& run) { return to_json(analyze(std::span(&run.contents, 1))); }
+json summary_of(const SyntheticRun& run) { return summary_json(analyze(std::span(&run.contents, 1)), {}); }
 
 /// Two cells of one family and one of another; three kernels.
 SyntheticRun three_cells() {

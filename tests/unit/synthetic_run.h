@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/analysis.h"
+#include "plan/decisions.h"
 #include "store/records.h"
 
 namespace attnbench {
@@ -26,7 +27,9 @@ class SyntheticRun {
   }
 
   static KernelRecord kernel(const std::string& mechanism, const std::string& algorithm) {
-    return {mechanism, algorithm, "cpu", "", mechanism == "mqa" ? 1 : 8, "", false, 1, ""};
+    KernelRecord kernel{mechanism, algorithm, "cpu", "", mechanism == "mqa" ? 1 : 8, "", false, 1, ""};
+    kernel.form = form_of(algorithm);
+    return kernel;
   }
 
   /// The first kernel is the baseline. Cells of scope "layer" have d_model 512.

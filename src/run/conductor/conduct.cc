@@ -23,12 +23,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// For estimates only; measured on the two-core machines this was written on.
-constexpr Overheads kOverheads{.process_start_seconds = 0.3,
-                               .sentinel_seconds = 1e-3,
-                               .eviction_seconds = 0.02,
-                               .verification_calls = 20};
-
 constexpr std::string_view kTooSlowForBudget = ": too slow for the budget";
 
 /// One build's run: its options, its rows in the store, its cells.

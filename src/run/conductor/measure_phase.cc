@@ -10,11 +10,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "core/json.h"
+#include "io/json.h"
 #include "plan/random.h"
 #include "plan/williams.h"
 #include "run/noise/noise.h"
 #include "run/worker/cell_measurement.h"
+#include "stats/intervals.h"
 
 namespace attnbench {
 namespace {
@@ -89,11 +90,9 @@ std::map<std::string, std::string> find_impossible(const MeasurementPlan& plan, 
       if (sample.role == "kernel" && sample.kernel_id == choice.id()) times.push_back(sample.time_seconds);
     }
     if (times.empty()) continue;
-    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
-                     times.end());
     const auto& facts = process.kernels->at(choice.id());
     const auto reason = impossible(ceilings, read_field<double>(facts, "executed_flops"),
-                                   read_field<double>(facts, "compulsory_bytes"), times[times.size() / 2],
+                                   read_field<double>(facts, "compulsory_bytes"), stats::median(times),
                                    plan.cell.shape.dtype_q);
     if (reason) found[choice.id()] = *reason;
   }

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "core/json.h"
+#include "io/json.h"
 #include "run/conductor/worker_process.h"
 #include "run/environment/advice.h"
 #include "run/noise/consumers.h"

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/json.h"
+#include "io/json.h"
 #include "plan/study_json.h"
 #include "run/conductor/worker_process.h"
 #include "run/noise/thresholds.h"

@@ -4,7 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "core/standard_streams.h"
+#include "io/standard_streams.h"
 
 namespace attnbench {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "attnbench/error.h"
 #include "core/cpu_list.h"
-#include "core/json.h"
+#include "io/json.h"
 #include "plan/study_json.h"
 #include "run/protocol/worker_identity.h"
 

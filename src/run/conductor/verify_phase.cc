@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "io/json.h"
+#include "plan/decisions.h"
 #include "plan/study_json.h"
 #include "run/protocol/messages.h"
 #include "run/worker/slot_timer.h"
@@ -22,6 +24,7 @@ KernelRecord record_of(const KernelChoice& choice, const Cell& cell) {
   record.path = choice.kernel->path();
   record.num_kv_heads = choice.mechanism.num_kv_heads;
   record.is_baseline = choice.id() == cell.baseline;
+  record.form = form_of(record.kernel);
   return record;
 }
 
@@ -29,6 +32,7 @@ KernelRecord record_of(const KernelChoice& choice, const Cell& cell) {
 bool take(const VerificationOutcome& outcome, Store& store, std::int64_t run, CellState& state) {
   auto* kernel = state.find(outcome.record.kernel_id);
   if (kernel == nullptr) return false;
+  kernel->is_default_path = outcome.is_default_path;
   if (!outcome.unsupported_reason.empty()) {
     kernel->support_reason = outcome.unsupported_reason;
     return false;
@@ -70,6 +74,8 @@ void choose_baseline(CellState& state, Progress& progress) {
 bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t run, CellState& state,
                            const Ceilings& ceilings, Progress& progress) {
   auto waiting = candidates(state.cell, options.kernel_limit_seconds);
+  auto all = json::array();
+  for (const auto& choice : waiting) all.push_back(to_json(choice));
   state.record.kernels.clear();
   for (const auto& choice : waiting) state.record.kernels.push_back(record_of(choice, state.cell));
   store.put_cell(run, state.record);  // verifications refer to it
@@ -87,7 +93,9 @@ bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t
       worker.send({{"type", messages::kVerify},
                    {"cell", to_json(state.cell)},
                    {"kernels", kernels},
-                   {"default_path_by", options.profile.default_path_only ? to_json(ceilings) : json()},
+                   {"candidates", all},
+                   {"ceilings", to_json(ceilings)},
+                   {"default_path_only", options.profile.default_path_only},
                    {"data_seed", options.seed}});
       // The worker ends a kernel that hangs; only a hung worker itself is silent for longer.
       const double patience = 3 * options.kernel_limit_seconds + 60;

@@ -9,18 +9,12 @@
 #include <string_view>
 
 #include "attnbench/cpu_device.h"
+#include "core/hash.h"
 #include "core/system/parse.h"
 #include "core/system/topology.h"
 
 namespace attnbench {
 namespace {
-
-/// FNV-1a, 64 bits.
-std::uint64_t hash(std::string_view text) {
-  std::uint64_t value = 0xcbf29ce484222325u;
-  for (const char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return value;
-}
 
 std::string caches_text(const SystemFiles& files) {
   std::string text;
@@ -66,10 +60,10 @@ int find_build_id(dl_phdr_info* object, std::size_t, void* result) {
 std::string machine_key(const SystemFiles& files) {
   const auto cpu = parse_cpuinfo(files.read("/proc/cpuinfo").value_or(""));
   const auto cores = cores_of(files, online_cpus(files)).value_or(Cores{});
-  return fmt::format(
-      "{:016x}", hash(fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", cpu.vendor, cpu.model, cpu.family,
-                                  cpu.model_number, cpu.stepping, to_string(cpu_features()), cpu.logical_cpus,
-                                  cores.packages, cores.physical, caches_text(files), memory_text(files))));
+  return fmt::format("{:016x}", fnv1a(fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", cpu.vendor, cpu.model,
+                                                  cpu.family, cpu.model_number, cpu.stepping,
+                                                  to_string(cpu_features()), cpu.logical_cpus, cores.packages,
+                                                  cores.physical, caches_text(files), memory_text(files))));
 }
 
 std::string build_id() {

@@ -11,6 +11,7 @@
 #include "core/system/parse.h"
 #include "run/environment/control_groups.h"
 #include "run/noise/thresholds.h"
+#include "stats/intervals.h"
 
 namespace attnbench {
 namespace {
@@ -57,13 +58,6 @@ std::optional<double> share(const std::optional<double>& part, double whole) {
   constexpr double kLeastSeconds = 0.01;
   if (!part) return std::nullopt;
   return *part / std::max(whole, kLeastSeconds);
-}
-
-double median(std::span<const double> values) {
-  std::vector<double> sorted(values.begin(), values.end());
-  std::sort(sorted.begin(), sorted.end());
-  const auto half = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
 }  // namespace
@@ -123,8 +117,8 @@ json difference(const NoiseProbe& start, const NoiseProbe& end) {
 std::optional<double> sentinel_drift(std::span<const double> seconds) {
   const auto third = seconds.size() / 3;
   if (third == 0) return std::nullopt;
-  const auto first = median(seconds.first(third));
-  const auto last = median(seconds.last(third));
+  const auto first = stats::median(seconds.first(third));
+  const auto last = stats::median(seconds.last(third));
   return std::max(first, last) / std::min(first, last) - 1;
 }
 

@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/json_document.h"
+#include "io/json_document.h"
 
 namespace attnbench {
 

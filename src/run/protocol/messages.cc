@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <limits>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "attnbench/error.h"
-#include "core/json.h"
+#include "core/kernel_name.h"
+#include "io/json.h"
+#include "io/record_json.h"
 
 namespace attnbench {
 
@@ -42,55 +42,6 @@ KernelChoice kernel_choice_from_json(const nlohmann::json& in) {
 
 namespace {
 
-json optional_json(const std::optional<bool>& value) { return value ? json(*value) : json(nullptr); }
-
-std::optional<bool> read_optional(const json& in, const char* field) {
-  if (field_of(in, field).is_null()) return std::nullopt;
-  return read_field<bool>(in, field);
-}
-
-/// Numbers that are not finite travel as null.
-double read_error(const json& in, const char* field) {
-  return field_of(in, field).is_null() ? std::numeric_limits<double>::infinity()
-                                       : read_field<double>(in, field);
-}
-
-json record_json(const VerificationRecord& record) {
-  return {{"passed", record.passed},
-          {"reason", record.reason},
-          {"max_error", record.max_error},
-          {"plain_error", record.plain_error},
-          {"tolerance", record.tolerance},
-          {"median_call_seconds", record.median_call_seconds},
-          {"rerun_bitwise", optional_json(record.rerun_bitwise)},
-          {"unchanged_alone", optional_json(record.unchanged_alone)},
-          {"unchanged_in_batch", optional_json(record.unchanged_in_batch)},
-          {"unchanged_threads", optional_json(record.unchanged_threads)},
-          {"workspace_bytes", record.workspace_bytes},
-          {"peak_bytes", record.peak_bytes},
-          {"prepare_seconds", record.prepare_seconds},
-          {"first_call_seconds", record.first_call_seconds}};
-}
-
-VerificationRecord record_from_json(const json& in) {
-  VerificationRecord record;
-  record.passed = read_field<bool>(in, "passed");
-  record.reason = read_field<std::string>(in, "reason");
-  record.max_error = read_error(in, "max_error");
-  record.plain_error = read_error(in, "plain_error");
-  record.tolerance = read_error(in, "tolerance");
-  record.median_call_seconds = read_field<double>(in, "median_call_seconds");
-  record.rerun_bitwise = read_optional(in, "rerun_bitwise");
-  record.unchanged_alone = read_optional(in, "unchanged_alone");
-  record.unchanged_in_batch = read_optional(in, "unchanged_in_batch");
-  record.unchanged_threads = read_optional(in, "unchanged_threads");
-  record.workspace_bytes = read_field<std::int64_t>(in, "workspace_bytes");
-  record.peak_bytes = read_field<std::int64_t>(in, "peak_bytes");
-  record.prepare_seconds = read_field<double>(in, "prepare_seconds");
-  record.first_call_seconds = read_field<double>(in, "first_call_seconds");
-  return record;
-}
-
 json id_json(const KernelId& id) {
   auto out = to_json(id.mechanism);
   out["kernel"] = id.kernel;
@@ -109,17 +60,17 @@ reference::InputKind input_kind_named(const std::string& text) {
 }  // namespace
 
 json to_json(const VerificationOutcome& outcome) {
-  auto out = record_json(outcome.record);
-  out["cell_id"] = outcome.record.cell_id;
-  out["kernel_id"] = outcome.record.kernel_id;
+  auto out = *record_json(outcome.record);
   out["unsupported_reason"] = outcome.unsupported_reason;
+  out["is_default_path"] = outcome.is_default_path;
   return out;
 }
 
 VerificationOutcome outcome_from_json(const json& in) {
-  VerificationOutcome outcome{record_from_json(in), read_field<std::string>(in, "unsupported_reason")};
-  outcome.record.cell_id = read_field<std::string>(in, "cell_id");
-  outcome.record.kernel_id = read_field<std::string>(in, "kernel_id");
+  VerificationOutcome outcome;
+  read_record(in, outcome.record);
+  outcome.unsupported_reason = read_field<std::string>(in, "unsupported_reason");
+  outcome.is_default_path = read_field<bool>(in, "is_default_path");
   return outcome;
 }
 
@@ -163,12 +114,14 @@ Doing read<Doing>(const json& in) {
   return {read_field<std::string>(in, "what")};
 }
 
-json to_json(const Observed& message) { return typed<Observed>({{"record", record_json(message.record)}}); }
+json to_json(const Observed& message) { return typed<Observed>({{"record", *record_json(message.record)}}); }
 
 template <>
 Observed read<Observed>(const json& in) {
   require_type(in, Observed::kType);
-  return {record_from_json(field_of(in, "record"))};
+  Observed message;
+  read_record(field_of(in, "record"), message.record);
+  return message;
 }
 
 json to_json(const Check& message) {
@@ -233,8 +186,7 @@ bool is_registered(const nlohmann::json& in) { return find_kernel(id_from_json(i
 
 std::string kernel_id_from_json(const nlohmann::json& in) {
   const auto id = id_from_json(in);
-  return fmt::format("{}/{}@{}{}{}", to_string(id.mechanism), id.kernel, id.engine,
-                     id.path.empty() ? "" : ":", id.path);
+  return kernel_id(to_string(id.mechanism), id.kernel, id.engine, id.path);
 }
 
 }  // namespace attnbench

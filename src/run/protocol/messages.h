@@ -15,7 +15,8 @@ namespace attnbench {
 /// The slot messages: JSON lines, each with a "type". The conductor asks, the worker answers with the same
 /// type; a worker that cannot go on answers "error" and exits.
 ///   hello      protocol, probe? devices? -> protocol, WorkerIdentity, environment? ceilings? devices?
-///   verify     cell, kernels, ceilings? -> one {outcome} a kernel, known here or not, then {done}
+///   verify     cell, kernels, candidates (all of the cell), ceilings, default_path_only
+///                                       -> one {outcome} a kernel, known here or not, then {done}
 ///   prepare    cell, kernels, orders .. -> {kernels: {id: prepare_seconds, warm-up, executed_flops ..}}
 ///   slot       block (-1: unbatched)    -> {starting: id} before each slot, then {block, samples}
 ///   noise      seconds                  -> {noise} of so many seconds of its own work
@@ -124,6 +125,7 @@ Ended read<Ended>(const nlohmann::json& message);
 struct VerificationOutcome {
   VerificationRecord record;
   std::string unsupported_reason;  ///< not empty: the kernel was not run
+  bool is_default_path = true;     ///< KernelRecord's
 };
 nlohmann::json to_json(const VerificationOutcome& outcome);
 VerificationOutcome outcome_from_json(const nlohmann::json& in);

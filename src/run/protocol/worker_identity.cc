@@ -10,7 +10,7 @@
 
 #include "attnbench/error.h"
 #include "core/cpu_list.h"
-#include "core/json.h"
+#include "io/json.h"
 #include "plan/study_json.h"
 
 namespace attnbench {

@@ -6,10 +6,10 @@
 #include <cmath>
 #include <limits>
 
+#include "core/random.h"
 #include "reference/elements.h"
 #include "reference/inputs.h"
 #include "reference/mask.h"
-#include "reference/random.h"
 #include "run/bound_call.h"
 
 namespace attnbench {
@@ -182,7 +182,7 @@ std::uint64_t hash_inputs(const Problem& problem, const Tensors& tensors) {
           for (std::int64_t c = 0; c < row_bytes; c += 8) {
             std::uint64_t word = 0;
             std::copy_n(bytes + c, std::min<std::int64_t>(8, row_bytes - c), reinterpret_cast<char*>(&word));
-            hash = reference::mix_bits(hash ^ word) + 1;
+            hash = mix_bits(hash ^ word) + 1;
           }
         }
       }

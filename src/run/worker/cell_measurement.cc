@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 #include "attnbench/error.h"
-#include "core/json.h"
+#include "io/json.h"
 #include "plan/study_json.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/check.h"

@@ -17,8 +17,8 @@
 #include "core/affinity.h"
 #include "core/ceilings.h"
 #include "core/cpu_list.h"
-#include "core/json.h"
 #include "core/parallel.h"
+#include "io/json.h"
 #include "plan/study_json.h"
 #include "run/ceilings/default_path.h"
 #include "run/environment/environment.h"
@@ -165,7 +165,10 @@ class Worker {
   void verify(const json& message) {
     const auto cell = cell_from_json(read_field<json>(message, "cell"));
     std::vector<KernelChoice> choices;
-    const auto send = [this](const VerificationOutcome& outcome) {
+    const auto device = open_device(cell.device, host_);
+    const auto other_paths = default_paths(cell, message, *device);
+    const auto send = [&](VerificationOutcome outcome) {
+      outcome.is_default_path = !other_paths.contains(outcome.record.kernel_id);
       lifeline_.send({{"type", messages::kVerify}, {"outcome", to_json(outcome)}});
     };
     const auto refuse = [&](const std::string& kernel_id, const std::string& reason) {
@@ -182,17 +185,15 @@ class Worker {
         refuse(kernel_id_from_json(item), "this build does not have it");
     }
 
-    const auto device = open_device(cell.device, host_);
     VerificationLimits limits;
     limits.seed = read_field<std::uint64_t>(message, "data_seed");
     auto available = available_memory_bytes();
     if (const auto free = device->free_bytes(); free > 0) available = std::min(available, free);
     limits.memory_bytes = available / 5 * 4;
     std::map<std::string, std::string> refused;
-    const bool tensors_fit = why_tensors_do_not_fit(cell, available).empty();
-    if (const auto ceilings = read_field<json>(message, "default_path_by");
-        !ceilings.is_null() && tensors_fit)
-      refused = other_paths(cell, choices, *device, ceilings_from_json(ceilings));
+    // Where the tensors do not fit, that is the reason to give.
+    if (read_field<bool>(message, "default_path_only") && why_tensors_do_not_fit(cell, available).empty())
+      refused = left_out(cell, choices, other_paths, *device);
     auto wanted = choices;  // what is left out needs no memory beside the others
     std::erase_if(wanted, [&](const auto& choice) { return refused.contains(choice.id()); });
     refused.merge(kernels_that_do_not_fit(cell, wanted, *device, available));
@@ -209,23 +210,40 @@ class Worker {
     lifeline_.send({{"type", messages::kVerify}, {"done", true}});
   }
 
-  /// The kernels that support the cell on a path other than the default one, with the reason to leave them
-  /// out. The baseline stays.
-  static std::map<std::string, std::string> other_paths(const Cell& cell,
-                                                        const std::vector<KernelChoice>& choices,
-                                                        const Device& device, const Ceilings& ceilings) {
-    std::map<std::string, std::string> reasons;
-    for (const auto& choice : choices) {
-      const auto problem = cell.problem(choice.mechanism);
+  /// For each candidate of the cell that is not its kernel's default path here, that path. All candidates are
+  /// asked, also where some are not to be verified any more, so that one answer holds for the cell.
+  static std::map<std::string, std::string> default_paths(const Cell& cell, const json& message,
+                                                          const Device& device) {
+    const auto ceilings = ceilings_from_json(read_field<json>(message, "ceilings"));
+    std::vector<KernelChoice> candidates;
+    for (const auto& item : read_field<json>(message, "candidates")) {
+      if (is_registered(item)) candidates.push_back(kernel_choice_from_json(item));
+    }
+    std::map<std::string, std::string> paths;
+    for (const auto& choice : candidates) {
       std::vector<const KernelInfo*> same_mechanism;
-      for (const auto& other : choices) {
+      for (const auto& other : candidates) {
         if (other.mechanism == choice.mechanism) same_mechanism.push_back(other.kernel);
       }
-      const auto* preferred = default_path(*choice.kernel, same_mechanism, problem, device, ceilings);
-      const bool supported = static_cast<bool>(choice.kernel->supports(problem, device));
-      if (!supported || preferred == choice.kernel || choice.id() == cell.baseline) continue;
-      reasons[choice.id()] =
-          fmt::format("this profile times the default path alone, here {}", preferred->path());
+      const auto* preferred =
+          default_path(*choice.kernel, same_mechanism, cell.problem(choice.mechanism), device, ceilings);
+      if (preferred != nullptr && preferred != choice.kernel) paths[choice.id()] = preferred->path();
+    }
+    return paths;
+  }
+
+  /// The kernels that support the cell on a path other than the default one, with the reason to leave them
+  /// out. The baseline stays.
+  static std::map<std::string, std::string> left_out(const Cell& cell,
+                                                     const std::vector<KernelChoice>& choices,
+                                                     const std::map<std::string, std::string>& other_paths,
+                                                     const Device& device) {
+    std::map<std::string, std::string> reasons;
+    for (const auto& choice : choices) {
+      const auto other = other_paths.find(choice.id());
+      if (other == other_paths.end() || choice.id() == cell.baseline) continue;
+      if (!choice.kernel->supports(cell.problem(choice.mechanism), device)) continue;
+      reasons[choice.id()] = fmt::format("this profile times the default path alone, here {}", other->second);
     }
     return reasons;
   }

@@ -1,0 +1,142 @@
+#include "claims/operands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "analysis/process_times.h"
+#include "attnbench/error.h"
+#include "plan/study.h"
+
+namespace attnbench {
+namespace {
+
+/// Kernels of the group that a selector matches, in canonical order.
+std::vector<const KernelRecord*> matches(const GroupAnalysis& group, const std::string& selector) {
+  std::vector<const KernelRecord*> found;
+  std::set<std::string> seen;
+  for (const auto& cell : group.cells) {
+    for (const auto& kernel : cell.kernels) {
+      const auto id = kernel.id();
+      if (kernel_matches(selector, id) && seen.insert(id).second) found.push_back(&kernel.kernel);
+    }
+  }
+  return found;
+}
+
+/// The engine of the baseline; empty without one.
+std::string baseline_engine(const GroupAnalysis& group) {
+  for (const auto& cell : group.cells) {
+    for (const auto& kernel : cell.kernels) {
+      if (kernel.kernel.is_baseline) return kernel.kernel.engine;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::int64_t> lengths_of(const Claim& claim) {
+  std::set<std::int64_t> all;
+  for (const auto* parts : {&claim.headline.parts, &claim.details}) {
+    for (const auto& part : *parts) {
+      const auto lengths = part.lengths();
+      all.insert(lengths.begin(), lengths.end());
+    }
+  }
+  return {all.begin(), all.end()};
+}
+
+Operands::Operands(const Claim& claim, const GroupAnalysis& group, Form form)
+    : group_(group), selectors_(claim.kernels) {
+  if (form == Form::best) {
+    for (const auto& [name, selector] : claim.best) selectors_[name] = selector;
+  }
+  const auto engine = baseline_engine(group);
+  for (const auto& [name, selector] : selectors_) {
+    auto& candidates = candidates_[name];
+    auto& chosen = chosen_[name];
+    const auto found = matches(group, selector);
+    if (form == Form::best && claim.best.contains(name)) {
+      for (const auto* kernel : found) candidates.push_back(kernel->id());
+      choose_fastest(name, lengths_of(claim));
+      continue;
+    }
+    if (found.empty()) continue;
+    const auto same_engine = std::find_if(found.begin(), found.end(),
+                                          [&](const auto* kernel) { return kernel->engine == engine; });
+    chosen = (same_engine != found.end() ? *same_engine : found.front())->id();
+    candidates = {chosen};
+  }
+}
+
+void Operands::choose_fastest(const std::string& name, const std::vector<std::int64_t>& seqlens) {
+  auto& candidates = candidates_[name];
+  std::map<std::string, std::vector<double>> logs;
+  std::size_t most = 0;
+  for (const auto& id : candidates) {
+    for (const auto seqlen : seqlens) {
+      if (const auto* kernel = find(id, seqlen); kernel && kernel->ok() && kernel->partial.empty())
+        logs[id].push_back(std::log(kernel->seconds->estimate));
+    }
+    most = std::max(most, logs[id].size());
+  }
+  std::erase_if(candidates, [&](const auto& id) { return logs[id].size() < most; });
+  if (candidates.empty()) return;
+  chosen_[name] = *std::min_element(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
+    return stats::mean(logs[a]) < stats::mean(logs[b]);
+  });
+}
+
+const KernelAnalysis* Operands::find(const std::string& kernel_id, std::int64_t seqlen) const {
+  const auto* cell = group_.at(seqlen);
+  return cell == nullptr ? nullptr : cell->find(kernel_id);
+}
+
+std::string Operands::missing(const std::string& name, std::int64_t seqlen) const {
+  const auto* cell = group_.at(seqlen);
+  if (cell == nullptr) return fmt::format("no cell at N = {}", seqlen);
+  const auto& id = chosen_.at(name);
+  const auto* kernel = id.empty() ? nullptr : cell->find(id);
+  if (kernel == nullptr) return fmt::format("no {} at N = {}", selectors_.at(name), seqlen);
+  if (!kernel->ok()) return fmt::format("{} at N = {}: {}: {}", id, seqlen, kernel->status, kernel->reason);
+  return {};
+}
+
+std::string Operands::partial(const std::string& name, std::int64_t seqlen) const {
+  const auto* kernel = find(chosen_.at(name), seqlen);
+  if (kernel == nullptr || kernel->partial.empty()) return {};
+  return fmt::format("{} at N = {} is {}", kernel->id(), seqlen, kernel->partial);
+}
+
+std::size_t Operands::processes(const std::string& name, std::int64_t seqlen) const {
+  const auto* kernel = find(chosen_.at(name), seqlen);
+  return kernel == nullptr ? 0 : static_cast<std::size_t>(kernel->processes);
+}
+
+std::vector<double> Operands::log_seconds(const std::string& kernel_id, std::int64_t seqlen) const {
+  const auto& kernel = *find(kernel_id, seqlen);
+  if (kernel.by_process.empty()) return {std::log(kernel.seconds->estimate)};
+  return attnbench::log_seconds(kernel.by_process);
+}
+
+std::map<int, double> Operands::process_log_ratios(const std::string& kernel_id,
+                                                   const std::string& against_id, std::int64_t seqlen) const {
+  const auto& kernel = *find(kernel_id, seqlen);
+  const auto& against = *find(against_id, seqlen);
+  if (!kernel.ok() || !against.ok()) return {};
+  if (kernel.by_process.empty() || against.by_process.empty())
+    return {{0, std::log(against.seconds->estimate / kernel.seconds->estimate)}};
+  return attnbench::process_log_ratios(against.by_process, kernel.by_process);
+}
+
+std::vector<double> Operands::log_ratios(const std::string& kernel_id, const std::string& against_id,
+                                         std::int64_t seqlen) const {
+  std::vector<double> logs;
+  for (const auto& [process, log] : process_log_ratios(kernel_id, against_id, seqlen)) logs.push_back(log);
+  return logs;
+}
+
+}  // namespace attnbench
