@@ -308,6 +308,8 @@ struct RunAnalysis {
   std::string common;  ///< what all groups share: "cpu, prefill, hot caches, batch 1, 8 heads, .."
   CpuSet cpu_set;
   std::string measured_from, measured_to;  ///< start of the first and last process; empty where not known
+  /// Which processes were measured, sorted: cell, number, boot and start of each whose start is known.
+  std::vector<std::string> processes;
   std::vector<WideRatio> wide;             ///< in the order of the cells; only of profile publish
   NoiseAnalysis noise;
   std::optional<RejectedEffect> rejected_effect;  ///< absent where none is complete, or no verdict given

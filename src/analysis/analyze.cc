@@ -95,7 +95,10 @@ RunAnalysis analyze_run(const RunContents& contents) {
     if (at.empty()) continue;
     if (run.measured_from.empty() || at < run.measured_from) run.measured_from = at;
     run.measured_to = std::max(run.measured_to, at);
+    run.processes.push_back(
+        fmt::format("{} {} {} {}", process.cell_id, process.process, process.boot_id, at));
   }
+  std::sort(run.processes.begin(), run.processes.end());
   run.cpu_set = cpu_set(contents);
   run.ceilings = ceiling_rows(contents.run);
   for (auto& group : run.groups) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <tuple>
 
@@ -289,10 +290,12 @@ void check_baseline(Comparison& comparison, bool same_machine) {
   }
 }
 
-bool same_measurement(const RunAnalysis& before, const RunAnalysis& after) {
-  return !before.measured_from.empty() && before.measured_from == after.measured_from &&
-         before.measured_to == after.measured_to && before.run.plan_hash == after.run.plan_hash &&
-         before.run.machine_key == after.run.machine_key;
+/// Whether any process is in both: a run, a copy of it, or what a copy was continued to.
+bool share_a_process(const RunAnalysis& before, const RunAnalysis& after) {
+  std::vector<std::string> both;
+  std::set_intersection(before.processes.begin(), before.processes.end(), after.processes.begin(),
+                        after.processes.end(), std::back_inserter(both));
+  return !both.empty() && before.run.machine_key == after.run.machine_key;
 }
 
 }  // namespace
@@ -368,13 +371,14 @@ Comparison compare_sessions(const RunAnalysis& before, const RunAnalysis& after,
               basis == Basis::kAbsolute ? MeasureMatch(measure_times) : MeasureMatch(measure_relative));
   if (basis == Basis::kRelative) check_baseline(comparison, same_machine);
   if (!same_machine) comparison.warnings.emplace_back("measured on different machines");
-  if (same_measurement(before, after)) {
-    comparison.warnings.emplace_back("both are the same measurement: it decides nothing about itself");
+  if (share_a_process(before, after)) {
+    comparison.warnings.emplace_back(
+        "both hold the same processes: a measurement decides nothing about itself");
     for (auto& row : comparison.rows) {
       row.outcome = Outcome::kUndecided;
       row.judgement.reset();
       row.beyond_p_adjusted.reset();
-      row.reason = "the same measurement twice";
+      row.reason = "the same measurement twice, or a part of it";
     }
   }
   return comparison;

@@ -367,6 +367,20 @@ TEST(Compare, AMeasurementDecidesNothingAboutItself) {
   EXPECT_EQ(relative(run, later).outcome(), Outcome::kPassed);
 }
 
+TEST(Compare, AMeasurementDecidesNothingAboutItsContinuation) {
+  auto run = five({0, 0}, {0.001, 0.001});
+  for (auto& process : run.contents.processes) process.started_utc = "2026-11-22T08:00:00Z";
+  auto continued = run;
+  for (auto process : run.contents.processes) {
+    process.process += static_cast<int>(run.contents.processes.size());
+    process.started_utc = "2026-11-22T09:00:00Z";
+    continued.contents.processes.push_back(process);
+  }
+  EXPECT_EQ(relative(run, continued).outcome(), Outcome::kUndecided);
+  EXPECT_EQ(relative(continued, run).outcome(), Outcome::kUndecided);
+  EXPECT_EQ(absolute(run, continued).outcome(), Outcome::kUndecided);
+}
+
 TEST(Compare, OnlyAMarkedPairIsPaired) {
   std::vector<RunContents> runs{run_of(1, 1, "new").contents, run_of(1, 1, "old").contents};
   EXPECT_THROW(find_pair(analyze(runs), "x.db"), std::exception) << "two runs of one machine are no pair";

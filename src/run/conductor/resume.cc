@@ -50,6 +50,12 @@ void require_same(const Store& store, const RunRecord& run, const RunRecord& wan
                wanted.environment->value("libraries", nlohmann::json()).dump());
   require_same(store, "noise guard", run.environment->value("noise_guard", ""),
                wanted.environment->value("noise_guard", ""));
+  const auto devices = wanted.environment->value("devices", nlohmann::json::object());
+  for (const auto& [device, facts] : devices.items()) {
+    const nlohmann::json::json_pointer identity("/devices/" + device + "/identity");
+    require_same(store, "device " + device, run.environment->value(identity, nlohmann::json()).dump(),
+                 facts.at("identity").dump());
+  }
   if (!run.environment->contains("workers")) return;
   const auto stored = read_field<nlohmann::json>(*run.environment, "workers");
   const auto now = read_field<nlohmann::json>(*wanted.environment, "workers");
