@@ -179,6 +179,19 @@ Mechanism mechanism_from_json(const json& in) {
   return m;
 }
 
+json to_json(const Problem& problem) {
+  return {{"shape", to_json(problem.shape)},
+          {"mechanism", to_json(problem.mechanism)},
+          {"scope", name(problem.scope)},
+          {"phase", name(problem.phase)}};
+}
+
+Problem problem_from_json(const json& in) {
+  return {shape_from_json(field_of(in, "shape")), mechanism_from_json(field_of(in, "mechanism")),
+          parse_scope(read_field<std::string>(in, "scope")),
+          parse_phase(read_field<std::string>(in, "phase"))};
+}
+
 json to_json(const Ceilings& ceilings) {
   auto compute = json::array();
   for (const auto& c : ceilings.compute) {

@@ -14,9 +14,11 @@ namespace attnbench {
 /// text and its num_kv_heads. Reading throws InputError naming the missing or ill-typed field.
 nlohmann::json to_json(const Shape& shape);
 nlohmann::json to_json(const Mechanism& mechanism);
+nlohmann::json to_json(const Problem& problem);
 nlohmann::json to_json(const Ceilings& ceilings);
 Shape shape_from_json(const nlohmann::json& in);
 Mechanism mechanism_from_json(const nlohmann::json& in);
+Problem problem_from_json(const nlohmann::json& in);
 Ceilings ceilings_from_json(const nlohmann::json& in);
 
 /// The document in a text that came from outside. Throws InputError naming the source, the line and the

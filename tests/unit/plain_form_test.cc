@@ -76,8 +76,8 @@ TEST(PlainForm, RoundsWeightsToF16) {
   t[Role::q] = dense_view(&q, DType::f32, Layout::bhsd, 1, 1, 1, 1);
   t[Role::k] = t[Role::v] = dense_view(k.data(), DType::f16, Layout::bhsd, 1, 1, 3, 1);
   const auto rows = all_rows(problem);
-  EXPECT_EQ(plain_form(problem, t, rows).o.front(), 3 * 1365 / 4096.0);
-  EXPECT_DOUBLE_EQ(oracle(problem, t, rows).o.front(), 1.0);
+  EXPECT_EQ(plain_form(problem, t, rows)[Role::o].front(), 3 * 1365 / 4096.0);
+  EXPECT_DOUBLE_EQ(oracle(problem, t, rows)[Role::o].front(), 1.0);
 }
 
 // A layer of one head and width 1: x wk = 1 + 2^-8 rounds to 1 in bf16 (ties to even), so does the output.

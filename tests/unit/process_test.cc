@@ -69,7 +69,7 @@ TEST(Process, HearsHeartbeatsWhileItIsWaitedFor) {
   const auto received = process.receive(kPatience);
   ASSERT_EQ(received.event, Event::message);
   const json beat = {{"type", "heartbeat"}};
-  EXPECT_EQ(received.message.at("heard"), json::array({beat, beat}));
+  EXPECT_EQ(received.message->at("heard"), json::array({beat, beat}));
 }
 
 TEST(Process, OneThatSaysNothingIsWaitedForNoLonger) {
@@ -82,7 +82,7 @@ TEST(Process, LeavesNothingOfItsGroupBehind) {
   pid_t left = 0;
   {
     Process process(shell("sleep 1000 & echo \"{\\\"pid\\\":$!}\"; wait"));
-    left = process.receive(kPatience).message.at("pid").get<pid_t>();
+    left = process.receive(kPatience).message->at("pid").get<pid_t>();
     EXPECT_EQ(kill(left, 0), 0);
     EXPECT_NE(getpgid(left), getpgid(0));
   }
@@ -117,7 +117,7 @@ TEST(Process, AddsToTheEnvironment) {
   auto program = shell("echo \"{\\\"said\\\":\\\"$ATTNBENCH_TEST_ADDED $ATTNBENCH_TEST_KEPT\\\"}\"");
   program.environment = {{"ATTNBENCH_TEST_ADDED", "now"}};
   Process process(program);
-  EXPECT_EQ(process.receive(kPatience).message.at("said"), "now kept");
+  EXPECT_EQ(process.receive(kPatience).message->at("said"), "now kept");
   unsetenv("ATTNBENCH_TEST_ADDED");
   unsetenv("ATTNBENCH_TEST_KEPT");
 }
