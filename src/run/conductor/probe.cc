@@ -12,6 +12,7 @@ using nlohmann::json;
 Probe probe_machine(const RunOptions& options) {
   Probe probe;
   auto ceilings = json::object();
+  auto earlier_utc = json::object();
   for (const auto& cell : options.study.cells) {
     if (probe.workers.contains(cell.threads)) continue;
     auto launch = options.launch;
@@ -21,12 +22,21 @@ Probe probe_machine(const RunOptions& options) {
       launch.expected->cpus.clear();
     }
     WorkerProcess worker(launch, options.seed);
-    const auto hello = worker.hello(true);
+    const auto& earlier = options.ceilings;
+    auto hello = worker.hello(earlier ? Ask::environment : Ask::environment_and_ceilings);
     const auto identity = worker_identity_from_json(hello);
+    if (earlier) require_same_machine(*earlier, identity.machine_key, identity.allowed_cpus);
+    const auto threads = std::to_string(identity.cpus.size());
+    const bool measured_before = earlier && std::to_string(earlier->ceilings.threads) == threads;
+    if (measured_before) {
+      earlier_utc[threads] = earlier->measured_utc;
+    } else if (earlier) {
+      hello = worker.hello(Ask::environment_and_ceilings);
+    }
     probe.device = read_field<std::string>(hello, "device");
     probe.workers[cell.threads] = identity;
-    ceilings[std::to_string(identity.cpus.size())] = read_field<json>(hello, "ceilings");
-    probe.ceilings[cell.threads] = ceilings_from_json(read_field<json>(hello, "ceilings"));
+    ceilings[threads] = measured_before ? to_json(earlier->ceilings) : read_field<json>(hello, "ceilings");
+    probe.ceilings[cell.threads] = ceilings_from_json(ceilings[threads]);
     probe.run.environment = read_field<json>(hello, "environment");
     probe.run.build_id = identity.build_id;
     probe.run.machine_key = identity.machine_key;
@@ -34,6 +44,7 @@ Probe probe_machine(const RunOptions& options) {
                                         {"plugins", to_json(identity.plugins)}};
   }
   probe.run.environment["ceilings"] = ceilings;
+  if (!earlier_utc.empty()) probe.run.environment["ceilings_measured_before"] = earlier_utc;
   probe.run.environment["noise_thresholds"] = thresholds::to_json();
   probe.run.environment["noise_guard"] = options.accept_noise ? "off" : "on";
   probe.run.study = options.study.name;

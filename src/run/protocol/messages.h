@@ -12,7 +12,7 @@ namespace attnbench {
 
 /// The slot messages: JSON lines, each with a "type". The conductor asks, the worker answers with the same
 /// type; a worker that cannot go on answers "error" and exits.
-///   hello      protocol, probe?         -> protocol, device, WorkerIdentity, environment? ceilings?
+///   hello      protocol, probe, ceilings -> protocol, device, WorkerIdentity, environment? ceilings?
 ///   verify     cell, kernels, ceilings? -> one {outcome} a kernel, known here or not, then {done}
 ///   prepare    cell, kernels, orders .. -> {kernels: {id: prepare_seconds, warm-up, executed_flops ..}}
 ///   slot       block (-1: unbatched)    -> {starting: id} before each slot, then {block, samples}

@@ -143,10 +143,8 @@ class Worker {
     answer["type"] = messages::kHello;
     answer["protocol"] = messages::kProtocol;
     answer["device"] = device_.name;
-    if (message.value("probe", false)) {
-      answer["environment"] = probe_environment(commit_);
-      answer["ceilings"] = to_json(measure_ceilings(device_));
-    }
+    if (message.value("probe", false)) answer["environment"] = probe_environment(commit_);
+    if (message.value("ceilings", false)) answer["ceilings"] = to_json(measure_ceilings(device_));
     lifeline_.send(answer);
   }
 
