@@ -9,6 +9,7 @@
 #include "attnbench/cpu_device.h"
 #include "commands.h"
 #include "core/parallel.h"
+#include "core/utc.h"
 #include "io/json.h"
 #include "run/ceilings/ceilings.h"
 #include "run/environment/advice.h"
@@ -156,9 +157,13 @@ void run_env(const Options& options) {
   if (options.as_json) {
     auto advice_list = json::array();
     for (const auto& item : advice) advice_list.push_back({{"kind", name(item.kind)}, {"text", item.text}});
-    json page = {{"environment", environment},          {"machine_key", machine_key()},
-                 {"threads", device.threads},           {"noise", noise},
-                 {"thresholds", thresholds::to_json()}, {"advice", advice_list}};
+    json page = {{"environment", environment},
+                 {"machine_key", machine_key()},
+                 {"measured_utc", now_utc()},
+                 {"threads", device.threads},
+                 {"noise", noise},
+                 {"thresholds", thresholds::to_json()},
+                 {"advice", advice_list}};
     if (ceilings) page["ceilings"] = to_json(*ceilings);
     fmt::print("{}\n", page.dump(2));
     return;

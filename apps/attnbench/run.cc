@@ -49,6 +49,7 @@ struct RunArguments {
   bool accept_noise = false;
   bool quiet = false;
   std::string wait_quiet;
+  std::string ceilings;
   std::shared_ptr<const StudyOptions> changes;
 };
 
@@ -108,7 +109,7 @@ std::string resume_command(char** argv, const RunOptions& options, bool names_st
 /// What is stored with the plan: the command line without what decides nothing about the measurement or names
 /// places of one machine. Of programs and files the name alone is kept.
 std::string portable_command(char** argv) {
-  constexpr std::array kLeftOut{"--out", "--launcher", "--worker-program", "--wait-quiet"};
+  constexpr std::array kLeftOut{"--out", "--launcher", "--worker-program", "--wait-quiet", "--ceilings"};
   constexpr std::array kFlagsLeftOut{"--quiet", "--json"};
   const auto is_in = [](const auto& list, const std::string& name) {
     return std::find(list.begin(), list.end(), name) != list.end();
@@ -205,6 +206,11 @@ RunOptions to_options(const RunArguments& arguments, char** argv) {
   take_stored_plan(arguments, options);
   if (options.accept_noise && options.profile.stops_on_width) {
     throw InputError("accept-noise", "publish", "cannot go together: a publication needs the noise guard");
+  }
+  if (!arguments.ceilings.empty()) {
+    if (options.profile.stops_on_width)
+      throw InputError("ceilings", "publish", "cannot go together: a publication measures its ceilings");
+    options.ceilings = read_earlier_ceilings(arguments.ceilings);
   }
   if (!arguments.wait_quiet.empty())
     options.wait_quiet_seconds = parse_seconds("wait-quiet", arguments.wait_quiet);
@@ -333,6 +339,9 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       "--wait-quiet", arguments->wait_quiet,
       "Wait until nothing disturbs the machine, before measuring and after each rejected process, "
       "for at most this long in all: 10m");
+  command->add_option("--ceilings", arguments->ceilings,
+                      "Output of `attnbench env --json` on this machine: its ceilings are taken instead of "
+                      "measuring those of as many threads (trials; the table says so)");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->add_flag("--quiet", arguments->quiet, "No progress");
   arguments->changes = add_study_options(*command);

@@ -165,7 +165,7 @@ int main(int argc, char** argv) {
   app.add_option("--json", options.json, "Also write the rows to this file, for performance.py");
   CLI11_PARSE(app, argc, argv);
 
-  const auto ceilings = measure_ceilings(cpu_device(1));
+  const auto ceilings = cpu_device(1).ceilings();
   if (options.peer) {
     serve_peers(ceilings);
     return 0;

@@ -81,8 +81,10 @@ std::string standing_of(const RunAnalysis& run) {
   const int high = processes.empty() ? 0 : *most;
   const auto range = low == high ? std::to_string(high) : fmt::format("{} to {}", low, high);
   const bool unguarded = noise_guard_was_off(run.run);
-  return fmt::format("orientation: {} process{}, not for publication{}", range, high == 1 ? "" : "es",
-                     unguarded ? "; noise guard off" : "");
+  const bool earlier_ceilings = run.run.environment->contains("ceilings_measured_before");
+  return fmt::format("orientation: {} process{}, not for publication{}{}", range, high == 1 ? "" : "es",
+                     unguarded ? "; noise guard off" : "",
+                     earlier_ceilings ? "; ceilings measured before the run" : "");
 }
 
 }  // namespace

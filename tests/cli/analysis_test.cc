@@ -27,9 +27,26 @@ using testing_support::TemporaryDirectory;
 const std::string kPublished = std::string(ATTNBENCH_SOURCE_DIR) + "/data/m4_mlx_published.csv";
 
 std::vector<std::string> small_run(const std::string& out) {
-  return {"run", "smoke",       "--accept-noise",   "--scope",  "core",  "--dtype",
-          "f32", "--kernel",    "unfused,two_gemm", "--seqlen", "32,64", "--threads",
-          "1",   "--mechanism", "mha,linear",       "--quiet",  "--out", out};
+  return {"run",
+          "smoke",
+          "--accept-noise",
+          "--scope",
+          "core",
+          "--dtype",
+          "f32",
+          "--kernel",
+          "unfused,two_gemm",
+          "--seqlen",
+          "32,64",
+          "--threads",
+          "1",
+          "--mechanism",
+          "mha,linear",
+          "--quiet",
+          "--ceilings",
+          testing_support::ceilings_file(),
+          "--out",
+          out};
 }
 
 std::string text_of(const std::string& file) {
@@ -238,6 +255,8 @@ TEST(Against, AKernelThatOnlyOneBuildHasOrThatBreaksThereIsSaid) {
                                  "--against",
                                  old_build,
                                  "--quiet",
+                                 "--ceilings",
+                                 testing_support::ceilings_file(),
                                  "--out",
                                  out});
   EXPECT_EQ(result.exit_code, 4) << result.err;

@@ -25,11 +25,18 @@ using testing_support::TemporaryDirectory;
 using Words = std::vector<std::string>;
 
 /// One small cell: worker 1 probes, 2 verifies, each further one measures a process of the three.
-Words identity_run(const std::string& out, const Words& more = {}) {
+Words identity_run_with_own_ceilings(const std::string& out, const Words& more = {}) {
   Words words = {
       "run",       "smoke", "--accept-noise", "--scope", "core",  "--dtype", "f32", "--mechanism", "mha",
       "--threads", "1",     "--seqlen",       "16",      "--out", out};
   words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+/// The same where the workers that probe are of the machine and CPU set of this process.
+Words identity_run(const std::string& out, const Words& more = {}) {
+  auto words = identity_run_with_own_ceilings(out, more);
+  words.insert(words.end(), {"--ceilings", testing_support::ceilings_file()});
   return words;
 }
 
@@ -215,7 +222,7 @@ TEST(Identity, AnotherCpuSetIsRefused) {
   const auto first = std::to_string(allowed_cpus().front());
   {
     const OneCpu here;
-    const auto result = testing_support::attnbench(identity_run(out));
+    const auto result = testing_support::attnbench(identity_run_with_own_ceilings(out));
     EXPECT_EQ(result.exit_code, 2);
     EXPECT_THAT(result.err, HasSubstr("the CPU set differs: stored "));
     EXPECT_THAT(result.err, HasSubstr(", now " + first + ";"));
@@ -258,7 +265,7 @@ TEST(Identity, ARunOnAPartOfTheCpusIsReproducedThere) {
   const auto out = directory.file("s.db");
   {
     const OneCpu here;
-    ASSERT_EQ(testing_support::attnbench(identity_run(out)).exit_code, 0);
+    ASSERT_EQ(testing_support::attnbench(identity_run_with_own_ceilings(out)).exit_code, 0);
   }
   ASSERT_EQ(testing_support::attnbench({"analyze", out, "--out", directory.file("a.json")}).exit_code, 0);
   const auto set = nlohmann::json::parse(file_bytes(directory.file("a.json"))).at("runs").at(0).at("cpu_set");
@@ -306,7 +313,7 @@ TEST(Identity, BuildsOnTwoMachinesAreNoPair) {
       launcher(directory, "2",
                "\"$@\" | sed -u 's/\"machine_key\":\"[^\"]*\"/\"machine_key\":\"feedfacefeedface\"/'; exit");
   const auto result = testing_support::attnbench(
-      identity_run(out, {"--launcher", script, "--against", testing_support::program()}));
+      identity_run_with_own_ceilings(out, {"--launcher", script, "--against", testing_support::program()}));
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_THAT(result.err, HasSubstr("against: '" + testing_support::program() +
                                     "' has workers elsewhere: the machine of this build's is "));

@@ -41,6 +41,8 @@ testing_support::CommandResult run_with(const std::string& bad_kernels, const st
                                      timeout,
                                      "--launcher",
                                      launcher,
+                                     "--ceilings",
+                                     testing_support::ceilings_file(),
                                      "--out",
                                      out});
 }

@@ -35,9 +35,11 @@ std::string write_launcher(const TemporaryDirectory& directory, const std::strin
 
 std::vector<std::string> run_on(const std::string& launcher, const std::string& out,
                                 const std::vector<std::string>& more = {}) {
-  std::vector<std::string> words = {"run",       "smoke", "--scope",     "core",   "--dtype",  "f32",
-                                    "--threads", "1",     "--mechanism", "linear", "--kernel", "two_gemm",
-                                    "--seqlen",  "16,32", "--launcher",  launcher, "--out",    out};
+  std::vector<std::string> words = {
+      "run",       "smoke", "--scope",     "core",   "--dtype",    "f32",
+      "--threads", "1",     "--mechanism", "linear", "--kernel",   "two_gemm",
+      "--seqlen",  "16,32", "--launcher",  launcher, "--ceilings", testing_support::ceilings_file(),
+      "--out",     out};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }

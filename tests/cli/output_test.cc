@@ -20,9 +20,13 @@ using testing::HasSubstr;
 using testing_support::TemporaryDirectory;
 
 std::vector<std::string> tiny_run(const std::string& out) {
-  return {"run",       "smoke",   "--accept-noise", "--scope", "core",     "--dtype",  "f32",
-          "--threads", "1",       "--mechanism",    "linear",  "--kernel", "two_gemm", "--seqlen",
-          "32",        "--quiet", "--out",          out};
+  return {"run",         "smoke",      "--accept-noise",
+          "--scope",     "core",       "--dtype",
+          "f32",         "--threads",  "1",
+          "--mechanism", "linear",     "--kernel",
+          "two_gemm",    "--seqlen",   "32",
+          "--quiet",     "--ceilings", testing_support::ceilings_file(),
+          "--out",       out};
 }
 
 std::string contents(const std::string& file) {

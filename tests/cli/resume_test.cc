@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <random>
 #include <set>
 #include <thread>
@@ -24,9 +25,11 @@ using testing_support::TemporaryDirectory;
 
 /// A study of two small cells.
 std::vector<std::string> two_kernels_run(const std::string& out) {
-  return {
-      "run",      "smoke", "--accept-noise", "--scope", "core", "--mechanism", "mha,linear", "--threads", "1",
-      "--seqlen", "64",    "--out",          out};
+  return {"run",        "smoke",      "--accept-noise",
+          "--scope",    "core",       "--mechanism",
+          "mha,linear", "--threads",  "1",
+          "--seqlen",   "64",         "--out",
+          out,          "--ceilings", testing_support::ceilings_file()};
 }
 
 using Committed = std::set<std::pair<std::string, int>>;
@@ -46,33 +49,58 @@ Committed committed(const std::string& out) {
   return found;
 }
 
-void stop_hard(pid_t pid, double after_seconds) {
-  std::this_thread::sleep_for(std::chrono::duration<double>(after_seconds));
-  kill(pid, SIGKILL);
-  waitpid(pid, nullptr, 0);
+/// Ends the run hard once `reached` holds. False where it ended by itself before.
+bool kill_once(pid_t run, const std::function<bool()>& reached) {
+  while (!reached()) {
+    if (waitpid(run, nullptr, WNOHANG) == run) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  kill(run, SIGKILL);
+  int status = 0;
+  waitpid(run, &status, 0);
+  return WIFSIGNALED(status);
 }
 
+/// Kills a little after the start, after a worker's start and, each fourth, after a process was committed: at
+/// most 10 of the 12 are.
 TEST(Resume, TwentyHardKillsLoseAndRepeatNothing) {
   const TemporaryDirectory directory;
   const auto out = directory.file("s.db");
+  const std::string seed = "20261122";  // stands in the workers' command lines
+  auto command = two_kernels_run(out);
+  std::replace(command.begin(), command.end(), std::string("64"), std::string("16,64"));
+  command.insert(command.end(), {"--seed", seed});
   std::mt19937 random(20261122);
-  std::uniform_real_distribution<double> delay(0.05, 4);
   Committed before;
+  int kills_after_a_commit = 0;
   for (int kill_number = 0; kill_number < 20; ++kill_number) {
-    stop_hard(testing_support::start_attnbench(two_kernels_run(out)), delay(random));
+    const bool await_commit = kill_number % 4 == 3;
+    std::uniform_real_distribution<double> delay(0, await_commit ? 0.05 : 0.3);
+    const auto reached = [&] {
+      if (await_commit) return committed(out).size() > before.size();
+      return kill_number % 2 == 0 || !testing_support::workers(seed).empty();
+    };
+    const auto reached_and_later = [&] {
+      if (!reached()) return false;
+      std::this_thread::sleep_for(std::chrono::duration<double>(delay(random)));
+      return true;
+    };
+    EXPECT_TRUE(kill_once(testing_support::start_attnbench(command), reached_and_later)) << kill_number;
     const auto now = committed(out);
     EXPECT_TRUE(std::includes(now.begin(), now.end(), before.begin(), before.end()))
         << "after kill " << kill_number;
+    kills_after_a_commit += now.size() > before.size();
     before = now;
   }
-  const auto last = testing_support::attnbench(two_kernels_run(out));
+  EXPECT_GE(kills_after_a_commit, 5);
+  const auto last = testing_support::attnbench(command);
   EXPECT_EQ(last.exit_code, 0) << last.err;
 
   const auto store = Store::open(out, Store::Mode::read);
   ASSERT_EQ(store.runs().size(), 1u);
   const auto run = store.runs().front().id;
   const auto cells = store.cells(run);
-  ASSERT_EQ(cells.size(), 2u);  // f32 and bf16
+  ASSERT_EQ(cells.size(), 4u);  // two lengths, f32 and bf16
   for (const auto& cell : cells) {
     const auto entrants = std::count_if(cell.kernels.begin(), cell.kernels.end(),
                                         [](const auto& kernel) { return kernel.support_reason.empty(); });
@@ -136,9 +164,25 @@ std::string launcher_failing_at(const TemporaryDirectory& directory, const std::
 
 /// A study of one small cell: worker 1 probes, 2 verifies, each further one measures.
 std::vector<std::string> one_cell_run(const std::string& out, const std::string& launcher) {
-  return {"run",     "smoke",      "--accept-noise", "--scope", "core",     "--mechanism", "mha",
-          "--dtype", "f32",        "--threads",      "1",       "--seqlen", "16",          "--out",
-          out,       "--launcher", launcher};
+  return {"run",
+          "smoke",
+          "--accept-noise",
+          "--scope",
+          "core",
+          "--mechanism",
+          "mha",
+          "--dtype",
+          "f32",
+          "--threads",
+          "1",
+          "--seqlen",
+          "16",
+          "--out",
+          out,
+          "--launcher",
+          launcher,
+          "--ceilings",
+          testing_support::ceilings_file()};
 }
 
 TEST(Resume, TriesUsedUpAreToldAndTheSameCommandGoesOn) {

@@ -24,7 +24,8 @@ using testing_support::TemporaryDirectory;
 /// Runs `command` in bash, in which "$P" is the program, and returns the exit code of its first program.
 int exit_code_in_shell(const std::string& command, const TemporaryDirectory& directory) {
   const auto script = directory.file("script");
-  std::ofstream(script) << "cd " << directory.path() << "\nP=" << testing_support::program() << '\n'
+  std::ofstream(script) << "cd " << directory.path() << "\nP=" << testing_support::program()
+                        << "\nCEILINGS=" << testing_support::ceilings_file() << '\n'
                         << command << "\nexit ${PIPESTATUS[0]}\n";
   const int status = std::system(("bash " + script).c_str());
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -32,7 +33,7 @@ int exit_code_in_shell(const std::string& command, const TemporaryDirectory& dir
 
 constexpr const char* kTinyRun =
     "$P run smoke --accept-noise --scope core --dtype f32 --threads 1 --mechanism linear --kernel two_gemm "
-    "--seqlen 32 --out a.db ";
+    "--seqlen 32 --ceilings $CEILINGS --out a.db ";
 
 std::string stream_text(const std::string& file) {
   std::ostringstream text;
@@ -110,7 +111,7 @@ TEST(StandardStreams, AKernelThatPrintsIsNoWrongKernel) {
   const TemporaryDirectory directory;
   const auto run = std::string(
                        "$P run smoke --accept-noise --scope core --dtype f32 --threads 1 --mechanism mha "
-                       "--seqlen 16 --kernel unfused,prints --plugin ") +
+                       "--seqlen 16 --ceilings $CEILINGS --kernel unfused,prints --plugin ") +
                    ATTNBENCH_BAD_KERNELS + " --out a.db ";
   EXPECT_EQ(exit_code_in_shell(run + "2>&1 > out | true", directory), 0);
 }
@@ -130,7 +131,9 @@ TEST(Terminal, ThatGoesAwayTakesNoMeasurementWithIt) {
   const pid_t pid = forkpty(&terminal, nullptr, nullptr, nullptr);
   if (pid == 0) {
     execl("/bin/bash", "bash", "-c",
-          ("P=" + testing_support::program() + "; cd " + directory.path() + "; exec " + kTinyRun).c_str(),
+          ("P=" + testing_support::program() + "; CEILINGS=" + testing_support::ceilings_file() + "; cd " +
+           directory.path() + "; exec " + kTinyRun)
+              .c_str(),
           nullptr);
     _exit(127);
   }

@@ -82,6 +82,18 @@ TemporaryDirectory::~TemporaryDirectory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
+std::string ceilings_file() {
+  if (const char* measured = std::getenv("ATTNBENCH_TEST_CEILINGS"))
+    return measured;  // of all test processes
+  static const TemporaryDirectory directory;
+  static const auto file = [] {
+    auto name = directory.file("ceilings.json");
+    std::ofstream(name) << attnbench({"env", "--json", "--threads", "1"}).out;
+    return name;
+  }();
+  return file;
+}
+
 std::vector<pid_t> workers(const std::string& mark) {
   std::vector<pid_t> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {

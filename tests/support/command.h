@@ -38,6 +38,10 @@ class TemporaryDirectory {
   std::string path_;
 };
 
+/// A file for `run --ceilings`: one measurement of this machine, on one thread, serves all tests that are not
+/// about measuring ceilings.
+std::string ceilings_file();
+
 /// Process ids of running `attnbench worker` processes whose command line contains `mark`.
 std::vector<pid_t> workers(const std::string& mark);
 

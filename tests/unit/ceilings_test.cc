@@ -5,7 +5,10 @@
 
 #include <atomic>
 #include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
 
 #include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
@@ -77,12 +80,22 @@ TEST(Ceilings, JsonRoundTrip) {
   EXPECT_THROW(ceilings_from_json(broken), InputError);
 }
 
-TEST(Ceilings, EveryComputeLoopOfThisCpuEnds) {
+// Accumulators x lanes x 2 for a multiply and an add, x 2 for pairs of bf16; a tile has 16 x 16 sums of 32
+// products. That the loops hold so many instructions is read from their machine code:
+// tests/rules/ceiling_loops_test.sh.
+TEST(Ceilings, EveryComputeLoopOfThisCpuEndsAndCountsItsOperations) {
+  const std::map<std::pair<std::string, std::string>, double> operations = {
+      {{"mul+add", "sse"}, 14 * 4 * 2},
+      {{"fma", "avx2"}, 14 * 8 * 2},
+      {{"fma", "avx512"}, 24 * 16 * 2},
+      {{"vdpbf16ps", "avx512"}, 24 * 16 * 2 * 2},
+      {{"tdpbf16ps", "amx"}, 4 * (16 * 16) * 32 * 2},
+      {{"mul+add", "portable"}, 24 * 4 * 2}};
   const auto loops = compute_loops(cpu_features());
   ASSERT_FALSE(loops.empty());
   for (const auto& loop : loops) {
     loop.run(3);
-    EXPECT_GT(loop.flops_per_iteration, 0) << loop.unit;
+    EXPECT_EQ(loop.flops_per_iteration, operations.at({loop.unit, loop.path})) << loop.unit;
   }
 }
 

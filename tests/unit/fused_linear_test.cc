@@ -10,7 +10,7 @@
 #include "emulated_amx.h"
 #include "output_element.h"
 #include "reference/inputs.h"
-#include "reference/oracle.h"
+#include "support/expectation.h"
 
 /// linear/fused and causal_linear/chunked, each path by name, against the oracle in float64. The bound is
 /// 2 x (error of the plain form) + 4 ulp max|o|.
@@ -85,8 +85,7 @@ class FusedLinear : public testing::TestWithParam<Path> {
     run_once(*execution, problem, tensors, *queue);
 
     const auto rows = reference::sample_rows(problem);
-    const auto exact = reference::oracle(problem, tensors, rows);
-    const auto plain = reference::plain_form(problem, tensors, rows);
+    const auto& [exact, plain] = testing_support::expectation(problem, tensors, rows);
     double error = 0;
     double plain_error = 0;
     double largest = 0;

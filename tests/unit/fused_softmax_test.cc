@@ -15,7 +15,7 @@
 #include "output_element.h"
 #include "reference/elements.h"
 #include "reference/inputs.h"
-#include "reference/oracle.h"
+#include "support/expectation.h"
 #include "support/hidden_keys.h"
 
 namespace attnbench {
@@ -71,8 +71,7 @@ Problem make_problem(const ShapeCase& c, DType dtype) {
 /// error <= 2 x (error of the plain form) + 4 ulp max|o|, and the log-sum-exp to its own rounding.
 void expect_correct(const Problem& problem, const Tensors& tensors) {
   const auto rows = reference::sample_rows(problem, 96);
-  const auto exact = reference::oracle(problem, tensors, rows);
-  const auto plain = reference::plain_form(problem, tensors, rows);
+  const auto& [exact, plain] = testing_support::expectation(problem, tensors, rows);
   double largest = 0, plain_error = 0, error = 0;
   for (std::size_t n = 0; n < exact[Role::o].size(); ++n) {
     const auto width = exact[Role::o].size() / rows.size();

@@ -108,6 +108,7 @@ class LimitedPool : public testing::TestWithParam<std::vector<std::string>> {};
 TEST_P(LimitedPool, GivesTheSameResults) {
   const pid_t pid = fork();
   if (pid == 0) {
+    for (const auto* of_this_process : {"GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX"}) unsetenv(of_this_process);
     for (const auto& setting : GetParam()) putenv(const_cast<char*>(setting.c_str()));
     execl("/proc/self/exe", "unit_tests", "--gtest_filter=ParallelFor.*", "--gtest_brief=1", nullptr);
     _exit(127);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "plan/study.h"
+#include "run/ceilings/earlier.h"
 #include "run/conductor/worker_process.h"
 
 namespace attnbench {
@@ -21,6 +22,7 @@ struct RunOptions {
   bool accept_noise = false;         ///< noise is recorded but invalidates nothing; the results say so
   double wait_quiet_seconds = 0;     ///< in all, for a machine on which nothing disturbs
   bool quiet = false;
+  std::optional<EarlierCeilings> ceilings;  ///< taken instead of measuring those of as many threads
   std::string command;  ///< that asks for this run, to be stored with the plan; empty: not known
 };
 

@@ -1,15 +1,14 @@
 #include "run/conductor/measure_phase.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/utc.h"
 #include "io/json.h"
 #include "plan/random.h"
 #include "plan/williams.h"
@@ -21,8 +20,6 @@ namespace attnbench {
 namespace {
 
 using nlohmann::json;
-
-std::string now_utc() { return fmt::format("{:%FT%TZ}", fmt::gmtime(std::time(nullptr))); }
 
 MeasurementPlan plan_process(const RunOptions& options, const CellState& state) {
   MeasurementPlan plan;
@@ -122,7 +119,7 @@ class ProcessMeasurement {
     step([&] {
       const auto& options = cell_.options;
       worker_.emplace(options.launch, options.seed + static_cast<std::uint64_t>(process_.process));
-      process_.boot_id = read_field<std::string>(worker_->hello(false), "boot_id");
+      process_.boot_id = read_field<std::string>(worker_->hello(Ask::nothing_more), "boot_id");
       auto prepare = to_json(plan_);
       prepare["type"] = messages::kPrepare;
       worker_->send(prepare);

@@ -66,7 +66,7 @@ Neighbours::Neighbours(const RunOptions& options, Progress& progress)
 std::optional<json> Neighbours::observe(double seconds) const {
   try {
     WorkerProcess worker(launch_, 0);
-    worker.hello(false);
+    worker.hello(Ask::nothing_more);
     worker.send({{"type", messages::kNoise}, {"seconds", seconds}});
     constexpr double kPatienceSeconds = 60;
     return read_field<json>(worker.receive(kPatienceSeconds), "noise");

@@ -29,6 +29,7 @@ Probe probe_machine(const RunOptions& options) {
   Probe probe;
   auto ceilings = json::object();
   auto devices = json::object();
+  auto earlier_utc = json::object();
   for (const auto& cell : options.study.cells) {
     if (probe.workers.contains(cell.threads)) continue;
     auto launch = options.launch;
@@ -38,11 +39,21 @@ Probe probe_machine(const RunOptions& options) {
       launch.expected->cpus.clear();
     }
     WorkerProcess worker(launch, options.seed);
-    const auto hello = worker.hello(true, devices_with(options.study, cell.threads));
+    const auto names = devices_with(options.study, cell.threads);
+    const auto& earlier = options.ceilings;
+    auto hello = worker.hello(earlier ? Ask::environment : Ask::environment_and_ceilings, names);
     const auto identity = worker_identity_from_json(hello);
+    if (earlier) require_same_machine(*earlier, identity.machine_key, identity.allowed_cpus);
+    const auto threads = std::to_string(identity.cpus.size());
+    const bool measured_before = earlier && std::to_string(earlier->ceilings.threads) == threads;
+    if (measured_before) {
+      earlier_utc[threads] = earlier->measured_utc;
+    } else if (earlier) {
+      hello = worker.hello(Ask::environment_and_ceilings, names);
+    }
     probe.workers[cell.threads] = identity;
-    ceilings[std::to_string(identity.cpus.size())] = read_field<json>(hello, "ceilings");
-    probe.ceilings[{cell.threads, "cpu"}] = ceilings_from_json(read_field<json>(hello, "ceilings"));
+    ceilings[threads] = measured_before ? to_json(earlier->ceilings) : read_field<json>(hello, "ceilings");
+    probe.ceilings[{cell.threads, "cpu"}] = ceilings_from_json(ceilings[threads]);
     const auto told = read_field<json>(hello, "devices");
     for (const auto& [device, facts] : told.items()) {
       devices[device] = facts;
@@ -55,6 +66,7 @@ Probe probe_machine(const RunOptions& options) {
                                            {"plugins", to_json(identity.plugins)}};
   }
   (*probe.run.environment)["ceilings"] = ceilings;
+  if (!earlier_utc.empty()) (*probe.run.environment)["ceilings_measured_before"] = earlier_utc;
   if (!devices.empty()) (*probe.run.environment)["devices"] = devices;
   (*probe.run.environment)["noise_thresholds"] = thresholds::to_json();
   (*probe.run.environment)["noise_guard"] = options.accept_noise ? "off" : "on";

@@ -87,7 +87,7 @@ bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t
   while (!waiting.empty()) {
     try {
       WorkerProcess worker(options.launch, options.seed);
-      worker.hello(false);
+      worker.hello(Ask::nothing_more);
       auto kernels = json::array();
       for (const auto& choice : waiting) kernels.push_back(to_json(choice));
       worker.send({{"type", messages::kVerify},

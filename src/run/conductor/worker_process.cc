@@ -127,18 +127,19 @@ nlohmann::json WorkerProcess::receive(double silence_seconds) {
   }
 }
 
-nlohmann::json WorkerProcess::hello(bool probe, const std::vector<std::string>& devices) {
+nlohmann::json WorkerProcess::hello(Ask ask, const std::vector<std::string>& devices) {
   nlohmann::json answer;
   try {
     send({{"type", messages::kHello},
           {"protocol", messages::kProtocol},
-          {"probe", probe},
+          {"probe", ask != Ask::nothing_more},
+          {"ceilings", ask == Ask::environment_and_ceilings},
           {"devices", devices}});
     constexpr double kPatienceSeconds = 60;
     answer = receive(kPatienceSeconds);
   } catch (const WorkerLost& lost) {
     // One that has worked before may fail for a moment.
-    if (!probe) throw;
+    if (ask == Ask::nothing_more) throw;
     throw bad_start(options_, fmt::format("did not start a worker: {}", lost.what()));
   }
   if (!options_.launcher.empty() && !answer.contains("machine_key"))

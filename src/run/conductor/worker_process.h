@@ -59,6 +59,9 @@ inline constexpr int kMostStartupFailures = 3;
 InputError workers_do_not_start(const LaunchOptions& options, const std::string& reason,
                                 const std::string& store);
 
+/// What a worker is to tell of its machine besides who it is.
+enum class Ask { nothing_more, environment, environment_and_ceilings };
+
 /// A running worker and the conversation with it. The destructor leaves no process behind.
 class WorkerProcess {
  public:
@@ -73,10 +76,10 @@ class WorkerProcess {
   /// or says nothing for `silence_seconds`; InputError for a line that no worker says; Interrupted on SIGINT
   /// or SIGTERM.
   nlohmann::json receive(double silence_seconds);
-  /// Sends hello and returns the answer; with `probe`, the environment, the ceilings and what these devices
-  /// are too. Throws InputError if what comes back through a launcher is no worker's answer, or the worker is
-  /// not the expected one: its program, plugin, machine or CPU set is not what the run began with.
-  nlohmann::json hello(bool probe, const std::vector<std::string>& devices = {});
+  /// Sends hello and returns the answer, with what else was asked for, and with what these devices are.
+  /// Throws InputError if what comes back through a launcher is no worker's answer, or the worker is not the
+  /// expected one: its program, plugin, machine or CPU set is not what the run began with.
+  nlohmann::json hello(Ask ask, const std::vector<std::string>& devices = {});
 
  private:
   LineChannel::Received receive_line();

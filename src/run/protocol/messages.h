@@ -14,7 +14,8 @@ namespace attnbench {
 
 /// The slot messages: JSON lines, each with a "type". The conductor asks, the worker answers with the same
 /// type; a worker that cannot go on answers "error" and exits.
-///   hello      protocol, probe? devices? -> protocol, WorkerIdentity, environment? ceilings? devices?
+///   hello      protocol, probe, ceilings, devices
+///                                       -> protocol, WorkerIdentity, environment? ceilings? devices
 ///   verify     cell, kernels, candidates (all of the cell), ceilings, default_path_only
 ///                                       -> one {outcome} a kernel, known here or not, then {done}
 ///   prepare    cell, kernels, orders .. -> {kernels: {id: prepare_seconds, warm-up, executed_flops ..}}

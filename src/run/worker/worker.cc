@@ -149,14 +149,14 @@ class Worker {
     auto answer = to_json(identity_);
     answer["type"] = messages::kHello;
     answer["protocol"] = messages::kProtocol;
-    if (message.value("probe", false)) {
-      answer["environment"] = probe_environment(commit_);
-      answer["ceilings"] = to_json(host_.ceilings());
-      answer["devices"] = json::object();
-      for (const auto& name : read_field<std::vector<std::string>>(message, "devices")) {
-        const auto device = open_device(name, host_);
-        answer["devices"][name] = {{"identity", device->identity()},
-                                   {"ceilings", to_json(device->ceilings())}};
+    if (message.value("probe", false)) answer["environment"] = probe_environment(commit_);
+    if (message.value("ceilings", false)) answer["ceilings"] = to_json(host_.ceilings());
+    answer["devices"] = json::object();
+    if (const auto names = message.find("devices"); names != message.end()) {
+      for (const auto& name : *names) {
+        const auto device = open_device(name.get<std::string>(), host_);
+        answer["devices"][device->name()] = {{"identity", device->identity()},
+                                             {"ceilings", to_json(device->ceilings())}};
       }
     }
     lifeline_.send(answer);

@@ -26,22 +26,19 @@ int main() {
     return dense_view(data.data(), DType::f32, Layout::bhsd, 1, kHeads, kKeys, kDim);
   };
   Tensors tensors;
-  tensors.q = view(q);
-  tensors.k = view(k);
-  tensors.v = view(v);
-  tensors.o = view(o);
+  tensors[Role::q] = view(q);
+  tensors[Role::k] = view(k);
+  tensors[Role::v] = view(v);
+  tensors[Role::o] = view(o);
   check_tensors(problem, tensors);
 
   const auto device = cpu_device(1);
-  const auto queue = make_cpu_queue();
+  const auto queue = device.make_queue();
   int ran = 0, wrong = 0;
   for (const auto* kernel : kernels()) {
-    bool computes_mha = false;
-    for (const auto kind : kernel->mechanisms()) computes_mha = computes_mha || kind == MechanismKind::mha;
-    if (!computes_mha || !kernel->supports(problem, device)) continue;
+    if (!computes(*kernel, MechanismKind::mha) || !kernel->supports(problem, device)) continue;
     for (auto& value : o) value = NAN;
-    kernel->prepare(problem, device)->enqueue(tensors, *queue);
-    queue->wait();
+    run_once(*kernel->prepare(problem, device), problem, tensors, *queue);
     ++ran;
     bool right = true;
     for (std::size_t i = 0; i < o.size(); ++i) {
