@@ -13,6 +13,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -24,7 +25,7 @@ namespace {
 using namespace attnbench;
 using Clock = std::chrono::steady_clock;
 
-/// Bytes are kept inverted, so that nobody reads them by accident.
+/// Kept inverted, so that nobody reads it by accident.
 class RemoteMemory {
  public:
   void write(const TensorView& host) {
@@ -249,21 +250,18 @@ class RemoteExecution final : public Execution {
 
  private:
   void compute(RemoteBinding& binding) {
-    if (fault_ == Fault::returns_previous_output && !previous_.empty()) {
-      std::swap(previous_.at(Role::o), binding.memory.at(Role::o));
-      auto current = binding.memory;
-      attend(problem_, current);
-      previous_ = std::move(current);
-      return;
-    }
     attend(problem_, binding.memory);
-    if (fault_ == Fault::returns_previous_output) previous_ = binding.memory;
+    if (fault_ == Fault::returns_previous_output) {
+      const auto current = binding.memory.at(Role::o);
+      if (previous_) binding.memory.at(Role::o) = *previous_;
+      previous_ = current;
+    }
     if (fault_ == Fault::reports_a_hundredth) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 
   Problem problem_;
   Fault fault_;
-  std::map<Role, RemoteMemory> previous_;
+  std::optional<RemoteMemory> previous_;  ///< output
 };
 
 class RemoteKernel final : public KernelInfo {
