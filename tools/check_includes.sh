@@ -55,6 +55,8 @@ FNR == 1 {
     complain("includes " target ": headers know no more than <nlohmann/json_fwd.hpp>")
   if (target ~ /^boost\// && FILENAME != "src/stats/quantiles.cc")
     complain("includes " target ": Boost stays in src/stats/quantiles.cc")
+  if (target ~ /^CLI\// && FILENAME !~ /^apps\/attnbench\/(command|main)\.cc$/)
+    complain("includes " target ": CLI11 stays in apps/attnbench/command.cc and main.cc")
   if ($0 ~ /</ || target !~ /\// || target ~ /^attnbench\// || target ~ vendor) next
   split(target, parts, "/")
   owner = parts[1] == "engines" ? "engine" : parts[1]

@@ -7,6 +7,7 @@
 
 #include "claims/answer_claims.h"
 #include "claims/load_claims.h"
+#include "command.h"
 #include "commands.h"
 #include "io/files.h"
 #include "io/json.h"
@@ -64,24 +65,22 @@ int run_analyze(const Options& options) {
 }  // namespace
 
 void add_analyze_command(CLI::App& app, int& exit_code) {
-  auto* command = app.add_subcommand(
-      "analyze", "From samples to intervals and verdicts: tables, summary.json, CSV, LaTeX");
-  command->footer(table_legend() + "\n" + verdict_legend() +
-                  "\nExit codes: 0 done, 2 bad input, 3 a run of the publish profile is not publishable,\nor "
-                  "only in part.\n\n"
-                  "Examples:\n"
-                  "  attnbench analyze paper.db\n"
-                  "  attnbench analyze paper.db --out summary.json --csv kernels.csv --tex table.tex\n"
-                  "  attnbench analyze xeon.db epyc.db published.db --out summary.json");
+  Command command(app, "analyze", "From samples to intervals and verdicts: tables, summary.json, CSV, LaTeX");
+  command.footer(table_legend() + "\n" + verdict_legend() +
+                 "\nExit codes: 0 done, 2 bad input, 3 a run of the publish profile is not publishable,\nor "
+                 "only in part.\n\n"
+                 "Examples:\n"
+                 "  attnbench analyze paper.db\n"
+                 "  attnbench analyze paper.db --out summary.json --csv kernels.csv --tex table.tex\n"
+                 "  attnbench analyze xeon.db epyc.db published.db --out summary.json");
   const auto options = std::make_shared<Options>();
-  command->add_option("STORE", options->stores, "Stores to read; each run is analyzed by itself")->required();
-  add_output_option(*command, "--out", options->out,
-                    "File for summary.json, all results (docs/summary.schema.json)");
-  add_output_option(*command, "--csv", options->csv,
-                    "File for the results as CSV, one line a kernel and cell");
-  add_output_option(*command, "--tex", options->tex, "File for the tables in LaTeX");
-  command->add_flag("--json", options->as_json, "Print summary.json instead of the tables");
-  command->callback([options, &exit_code] { exit_code = run_analyze(*options); });
+  command.add_option("STORE", options->stores, "Stores to read; each run is analyzed by itself").required();
+  command.add_output_option("--out", options->out,
+                            "File for summary.json, all results (docs/summary.schema.json)");
+  command.add_output_option("--csv", options->csv, "File for the results as CSV, one line a kernel and cell");
+  command.add_output_option("--tex", options->tex, "File for the tables in LaTeX");
+  command.add_flag("--json", options->as_json, "Print summary.json instead of the tables");
+  command.callback([options, &exit_code] { exit_code = run_analyze(*options); });
 }
 
 }  // namespace attnbench

@@ -11,6 +11,7 @@
 #include "claims/answer_claims.h"
 #include "claims/claim_json.h"
 #include "claims/load_claims.h"
+#include "command.h"
 #include "commands.h"
 #include "report/claims_table.h"
 #include "report/text_width.h"
@@ -66,27 +67,26 @@ void run_claims(const Options& options) {
 }  // namespace
 
 void add_claims_command(CLI::App& app, int& exit_code) {
-  auto* command =
-      app.add_subcommand("claims", "Which findings of the published study hold on these machines");
-  command->footer(claims_legend() +
-                  "\nExit codes: 0 done, whatever the answers; 2 bad input.\n\n"
-                  "Examples:\n"
-                  "  attnbench claims paper.db\n"
-                  "  attnbench claims paper.db --explain\n"
-                  "  attnbench claims xeon.db epyc.db data/m4_mlx_published.csv --json\n"
-                  "  attnbench claims paper.db --claims my_claims/");
+  Command command(app, "claims", "Which findings of the published study hold on these machines");
+  command.footer(claims_legend() +
+                 "\nExit codes: 0 done, whatever the answers; 2 bad input.\n\n"
+                 "Examples:\n"
+                 "  attnbench claims paper.db\n"
+                 "  attnbench claims paper.db --explain\n"
+                 "  attnbench claims xeon.db epyc.db data/m4_mlx_published.csv --json\n"
+                 "  attnbench claims paper.db --claims my_claims/");
   const auto options = std::make_shared<Options>();
   command
-      ->add_option("STORE", options->files,
-                   "Stores, exported CSV files, or the published table; each run is answered by itself")
-      ->required();
-  command->add_option("--claims", options->claims,
-                      "Folder of claim files to answer instead of the published findings (claims/README.md)");
-  command->add_flag(
+      .add_option("STORE", options->files,
+                  "Stores, exported CSV files, or the published table; each run is answered by itself")
+      .required();
+  command.add_option("--claims", options->claims,
+                     "Folder of claim files to answer instead of the published findings (claims/README.md)");
+  command.add_flag(
       "--explain", options->explain,
       "Print below the table each finding as published, with every published and measured value");
-  command->add_flag("--json", options->as_json, "Print everything as JSON");
-  command->callback([options, &exit_code] {
+  command.add_flag("--json", options->as_json, "Print everything as JSON");
+  command.callback([options, &exit_code] {
     run_claims(*options);
     exit_code = kDone;
   });

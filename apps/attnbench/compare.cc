@@ -8,6 +8,7 @@
 #include <string>
 
 #include "attnbench/error.h"
+#include "command.h"
 #include "commands.h"
 #include "report/comparison_table.h"
 #include "stores.h"
@@ -82,8 +83,8 @@ int run_compare(const Options& options) {
 }  // namespace
 
 void add_compare_command(CLI::App& app, int& exit_code) {
-  auto* command = app.add_subcommand("compare", "Did kernels become slower? Two builds, or two stores");
-  command->footer(
+  Command command(app, "compare", "Did kernels become slower? Two builds, or two stores");
+  command.footer(
       R"(With one store: the two builds that 'attnbench run --against' measured together; in each process the quotient of their
 medians over the blocks that both have. With two stores: each kernel's ratio to the baseline, new over old, since the
 two sessions share nothing else. A slowdown that all kernels share, the baseline among them, is not in these ratios;
@@ -108,15 +109,15 @@ Examples:
   attnbench compare old.db new.db --threshold 5%
   attnbench compare old.db new.db --absolute)");
   const auto options = std::make_shared<Options>();
-  command->add_option("OLD", options->before, "Store of the old build, or of both")->required();
-  command->add_option("NEW", options->after, "Store of the new build");
-  command->add_option("--threshold", options->threshold, "How much slower is a regression: 2% or 0.02")
-      ->capture_default_str();
-  command->add_flag(
+  command.add_option("OLD", options->before, "Store of the old build, or of both").required();
+  command.add_option("NEW", options->after, "Store of the new build");
+  command.add_option("--threshold", options->threshold, "How much slower is a regression: 2% or 0.02")
+      .capture_default_str();
+  command.add_flag(
       "--absolute", options->absolute,
       "Two stores of one machine: compare times, not ratios to the baseline (one store: always)");
-  command->add_flag("--json", options->as_json, "Print JSON");
-  command->callback([options, &exit_code] { exit_code = run_compare(*options); });
+  command.add_flag("--json", options->as_json, "Print JSON");
+  command.callback([options, &exit_code] { exit_code = run_compare(*options); });
 }
 
 }  // namespace attnbench

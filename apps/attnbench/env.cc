@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "attnbench/cpu_device.h"
+#include "command.h"
 #include "commands.h"
 #include "core/parallel.h"
 #include "core/utc.h"
@@ -179,16 +180,17 @@ void run_env(const Options& options) {
 }  // namespace
 
 void add_env_command(CLI::App& app, int& exit_code) {
-  auto* command = app.add_subcommand(
-      "env", "Show this machine: CPU, caches, system, libraries, noise now, measured ceilings, and advice");
-  command->footer(
+  Command command(
+      app, "env",
+      "Show this machine: CPU, caches, system, libraries, noise now, measured ceilings, and advice");
+  command.footer(
       "Examples:\n  attnbench env\n  attnbench env --threads 1 --no-ceilings\n  attnbench env --json");
   const auto options = std::make_shared<Options>();
-  command->add_flag("--json", options->as_json, "Print JSON");
-  command->add_option("--threads", options->threads, "Threads at work (default: all physical cores)")
-      ->check(CLI::Range(1, 65535));
-  command->add_flag("--no-ceilings", options->no_ceilings, "Leave out the ceilings (about three seconds)");
-  command->callback([options, &exit_code] {
+  command.add_flag("--json", options->as_json, "Print JSON");
+  command.add_option("--threads", options->threads, "Threads at work (default: all physical cores)")
+      .range(1, 65535);
+  command.add_flag("--no-ceilings", options->no_ceilings, "Leave out the ceilings (about three seconds)");
+  command.callback([options, &exit_code] {
     run_env(*options);
     exit_code = kDone;
   });

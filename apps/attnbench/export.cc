@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "attnbench/error.h"
+#include "command.h"
 #include "commands.h"
 #include "io/files.h"
 #include "io/json.h"
@@ -103,8 +104,8 @@ void run_export(const Options& options) {
 }  // namespace
 
 void add_export_command(CLI::App& app, int& exit_code) {
-  auto* command = app.add_subcommand("export", "Write a store's samples or tables in another format");
-  command->footer(
+  Command command(app, "export", "Write a store's samples or tables in another format");
+  command.footer(
       "Formats:\n"
       "  csv, jsonl  one line a sample; the environment and everything else goes to NAME.env.json beside "
       "it,\n"
@@ -116,12 +117,12 @@ void add_export_command(CLI::App& app, int& exit_code) {
       "  attnbench export paper.db --format md\n"
       "  attnbench export paper.db --format sqlite --out copy.db");
   const auto options = std::make_shared<Options>();
-  command->add_option("STORE", options->store, "Store to read")->required();
-  command->add_option("--format", options->format, "csv, jsonl, md, tex or sqlite")->capture_default_str();
-  add_output_option(*command, "--out", options->out,
-                    "File to write; without it, standard output (not for sqlite)");
-  command->add_flag("--json", options->as_json, "Print the names of the files written as JSON");
-  command->callback([options, &exit_code] {
+  command.add_option("STORE", options->store, "Store to read").required();
+  command.add_option("--format", options->format, "csv, jsonl, md, tex or sqlite").capture_default_str();
+  command.add_output_option("--out", options->out,
+                            "File to write; without it, standard output (not for sqlite)");
+  command.add_flag("--json", options->as_json, "Print the names of the files written as JSON");
+  command.callback([options, &exit_code] {
     run_export(*options);
     exit_code = kDone;
   });

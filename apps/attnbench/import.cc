@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "command.h"
 #include "commands.h"
 #include "io/json.h"
 
@@ -42,8 +43,8 @@ void run_import(const Options& options) {
 }  // namespace
 
 void add_import_command(CLI::App& app, int& exit_code) {
-  auto* command = app.add_subcommand("import", "Make a store of exported or published data, or merge stores");
-  command->footer(
+  Command command(app, "import", "Make a store of exported or published data, or merge stores");
+  command.footer(
       "Reads stores (.db), CSV files of 'attnbench export' with their NAME.env.json, and the table of the\n"
       "published study (header name,b,n,dModel,heads,kvHeads,iters,msPerIter; its machine is named\n"
       "'Apple M4 (published)'). Runs are added side by side and never averaged; a run that is there already\n"
@@ -52,10 +53,10 @@ void add_import_command(CLI::App& app, int& exit_code) {
       "  attnbench import data/m4_mlx_published.csv --out published.db\n"
       "  attnbench import laptop.db server.csv --out all.db");
   const auto options = std::make_shared<Options>();
-  command->add_option("FILE", options->files, "Files to read")->required();
-  command->add_option("--out", options->out, "Store to make or to add to")->required();
-  command->add_flag("--json", options->as_json, "Print what became of each run as JSON");
-  command->callback([options, &exit_code] {
+  command.add_option("FILE", options->files, "Files to read").required();
+  command.add_option("--out", options->out, "Store to make or to add to").required();
+  command.add_flag("--json", options->as_json, "Print what became of each run as JSON");
+  command.callback([options, &exit_code] {
     run_import(*options);
     exit_code = kDone;
   });

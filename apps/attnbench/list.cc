@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attnbench/registry.h"
+#include "command.h"
 #include "commands.h"
 #include "io/json.h"
 #include "plan/find_study.h"
@@ -65,17 +66,17 @@ void print_studies() {
 }  // namespace
 
 void add_list_command(CLI::App& app, int& exit_code) {
-  auto* command = app.add_subcommand(
-      "list", "Show every kernel of this build, the engines it lacks and why, or the built-in studies");
-  command->footer("Examples:\n  attnbench list\n  attnbench list --studies\n  attnbench list --json");
+  Command command(app, "list",
+                  "Show every kernel of this build, the engines it lacks and why, or the built-in studies");
+  command.footer("Examples:\n  attnbench list\n  attnbench list --studies\n  attnbench list --json");
   struct Flags {
     bool json = false;
     bool studies = false;
   };
   const auto flags = std::make_shared<Flags>();
-  command->add_flag("--studies", flags->studies, "Show the studies that `attnbench run` knows by name");
-  command->add_flag("--json", flags->json, "Print JSON");
-  command->callback([flags, &exit_code] {
+  command.add_flag("--studies", flags->studies, "Show the studies that `attnbench run` knows by name");
+  command.add_flag("--json", flags->json, "Print JSON");
+  command.callback([flags, &exit_code] {
     if (flags->studies) {
       flags->json ? print_studies_json() : print_studies();
     } else {

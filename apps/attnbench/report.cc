@@ -8,6 +8,7 @@
 #include "attnbench/error.h"
 #include "claims/answer_claims.h"
 #include "claims/load_claims.h"
+#include "command.h"
 #include "commands.h"
 #include "io/files.h"
 #include "io/json.h"
@@ -65,8 +66,8 @@ int run_report(const Options& options) {
 }  // namespace
 
 void add_report_command(CLI::App& app, int& exit_code) {
-  auto* command = app.add_subcommand("report", "One HTML file with results, claims, figures and samples");
-  command->footer(
+  Command command(app, "report", "One HTML file with results, claims, figures and samples");
+  command.footer(
       "The file loads nothing from anywhere. Several stores stand side by side and are never averaged. A "
       "single "
       "summary.json,\nas 'attnbench analyze --out' writes it, is read in place of stores.\n"
@@ -77,10 +78,10 @@ void add_report_command(CLI::App& app, int& exit_code) {
       "  attnbench report xeon.db epyc.db published.db --out machines.html\n"
       "  attnbench report summary.json");
   const auto options = std::make_shared<Options>();
-  command->add_option("STORE", options->stores, "Stores to read, or one summary.json")->required();
-  add_output_option(*command, "--out", options->out, "File to write")->capture_default_str();
-  command->add_flag("--json", options->as_json, "Print name and size of the file as JSON");
-  command->callback([options, &exit_code] { exit_code = run_report(*options); });
+  command.add_option("STORE", options->stores, "Stores to read, or one summary.json").required();
+  command.add_output_option("--out", options->out, "File to write").capture_default_str();
+  command.add_flag("--json", options->as_json, "Print name and size of the file as JSON");
+  command.callback([options, &exit_code] { exit_code = run_report(*options); });
 }
 
 }  // namespace attnbench

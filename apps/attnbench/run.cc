@@ -15,6 +15,7 @@
 #include "analysis/compare.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
+#include "command.h"
 #include "commands.h"
 #include "dry_run.h"
 #include "io/files.h"
@@ -295,9 +296,8 @@ int run(const RunArguments& arguments, char** argv) {
 }  // namespace
 
 void add_run_command(CLI::App& app, char** argv, int& exit_code) {
-  auto* command =
-      app.add_subcommand("run", "Measure a study on this machine (default: the paper study, quick)");
-  command->footer(
+  Command command(app, "run", "Measure a study on this machine (default: the paper study, quick)");
+  command.footer(
       table_legend() +
       "\nExit codes: 0 done, 2 bad input or workers that do not start, 3 not publishable, or in part, or "
       "nothing measured,\n4 a kernel failed or was wrong, 130 ended by Ctrl-C (all finished processes are "
@@ -313,39 +313,38 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       "  attnbench run decode --launcher 'ssh host' --out host.db\n"
       "  attnbench run --out paper.db              # goes on with it");
   const auto arguments = std::make_shared<RunArguments>();
-  command->add_option("study", arguments->study, "Name of a study or path of a TOML file")
-      ->default_str("paper");
-  command->add_option("--profile", arguments->profile, "quick, spec or publish")->default_str("quick");
+  command.add_option("study", arguments->study, "Name of a study or path of a TOML file")
+      .default_str("paper");
+  command.add_option("--profile", arguments->profile, "quick, spec or publish").default_str("quick");
+  command.add_output_option(
+      "--out", arguments->out,
+      "Store to write; an unfinished one is resumed, by the plan it holds where none is given");
+  command.add_option("--seed", arguments->seed, "Seed of orders and data: 0 to 2^64 - 1").default_str("1");
+  command.add_option("--budget", arguments->budget, "Lower the number of processes to fit: 90s, 20m, 1h30m");
+  command.add_option("--launcher", arguments->launcher, "Words that start workers elsewhere: 'ssh host'");
+  command.add_option("--worker-program", arguments->program, "Path of attnbench where the workers run");
+  command.add_option("--against", arguments->against,
+                     "Program of another build: its workers take turns with this one's, for `compare`");
+  command.add_option("--plugin", arguments->plugins, "Shared object with further kernels");
   command
-      ->add_option("--out", arguments->out,
-                   "Store to write; an unfinished one is resumed, by the plan it holds where none is given")
-      ->check([](const std::string& file) { return file.empty() ? "'' names no file" : std::string(); });
-  command->add_option("--seed", arguments->seed, "Seed of orders and data: 0 to 2^64 - 1")->default_str("1");
-  command->add_option("--budget", arguments->budget, "Lower the number of processes to fit: 90s, 20m, 1h30m");
-  command->add_option("--launcher", arguments->launcher, "Words that start workers elsewhere: 'ssh host'");
-  command->add_option("--worker-program", arguments->program, "Path of attnbench where the workers run");
-  command->add_option("--against", arguments->against,
-                      "Program of another build: its workers take turns with this one's, for `compare`");
-  command->add_option("--plugin", arguments->plugins, "Shared object with further kernels");
-  command
-      ->add_option("--kernel-timeout", arguments->kernel_limit_seconds, "Seconds after which a kernel hangs")
-      ->capture_default_str();
-  command->add_flag("--dry-run", arguments->dry_run,
-                    "List cells, bytes, time and unsupported kernels; measure nothing");
-  command->add_flag(
+      .add_option("--kernel-timeout", arguments->kernel_limit_seconds, "Seconds after which a kernel hangs")
+      .capture_default_str();
+  command.add_flag("--dry-run", arguments->dry_run,
+                   "List cells, bytes, time and unsupported kernels; measure nothing");
+  command.add_flag(
       "--accept-noise", arguments->accept_noise,
       "Record noise but let it invalidate nothing (trials on a busy machine; the table says so)");
-  command->add_option(
+  command.add_option(
       "--wait-quiet", arguments->wait_quiet,
       "Wait until nothing disturbs the machine, before measuring and after each rejected process, "
       "for at most this long in all: 10m");
-  command->add_option("--ceilings", arguments->ceilings,
-                      "Output of `attnbench env --json` on this machine: its ceilings are taken instead of "
-                      "measuring those of as many threads (trials; the table says so)");
-  command->add_flag("--json", arguments->json, "Print JSON");
-  command->add_flag("--quiet", arguments->quiet, "No progress");
-  arguments->changes = add_study_options(*command);
-  command->callback([arguments, argv, &exit_code] { exit_code = run(*arguments, argv); });
+  command.add_option("--ceilings", arguments->ceilings,
+                     "Output of `attnbench env --json` on this machine: its ceilings are taken instead of "
+                     "measuring those of as many threads (trials; the table says so)");
+  command.add_flag("--json", arguments->json, "Print JSON");
+  command.add_flag("--quiet", arguments->quiet, "No progress");
+  arguments->changes = add_study_options(command);
+  command.callback([arguments, argv, &exit_code] { exit_code = run(*arguments, argv); });
 }
 
 }  // namespace attnbench

@@ -23,13 +23,6 @@ std::vector<RunContents> read_stores(const std::vector<std::string>& files) {
   return runs;
 }
 
-CLI::Option* add_output_option(CLI::App& command, const std::string& name, std::string& file,
-                               const std::string& help) {
-  return command.add_option(name, file, help)->check([](const std::string& given) {
-    return given.empty() ? "'' names no file" : std::string();
-  });
-}
-
 void check_outputs(const std::vector<Output>& outputs, const std::vector<std::string>& inputs) {
   std::vector<Output> taken;
   for (const auto& input : inputs) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
@@ -11,10 +10,6 @@ namespace attnbench {
 /// All runs of the files, in order: stores, exported CSV, the published table (store/import.h). Throws
 /// InputError for a file that is none of these, and for a run without samples.
 std::vector<RunContents> read_stores(const std::vector<std::string>& files);
-
-/// Adds an option that names a file to write; an empty name is refused.
-CLI::Option* add_output_option(CLI::App& command, const std::string& name, std::string& file,
-                               const std::string& help);
 
 /// An option that names a file to write, and the file; empty where it was not given.
 struct Output {

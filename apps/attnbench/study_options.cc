@@ -22,7 +22,7 @@ using Numbers = std::vector<std::int64_t> StudyOverrides::*;
 
 class OptionAdder {
  public:
-  OptionAdder(CLI::App& command, std::shared_ptr<StudyOptions> given)
+  OptionAdder(Command& command, std::shared_ptr<StudyOptions> given)
       : command_(command), given_(std::move(given)) {}
 
   /// `parse` is tried at once, so that a bad value is said before anything else happens.
@@ -38,7 +38,7 @@ class OptionAdder {
       }
       given->push_back(std::move(taken));
     };
-    command_.add_option_function<std::string>(option, take, help)->type_name(value)->group(kGroup);
+    command_.add_option_function(option, take, help).type_name(value).group(kGroup);
   }
 
   void numbers(const std::string& field, Numbers member, const std::string& help) {
@@ -57,7 +57,7 @@ class OptionAdder {
   }
 
  private:
-  CLI::App& command_;
+  Command& command_;
   std::shared_ptr<StudyOptions> given_;
 };
 
@@ -124,7 +124,7 @@ std::string error_of(const std::string& name_or_path, const StudyOptions& option
 
 }  // namespace
 
-std::shared_ptr<const StudyOptions> add_study_options(CLI::App& command) {
+std::shared_ptr<const StudyOptions> add_study_options(Command& command) {
   const auto given = std::make_shared<StudyOptions>();
   OptionAdder options(command, given);
   options.numbers("seqlen", &StudyOverrides::seqlen,
@@ -151,7 +151,7 @@ std::shared_ptr<const StudyOptions> add_study_options(CLI::App& command) {
       .add_flag_callback(
           "--causal", [given] { given->push_back({"--causal", [](StudyOverrides& o) { o.causal = true; }}); },
           "Measure the causal form of every mechanism")
-      ->group(kGroup);
+      .group(kGroup);
   options.names("scope", "core|layer", parse_scope, &StudyOverrides::scope,
                 "Keep cells of this scope: attention alone, or with its projections");
   options.names("phase", "prefill|decode", parse_phase, &StudyOverrides::phase, "Keep cells of this phase");

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "command.h"
 #include "plan/overrides.h"
 #include "plan/study.h"
 
@@ -20,7 +20,7 @@ using StudyOptions = std::vector<StudyOption>;
 
 /// Adds the options that change a study (--seqlen, --mechanism, ...) to a subcommand. Those given are in the
 /// returned list before the subcommand's callback runs; bad values throw InputError naming option and value.
-std::shared_ptr<const StudyOptions> add_study_options(CLI::App& command);
+std::shared_ptr<const StudyOptions> add_study_options(Command& command);
 
 /// The study, changed. Throws InputError, also where a baseline or a kernel filter names nothing registered
 /// (plugins must be loaded before). The message names the study's file where that is wrong by itself, else

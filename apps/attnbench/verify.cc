@@ -12,6 +12,7 @@
 #include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
+#include "command.h"
 #include "commands.h"
 #include "core/kernel_name.h"
 #include "core/parallel.h"
@@ -193,8 +194,8 @@ int verify(const VerifyArguments& arguments, char** argv) {
 }  // namespace
 
 void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
-  auto* command = app.add_subcommand("verify", "Check kernels against the float64 oracle");
-  command->footer(
+  Command command(app, "verify", "Check kernels against the float64 oracle");
+  command.footer(
       "Every kernel and element type over a fixed list of shapes, each with inputs made to show mistakes.\n"
       "Exit code 4 if a kernel is wrong, crashes or hangs.\n"
       "Examples:\n"
@@ -203,24 +204,22 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
       "  attnbench verify --all --shapes 6        # the first 6 of the general and of the hard shapes\n"
       "  attnbench verify --all --plugin ./libmykernel.so --json");
   const auto arguments = std::make_shared<VerifyArguments>();
-  command->add_flag("--all", arguments->all, "Every registered kernel and element type");
-  command->add_option("--kernel", arguments->kernels, "Only these: 'gather', 'fused@cpu:amx'")
-      ->delimiter(',');
-  command->add_option("--mechanism", arguments->mechanisms, "Only these kinds: 'swa,linear'")->delimiter(',');
-  command->add_option("--dtype", arguments->dtypes, "Only these element types: f32, bf16, f16")
-      ->delimiter(',');
-  command->add_option("--device", arguments->device,
-                      "Verify on this device, as `attnbench list` names it: cpu, cuda:0");
-  command->add_option("--shapes", arguments->shapes, "Only the first N general and the first N hard shapes")
-      ->check(CLI::Range(1, 65535));
-  command->add_option("--threads", arguments->threads, "Cases take turns between N threads (default 2) and 1")
-      ->check(CLI::Range(1, 65535));
-  command->add_option("--plugin", arguments->plugins, "Load kernels from this shared object")->delimiter(',');
-  command->add_option(
+  command.add_flag("--all", arguments->all, "Every registered kernel and element type");
+  command.add_option("--kernel", arguments->kernels, "Only these: 'gather', 'fused@cpu:amx'").delimiter(',');
+  command.add_option("--mechanism", arguments->mechanisms, "Only these kinds: 'swa,linear'").delimiter(',');
+  command.add_option("--dtype", arguments->dtypes, "Only these element types: f32, bf16, f16").delimiter(',');
+  command.add_option("--device", arguments->device,
+                     "Verify on this device, as `attnbench list` names it: cpu, cuda:0");
+  command.add_option("--shapes", arguments->shapes, "Only the first N general and the first N hard shapes")
+      .range(1, 65535);
+  command.add_option("--threads", arguments->threads, "Cases take turns between N threads (default 2) and 1")
+      .range(1, 65535);
+  command.add_option("--plugin", arguments->plugins, "Load kernels from this shared object").delimiter(',');
+  command.add_option(
       "--launcher", arguments->launcher,
       "Words before the program that runs a kernel, on this machine: 'qemu-x86_64 -cpu Nehalem'");
-  command->add_flag("--json", arguments->json, "Print JSON");
-  command->callback([arguments, argv, &exit_code] { exit_code = verify(*arguments, argv); });
+  command.add_flag("--json", arguments->json, "Print JSON");
+  command.callback([arguments, argv, &exit_code] { exit_code = verify(*arguments, argv); });
 }
 
 }  // namespace attnbench
