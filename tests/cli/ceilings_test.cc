@@ -32,7 +32,7 @@ struct RunBy {
                                          directory.file("env.json"), "--out", directory.file("s.db")});
   }
   json environment() const {
-    return Store::open(directory.file("s.db"), Store::Mode::read).runs().front().run.environment;
+    return *Store::open(directory.file("s.db"), Store::Mode::read).runs().front().run.environment;
   }
 };
 

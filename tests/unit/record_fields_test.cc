@@ -85,6 +85,7 @@ CellRecord distinct_cell() {
   first.support_reason = "why not";
   first.batch_calls = 7;
   first.quarantine_reason = "what went wrong";
+  first.form = "fused";
   KernelRecord second;
   second.mechanism = "mha";
   second.kernel = "unfused";
@@ -162,8 +163,8 @@ const json kCellFields = json::parse(R"json({
   "d_model": 0, "seqlens_kv": [600, 700]}})json");
 const json kKernelFields = json::parse(R"json({
   "mechanism": "swa(w=64,causal)", "kernel": "masked", "engine": "cpu", "path": "avx512", "num_kv_heads": 4,
-  "support_reason": "why not", "is_baseline": false, "batch_calls": 7, "quarantine_reason": "what went wrong"
-})json");
+  "support_reason": "why not", "is_baseline": false, "batch_calls": 7, "quarantine_reason": "what went wrong",
+  "is_default_path": true, "form": "fused"})json");
 const json kProcess = json::parse(R"json({
   "cell_id": "a cell", "process": 6, "valid": false, "reason": "too loud", "started_utc": "2026-01-02T03:04:05Z",
   "boot_id": "a boot", "orders": [[1, 0, 2]],
