@@ -54,6 +54,8 @@ template CommandOption Command::add_option(const std::string&, std::string&, con
 template CommandOption Command::add_option(const std::string&, std::optional<std::string>&,
                                            const std::string&);
 template CommandOption Command::add_option(const std::string&, std::vector<int>&, const std::string&);
+template CommandOption Command::add_option(const std::string&, std::optional<std::uint64_t>&,
+                                           const std::string&);
 template CommandOption Command::add_option(const std::string&, std::vector<std::string>&, const std::string&);
 
 CommandOption Command::add_option_function(const std::string& name,

@@ -37,14 +37,14 @@ disassemble() {
   objdump -d --no-show-raw-insn "$work/loops.o" >"$work/loops.txt"
 }
 
-disassemble src/run/ceilings/loops_x86.cc
+disassemble src/engines/cpu/ceilings/loops_x86.cc
 count mul_add_sse mulps %xmm 14
 count mul_add_sse addps %xmm 14
 count fma_avx2 vfmadd213ps %ymm 14
 count fma_avx512 vfmadd213ps %zmm 24
 count vdpbf16ps_avx512 vdpbf16ps %zmm 24
 count tdpbf16ps_amx tdpbf16ps %tmm 4
-disassemble src/run/ceilings/loops_other.cc
+disassemble src/engines/cpu/ceilings/loops_other.cc
 count fma_portable mulps %xmm 24
 count fma_portable addps %xmm 24
 exit "$status"
