@@ -181,17 +181,20 @@ TEST_F(Plugin, BuiltAnewInMidRunEndsIt) {
 
 TEST_F(Plugin, IsAskedForWhereTheCommandThatResumesForgetsIt) {
   ASSERT_EQ(run({"--launcher", launcher(directory_, "[4-6]", "exit 255")}).exit_code, 2);
-  const auto result = testing_support::attnbench({"run", "--out", out_});
+  const auto result =
+      testing_support::attnbench({"run", "--out", out_, "--ceilings", testing_support::ceilings_file()});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("was measured with the plugin libmine.so: name it with --plugin"));
-  const auto resumed = testing_support::attnbench({"run", "--out", out_, "--plugin", plugin_});
+  const auto resumed = testing_support::attnbench(
+      {"run", "--out", out_, "--plugin", plugin_, "--ceilings", testing_support::ceilings_file()});
   EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
 }
 
 TEST_F(Plugin, IsAskedForByAStoreThatDoesNotNameIt) {
   ASSERT_EQ(run({"--launcher", launcher(directory_, "[4-6]", "exit 255")}).exit_code, 2);
   forget_workers(out_);
-  const auto result = testing_support::attnbench({"run", "--out", out_});
+  const auto result =
+      testing_support::attnbench({"run", "--out", out_, "--ceilings", testing_support::ceilings_file()});
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_THAT(result.err,
               HasSubstr("kernel: 'mha/good@test' is of a plugin that is not loaded: name it with --plugin"));
@@ -327,10 +330,12 @@ TEST(Identity, AStoreGoesOnByThePlanItHolds) {
   ASSERT_EQ(testing_support::attnbench(identity_run(out, {"--seed", "7", "--launcher", script})).exit_code,
             2);
   ASSERT_EQ(processes_in(out), 4u);  // one that is valid, three whose worker did not start
-  const auto named = testing_support::attnbench({"run", "smoke", "--out", out, "--launcher", script});
+  const auto named = testing_support::attnbench(
+      {"run", "smoke", "--out", out, "--launcher", script, "--ceilings", testing_support::ceilings_file()});
   EXPECT_EQ(named.exit_code, 2) << named.err;
   EXPECT_THAT(named.err, HasSubstr("own.db goes on by its own plan: attnbench run smoke --accept-noise"));
-  const auto bare = testing_support::attnbench({"run", "--out", out});
+  const auto bare =
+      testing_support::attnbench({"run", "--out", out, "--ceilings", testing_support::ceilings_file()});
   EXPECT_EQ(bare.exit_code, 0) << bare.err;
   const auto store = Store::open(out, Store::Mode::read);
   ASSERT_EQ(store.runs().size(), 1u);
@@ -351,7 +356,7 @@ TEST(Identity, AnotherPlanIsRefusedWhereTheCommandLineGivesOne) {
       {{"smoke", "--accept-noise", "--seqlen", "32"},
        "the plan differs: stored attnbench run smoke --accept-noise --scope core"}};
   for (const auto& [words, said] : plans) {
-    Words command = {"run", "--out", out};
+    Words command = {"run", "--out", out, "--ceilings", testing_support::ceilings_file()};
     command.insert(command.end(), words.begin(), words.end());
     const auto result = testing_support::attnbench(command);
     EXPECT_EQ(result.exit_code, 2);
