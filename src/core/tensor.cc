@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -163,9 +164,12 @@ std::vector<TensorSpec> roles_of(const Problem& problem) {
 }
 
 void fill_nan(const TensorView& view) {
-  // All bits set is a NaN in every element type.
-  const auto bytes = static_cast<std::size_t>(view.sizes[3] * size_bytes(view.dtype));
-  for_each_row(view, [&](auto n, auto h, auto i) { std::memset(view.row_bytes(n, h, i), 0xff, bytes); });
+  visit(view.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const T nan(std::numeric_limits<float>::quiet_NaN());
+    for_each_row(view,
+                 [&](auto n, auto h, auto i) { std::fill_n(view.row<T>(n, h, i), view.sizes[3], nan); });
+  });
 }
 
 void copy_elements(const TensorView& from, const TensorView& to) {
