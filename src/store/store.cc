@@ -17,12 +17,11 @@ Store& Store::operator=(Store&&) noexcept = default;
 Store::~Store() = default;
 
 Store Store::open(const std::string& file, Mode mode) {
-  Store store(std::make_unique<Impl>(file, mode == Mode::write));
-  if (mode == Mode::write && store.impl_->store_file.format() == 1) store.make_format_2();
-  return store;
+  return Store(std::make_unique<Impl>(file, mode == Mode::write));
 }
 
-void Store::make_format_2() {
+void Store::ensure_format_2() {
+  if (impl_->store_file.format() > 1) return;
   std::vector<std::pair<std::int64_t, CellRecord>> decided;
   for (const auto& stored : runs()) {
     for (auto& cell : cells(stored.id)) decided.emplace_back(stored.id, std::move(cell));
@@ -50,6 +49,7 @@ std::int64_t Store::add_run(const RunRecord& run) {
 }
 
 void Store::put_cell(std::int64_t run, const CellRecord& cell) {
+  ensure_format_2();
   Transaction transaction(impl_->connection());
   impl_->put_cell(run, cell);
   transaction.commit();
@@ -74,6 +74,7 @@ void Store::invalidate_processes(std::int64_t run, const std::string& cell_id, c
 
 void Store::quarantine(std::int64_t run, const CellRecord& cell, const FailureRecord& failure,
                        const std::string& reason) {
+  ensure_format_2();
   Transaction transaction(impl_->connection());
   impl_->put_cell(run, cell);
   invalidate_processes(run, cell.cell_id, reason);
@@ -88,6 +89,7 @@ void Store::add_failure(std::int64_t run, const FailureRecord& failure) {
 }
 
 void Store::add_contents(const std::vector<RunContents>& runs) {
+  ensure_format_2();
   Transaction transaction(impl_->connection());
   for (const auto& contents : runs) {
     const auto run = impl_->insert_run(contents.run);

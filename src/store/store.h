@@ -19,8 +19,9 @@ class Store {
  public:
   enum class Mode { read, write };
   /// write: creates the file if absent and locks it against a second writer until destroyed. The lock is
-  /// flock's, so it also ends with the process; programs started with exec do not inherit it. A store of an
-  /// earlier format gets the present one; `read` shows it as if it had (store/format_1.h).
+  /// flock's, so it also ends with the process; programs started with exec do not inherit it. A store of
+  /// format 1 is shown as if it were of format 2 (store/format_1.h), which the first put_cell(), quarantine()
+  /// or add_contents() makes it: a run that is refused leaves it to the program that wrote it.
   static Store open(const std::string& file, Mode mode);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
@@ -67,7 +68,7 @@ class Store {
  private:
   struct Impl;
   explicit Store(std::unique_ptr<Impl> impl);
-  void make_format_2();
+  void ensure_format_2();
   std::unique_ptr<Impl> impl_;
 };
 

@@ -143,25 +143,30 @@ TEST_F(Format1Files, AreReadWithTheirDecisionsAndLeftAsTheyAre) {
   EXPECT_TRUE(from_export[0] == from_store[0]);
 }
 
-TEST_F(Format1Files, OpenedForWritingBecomeFormat2) {
+TEST_F(Format1Files, BecomeFormat2WhenWrittenTo) {
   std::filesystem::copy_file(kFormat1 + ".db", path("old.db"));
   const auto before = read_runs(path("old.db")).at(0);
-  EXPECT_EQ(format_of("old.db"), 1);
-  Store::open(path("old.db"), Store::Mode::write);
+  Store::open(path("old.db"), Store::Mode::write)
+      .add_failure(1, {before.cells[0].cell_id, "", "measure", "x"});
+  EXPECT_EQ(format_of("old.db"), 1) << "its own program can still go on with it";
+  std::filesystem::remove(path("old.db"));
+  std::filesystem::copy_file(kFormat1 + ".db", path("old.db"));
+  Store::open(path("old.db"), Store::Mode::write).put_cell(1, before.cells[0]);
   EXPECT_EQ(format_of("old.db"), 2);
   EXPECT_TRUE(read_runs(path("old.db")).at(0) == before);
 
   // What is stored counts from now on, not what would follow from the ceilings.
   sqlite::Connection(path("old.db"), SQLITE_OPEN_READWRITE)
       .execute("UPDATE kernel SET is_default_path = (path = 'portable') WHERE kernel = 'fused'");
-  Store::open(path("old.db"), Store::Mode::write);
+  Store::open(path("old.db"), Store::Mode::write).put_cell(1, before.cells[1]);
   EXPECT_THAT(defaults_of(read_runs(path("old.db")).at(0).cells[0]),
               testing::Contains("mha/fused:portable fused"));
 }
 
 TEST_F(Format1Files, MeetTheCellsOfFormat2InComparisons) {
   std::filesystem::copy_file(kFormat1 + ".db", path("new.db"));
-  Store::open(path("new.db"), Store::Mode::write);
+  Store::open(path("new.db"), Store::Mode::write).put_cell(1, read_runs(path("new.db"))[0].cells[0]);
+  ASSERT_EQ(format_of("new.db"), 2);
   const auto old_runs = read_runs(kFormat1 + ".csv");
   const auto new_runs = read_runs(path("new.db"));
   const auto comparison = compare_sessions(analyze(old_runs).runs[0], analyze(new_runs).runs[0],
