@@ -78,13 +78,15 @@ TEST(VerifyCell, OneBadKernelCostsOnlyItsOwnRow) {
   const auto linear = reference::small_problem("linear", 20, 20);
   const std::vector<VerificationTarget> targets = {{mha, &bad}, {mha, &good}, {linear, &good}};
   std::vector<std::string> seen;
-  verify_cell("cell", targets, CpuDevice{}, VerificationLimits{}, simple_worker(),
-              [&](const VerificationOutcome& o) {
-                const auto copy = outcome_from_json(nlohmann::json::parse(to_json(o).dump()));
-                seen.push_back(!copy.unsupported_reason.empty() ? copy.unsupported_reason
-                               : copy.record.passed             ? "passed"
-                                                                : copy.record.reason);
-              });
+  verify_cell(
+      "cell", targets, CpuDevice{}, VerificationLimits{}, simple_worker(), [&](const VerificationOutcome& o) {
+        const auto copy =
+            messages::read<messages::Outcome>(nlohmann::json::parse(to_json(messages::Outcome{o}).dump()))
+                .outcome;
+        seen.push_back(!copy.unsupported_reason.empty() ? copy.unsupported_reason
+                       : copy.record.passed             ? "passed"
+                                                        : copy.record.reason);
+      });
   EXPECT_THAT(seen, ElementsAre(HasSubstr("SIGSEGV"), "passed", "it computes softmax mechanisms"));
 }
 

@@ -26,13 +26,13 @@ struct CellState {
 
   /// Kernels that may be timed: supported, verified, not quarantined. Throws InputError for one that no
   /// loaded plugin has.
-  std::vector<KernelChoice> entrants(double limit_seconds) const;
+  std::vector<KernelRequest> entrants(double limit_seconds) const;
   KernelRecord* find(const std::string& kernel_id);
   const KernelRecord* baseline() const;
 };
 
 /// The kernels of this build that compute the cell's mechanisms and pass its filter; the baseline always.
-std::vector<KernelChoice> candidates(const Cell& cell, double limit_seconds);
+std::vector<KernelRequest> candidates(const Cell& cell, double limit_seconds);
 
 /// A slot may take this long before it counts as a hang, from the kernel's call time.
 double slot_limit_seconds(double call_seconds, double kernel_limit_seconds);

@@ -7,13 +7,15 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "core/utc.h"
 #include "io/json.h"
 #include "plan/random.h"
 #include "plan/williams.h"
 #include "run/noise/noise.h"
-#include "run/worker/cell_measurement.h"
+#include "run/protocol/messages.h"
 #include "stats/intervals.h"
 
 namespace attnbench {
@@ -37,20 +39,6 @@ MeasurementPlan plan_process(const RunOptions& options, const CellState& state) 
   // Other inputs than verification saw, and others in each process.
   plan.data_seed = options.seed + 1000003u * (static_cast<std::uint64_t>(state.next_process) + 1);
   return plan;
-}
-
-void append_samples(ProcessRecord& process, const json& samples) {
-  for (const auto& in : samples) {
-    SampleRecord sample;
-    sample.block = read_field<int>(in, "block");
-    sample.position = read_field<int>(in, "position");
-    sample.role = read_field<std::string>(in, "role");
-    sample.kernel_id = read_field<std::string>(in, "kernel_id");
-    sample.batch_calls = read_field<std::int64_t>(in, "batch_calls");
-    sample.time_seconds = read_field<double>(in, "time_seconds");
-    sample.priming_calls = read_field<int>(in, "priming_calls");
-    process.samples.push_back(std::move(sample));
-  }
 }
 
 /// Takes a kernel out of the cell; what was measured with it stays, marked, and the cell starts over.
@@ -79,19 +67,18 @@ void quarantine(Store& store, std::int64_t run, CellState& state, const std::str
 /// Kernels that claim to be faster than the machine, with the reason; by what the worker's own build says
 /// that they execute.
 std::map<std::string, std::string> find_impossible(const MeasurementPlan& plan, const Ceilings& ceilings,
+                                                   const std::vector<PreparedKernel>& prepared,
                                                    const ProcessRecord& process) {
   std::map<std::string, std::string> found;
-  for (const auto& choice : plan.kernels) {
+  for (const auto& kernel : prepared) {
     std::vector<double> times;
     for (const auto& sample : process.samples) {
-      if (sample.role == "kernel" && sample.kernel_id == choice.id()) times.push_back(sample.time_seconds);
+      if (sample.role == "kernel" && sample.kernel_id == kernel.name) times.push_back(sample.time_seconds);
     }
     if (times.empty()) continue;
-    const auto& facts = process.kernels->at(choice.id());
-    const auto reason = impossible(ceilings, read_field<double>(facts, "executed_flops"),
-                                   read_field<double>(facts, "compulsory_bytes"), stats::median(times),
-                                   plan.cell.shape.dtype_q);
-    if (reason) found[choice.id()] = *reason;
+    const auto reason = impossible(ceilings, kernel.executed_flops, kernel.compulsory_bytes,
+                                   stats::median(times), plan.cell.shape.dtype_q);
+    if (reason) found[kernel.name] = *reason;
   }
   return found;
 }
@@ -119,32 +106,31 @@ class ProcessMeasurement {
     step([&] {
       const auto& options = cell_.options;
       worker_.emplace(options.launch, options.seed + static_cast<std::uint64_t>(process_.process));
-      process_.boot_id = read_field<std::string>(worker_->hello(Ask::nothing_more), "boot_id");
-      auto prepare = to_json(plan_);
-      prepare["type"] = messages::kPrepare;
-      worker_->send(prepare);
-      process_.kernels = read_field<json>(worker_->receive(patience_), "kernels");
+      process_.boot_id = worker_->hello(Ask::nothing_more).identity.boot_id;
+      worker_->send(to_json(messages::Prepare{plan_}));
+      prepared_ = messages::read<messages::Prepared>(worker_->receive(patience_)).kernels;
+      *process_.kernels = json::object();
+      for (const auto& kernel : prepared_) (*process_.kernels)[kernel.name] = to_json(kernel);
     });
   }
 
   /// -1: the unbatched calls.
   void run_block(int block) {
     step([&] {
-      worker_->send({{"type", messages::kSlot}, {"block", block}});
-      append_samples(process_, read_field<json>(worker_->receive(patience_), "samples"));
+      worker_->send(to_json(messages::Slot{block}));
+      for (auto& sample : messages::read<messages::Samples>(worker_->receive(patience_)).samples)
+        process_.samples.push_back(std::move(sample));
     });
   }
 
   void stop() {
     step([&] {
-      worker_->send({{"type", messages::kStop}});
-      const auto last = worker_->receive(patience_);
-      process_.noise = read_field<json>(last, "noise");
-      const auto rechecks = read_field<json>(last, "kernels");
-      for (const auto& [name, recheck] : rechecks.items()) {
-        (*process_.kernels)[name]["recheck"] = recheck;
-        if (name != kAlias && !read_field<bool>(recheck, "passed"))
-          wrong_[name] = read_field<std::string>(recheck, "reason");
+      worker_->send(to_json(messages::Stop{}));
+      const auto last = messages::read<messages::Stopped>(worker_->receive(patience_));
+      process_.noise = last.noise;
+      for (const auto& kernel : last.kernels) {
+        (*process_.kernels)[kernel.name]["recheck"] = to_json(kernel);
+        if (kernel.name != kAlias && !kernel.passed) wrong_[kernel.name] = kernel.reason;
       }
       cell_.state.startup_failures = 0;
     });
@@ -165,7 +151,7 @@ class ProcessMeasurement {
   }
 
   void commit(Store& store) {
-    too_fast_ = find_impossible(plan_, cell_.ceilings, process_);
+    too_fast_ = find_impossible(plan_, cell_.ceilings, prepared_, process_);
     for (auto& sample : process_.samples) {
       const auto found = too_fast_.find(sample.kernel_id);
       if (found == too_fast_.end()) continue;
@@ -219,6 +205,7 @@ class ProcessMeasurement {
 
   CellRun cell_;
   MeasurementPlan plan_;
+  std::vector<PreparedKernel> prepared_;
   ProcessRecord process_;
   double patience_ = 0;
   std::optional<WorkerProcess> worker_;

@@ -67,9 +67,9 @@ std::optional<json> Neighbours::observe(double seconds) const {
   try {
     WorkerProcess worker(launch_, 0);
     worker.hello(Ask::nothing_more);
-    worker.send({{"type", messages::kNoise}, {"seconds", seconds}});
+    worker.send(to_json(messages::ObserveNoise{seconds}));
     constexpr double kPatienceSeconds = 60;
-    return read_field<json>(worker.receive(kPatienceSeconds), "noise");
+    return *messages::read<messages::Noise>(worker.receive(kPatienceSeconds)).noise;
   } catch (const WorkerLost&) {
     return std::nullopt;
   }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "attnbench/error.h"
 #include "io/json.h"
 #include "plan/study_json.h"
 #include "run/conductor/worker_process.h"
@@ -42,24 +43,25 @@ Probe probe_machine(const RunOptions& options) {
     const auto names = devices_with(options.study, cell.threads);
     const auto& earlier = options.ceilings;
     auto hello = worker.hello(earlier ? Ask::environment : Ask::environment_and_ceilings, names);
-    const auto identity = worker_identity_from_json(hello);
+    const auto identity = hello.identity;
     if (earlier) require_same_machine(*earlier, identity.machine_key, identity.allowed_cpus);
     const auto threads = std::to_string(identity.cpus.size());
     const bool measured_before = earlier && std::to_string(earlier->ceilings.threads) == threads;
     if (measured_before) {
+      hello.ceilings = earlier->ceilings;
       earlier_utc[threads] = earlier->measured_utc;
     } else if (earlier) {
       hello = worker.hello(Ask::environment_and_ceilings, names);
     }
+    if (!hello.ceilings) throw InputError("ceilings", "nothing", "is what the worker measured");
     probe.workers[cell.threads] = identity;
-    ceilings[threads] = measured_before ? to_json(earlier->ceilings) : read_field<json>(hello, "ceilings");
-    probe.ceilings[{cell.threads, "cpu"}] = ceilings_from_json(ceilings[threads]);
-    const auto told = read_field<json>(hello, "devices");
-    for (const auto& [device, facts] : told.items()) {
-      devices[device] = facts;
-      probe.ceilings[{cell.threads, device}] = ceilings_from_json(read_field<json>(facts, "ceilings"));
+    ceilings[threads] = to_json(*hello.ceilings);
+    probe.ceilings[{cell.threads, "cpu"}] = *hello.ceilings;
+    for (const auto& [device, facts] : hello.devices) {
+      devices[device] = {{"identity", facts.identity}, {"ceilings", to_json(facts.ceilings)}};
+      probe.ceilings[{cell.threads, device}] = facts.ceilings;
     }
-    probe.run.environment = read_field<json>(hello, "environment");
+    probe.run.environment = hello.environment;
     probe.run.build_id = identity.build_id;
     probe.run.machine_key = identity.machine_key;
     (*probe.run.environment)["workers"] = {{"allowed_cpus", identity.allowed_cpus},

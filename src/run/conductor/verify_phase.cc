@@ -5,25 +5,21 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "io/json.h"
 #include "plan/decisions.h"
-#include "plan/study_json.h"
 #include "run/protocol/messages.h"
 #include "run/worker/slot_timer.h"
 
 namespace attnbench {
 namespace {
 
-using nlohmann::json;
-
-KernelRecord record_of(const KernelChoice& choice, const Cell& cell) {
+KernelRecord record_of(const KernelRequest& request, const Cell& cell) {
   KernelRecord record;
-  record.mechanism = to_string(choice.mechanism);
-  record.kernel = choice.kernel->kernel();
-  record.engine = choice.kernel->engine();
-  record.path = choice.kernel->path();
-  record.num_kv_heads = choice.mechanism.num_kv_heads;
-  record.is_baseline = choice.id() == cell.baseline;
+  record.mechanism = to_string(request.kernel.mechanism);
+  record.kernel = request.kernel.kernel;
+  record.engine = request.kernel.engine;
+  record.path = request.kernel.path;
+  record.num_kv_heads = request.kernel.mechanism.num_kv_heads;
+  record.is_baseline = request.id() == cell.baseline;
   record.form = form_of(record.kernel);
   return record;
 }
@@ -73,11 +69,10 @@ void choose_baseline(CellState& state, Progress& progress) {
 
 bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t run, CellState& state,
                            const Ceilings& ceilings, Progress& progress) {
-  auto waiting = candidates(state.cell, options.kernel_limit_seconds);
-  auto all = json::array();
-  for (const auto& choice : waiting) all.push_back(to_json(choice));
+  const auto all = candidates(state.cell, options.kernel_limit_seconds);
+  auto waiting = all;
   state.record.kernels.clear();
-  for (const auto& choice : waiting) state.record.kernels.push_back(record_of(choice, state.cell));
+  for (const auto& request : all) state.record.kernels.push_back(record_of(request, state.cell));
   store.put_cell(run, state.record);  // verifications refer to it
 
   // Booked when no worker is left: one whose conductor waits for a locked store would miss its heartbeats.
@@ -88,21 +83,14 @@ bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t
     try {
       WorkerProcess worker(options.launch, options.seed);
       worker.hello(Ask::nothing_more);
-      auto kernels = json::array();
-      for (const auto& choice : waiting) kernels.push_back(to_json(choice));
-      worker.send({{"type", messages::kVerify},
-                   {"cell", to_json(state.cell)},
-                   {"kernels", kernels},
-                   {"candidates", all},
-                   {"ceilings", to_json(ceilings)},
-                   {"default_path_only", options.profile.default_path_only},
-                   {"data_seed", options.seed}});
+      worker.send(to_json(messages::Verify{state.cell, waiting, all, ceilings,
+                                           options.profile.default_path_only, options.seed}));
       // The worker ends a kernel that hangs; only a hung worker itself is silent for longer.
       const double patience = 3 * options.kernel_limit_seconds + 60;
       while (!waiting.empty()) {
         const auto answer = worker.receive(patience);
-        if (answer.value("done", false)) break;
-        outcomes.push_back(outcome_from_json(answer.at("outcome")));
+        if (messages::is<messages::Verified>(answer)) break;
+        outcomes.push_back(messages::read<messages::Outcome>(answer).outcome);
         const auto& kernel_id = outcomes.back().record.kernel_id;
         std::erase_if(waiting, [&](const auto& choice) { return choice.id() == kernel_id; });
       }

@@ -116,25 +116,24 @@ nlohmann::json WorkerProcess::receive(double silence_seconds) {
       continue;
     }
     auto& message = *received.message;
-    if (message.value("type", "") == messages::kError) {
-      throw WorkerLost(message.value("kernel_id", busy_with_), message.value("stage", stage_),
-                       message.value("reason", "no reason given"));
+    if (messages::is<messages::Error>(message)) {
+      const auto error = messages::read<messages::Error>(message);
+      throw WorkerLost(error.kernel_id, error.stage, error.reason);
     }
-    if (!message.contains("starting")) return std::move(message);
-    busy_with_ = message.value("starting", "");
-    stage_ = message.value("stage", "");
+    if (!messages::is<messages::Starting>(message)) return std::move(message);
+    auto starting = messages::read<messages::Starting>(message);
+    busy_with_ = std::move(starting.kernel_id);
+    stage_ = std::move(starting.stage);
     silent_until = Clock::now() + std::chrono::duration<double>(silence_seconds);
   }
 }
 
-nlohmann::json WorkerProcess::hello(Ask ask, const std::vector<std::string>& devices) {
+messages::Welcome WorkerProcess::hello(Ask ask, const std::vector<std::string>& devices) {
   nlohmann::json answer;
   try {
-    send({{"type", messages::kHello},
-          {"protocol", messages::kProtocol},
-          {"probe", ask != Ask::nothing_more},
-          {"ceilings", ask == Ask::environment_and_ceilings},
-          {"devices", devices}});
+    send(to_json(messages::Hello{.probe = ask != Ask::nothing_more,
+                                 .ceilings = ask == Ask::environment_and_ceilings,
+                                 .devices = devices}));
     constexpr double kPatienceSeconds = 60;
     answer = receive(kPatienceSeconds);
   } catch (const WorkerLost& lost) {
@@ -149,15 +148,16 @@ nlohmann::json WorkerProcess::hello(Ask ask, const std::vector<std::string>& dev
     throw InputError("protocol", std::to_string(protocol),
                      fmt::format("of the worker is not this program's {}", messages::kProtocol));
   }
+  auto welcome = messages::read<messages::Welcome>(answer);
   if (options_.expected) {
-    if (const auto other = difference(*options_.expected, worker_identity_from_json(answer))) {
+    if (const auto other = difference(*options_.expected, welcome.identity)) {
       throw bad_start(options_,
                       fmt::format("started another worker than those before it: the {} was {}, now {}; "
                                   "what was measured until then is kept",
                                   other->what, other->expected, other->found));
     }
   }
-  return answer;
+  return welcome;
 }
 
 }  // namespace attnbench

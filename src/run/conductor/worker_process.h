@@ -9,6 +9,7 @@
 
 #include "attnbench/error.h"
 #include "run/protocol/line_channel.h"
+#include "run/protocol/messages.h"
 #include "run/protocol/process.h"
 #include "run/protocol/worker_identity.h"
 
@@ -72,14 +73,14 @@ class WorkerProcess {
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
   void send(const nlohmann::json& message);
-  /// The next message, "starting" notices excepted. Throws WorkerLost if the worker ends, reports an error,
-  /// or says nothing for `silence_seconds`; InputError for a line that no worker says; Interrupted on SIGINT
-  /// or SIGTERM.
+  /// The next message, notices of what starts excepted. Throws WorkerLost if the worker ends, reports an
+  /// error, or says nothing for `silence_seconds`; InputError for a line that no worker says; Interrupted on
+  /// SIGINT or SIGTERM.
   nlohmann::json receive(double silence_seconds);
   /// Sends hello and returns the answer, with what else was asked for, and with what these devices are.
   /// Throws InputError if what comes back through a launcher is no worker's answer, or the worker is not the
   /// expected one: its program, plugin, machine or CPU set is not what the run began with.
-  nlohmann::json hello(Ask ask, const std::vector<std::string>& devices = {});
+  messages::Welcome hello(Ask ask, const std::vector<std::string>& devices = {});
 
  private:
   LineChannel::Received receive_line();

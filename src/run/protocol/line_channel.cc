@@ -33,7 +33,7 @@ nlohmann::json message_in(const std::string& line) {
   }
   if (!message.is_object()) throw NotAMessage(line);
   // What is read of any message before it is known which one it is.
-  for (const auto* field : {"type", "starting", "stage", "reason", "kernel_id"}) {
+  for (const auto* field : {"type", "stage", "reason", "kernel_id"}) {
     if (message.contains(field) && !message[field].is_string()) throw NotAMessage(line);
   }
   return message;

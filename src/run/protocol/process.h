@@ -36,10 +36,11 @@ struct ProcessEnd {
 /// The descriptor under which a program finds what Process() shares with it.
 inline constexpr int kSharedDescriptor = 3;
 
-/// A program started from this one, and the conversation with it: JSON lines on its standard input and output.
-/// It starts on the CPUs that this program started with, in a process group of its own, so that a terminal's
-/// Ctrl-C reaches this program alone. Nothing of this process is copied: threads, pools and devices in use here
-/// do not matter. Its input ends with this process at the latest, and a worker ends with its input (Lifeline).
+/// A program started from this one, and the conversation with it: JSON lines on its standard input and
+/// output. It starts on the CPUs that this program started with, in a process group of its own, so that a
+/// terminal's Ctrl-C reaches this program alone. Nothing of this process is copied: threads, pools and
+/// devices in use here do not matter. Its input ends with this process at the latest, and a worker ends with
+/// its input (Lifeline).
 class Process {
  public:
   /// Throws InputError where it cannot be started.

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "run/protocol/messages.h"
@@ -27,7 +27,7 @@ Clock::time_point in_seconds(double seconds) {
 
 KernelProcess::KernelProcess(const Program& program, int shared_fd)
     : command_(fmt::format("{}", fmt::join(program.words, " "))), process_(program, shared_fd) {
-  process_.send({{"type", messages::kHello}, {"protocol", messages::kProtocol}, {"probe", false}});
+  process_.send(to_json(messages::Hello{}));
   receive(in_seconds(kStartSeconds), fmt::format("gave no answer within {:g} s", kStartSeconds));
   if (!end_.empty() && !system_out_of_memory_) throw bad_worker(end_ + " before it was asked");
 }
@@ -81,8 +81,9 @@ json KernelProcess::receive(Clock::time_point deadline, const std::string& if_la
     ended(messages::read<messages::Ended>(*received.message).reason);
     return {};
   }
-  if (messages::type_of(*received.message) == messages::kError) {
-    throw bad_worker(fmt::format("cannot go on: {}", received.message->value("reason", "no reason given")));
+  if (messages::is<messages::Error>(*received.message)) {
+    throw bad_worker(
+        fmt::format("cannot go on: {}", messages::read<messages::Error>(*received.message).reason));
   }
   return std::move(*received.message);
 }

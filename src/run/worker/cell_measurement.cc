@@ -5,29 +5,26 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "attnbench/error.h"
-#include "io/json.h"
-#include "plan/study_json.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/check.h"
 
 namespace attnbench {
 namespace {
 
-using nlohmann::json;
-
-json sample(int block, int position, std::string_view role, const std::string& kernel_id,
-            std::int64_t batch_calls, double time_seconds, int priming_calls) {
-  return {{"block", block},
-          {"position", position},
-          {"role", role},
-          {"kernel_id", kernel_id},
-          {"batch_calls", batch_calls},
-          {"time_seconds", time_seconds},
-          {"priming_calls", priming_calls}};
+SampleRecord sample(int block, int position, std::string role, std::string kernel_id,
+                    std::int64_t batch_calls, double time_seconds, int priming_calls) {
+  SampleRecord record;
+  record.block = block;
+  record.position = position;
+  record.role = std::move(role);
+  record.kernel_id = std::move(kernel_id);
+  record.batch_calls = batch_calls;
+  record.time_seconds = time_seconds;
+  record.priming_calls = priming_calls;
+  return record;
 }
 
 Calls calls_of(BoundCall& call) {
@@ -35,36 +32,6 @@ Calls calls_of(BoundCall& call) {
 }
 
 }  // namespace
-
-json to_json(const MeasurementPlan& plan) {
-  auto kernels = json::array();
-  for (const auto& choice : plan.kernels) kernels.push_back(to_json(choice));
-  return {{"cell", to_json(plan.cell)},
-          {"kernels", kernels},
-          {"baseline", plan.baseline},
-          {"orders", plan.orders},
-          {"unbatched_calls", plan.unbatched_calls},
-          {"warmup_limit_calls", plan.warmup_limit_calls},
-          {"warmup_limit_seconds", plan.warmup_limit_seconds},
-          {"data_seed", plan.data_seed}};
-}
-
-MeasurementPlan measurement_plan_from_json(const json& in) {
-  MeasurementPlan plan;
-  plan.cell = cell_from_json(read_field<json>(in, "cell"));
-  for (const auto& choice : read_field<json>(in, "kernels"))
-    plan.kernels.push_back(kernel_choice_from_json(choice));
-  plan.baseline = read_field<std::size_t>(in, "baseline");
-  plan.orders = read_field<std::vector<std::vector<int>>>(in, "orders");
-  plan.unbatched_calls = read_field<int>(in, "unbatched_calls");
-  plan.warmup_limit_calls = read_field<int>(in, "warmup_limit_calls");
-  plan.warmup_limit_seconds = read_field<double>(in, "warmup_limit_seconds");
-  plan.data_seed = read_field<std::uint64_t>(in, "data_seed");
-  if (plan.baseline >= plan.kernels.size()) {
-    throw InputError("baseline", std::to_string(plan.baseline), "is not one of the kernels");
-  }
-  return plan;
-}
 
 /// One competitor in the cell: a kernel, or the baseline's second instance.
 struct CellMeasurement::Entrant {
@@ -86,7 +53,13 @@ CellMeasurement::CellMeasurement(MeasurementPlan plan, Device& device, int senti
       device_(device),
       announce_(std::move(announce)),
       queue_(device.make_queue()),
-      sentinel_(sentinel_threads) {}
+      sentinel_(sentinel_threads) {
+  for (const auto& request : plan_.kernels) {
+    const auto choice = find_choice(request);
+    if (!choice) throw InputError("kernel", request.id(), "is not registered in this build");
+    choices_.push_back(*choice);
+  }
+}
 
 CellMeasurement::~CellMeasurement() = default;
 
@@ -103,14 +76,14 @@ const reference::ProblemData& CellMeasurement::inputs_for(const Problem& problem
   return inputs_.back().second;
 }
 
-json CellMeasurement::prepare() {
+std::vector<PreparedKernel> CellMeasurement::prepare() {
   using Clock = std::chrono::steady_clock;
   if (plan_.cell.condition == Condition::cold) device_.evict();  // what that allocates is there from now on
-  auto report = json::object();
-  for (std::size_t i = 0; i <= plan_.kernels.size(); ++i) {
-    const bool is_alias = i == plan_.kernels.size();
+  std::vector<PreparedKernel> report;
+  for (std::size_t i = 0; i <= choices_.size(); ++i) {
+    const bool is_alias = i == choices_.size();
     auto next = std::make_unique<Entrant>();
-    next->choice = &plan_.kernels[is_alias ? plan_.baseline : i];
+    next->choice = &choices_[is_alias ? plan_.baseline : i];
     next->kernel_id = next->choice->id();
     next->name = is_alias ? std::string(kAlias) : next->kernel_id;
     next->role = is_alias ? "alias" : "kernel";
@@ -138,21 +111,15 @@ json CellMeasurement::prepare() {
     const double first_call = next->call->run().seconds;
     const auto warm =
         warm_up(calls_of(*next->call), plan_.warmup_limit_calls, plan_.warmup_limit_seconds, rules_);
-    report[next->name] = {{"prepare_seconds", prepare_time.count()},
-                          {"bind_seconds", bind_time.count()},
-                          {"first_call_seconds", first_call},
-                          {"workspace_bytes", next->execution->workspace_bytes()},
-                          {"executed_flops", executed_flops},
-                          {"compulsory_bytes", work(next->problem).compulsory_bytes},
-                          {"warmup_calls", warm.calls},
-                          {"warmup_seconds", warm.seconds},
-                          {"warmup_settled", warm.settled}};
+    report.push_back({next->name, prepare_time.count(), bind_time.count(), first_call,
+                      next->execution->workspace_bytes(), executed_flops,
+                      work(next->problem).compulsory_bytes, warm.calls, warm.seconds, warm.settled});
     entrants_.push_back(std::move(next));
   }
   return report;
 }
 
-json CellMeasurement::run_slot(Entrant& entrant, int block, int position) {
+SampleRecord CellMeasurement::run_slot(Entrant& entrant, int block, int position) {
   announce_(entrant.kernel_id, "measure", entrant.choice->limit_seconds);
   reset_fp_state(device_.host_threads());
   int priming_calls = 0;
@@ -170,7 +137,7 @@ json CellMeasurement::run_slot(Entrant& entrant, int block, int position) {
   return sample(block, position, entrant.role, entrant.kernel_id, calls, seconds, priming_calls);
 }
 
-json CellMeasurement::run_sentinel(int block, int position) {
+SampleRecord CellMeasurement::run_sentinel(int block, int position) {
   // Primed like every slot: a Xeon's unprimed sentinel took 10 to 15 % longer after a kernel than after
   // itself, so that its drift told of the order of kernels as well.
   sentinel_.run_seconds();
@@ -179,9 +146,9 @@ json CellMeasurement::run_sentinel(int block, int position) {
   return sample(block, position, "sentinel", "", 1, seconds, 0);
 }
 
-json CellMeasurement::run_block(int block) {
+std::vector<SampleRecord> CellMeasurement::run_block(int block) {
   if (block < 0) return run_unbatched();
-  auto samples = json::array();
+  std::vector<SampleRecord> samples;
   int position = 0;
   samples.push_back(run_sentinel(block, position++));
   for (const int index : plan_.orders.at(static_cast<std::size_t>(block))) {
@@ -191,8 +158,8 @@ json CellMeasurement::run_block(int block) {
   return samples;
 }
 
-json CellMeasurement::run_unbatched() {
-  auto samples = json::array();
+std::vector<SampleRecord> CellMeasurement::run_unbatched() {
+  std::vector<SampleRecord> samples;
   for (const auto& next : entrants_) {
     if (next->role == "alias") continue;
     announce_(next->kernel_id, "measure", next->choice->limit_seconds);
@@ -207,9 +174,9 @@ json CellMeasurement::run_unbatched() {
   return samples;
 }
 
-json CellMeasurement::recheck() {
+std::vector<RecheckedKernel> CellMeasurement::recheck() {
   constexpr std::int64_t kRows = 32;
-  auto report = json::object();
+  std::vector<RecheckedKernel> report;
   for (const auto& next : entrants_) {
     announce_(next->kernel_id, "recheck", next->choice->limit_seconds);
     const auto rows = reference::sample_rows(next->problem, kRows);
@@ -234,11 +201,8 @@ json CellMeasurement::recheck() {
         result.passed = result.reason.empty();
       }
     }
-    report[next->name] = {{"passed", result.passed},
-                          {"reason", result.reason},
-                          {"max_error", result.max_error},
-                          {"tolerance", result.tolerance},
-                          {"changed_fp_state", next->changed_fp_state}};
+    report.push_back({next->name, result.passed, result.reason, result.max_error, result.tolerance,
+                      next->changed_fp_state});
   }
   return report;
 }

@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,38 +16,24 @@
 
 namespace attnbench {
 
-/// What one measuring process does, beyond the cell itself.
-struct MeasurementPlan {
-  Cell cell;
-  std::vector<KernelChoice> kernels;  ///< the baseline is kernels[baseline]
-  std::size_t baseline = 0;
-  std::vector<std::vector<int>> orders;  ///< by block: indices into kernels; kernels.size() is the alias
-  int unbatched_calls = 0;
-  int warmup_limit_calls = 50;
-  double warmup_limit_seconds = 2;
-  std::uint64_t data_seed = 0;
-};
-nlohmann::json to_json(const MeasurementPlan& plan);
-MeasurementPlan measurement_plan_from_json(const nlohmann::json& in);
-
 /// Measures one cell in this process: all its kernels, the alias, the sentinel, in the planned order.
 class CellMeasurement {
  public:
   /// Called before each step of each kernel: (kernel id, stage, seconds it may take).
   using Announce = std::function<void(const std::string&, const std::string&, double)>;
 
-  /// The sentinel works on the host, whatever the device.
+  /// The sentinel works on the host, whatever the device. Throws InputError for a kernel that this build does
+  /// not register.
   CellMeasurement(MeasurementPlan plan, Device& device, int sentinel_threads, Announce announce);
   ~CellMeasurement();
 
-  /// Allocates, prepares and warms up each kernel. Returns {kernel id: {...}}.
-  nlohmann::json prepare();
-  /// Samples of one block as an array of SampleRecord objects; block -1 is the unbatched run.
-  nlohmann::json run_block(int block);
+  /// Allocates, prepares and warms up each kernel.
+  std::vector<PreparedKernel> prepare();
+  /// Samples of one block; block -1 is the unbatched run.
+  std::vector<SampleRecord> run_block(int block);
   /// Re-checks every kernel's last output, and that of one more call into a poisoned output, against the
   /// oracle; the inputs of that call against their hash.
-  /// Returns {kernel id: {passed, reason, ...}}.
-  nlohmann::json recheck();
+  std::vector<RecheckedKernel> recheck();
   /// Times of the sentinel so far, in order.
   const std::vector<double>& sentinel_seconds() const { return sentinel_seconds_; }
 
@@ -56,12 +41,13 @@ class CellMeasurement {
   struct Entrant;
 
   Entrant& entrant(int index);
-  nlohmann::json run_slot(Entrant& entrant, int block, int position);
-  nlohmann::json run_sentinel(int block, int position);
-  nlohmann::json run_unbatched();
+  SampleRecord run_slot(Entrant& entrant, int block, int position);
+  SampleRecord run_sentinel(int block, int position);
+  std::vector<SampleRecord> run_unbatched();
   const reference::ProblemData& inputs_for(const Problem& problem);
 
   MeasurementPlan plan_;
+  std::vector<KernelChoice> choices_;  ///< by the plan's kernels
   Device& device_;
   Announce announce_;
   TimingRules rules_;

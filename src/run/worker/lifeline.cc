@@ -55,10 +55,8 @@ void Lifeline::end_if_overdue() {
     if (!step_.armed || Clock::now() < step_.deadline) return;
     step = step_;
   }
-  send({{"type", messages::kError},
-        {"kernel_id", step.kernel_id},
-        {"stage", step.stage},
-        {"reason", fmt::format("gave no result within {:g} s", step.limit_seconds)}});
+  send(to_json(messages::Error{step.kernel_id, step.stage,
+                               fmt::format("gave no result within {:g} s", step.limit_seconds)}));
   end(4);
 }
 

@@ -19,7 +19,6 @@
 #include "core/cpu_list.h"
 #include "core/parallel.h"
 #include "io/json.h"
-#include "plan/study_json.h"
 #include "run/ceilings/default_path.h"
 #include "run/environment/environment.h"
 #include "run/environment/identity.h"
@@ -98,21 +97,21 @@ class Worker {
       const auto message = lifeline_.next();
       const auto type = read_field<std::string>(message, "type");
       try {
-        if (type == messages::kHello) {
-          hello(message);
-        } else if (type == messages::kVerify) {
-          verify(message);
+        if (type == messages::Hello::kType) {
+          hello(messages::read<messages::Hello>(message));
+        } else if (type == messages::Verify::kType) {
+          verify(messages::read<messages::Verify>(message));
         } else if (type == messages::Observe::kType) {
           examiner_.observe(messages::read<messages::Observe>(message));
         } else if (type == messages::Check::kType) {
           examiner_.check(messages::read<messages::Check>(message));
-        } else if (type == messages::kPrepare) {
-          prepare(message);
-        } else if (type == messages::kSlot) {
-          slot(read_field<int>(message, "block"));
-        } else if (type == messages::kNoise) {
-          observe(read_field<double>(message, "seconds"));
-        } else if (type == messages::kStop) {
+        } else if (type == messages::Prepare::kType) {
+          prepare(messages::read<messages::Prepare>(message));
+        } else if (type == messages::Slot::kType) {
+          slot(messages::read<messages::Slot>(message).block);
+        } else if (type == messages::ObserveNoise::kType) {
+          observe(messages::read<messages::ObserveNoise>(message).seconds);
+        } else if (type == messages::Stop::kType) {
           stop();
           return 0;
         } else {
@@ -128,48 +127,42 @@ class Worker {
  private:
   void fail(const std::string& reason) {
     lifeline_.disarm();
-    lifeline_.send(
-        {{"type", messages::kError}, {"kernel_id", current_}, {"stage", stage_}, {"reason", reason}});
+    lifeline_.send(to_json(messages::Error{current_, stage_, reason}));
   }
 
   /// Names the step in flight, here and to the conductor, so that a crash has an owner.
   void announce(const std::string& kernel_id, const std::string& stage, double limit_seconds) {
     current_ = kernel_id;
     stage_ = stage;
-    lifeline_.send({{"type", messages::kSlot}, {"starting", kernel_id}, {"stage", stage}});
+    lifeline_.send(to_json(messages::Starting{kernel_id, stage}));
     lifeline_.arm(kernel_id, stage, limit_seconds);
   }
 
-  void hello(const json& message) {
-    if (read_field<int>(message, "protocol") != messages::kProtocol) {
-      throw InputError("protocol", message.at("protocol").dump(),
+  void hello(const messages::Hello& request) {
+    if (request.protocol != messages::kProtocol) {
+      throw InputError("protocol", std::to_string(request.protocol),
                        fmt::format("is not {}", messages::kProtocol));
     }
     require_threads(host_.threads, most_threads());
-    auto answer = to_json(identity_);
-    answer["type"] = messages::kHello;
-    answer["protocol"] = messages::kProtocol;
-    if (message.value("probe", false)) answer["environment"] = probe_environment(commit_);
-    if (message.value("ceilings", false)) answer["ceilings"] = to_json(host_.ceilings());
-    answer["devices"] = json::object();
-    if (const auto names = message.find("devices"); names != message.end()) {
-      for (const auto& name : *names) {
-        const auto device = open_device(name.get<std::string>(), host_);
-        answer["devices"][device->name()] = {{"identity", device->identity()},
-                                             {"ceilings", to_json(device->ceilings())}};
-      }
+    messages::Welcome answer;
+    answer.identity = identity_;
+    if (request.probe) answer.environment = probe_environment(commit_);
+    if (request.ceilings) answer.ceilings = host_.ceilings();
+    for (const auto& name : request.devices) {
+      const auto device = open_device(name, host_);
+      answer.devices[device->name()] = {device->identity(), device->ceilings()};
     }
-    lifeline_.send(answer);
+    lifeline_.send(to_json(answer));
   }
 
-  void verify(const json& message) {
-    const auto cell = cell_from_json(read_field<json>(message, "cell"));
+  void verify(const messages::Verify& request) {
+    const auto& cell = request.cell;
     std::vector<KernelChoice> choices;
     const auto device = open_device(cell.device, host_);
-    const auto other_paths = default_paths(cell, message, *device);
+    const auto other_paths = default_paths(request, *device);
     const auto send = [&](VerificationOutcome outcome) {
       outcome.is_default_path = !other_paths.contains(outcome.record.kernel_id);
-      lifeline_.send({{"type", messages::kVerify}, {"outcome", to_json(outcome)}});
+      lifeline_.send(to_json(messages::Outcome{std::move(outcome)}));
     };
     const auto refuse = [&](const std::string& kernel_id, const std::string& reason) {
       VerificationOutcome outcome;
@@ -178,21 +171,22 @@ class Worker {
       outcome.unsupported_reason = reason;
       send(outcome);
     };
-    for (const auto& item : read_field<json>(message, "kernels")) {
-      if (is_registered(item))
-        choices.push_back(kernel_choice_from_json(item));
-      else
-        refuse(kernel_id_from_json(item), "this build does not have it");
+    for (const auto& wanted : request.kernels) {
+      if (const auto choice = find_choice(wanted)) {
+        choices.push_back(*choice);
+      } else {
+        refuse(wanted.id(), "this build does not have it");
+      }
     }
 
     VerificationLimits limits;
-    limits.seed = read_field<std::uint64_t>(message, "data_seed");
+    limits.seed = request.data_seed;
     auto available = available_memory_bytes();
     if (const auto free = device->free_bytes(); free > 0) available = std::min(available, free);
     limits.memory_bytes = available / 5 * 4;
     std::map<std::string, std::string> refused;
     // Where the tensors do not fit, that is the reason to give.
-    if (read_field<bool>(message, "default_path_only") && why_tensors_do_not_fit(cell, available).empty())
+    if (request.default_path_only && why_tensors_do_not_fit(cell, available).empty())
       refused = left_out(cell, choices, other_paths, *device);
     auto wanted = choices;  // what is left out needs no memory beside the others
     std::erase_if(wanted, [&](const auto& choice) { return refused.contains(choice.id()); });
@@ -207,17 +201,16 @@ class Worker {
       }
     }
     verify_cell(cell.id(), targets, *device, limits, of_kernels_, send);
-    lifeline_.send({{"type", messages::kVerify}, {"done", true}});
+    lifeline_.send(to_json(messages::Verified{}));
   }
 
   /// For each candidate of the cell that is not its kernel's default path here, that path. All candidates are
   /// asked, also where some are not to be verified any more, so that one answer holds for the cell.
-  static std::map<std::string, std::string> default_paths(const Cell& cell, const json& message,
+  static std::map<std::string, std::string> default_paths(const messages::Verify& request,
                                                           const Device& device) {
-    const auto ceilings = ceilings_from_json(read_field<json>(message, "ceilings"));
     std::vector<KernelChoice> candidates;
-    for (const auto& item : read_field<json>(message, "candidates")) {
-      if (is_registered(item)) candidates.push_back(kernel_choice_from_json(item));
+    for (const auto& candidate : request.candidates) {
+      if (const auto choice = find_choice(candidate)) candidates.push_back(*choice);
     }
     std::map<std::string, std::string> paths;
     for (const auto& choice : candidates) {
@@ -225,8 +218,8 @@ class Worker {
       for (const auto& other : candidates) {
         if (other.mechanism == choice.mechanism) same_mechanism.push_back(other.kernel);
       }
-      const auto* preferred =
-          default_path(*choice.kernel, same_mechanism, cell.problem(choice.mechanism), device, ceilings);
+      const auto* preferred = default_path(*choice.kernel, same_mechanism,
+                                           request.cell.problem(choice.mechanism), device, request.ceilings);
       if (preferred != nullptr && preferred != choice.kernel) paths[choice.id()] = preferred->path();
     }
     return paths;
@@ -248,16 +241,15 @@ class Worker {
     return reasons;
   }
 
-  void prepare(const json& message) {
+  void prepare(messages::Prepare request) {
     require_threads(host_.threads, team_size(host_.threads));
-    auto plan = measurement_plan_from_json(message);
-    device_ = open_device(plan.cell.device, host_);
+    device_ = open_device(request.plan.cell.device, host_);
     measurement_.emplace(
-        std::move(plan), *device_, host_.threads,
+        std::move(request.plan), *device_, host_.threads,
         [this](const auto& id, const auto& stage, double limit) { announce(id, stage, limit); });
     auto kernels = measurement_->prepare();
     lifeline_.disarm();
-    lifeline_.send({{"type", messages::kPrepare}, {"kernels", kernels}});
+    lifeline_.send(to_json(messages::Prepared{std::move(kernels)}));
     noise_ = probe_noise(host_.cpus);
     device_readings_ = device_->probe();
   }
@@ -266,26 +258,24 @@ class Worker {
     if (!measurement_) throw InputError("type", "slot", "came before prepare");
     auto samples = measurement_->run_block(block);
     lifeline_.disarm();
-    lifeline_.send({{"type", messages::kSlot}, {"block", block}, {"samples", samples}});
+    lifeline_.send(to_json(messages::Samples{block, std::move(samples)}));
   }
 
-  void observe(double seconds) {
-    lifeline_.send({{"type", messages::kNoise}, {"noise", observe_noise(host_, seconds)}});
-  }
+  void observe(double seconds) { lifeline_.send(to_json(messages::Noise{observe_noise(host_, seconds)})); }
 
   void stop() {
-    json answer = {{"type", messages::kStop}};
+    messages::Stopped answer;
     if (measurement_) {
       auto noise = difference(*noise_, probe_noise(host_.cpus));
       if (const auto drift = sentinel_drift(measurement_->sentinel_seconds()))
         noise["sentinel_drift"] = *drift;
       if (!device_readings_.empty())
         noise["device"] = {{"start", device_readings_}, {"end", device_->probe()}};
-      answer["noise"] = noise;
-      answer["kernels"] = measurement_->recheck();
+      answer.noise = std::move(noise);
+      answer.kernels = measurement_->recheck();
       lifeline_.disarm();
     }
-    lifeline_.send(answer);
+    lifeline_.send(to_json(answer));
   }
 
   const CpuDevice& host_;
