@@ -59,7 +59,7 @@ TEST(RemoteEngine, IsVerifiedMeasuredAndReported) {
   // The faulty kernels make it 4; their reasons are the next test's.
   ASSERT_EQ(run.exit_code, 4) << run.err;
   const auto store = Store::open(out, Store::Mode::read);
-  const auto& stored = store.runs().front();
+  const auto stored = store.runs().front();
   EXPECT_EQ(stored.run.environment->at("devices").at("remote:0").at("identity").at("driver"), "1.2");
   const auto cells = store.cells(stored.id);
   ASSERT_EQ(cells.size(), 1u);
@@ -110,14 +110,14 @@ TEST(RemoteEngine, EachFaultIsNamed) {
 TEST(RemoteEngine, ARunGoesOn) {
   const TemporaryDirectory directory;
   const auto out = directory.file("remote.db");
-  ASSERT_EQ(attnbench(remote_run(out, "attend,attend_too", {"--processes", "1"})).exit_code % 3, 0);
+  ASSERT_EQ(attnbench(remote_run(out, "attend,attend_too")).exit_code % 3, 0);
   const auto processes = [&] {
     const auto store = Store::open(out, Store::Mode::read);
     const auto run = store.runs().front().id;
     return store.processes(run, store.cells(run).front().cell_id).size();
   };
   const auto before = processes();
-  const auto again = attnbench(remote_run(out, "attend,attend_too", {"--processes", "1"}));
+  const auto again = attnbench(remote_run(out, "attend,attend_too"));
   EXPECT_EQ(again.exit_code % 3, 0) << again.err;
   EXPECT_EQ(processes(), before);
 }
@@ -140,7 +140,8 @@ TEST(RemoteEngine, CpuKernelsSayThatTheyComputeElsewhere) {
   const auto store = Store::open(out, Store::Mode::read);
   const auto run = store.runs().front().id;
   std::map<std::string, std::string> reasons;
-  for (const auto& kernel : store.cells(run).front().kernels) reasons[kernel.id()] = kernel.support_reason;
+  const auto cell = store.cells(run).front();
+  for (const auto& kernel : cell.kernels) reasons[kernel.id()] = kernel.support_reason;
   EXPECT_EQ(reasons.at("mha/unfused@cpu"), "computes on device cpu, not on remote:0");
 }
 
