@@ -141,6 +141,8 @@ json to_json(const RecheckedKernel& kernel) {
           {"changed_fp_state", kernel.changed_fp_state}};
 }
 
+std::string messages::type_of(const json& message) { return message.value("type", ""); }
+
 namespace messages {
 namespace {
 

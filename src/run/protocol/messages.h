@@ -270,7 +270,9 @@ nlohmann::json to_json(const Ended& message);
 std::string type_of(const nlohmann::json& message);
 /// Whether the message is a T.
 template <typename T>
-bool is(const nlohmann::json& message);
+bool is(const nlohmann::json& message) {
+  return type_of(message) == T::kType;
+}
 /// The message as a T. Throws InputError if it is another, or naming the missing or ill-typed field.
 template <typename T>
 T read(const nlohmann::json& message);
