@@ -71,6 +71,22 @@ struct WorkAnalysis {
   std::optional<double> percent_of_bandwidth;
 };
 
+/// What a process spends on a kernel before its first call returns: medians over the processes that are
+/// judged.
+struct StartUp {
+  double prepare_seconds = 0;          ///< plans, workspace, compiled code: once for a shape
+  std::optional<double> bind_seconds;  ///< tensors to the device; absent in stores of before it was kept
+  double first_call_seconds = 0;
+  /// From this call on the kernel, start-up included, has taken less time in all than the cell's baseline
+  /// with its own. Absent for the baseline, and where it never has. Of medians: no interval.
+  std::optional<std::int64_t> pays_off_after_calls;
+
+  /// All that is spent beyond the calls themselves, each of which takes `seconds`.
+  double surplus_seconds(double seconds) const {
+    return prepare_seconds + bind_seconds.value_or(0) + first_call_seconds - seconds;
+  }
+};
+
 /// What rejected processes measured of a kernel that no valid one has: to be shown, and no more.
 struct RejectedTimes {
   double seconds = 0;  ///< median of their process values
@@ -126,6 +142,7 @@ struct KernelAnalysis {
   WorkAnalysis work;
   std::optional<Accuracy> accuracy;
   std::optional<std::int64_t> peak_bytes, workspace_bytes;
+  std::optional<StartUp> start_up;       ///< absent in published runs and where no process tells
   std::vector<ProcessTimes> by_process;  ///< judged processes that have times of it; none in published runs
   std::vector<ProcessTimes> later;       ///< valid ones after the look at which the cell is judged: unused
 
@@ -310,7 +327,7 @@ struct RunAnalysis {
   std::string measured_from, measured_to;  ///< start of the first and last process; empty where not known
   /// Which processes were measured, sorted: cell, number, boot and start of each whose start is known.
   std::vector<std::string> processes;
-  std::vector<WideRatio> wide;             ///< in the order of the cells; only of profile publish
+  std::vector<WideRatio> wide;  ///< in the order of the cells; only of profile publish
   NoiseAnalysis noise;
   std::optional<RejectedEffect> rejected_effect;  ///< absent where none is complete, or no verdict given
   std::vector<CeilingRow> ceilings;

@@ -12,6 +12,7 @@
 #include "analysis/looks.h"
 #include "analysis/process_times.h"
 #include "analysis/standing.h"
+#include "analysis/start_up.h"
 #include "stats/cv_interval.h"
 #include "stats/modes.h"
 #include "stats/power.h"
@@ -230,7 +231,7 @@ CellAnalysis analyze_cell(const CellInput& input, std::vector<double>& aa_logs) 
   const auto baseline_times = times_of(processes.judged, usable_baseline, usable_baseline);
   aa_logs = log_ratios(times_of(processes.judged, usable_baseline, kAliasKey));
 
-  const auto ceilings = stored_ceilings(input.run, input.cell.threads);
+  const auto ceilings = stored_ceilings(input.run, input.cell.device, input.cell.threads);
   for (const auto& kernel : input.cell.kernels) {
     KernelAnalysis k;
     k.kernel = kernel;
@@ -244,8 +245,10 @@ CellAnalysis analyze_cell(const CellInput& input, std::vector<double>& aa_logs) 
     add_verification(k, input);
     const auto seconds = k.seconds ? std::optional(k.seconds->estimate) : std::nullopt;
     k.work = analyze_work(input.cell, kernel, seconds, executed_flops(input, k.id()), ceilings);
+    k.start_up = start_up_of(input.processes, k.id());
     result.kernels.push_back(std::move(k));
   }
+  set_pay_off(result);
   std::stable_sort(result.kernels.begin(), result.kernels.end(),
                    [](const auto& a, const auto& b) { return canonically_before(a.kernel, b.kernel); });
   return result;

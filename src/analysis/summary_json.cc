@@ -82,6 +82,14 @@ void add_statistics(json& out, const KernelAnalysis& k) {
                   : json();
 }
 
+json start_up_json(const std::optional<StartUp>& start_up) {
+  if (!start_up) return {};
+  return {{"prepare_seconds", start_up->prepare_seconds},
+          {"bind_seconds", value_json(start_up->bind_seconds)},
+          {"first_call_seconds", start_up->first_call_seconds},
+          {"pays_off_after_calls", value_json(start_up->pays_off_after_calls)}};
+}
+
 json kernel_json(const KernelAnalysis& k) {
   json out = {{"id", k.id()},
               {"mechanism", k.kernel.mechanism},
@@ -108,6 +116,7 @@ json kernel_json(const KernelAnalysis& k) {
               {"percent_of_bandwidth", value_json(k.work.percent_of_bandwidth)},
               {"peak_bytes", value_json(k.peak_bytes)},
               {"workspace_bytes", value_json(k.workspace_bytes)},
+              {"start_up", start_up_json(k.start_up)},
               {"by_process", processes_json(k)}};
   add_statistics(out, k);
   out["accuracy"] = k.accuracy ? json{{"max_error", k.accuracy->max_error},

@@ -8,7 +8,7 @@
 namespace attnbench {
 
 void decide_as_format_1(const RunRecord& run, CellRecord& cell) {
-  const auto ceilings = stored_ceilings(run, cell.threads).value_or(Ceilings{});
+  const auto ceilings = stored_ceilings(run, cell.device, cell.threads).value_or(Ceilings{});
   for (auto& kernel : cell.kernels) {
     kernel.form = form_of(kernel.kernel);
     std::vector<std::string_view> paths;

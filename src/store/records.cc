@@ -41,8 +41,9 @@ std::string machine_label(const RunRecord& run) {
   return fmt::format("{} {}", cpu, run.machine_key.substr(0, 8));
 }
 
-std::optional<Ceilings> stored_ceilings(const RunRecord& run, int threads) {
-  const nlohmann::json::json_pointer place("/ceilings/" + std::to_string(threads));
+std::optional<Ceilings> stored_ceilings(const RunRecord& run, const std::string& device, int threads) {
+  const nlohmann::json::json_pointer place(device == "cpu" ? "/ceilings/" + std::to_string(threads)
+                                                           : "/devices/" + device + "/ceilings");
   if (!run.environment->is_object() || !run.environment->contains(place)) return std::nullopt;
   return ceilings_from_json(run.environment->at(place));
 }

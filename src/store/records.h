@@ -49,8 +49,9 @@ void visit_fields(Record& run, Visit&& visit) {
 /// What people and files call the machine of a run: environment["machine"] where it is given, else the CPU
 /// model (environment["cpu"]["model"]) without trade marks, and the first 8 digits of the machine key.
 std::string machine_label(const RunRecord& run);
-/// environment["ceilings"]: what the run measured with so many threads, if it did.
-std::optional<Ceilings> stored_ceilings(const RunRecord& run, int threads);
+/// What the run measured of the CPU with so many threads, environment["ceilings"], or was told of another
+/// device, environment["devices"]; nothing where it has none.
+std::optional<Ceilings> stored_ceilings(const RunRecord& run, const std::string& device, int threads);
 /// plan["pair"]["role"]: "new" or "old" of two builds measured together, empty of one alone.
 std::string role_in_pair(const RunRecord& run);
 /// Whether processes counted whatever disturbed them; stores of before there was a choice had the guard on.
