@@ -58,6 +58,7 @@ RunRecord run_with_ceilings() {
 
 std::string default_path_as_format_1(const RunRecord& run, int threads, std::vector<KernelRecord> kernels) {
   CellRecord cell;
+  cell.device = "cpu";
   cell.threads = threads;
   cell.kernels = std::move(kernels);
   decide_as_format_1(run, cell);
