@@ -66,17 +66,24 @@ void print_studies() {
 }  // namespace
 
 void add_list_command(CLI::App& app, int& exit_code) {
-  Command command(app, "list",
-                  "Show every kernel of this build, the engines it lacks and why, or the built-in studies");
-  command.footer("Examples:\n  attnbench list\n  attnbench list --studies\n  attnbench list --json");
+  Command command(
+      app, "list",
+      "Show every kernel and device of this build, the engines it lacks and why, or the built-in studies");
+  command.footer(
+      "Examples:\n  attnbench list\n  attnbench list --plugin ./libmyengine.so\n  attnbench list --studies\n"
+      "  attnbench list --json");
   struct Flags {
     bool json = false;
     bool studies = false;
+    std::vector<std::string> plugins;
   };
   const auto flags = std::make_shared<Flags>();
   command.add_flag("--studies", flags->studies, "Show the studies that `attnbench run` knows by name");
+  command.add_option("--plugin", flags->plugins, "Load kernels and devices from this shared object")
+      .delimiter(',');
   command.add_flag("--json", flags->json, "Print JSON");
   command.callback([flags, &exit_code] {
+    for (const auto& plugin : flags->plugins) load_plugin(plugin);
     if (flags->studies) {
       flags->json ? print_studies_json() : print_studies();
     } else {

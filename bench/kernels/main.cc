@@ -128,7 +128,7 @@ void serve_peers(const Ceilings& ceilings) {
 nlohmann::json machine(const Options& options, const Ceilings& ceilings) {
   std::string load;
   std::getline(std::ifstream("/proc/loadavg"), load);
-  const auto environment = probe_environment();
+  const auto environment = probe_environment("unknown");
   auto compute = nlohmann::json::array();
   for (const auto& c : ceilings.compute)
     compute.push_back({{"unit", c.unit}, {"path", c.path}, {"flops_per_second", c.flops_per_second}});

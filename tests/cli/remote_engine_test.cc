@@ -156,6 +156,14 @@ TEST(RemoteEngine, ADeviceThatIsNotThereIsNamed) {
   EXPECT_THAT(attnbench(words).err, HasSubstr("device: 'Remote 1' is not the name of a device"));
 }
 
+TEST(RemoteEngine, IsListed) {
+  const auto with = attnbench({"list", "--plugin", ATTNBENCH_REMOTE_ENGINE});
+  EXPECT_THAT(with.out, HasSubstr("devices: cpu, remote:0"));
+  EXPECT_THAT(with.out, HasSubstr("attend_too"));
+  const auto without = attnbench({"list", "--json"});
+  EXPECT_EQ(nlohmann::json::parse(without.out).at("devices"), nlohmann::json({"cpu"}));
+}
+
 TEST(RemoteEngine, PassesOnlyOnItsDevice) {
   const auto verify = [](const std::string& kernel) {
     return attnbench({"verify", "--plugin", ATTNBENCH_REMOTE_ENGINE, "--device", "remote:0", "--kernel",
