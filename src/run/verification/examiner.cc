@@ -1,12 +1,13 @@
 #include "run/verification/examiner.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <csignal>
 #include <exception>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
@@ -47,7 +48,11 @@ const KernelInfo& kernel_of(const KernelId& id) {
   return *kernel;
 }
 
-void leave_no_core_file() {
+/// A kernel that crashes ends its process by the signal, whatever a runtime would make of it, and leaves no
+/// core file.
+void end_by_signals() {
+  for (const int signal_number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT})
+    std::signal(signal_number, SIG_DFL);
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
 }
@@ -78,7 +83,7 @@ SharedReader& Examiner::shared() {
 }
 
 void Examiner::observe(const messages::Observe& request) {
-  leave_no_core_file();
+  end_by_signals();
   const auto& kernel = kernel_of(request.kernel);
   auto cases = take_cases(shared(), request.problem);
   VerificationRecord record;
@@ -92,7 +97,7 @@ void Examiner::observe(const messages::Observe& request) {
 }
 
 void Examiner::check(const messages::Check& request) {
-  leave_no_core_file();
+  end_by_signals();
   const auto& kernel = kernel_of(request.kernel);
   for (const auto& c : request.cases) {
     messages::Checked result;
