@@ -60,7 +60,7 @@ std::vector<std::string> ids(const Study& study) {
   return list;
 }
 
-std::vector<std::string> mechanisms(const Cell& cell) {
+std::vector<std::string> mechanism_names_of(const Cell& cell) {
   std::vector<std::string> list;
   for (const auto& mechanism : cell.mechanisms) list.push_back(to_string(mechanism));
   return list;
@@ -187,7 +187,7 @@ TEST(LoadStudy, TablesOfTheSameCellAreMergedOrRefused) {
   const std::string table = std::string(kStudy).substr(std::string(kStudy).find("[[cells]]"));
   const auto merged = load_study(kStudy + with("mechanisms", "mechanisms = [\"mqa\", \"mha\"]", table), "m");
   ASSERT_EQ(merged.cells.size(), 1u);
-  EXPECT_THAT(mechanisms(merged.cells[0]), ElementsAre("mha", "linear", "mqa"));
+  EXPECT_THAT(mechanism_names_of(merged.cells[0]), ElementsAre("mha", "linear", "mqa"));
   EXPECT_THAT(error_of(kStudy + with("baseline", "baseline = \"mqa/unfused@cpu\"", table)),
               AllOf(StartsWith("mine.toml:17: baseline: 'mqa/unfused@cpu'"), HasSubstr("'mha/unfused@cpu'"),
                     HasSubstr("core-prefill-hot-f32-bhsd-b1-h8-q128-kv128-d64-t2")));
@@ -367,9 +367,10 @@ TEST(BuiltInStudies, ThePaperIsThePublishedDesign) {
     EXPECT_EQ(cell.threads, 0);
     EXPECT_EQ(cell.baseline, "mha/unfused@cpu");
     EXPECT_TRUE(cell.kernels.empty());
-    EXPECT_THAT(mechanisms(cell), ElementsAre("mha", "gqa(kv=4)", "mqa", "mha(causal)", "swa(w=32)",
-                                              "swa(w=64)", "swa(w=128)", "block_sparse(bs=32,globals=1)",
-                                              "block_sparse(bs=64,globals=1)", "linear", "causal_linear"));
+    EXPECT_THAT(mechanism_names_of(cell),
+                ElementsAre("mha", "gqa(kv=4)", "mqa", "mha(causal)", "swa(w=32)", "swa(w=64)", "swa(w=128)",
+                            "block_sparse(bs=32,globals=1)", "block_sparse(bs=64,globals=1)", "linear",
+                            "causal_linear"));
   }
 }
 
