@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "attnbench/host_kernel.h"
 #include "attnbench/error.h"
+#include "attnbench/host_kernel.h"
 #include "plan/budget.h"
 
 namespace attnbench {
