@@ -30,7 +30,7 @@ constexpr double kNominalBytesPerSecond = 5e9;
 CellCost cost_of(const Cell& cell, const Device& device, std::int64_t available_bytes,
                  nlohmann::json& kernels) {
   CellCost cost{cell.id(), cell.baseline, cell.condition, {}};
-  for (const auto& request : candidates(cell, 0)) {
+  for (const auto& request : candidates(cell, kernel_offers(), 0)) {
     const auto choice = *find_choice(request);
     const auto problem = cell.problem(choice.mechanism);
     nlohmann::json entry = {{"kernel", choice.id()}};

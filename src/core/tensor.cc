@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "attnbench/error.h"
+#include "core/each_row.h"
 #include "core/names.h"
 
 namespace attnbench {
@@ -97,15 +98,6 @@ std::array<std::int64_t, 4> sizes_of_call(const TensorSpec& spec, const Tensors&
   auto sizes = spec.sizes;
   if (spec.role == Role::k || spec.role == Role::v) sizes[2] = tensors[Role::k].sizes[2];
   return sizes;
-}
-
-template <typename Visit>
-void for_each_row(const TensorView& view, Visit visit) {
-  for (std::int64_t n = 0; n < view.sizes[0]; ++n) {
-    for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
-      for (std::int64_t i = 0; i < view.sizes[2]; ++i) visit(n, h, i);
-    }
-  }
 }
 
 constexpr NameTable<Role, kAllRoles.size()> kRoleNames{{{Role::q, "q"},

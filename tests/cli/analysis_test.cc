@@ -27,26 +27,8 @@ using testing_support::TemporaryDirectory;
 const std::string kPublished = std::string(ATTNBENCH_SOURCE_DIR) + "/data/m4_mlx_published.csv";
 
 std::vector<std::string> small_run(const std::string& out) {
-  return {"run",
-          "smoke",
-          "--accept-noise",
-          "--scope",
-          "core",
-          "--dtype",
-          "f32",
-          "--kernel",
-          "unfused,two_gemm",
-          "--seqlen",
-          "32,64",
-          "--threads",
-          "1",
-          "--mechanism",
-          "mha,linear",
-          "--quiet",
-          "--ceilings",
-          testing_support::ceilings_file(),
-          "--out",
-          out};
+  return testing_support::small_run(
+      out, {"--kernel", "unfused,two_gemm", "--seqlen", "32,64", "--mechanism", "mha,linear", "--quiet"});
 }
 
 std::string text_of(const std::string& file) {
@@ -235,30 +217,9 @@ TEST(Against, AKernelThatOnlyOneBuildHasOrThatBreaksThereIsSaid) {
          "done\nexec "
       << testing_support::program() << " \"${arguments[@]}\"\n";
   std::filesystem::permissions(old_build, std::filesystem::perms::owner_all);
-  const auto result = attnbench({"run",
-                                 "smoke",
-                                 "--accept-noise",
-                                 "--scope",
-                                 "core",
-                                 "--dtype",
-                                 "f32",
-                                 "--kernel",
-                                 "unfused,good,crashes_timed",
-                                 "--mechanism",
-                                 "mha",
-                                 "--seqlen",
-                                 "32",
-                                 "--threads",
-                                 "1",
-                                 "--plugin",
-                                 ATTNBENCH_BAD_KERNELS,
-                                 "--against",
-                                 old_build,
-                                 "--quiet",
-                                 "--ceilings",
-                                 testing_support::ceilings_file(),
-                                 "--out",
-                                 out});
+  const auto result = attnbench(testing_support::small_run(
+      out, {"--kernel", "unfused,good,crashes_timed", "--mechanism", "mha", "--seqlen", "32", "--plugin",
+            ATTNBENCH_BAD_KERNELS, "--against", old_build, "--quiet"}));
   EXPECT_EQ(result.exit_code, 4) << result.err;
   EXPECT_THAT(result.out, HasSubstr("in the new one alone: core-prefill-hot-f32-bhsd-b1-h"));
   const auto store = Store::open(out, Store::Mode::read);
@@ -271,6 +232,35 @@ TEST(Against, AKernelThatOnlyOneBuildHasOrThatBreaksThereIsSaid) {
   EXPECT_EQ(store.failures(runs[0].id).size(), 1U);
   EXPECT_EQ(store.failures(runs[1].id).size(), 0U);
   EXPECT_THAT(result.out, HasSubstr("mha/unfused@cpu"));
+}
+
+TEST(Against, AKernelThatOnlyTheOldBuildHasIsMeasuredThereAndLost) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("pair.db");
+  const auto old_build = directory.file("old");
+  std::ofstream(old_build) << "#!/bin/sh\nexec " << testing_support::program() << " \"$@\" --plugin "
+                           << ATTNBENCH_SKELETON_KERNEL << "\n";
+  std::filesystem::permissions(old_build, std::filesystem::perms::owner_all);
+  const auto result = attnbench(testing_support::small_run(
+      out, {"--mechanism", "mha", "--seqlen", "32", "--against", old_build, "--quiet"}));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(testing_support::on_one_line(result.out), HasSubstr("mha/skeleton@example - - LOST"));
+  EXPECT_THAT(result.out, HasSubstr("this build does not have it"));
+  const auto store = Store::open(out, Store::Mode::read);
+  const auto runs = store.runs();
+  ASSERT_EQ(runs.size(), 2U);
+  std::vector<std::string> reasons;
+  for (const auto& run : runs) {
+    const auto cells = store.cells(run.id);
+    for (const auto& kernel : cells.at(0).kernels) {
+      if (kernel.id() == "mha/skeleton@example") reasons.push_back(kernel.support_reason);
+    }
+  }
+  EXPECT_EQ(reasons, (std::vector<std::string>{"this build does not have it", ""}));
+  EXPECT_THAT(
+      attnbench({"run", "--out", out, "--ceilings", testing_support::ceilings_file(), "--against", old_build})
+          .err,
+      testing::Not(HasSubstr("plugin that is not loaded")));
 }
 
 }  // namespace

@@ -20,31 +20,9 @@ using testing_support::TemporaryDirectory;
 testing_support::CommandResult run_with(const std::string& bad_kernels, const std::string& out,
                                         const std::string& timeout = "4",
                                         const std::string& launcher = "env") {
-  return testing_support::attnbench({"run",
-                                     "smoke",
-                                     "--accept-noise",
-                                     "--scope",
-                                     "core",
-                                     "--dtype",
-                                     "f32",
-                                     "--mechanism",
-                                     "mha",
-                                     "--seqlen",
-                                     "16",
-                                     "--threads",
-                                     "1",
-                                     "--kernel",
-                                     bad_kernels,
-                                     "--plugin",
-                                     ATTNBENCH_BAD_KERNELS,
-                                     "--kernel-timeout",
-                                     timeout,
-                                     "--launcher",
-                                     launcher,
-                                     "--ceilings",
-                                     testing_support::ceilings_file(),
-                                     "--out",
-                                     out});
+  return testing_support::attnbench(testing_support::small_run(
+      out, {"--mechanism", "mha", "--seqlen", "16", "--kernel", bad_kernels, "--plugin",
+            ATTNBENCH_BAD_KERNELS, "--kernel-timeout", timeout, "--launcher", launcher}));
 }
 
 std::map<std::string, std::string> reasons(const std::string& out) {

@@ -20,25 +20,7 @@ using testing_support::TemporaryDirectory;
 
 std::vector<std::string> run_through(const std::string& launcher, const std::string& out,
                                      const std::string& seed) {
-  return {"run",
-          "smoke",
-          "--accept-noise",
-          "--scope",
-          "core",
-          "--dtype",
-          "f32",
-          "--mechanism",
-          "mha",
-          "--threads",
-          "1",
-          "--launcher",
-          launcher,
-          "--out",
-          out,
-          "--seed",
-          seed,
-          "--ceilings",
-          testing_support::ceilings_file()};
+  return testing_support::small_run(out, {"--mechanism", "mha", "--launcher", launcher, "--seed", seed});
 }
 
 /// The process id that the launcher writes; its command line names the worker before it has written it.

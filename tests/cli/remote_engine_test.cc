@@ -25,29 +25,9 @@ using Arguments = std::vector<std::string>;
 
 /// One small cell on the remote device, with the kernels that are given.
 Arguments remote_run(const std::string& out, const std::string& kernels, const Arguments& more = {}) {
-  Arguments words = {"run",
-                     "smoke",
-                     "--accept-noise",
-                     "--scope",
-                     "core",
-                     "--dtype",
-                     "f32",
-                     "--mechanism",
-                     "mha",
-                     "--seqlen",
-                     "16",
-                     "--threads",
-                     "1",
-                     "--device",
-                     "remote:0",
-                     "--baseline",
-                     "mha/attend@remote",
-                     "--plugin",
-                     ATTNBENCH_REMOTE_ENGINE,
-                     "--kernel",
-                     kernels,
-                     "--out",
-                     out};
+  auto words = testing_support::small_run(
+      out, {"--mechanism", "mha", "--seqlen", "16", "--device", "remote:0", "--baseline", "mha/attend@remote",
+            "--plugin", ATTNBENCH_REMOTE_ENGINE, "--kernel", kernels});
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }

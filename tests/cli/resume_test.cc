@@ -164,25 +164,7 @@ std::string launcher_failing_at(const TemporaryDirectory& directory, const std::
 
 /// A study of one small cell: worker 1 probes, 2 verifies, each further one measures.
 std::vector<std::string> one_cell_run(const std::string& out, const std::string& launcher) {
-  return {"run",
-          "smoke",
-          "--accept-noise",
-          "--scope",
-          "core",
-          "--mechanism",
-          "mha",
-          "--dtype",
-          "f32",
-          "--threads",
-          "1",
-          "--seqlen",
-          "16",
-          "--out",
-          out,
-          "--launcher",
-          launcher,
-          "--ceilings",
-          testing_support::ceilings_file()};
+  return testing_support::small_run(out, {"--mechanism", "mha", "--seqlen", "16", "--launcher", launcher});
 }
 
 TEST(Resume, TriesUsedUpAreToldAndTheSameCommandGoesOn) {

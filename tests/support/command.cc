@@ -61,6 +61,14 @@ CommandResult attnbench(const std::vector<std::string>& arguments, double limit_
   return {exit_code, contents(scratch.file("out")), contents(scratch.file("err"))};
 }
 
+std::vector<std::string> small_run(const std::string& out, const std::vector<std::string>& more) {
+  std::vector<std::string> words = {"run",     "smoke",      "--accept-noise", "--scope", "core",
+                                    "--dtype", "f32",        "--threads",      "1",       "--out",
+                                    out,       "--ceilings", ceilings_file()};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
 std::string on_one_line(const std::string& text) {
   std::istringstream in(text);
   std::string line;

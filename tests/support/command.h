@@ -42,6 +42,10 @@ class TemporaryDirectory {
 /// about measuring ceilings.
 std::string ceilings_file();
 
+/// Words of `attnbench run` for a small study whose times do not matter: core scope, f32, one thread, noise
+/// accepted, ceilings_file(); then `more`.
+std::vector<std::string> small_run(const std::string& out, const std::vector<std::string>& more);
+
 /// Process ids of running `attnbench worker` processes whose command line contains `mark`.
 std::vector<pid_t> workers(const std::string& mark);
 

@@ -50,12 +50,46 @@ TEST(Messages, HelloAsksForWhatIsWanted) {
   out.identity.machine_key = "m";
   out.devices["cuda:0"].identity = {{"driver", "1"}, {"model", "2"}};
   out.devices["cuda:0"].ceilings.threads = 7;
+  out.kernels = {{"fused", "cpu", "amx", {MechanismKind::swa, MechanismKind::linear}},
+                 {"sdpa", "mlx", "", {}}};
   const auto in = sent(out);
+  EXPECT_EQ(in.kernels, out.kernels);
   EXPECT_EQ(in.identity.machine_key, "m");
   EXPECT_FALSE(in.ceilings);
   ASSERT_EQ(in.devices.size(), 1u);
   EXPECT_EQ(in.devices.at("cuda:0").identity.at("model"), "2");
   EXPECT_EQ(in.devices.at("cuda:0").ceilings.threads, 7);
+}
+
+TEST(KernelOffers, AreThoseOfTheRegistry) {
+  const auto offers = kernel_offers();
+  ASSERT_EQ(offers.size(), kernels().size());
+  const auto& last = *kernels().back();
+  EXPECT_EQ(offers.back().kernel, last.kernel());
+  EXPECT_EQ(offers.back().engine, last.engine());
+  EXPECT_EQ(offers.back().path, last.path());
+  for (const auto kind : all_mechanism_kinds())
+    EXPECT_EQ(offers.back().computes(kind), computes(last, kind)) << name(kind);
+}
+
+TEST(KernelOffers, UnitedHoldEachOnce) {
+  using enum MechanismKind;
+  const KernelOffer fused{"fused", "cpu", "amx", {mha, gqa}};
+  EXPECT_EQ(united({fused}, {fused}), std::vector{fused});
+  const KernelOffer elsewhere{"fused", "cpu", "avx2", {mha}};
+  EXPECT_EQ(united({fused}, {elsewhere}), (std::vector{fused, elsewhere}));
+  const KernelOffer more{"fused", "cpu", "amx", {gqa, swa}};
+  const KernelOffer rest{"fused", "cpu", "amx", {swa}};
+  EXPECT_EQ(united({fused}, {more}), (std::vector{fused, rest}));
+  EXPECT_EQ(united({}, {fused}), std::vector{fused});
+}
+
+TEST(Messages, KindsOfMechanismThatThisBuildDoesNotKnowAreNotOffered) {
+  Welcome out;
+  out.kernels = {{"fused", "cpu", "", {MechanismKind::mha}}};
+  auto told = to_json(out);
+  told["kernels"][0]["mechanisms"] = {"of_tomorrow", "swa"};
+  EXPECT_EQ(read<Welcome>(told).kernels[0].mechanisms, std::vector{MechanismKind::swa});
 }
 
 TEST(Messages, Verify) {

@@ -13,8 +13,6 @@ std::vector<KernelRequest> CellState::entrants(double limit_seconds) const {
     auto mechanism = parse_mechanism(kernel.mechanism);
     mechanism.num_kv_heads = kernel.num_kv_heads;
     const KernelId id{mechanism, kernel.kernel, kernel.engine, kernel.path};
-    if (find_kernel(id) == nullptr)
-      throw InputError("kernel", kernel.id(), "is of a plugin that is not loaded: name it with --plugin");
     const auto known = call_seconds.find(kernel.id());
     const double call = known == call_seconds.end() ? 0 : known->second;
     list.push_back({id, kernel.batch_calls.value_or(1), slot_limit_seconds(call, limit_seconds)});
@@ -34,20 +32,28 @@ const KernelRecord* CellState::baseline() const {
   return found == record.kernels.end() ? nullptr : &*found;
 }
 
-std::vector<KernelRequest> candidates(const Cell& cell, double limit_seconds) {
+std::vector<KernelRequest> candidates(const Cell& cell, const std::vector<KernelOffer>& offers,
+                                      double limit_seconds) {
   std::vector<KernelRequest> list;
   for (const auto& mechanism : cell.measured_mechanisms()) {
-    for (const auto* kernel : kernels()) {
-      const auto kinds = kernel->mechanisms();
-      const bool computes = std::find(kinds.begin(), kinds.end(), mechanism.kind) != kinds.end();
-      if (computes && cell.keeps(kernel_id(mechanism, *kernel)))
-        list.push_back({{mechanism, std::string(kernel->kernel()), std::string(kernel->engine()),
-                         std::string(kernel->path())},
-                        1,
-                        limit_seconds});
+    for (const auto& offer : offers) {
+      KernelRequest request{{mechanism, offer.kernel, offer.engine, offer.path}, 1, limit_seconds};
+      if (offer.computes(mechanism.kind) && cell.keeps(request.id())) list.push_back(std::move(request));
     }
   }
   return list;
+}
+
+void require_offered(const CellState& state, const std::vector<KernelOffer>& offers) {
+  for (const auto& request : state.entrants(0)) {
+    const auto& id = request.kernel;
+    const auto has_it = [&](const KernelOffer& offer) {
+      return offer.kernel == id.kernel && offer.engine == id.engine && offer.path == id.path &&
+             offer.computes(id.mechanism.kind);
+    };
+    if (std::none_of(offers.begin(), offers.end(), has_it))
+      throw InputError("kernel", request.id(), "is of a plugin that is not loaded: name it with --plugin");
+  }
 }
 
 double slot_limit_seconds(double call_seconds, double kernel_limit_seconds) {

@@ -24,15 +24,18 @@ struct CellState {
   std::map<std::string, int> lost_workers;  ///< busy with the kernel, perhaps ended from outside
   double process_seconds = 0;               ///< of the last process; 0: none yet
 
-  /// Kernels that may be timed: supported, verified, not quarantined. Throws InputError for one that no
-  /// loaded plugin has.
+  /// Kernels that may be timed: supported, verified, not quarantined.
   std::vector<KernelRequest> entrants(double limit_seconds) const;
   KernelRecord* find(const std::string& kernel_id);
   const KernelRecord* baseline() const;
 };
 
-/// The kernels of this build that compute the cell's mechanisms and pass its filter; the baseline always.
-std::vector<KernelRequest> candidates(const Cell& cell, double limit_seconds);
+/// The offered kernels that compute the cell's mechanisms and pass its filter; the baseline always.
+std::vector<KernelRequest> candidates(const Cell& cell, const std::vector<KernelOffer>& offers,
+                                      double limit_seconds);
+
+/// Throws InputError for a kernel to be timed that is not offered: the plugin that had it is not loaded.
+void require_offered(const CellState& state, const std::vector<KernelOffer>& offers);
 
 /// A slot may take this long before it counts as a hang, from the kernel's call time.
 double slot_limit_seconds(double call_seconds, double kernel_limit_seconds);

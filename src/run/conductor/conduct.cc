@@ -90,14 +90,17 @@ class Conductor {
       require_same_machine(options_, builds_[0].probe, builds_[1].probe);
       mark_pair(builds_);
     }
+    for (const auto& build : builds_) offers_ = united(std::move(offers_), build.probe.kernels);
     std::vector<RunRecord> wanted;
     for (const auto& build : builds_) wanted.push_back(build.probe.run);
     const auto ids = find_or_add_runs(store_, wanted);
     for (std::size_t b = 0; b < builds_.size(); ++b) {
       builds_[b].run = ids[b];
       builds_[b].cells = restore_cells(store_, ids[b], options_.study);
-      for (const auto& state : builds_[b].cells)
+      for (const auto& state : builds_[b].cells) {
         require_same_cpus(store_, state, builds_[b].probe.worker(state.cell).cpus);
+        require_offered(state, builds_[b].probe.kernels);
+      }
     }
     try {
       for (auto& build : builds_) verify(build);
@@ -123,8 +126,8 @@ class Conductor {
       if (!state.record.cell_id.empty()) continue;
       progress_.update(fmt::format("verifying {}/{} {}", c + 1, build.cells.size(), state.cell.id()));
       describe(state, build.probe);
-      outcome_.kernel_failed |=
-          verify_cell_in_worker(build.for_cell(c), store_, build.run, state, build.ceilings(c), progress_);
+      outcome_.kernel_failed |= verify_cell_in_worker(build.for_cell(c), offers_, store_, build.run, state,
+                                                      build.ceilings(c), progress_);
     }
     progress_.milestone(fmt::format("verified {} cells{}", build.cells.size(),
                                     &build == &builds_[0] ? "" : " of the other build"));
@@ -317,6 +320,7 @@ class Conductor {
   Neighbours neighbours_;
   RunOutcome outcome_;
   std::vector<BuildRun> builds_;
+  std::vector<KernelOffer> offers_;  ///< of all builds: one that lacks a kernel says so
   int target_ = 0;
   bool started_ = false;  ///< measuring
 };

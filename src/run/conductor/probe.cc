@@ -61,6 +61,7 @@ Probe probe_machine(const RunOptions& options) {
       devices[device] = {{"identity", facts.identity}, {"ceilings", to_json(facts.ceilings)}};
       probe.ceilings[{cell.threads, device}] = facts.ceilings;
     }
+    probe.kernels = hello.kernels;
     probe.run.environment = hello.environment;
     probe.run.build_id = identity.build_id;
     probe.run.machine_key = identity.machine_key;

@@ -15,6 +15,7 @@ namespace attnbench {
 
 struct Probe {
   RunRecord run;
+  std::vector<KernelOffer> kernels;                          ///< that the workers' build has
   std::map<int, WorkerIdentity> workers;                     ///< by the plan's thread count
   std::map<std::pair<int, std::string>, Ceilings> ceilings;  ///< by thread count and device
 

@@ -67,9 +67,9 @@ void choose_baseline(CellState& state, Progress& progress) {
 
 }  // namespace
 
-bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t run, CellState& state,
-                           const Ceilings& ceilings, Progress& progress) {
-  const auto all = candidates(state.cell, options.kernel_limit_seconds);
+bool verify_cell_in_worker(const RunOptions& options, const std::vector<KernelOffer>& offers, Store& store,
+                           std::int64_t run, CellState& state, const Ceilings& ceilings, Progress& progress) {
+  const auto all = candidates(state.cell, offers, options.kernel_limit_seconds);
   auto waiting = all;
   state.record.kernels.clear();
   for (const auto& request : all) state.record.kernels.push_back(record_of(request, state.cell));

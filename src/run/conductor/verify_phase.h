@@ -14,7 +14,7 @@ namespace attnbench {
 /// profile wants default paths only, by `ceilings`: of those alone); stores the answers, the batch sizes and
 /// the failures. A worker that dies is replaced and the kernel it was busy with fails. Returns true if a
 /// kernel failed.
-bool verify_cell_in_worker(const RunOptions& options, Store& store, std::int64_t run, CellState& state,
-                           const Ceilings& ceilings, Progress& progress);
+bool verify_cell_in_worker(const RunOptions& options, const std::vector<KernelOffer>& offers, Store& store,
+                           std::int64_t run, CellState& state, const Ceilings& ceilings, Progress& progress);
 
 }  // namespace attnbench

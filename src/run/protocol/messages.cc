@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -55,6 +56,32 @@ std::vector<KernelRequest> requests_from_json(const json& in, const char* field)
                         read_field<double>(item, "limit_seconds")});
   });
   return requests;
+}
+
+json offers_json(const std::vector<KernelOffer>& offers) {
+  return list_json(offers, [](const KernelOffer& offer) {
+    auto kinds = json::array();
+    for (const auto kind : offer.mechanisms) kinds.push_back(name(kind));
+    return json{
+        {"kernel", offer.kernel}, {"engine", offer.engine}, {"path", offer.path}, {"mechanisms", kinds}};
+  });
+}
+
+/// Kinds of mechanism that this build does not know are left out: it could not describe their problems.
+std::vector<KernelOffer> offers_from_json(const json& in, const char* field) {
+  std::vector<KernelOffer> offers;
+  read_list(in, field, [&](const json& item) {
+    KernelOffer offer{read_field<std::string>(item, "kernel"),
+                      read_field<std::string>(item, "engine"),
+                      read_field<std::string>(item, "path"),
+                      {}};
+    const auto kinds = read_field<std::vector<std::string>>(item, "mechanisms");
+    for (const auto kind : all_mechanism_kinds()) {
+      if (std::find(kinds.begin(), kinds.end(), name(kind)) != kinds.end()) offer.mechanisms.push_back(kind);
+    }
+    offers.push_back(std::move(offer));
+  });
+  return offers;
 }
 
 reference::InputKind input_kind_named(const std::string& text) {
@@ -113,6 +140,35 @@ auto from_names(const json& in, const char* field, Read read_one) {
 
 std::string KernelRequest::id() const {
   return kernel_id(to_string(kernel.mechanism), kernel.kernel, kernel.engine, kernel.path);
+}
+
+bool KernelOffer::computes(MechanismKind kind) const {
+  return std::find(mechanisms.begin(), mechanisms.end(), kind) != mechanisms.end();
+}
+
+std::vector<KernelOffer> kernel_offers() {
+  std::vector<KernelOffer> offers;
+  for (const auto* kernel : kernels()) {
+    const auto kinds = kernel->mechanisms();
+    offers.push_back({std::string(kernel->kernel()),
+                      std::string(kernel->engine()),
+                      std::string(kernel->path()),
+                      {kinds.begin(), kinds.end()}});
+  }
+  return offers;
+}
+
+std::vector<KernelOffer> united(std::vector<KernelOffer> offers, const std::vector<KernelOffer>& others) {
+  const auto first_ones = offers.size();
+  for (auto other : others) {
+    for (std::size_t n = 0; n < first_ones; ++n) {
+      const auto& offer = offers[n];
+      if (offer.kernel != other.kernel || offer.engine != other.engine || offer.path != other.path) continue;
+      std::erase_if(other.mechanisms, [&](MechanismKind kind) { return offer.computes(kind); });
+    }
+    if (!other.mechanisms.empty()) offers.push_back(std::move(other));
+  }
+  return offers;
 }
 
 std::optional<KernelChoice> find_choice(const KernelRequest& request) {
@@ -180,6 +236,7 @@ json to_json(const Welcome& message) {
   auto out = attnbench::to_json(message.identity);
   out["protocol"] = message.protocol;
   out["environment"] = *message.environment;
+  out["kernels"] = offers_json(message.kernels);
   out["ceilings"] = message.ceilings ? attnbench::to_json(*message.ceilings) : json();
   out["devices"] = json::object();
   for (const auto& [name, facts] : message.devices)
@@ -194,6 +251,7 @@ Welcome read<Welcome>(const json& in) {
   message.protocol = read_field<int>(in, "protocol");
   message.identity = worker_identity_from_json(in);
   message.environment = field_of(in, "environment");
+  message.kernels = offers_from_json(in, "kernels");
   if (const auto& ceilings = field_of(in, "ceilings"); !ceilings.is_null())
     message.ceilings = ceilings_from_json(ceilings);
   for (const auto& [name, facts] : field_of(in, "devices").items()) {

@@ -45,6 +45,19 @@ struct KernelRequest {
   std::string id() const;
 };
 
+/// A kernel that a build has, and what it computes.
+struct KernelOffer {
+  std::string kernel, engine, path;
+  std::vector<MechanismKind> mechanisms;
+
+  bool computes(MechanismKind kind) const;
+  bool operator==(const KernelOffer&) const = default;
+};
+/// Those of this build and of its loaded plugins, in the registry's order.
+std::vector<KernelOffer> kernel_offers();
+/// What either list has: first the one, then what only the other has.
+std::vector<KernelOffer> united(std::vector<KernelOffer> offers, const std::vector<KernelOffer>& others);
+
 /// One kernel of a cell in the build that runs it.
 struct KernelChoice {
   Mechanism mechanism;
@@ -105,7 +118,7 @@ nlohmann::json to_json(const RecheckedKernel& kernel);
 
 namespace messages {
 
-inline constexpr int kProtocol = 3;
+inline constexpr int kProtocol = 4;
 inline constexpr std::string_view kHeartbeat = "heartbeat";
 
 /// Seconds between heartbeats, and without one after which a worker exits.
@@ -115,7 +128,7 @@ inline constexpr double kHeartbeatLimitSeconds = 8;
 struct Hello {
   static constexpr std::string_view kType = "hello";
   int protocol = kProtocol;
-  bool probe = false;                ///< the environment is wanted too
+  bool probe = false;                ///< the environment and the kernels are wanted too
   bool ceilings = false;             ///< and those of the CPUs
   std::vector<std::string> devices;  ///< and what these are
 };
@@ -128,7 +141,8 @@ struct Welcome {
   static constexpr std::string_view kType = "hello";
   int protocol = kProtocol;
   WorkerIdentity identity;
-  JsonDocument environment;  ///< null unless asked for
+  JsonDocument environment;          ///< null unless asked for
+  std::vector<KernelOffer> kernels;  ///< empty unless asked for
   std::optional<Ceilings> ceilings;
   std::map<std::string, DeviceFacts> devices;  ///< by name
 };

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/each_row.h"
 #include "core/random.h"
 #include "reference/elements.h"
 #include "reference/inputs.h"
@@ -25,15 +26,10 @@ std::string place(Role role, const Row& row) {
 template <typename Visit>
 void for_rows_until(const TensorView& view, Visit visit) {
   std::vector<double> values(static_cast<std::size_t>(view.sizes[3]));
-  Row row;
-  for (row.batch = 0; row.batch < view.sizes[0]; ++row.batch) {
-    for (row.head = 0; row.head < view.sizes[1]; ++row.head) {
-      for (row.query = 0; row.query < view.sizes[2]; ++row.query) {
-        reference::load_row(view, row.batch, row.head, row.query, values.data());
-        if (visit(row, values)) return;
-      }
-    }
-  }
+  any_row(view, [&](auto batch, auto head, auto query) {
+    reference::load_row(view, batch, head, query, values.data());
+    return visit(Row{batch, head, query}, values);
+  });
 }
 
 /// Whether every element is the NaN that was there before the call.
@@ -175,18 +171,14 @@ std::uint64_t hash_inputs(const Problem& problem, const Tensors& tensors) {
     if (spec.access != Access::in) continue;
     const auto& view = tensors[spec.role];
     const auto row_bytes = view.sizes[3] * size_bytes(view.dtype);
-    for (std::int64_t b = 0; b < view.sizes[0]; ++b) {
-      for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
-        for (std::int64_t i = 0; i < view.sizes[2]; ++i) {
-          const auto* bytes = reinterpret_cast<const char*>(view.row_bytes(b, h, i));
-          for (std::int64_t c = 0; c < row_bytes; c += 8) {
-            std::uint64_t word = 0;
-            std::copy_n(bytes + c, std::min<std::int64_t>(8, row_bytes - c), reinterpret_cast<char*>(&word));
-            hash = mix_bits(hash ^ word) + 1;
-          }
-        }
+    for_each_row(view, [&](auto b, auto h, auto i) {
+      const auto* bytes = reinterpret_cast<const char*>(view.row_bytes(b, h, i));
+      for (std::int64_t c = 0; c < row_bytes; c += 8) {
+        std::uint64_t word = 0;
+        std::copy_n(bytes + c, std::min<std::int64_t>(8, row_bytes - c), reinterpret_cast<char*>(&word));
+        hash = mix_bits(hash ^ word) + 1;
       }
-    }
+    });
   }
   return hash;
 }

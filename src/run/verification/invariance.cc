@@ -5,6 +5,7 @@
 
 #include "attnbench/cpu_device.h"
 #include "core/buffer.h"
+#include "core/each_row.h"
 #include "run/bound_call.h"
 
 namespace attnbench {
@@ -58,14 +59,9 @@ bool run(const KernelInfo& kernel, const Problem& problem, const Device& device,
 
 bool same_output(const TensorView& a, const TensorView& b) {
   const auto bytes = static_cast<std::size_t>(a.sizes[3] * size_bytes(a.dtype));
-  for (std::int64_t n = 0; n < a.sizes[0]; ++n) {
-    for (std::int64_t h = 0; h < a.sizes[1]; ++h) {
-      for (std::int64_t i = 0; i < a.sizes[2]; ++i) {
-        if (std::memcmp(a.row_bytes(n, h, i), b.row_bytes(n, h, i), bytes) != 0) return false;
-      }
-    }
-  }
-  return true;
+  return !any_row(a, [&](auto n, auto h, auto i) {
+    return std::memcmp(a.row_bytes(n, h, i), b.row_bytes(n, h, i), bytes) != 0;
+  });
 }
 
 std::optional<bool> unchanged_alone(const KernelInfo& kernel, const Problem& problem, const Device& device,

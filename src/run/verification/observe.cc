@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
-#include <algorithm>
 #include <chrono>
 
 #include "attnbench/host_kernel.h"
+#include "core/each_row.h"
 #include "run/bound_call.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/invariance.h"
 #include "run/verification/peak_memory.h"
+#include "stats/intervals.h"
 
 namespace attnbench {
 namespace {
@@ -27,9 +28,7 @@ double median_call_seconds(BoundCall& call) {
   const auto start = Clock::now();
   while (times.size() < 3 || (times.size() < 30 && seconds_since(start) < 0.1))
     times.push_back(call.run().seconds);
-  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
-  std::nth_element(times.begin(), middle, times.end());
-  return *middle;
+  return stats::median(times);
 }
 
 /// Books what one call left in its outputs. False, with the reason in the record, if it is wrong.
@@ -65,6 +64,7 @@ bool fails(VerificationRecord& record, const VerificationCase& c, const std::str
 bool pass_case(const Subject& subject, Execution& execution, const VerificationCase& c,
                const Tensors* previous, VerificationRecord& record) {
   const auto& tensors = c.data.tensors;
+  const auto first_output = c.expected.outputs.front().role;
   const auto before = hash_inputs(subject.problem, tensors);
   BoundCall call(execution, subject.problem, tensors, subject.queue);
   call.poison_outputs();
@@ -72,7 +72,7 @@ bool pass_case(const Subject& subject, Execution& execution, const VerificationC
   call.run();
   call.read_outputs();
   if (!pass_output(subject.problem, tensors, c, record)) {
-    if (previous != nullptr && same_output((*previous)[Role::o], tensors[Role::o]))
+    if (previous != nullptr && same_output((*previous)[first_output], tensors[first_output]))
       fails(record, c, "it returned the output of the call before: " + record.reason);
     return false;
   }
@@ -88,14 +88,10 @@ Role values_role(const Problem& problem) { return problem.scope == Scope::core ?
 
 void negate(const TensorView& view) {
   const auto bytes = size_bytes(view.dtype);
-  for (std::int64_t b = 0; b < view.sizes[0]; ++b) {
-    for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
-      for (std::int64_t i = 0; i < view.sizes[2]; ++i) {
-        auto* row = view.row_bytes(b, h, i);
-        for (std::int64_t c = 1; c <= view.sizes[3]; ++c) row[c * bytes - 1] ^= std::byte{0x80};
-      }
-    }
-  }
+  for_each_row(view, [&](auto b, auto h, auto i) {
+    auto* row = view.row_bytes(b, h, i);
+    for (std::int64_t c = 1; c <= view.sizes[3]; ++c) row[c * bytes - 1] ^= std::byte{0x80};
+  });
 }
 
 /// After V was negated and written the next run must give -o. Leaves the inputs as they were.

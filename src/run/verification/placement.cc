@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "core/each_row.h"
+
 namespace attnbench {
 namespace {
 
@@ -54,17 +56,15 @@ PlacedData place_data(const VerifyShape& shape, const Problem& problem, referenc
 
 std::string find_gap_write(const VerifyShape& shape, const TensorView& o) {
   const auto gap = std::min<std::int64_t>(shape.row_stride - o.sizes[3], 16) * size_bytes(o.dtype);
-  for (std::int64_t b = 0; gap > 0 && b < o.sizes[0]; ++b) {
-    for (std::int64_t h = 0; h < o.sizes[1]; ++h) {
-      for (std::int64_t i = 0; i < o.sizes[2]; ++i) {
-        const auto* bytes = o.row_bytes(b, h, i) + o.sizes[3] * size_bytes(o.dtype);
-        if (std::any_of(bytes, bytes + gap, [](std::byte byte) { return byte != std::byte{0}; })) {
-          return fmt::format("it wrote behind the end of o[batch {}, head {}, row {}]", b, h, i);
-        }
-      }
-    }
-  }
-  return {};
+  if (gap <= 0) return {};
+  std::string found;
+  any_row(o, [&](auto b, auto h, auto i) {
+    const auto* bytes = o.row_bytes(b, h, i) + o.sizes[3] * size_bytes(o.dtype);
+    if (std::any_of(bytes, bytes + gap, [](std::byte byte) { return byte != std::byte{0}; }))
+      found = fmt::format("it wrote behind the end of o[batch {}, head {}, row {}]", b, h, i);
+    return !found.empty();
+  });
+  return found;
 }
 
 }  // namespace attnbench

@@ -2,18 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <vector>
+
+#include "stats/intervals.h"
 
 namespace attnbench {
 namespace {
 
 bool agree(double a, double b, double tolerance) { return std::abs(a - b) <= tolerance * std::min(a, b); }
-
-double median_of_window(std::vector<double>::const_iterator begin, int size) {
-  std::vector<double> window(begin, begin + size);
-  std::nth_element(window.begin(), window.begin() + size / 2, window.end());
-  return window[static_cast<std::size_t>(size / 2)];
-}
 
 }  // namespace
 
@@ -43,8 +40,10 @@ WarmUp warm_up(const Calls& calls, int limit_calls, double limit_seconds, const 
     result.seconds += times.back();
     ++result.calls;
     if (result.calls % rules.warmup_window == 0 && result.calls >= 2 * rules.warmup_window) {
-      const double last = median_of_window(times.end() - rules.warmup_window, rules.warmup_window);
-      const double before = median_of_window(times.end() - 2 * rules.warmup_window, rules.warmup_window);
+      const auto window = static_cast<std::size_t>(rules.warmup_window);
+      const std::span latest(times.end() - 2 * rules.warmup_window, 2 * window);
+      const double last = stats::median(latest.last(window));
+      const double before = stats::median(latest.first(window));
       if (agree(last, before, rules.warmup_agreement)) {
         result.settled = true;
         break;

@@ -146,7 +146,10 @@ class Worker {
     require_threads(host_.threads, most_threads());
     messages::Welcome answer;
     answer.identity = identity_;
-    if (request.probe) answer.environment = probe_environment(commit_);
+    if (request.probe) {
+      answer.environment = probe_environment(commit_);
+      answer.kernels = kernel_offers();
+    }
     if (request.ceilings) answer.ceilings = host_.ceilings();
     for (const auto& name : request.devices) {
       const auto device = open_device(name, host_);
