@@ -38,10 +38,10 @@ double standard_deviation(std::span<const double> values) {
 
 double median(std::span<const double> values) {
   if (values.empty()) return kNaN;
-  std::vector<double> sorted(values.begin(), values.end());
-  std::sort(sorted.begin(), sorted.end());
-  const auto half = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[half] : std::midpoint(sorted[half - 1], sorted[half]);
+  std::vector<double> sample(values.begin(), values.end());
+  const auto middle = sample.begin() + static_cast<std::ptrdiff_t>(sample.size() / 2);
+  std::nth_element(sample.begin(), middle, sample.end());
+  return sample.size() % 2 == 1 ? *middle : std::midpoint(*std::max_element(sample.begin(), middle), *middle);
 }
 
 double coefficient_of_variation(std::span<const double> values) {
