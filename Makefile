@@ -65,8 +65,8 @@ asan-ubsan: setup-all
 	cmake --build build/asan-ubsan --parallel $(jobs) --target attnbench_cli unit_tests property_tests
 	UBSAN_OPTIONS=print_stacktrace=1 $(ctest) --test-dir build/asan-ubsan --label-regex 'unit|property'
 
-# The unit tests whose files speak of threads: the others start none that could race. ThreadSanitizer cannot see
-# libgomp's barriers: inside oneDNN they would look like races.
+# The unit tests of what starts threads: the others could not race. ThreadSanitizer cannot see libgomp's barriers: inside
+# oneDNN they would look like races.
 tsan: setup-all
 	cmake --preset tsan
 	cmake --build build/tsan --parallel $(jobs) --target unit_tests

@@ -18,13 +18,19 @@ echo "== unit tests and verify"
 neon=$(emulate "$build/tests/unit_tests" --gtest_list_tests --gtest_filter='Targets/FusedSoftmax.*_NEON*' | grep -c NEON || true)
 echo "tests of the softmax kernels that force NEON: $neon"
 [ "$neon" -gt 0 ]
-# Side by side with verify. Here NEON is also what Paths/FusedSoftmax chooses: no need to run it twice. LimitedPool starts
-# itself, which nobody emulates then.
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-emulate "$build/tests/unit_tests" --gtest_brief=1 --gtest_filter='-Paths/FusedSoftmax*:*HeadsThatDoNotDivide*:*LimitedPool*' > "$log" 2>&1 &
-units=$!
-emulate "$build/attnbench" verify --all --shapes 3 --launcher "$emulator" || { kill "$units"; exit 1; }
-wait "$units" && passed=true || passed=false
-cat "$log"
-$passed
+# Two at a time. Here NEON is also what Paths/FusedSoftmax chooses: no need to run it twice. LimitedPool starts itself, which
+# nobody emulates then.
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+export build emulator logs
+check() {
+  case $1 in
+    verify) OMP_NUM_THREADS=1 $emulator "$build/attnbench" verify --all --shapes 3 --launcher "$emulator" ;;
+    *) OMP_NUM_THREADS=1 $emulator "$build/tests/unit_tests" --gtest_brief=1 --gtest_filter="$1" ;;
+  esac >"$logs/${1//[^a-z0-9]/}" 2>&1 || { cat "$logs/${1//[^a-z0-9]/}"; echo "FAILED: $1"; return 1; }
+}
+export -f check
+printf '%s\n' verify '*FusedSoftmax*_f32*-Paths/*' '*FusedSoftmax*_bf16*-Paths/*' '*FusedSoftmax*_f16*-Paths/*' \
+  '*FusedLinear*-*HeadsThatDoNotDivide*' \
+  '*-*FusedSoftmax*:*FusedLinear*:*LimitedPool*' | xargs -P 2 -I {} bash -c 'check "{}"'
+tail -n 3 "$logs"/*
