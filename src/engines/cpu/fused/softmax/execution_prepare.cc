@@ -110,6 +110,9 @@ void SoftmaxExecution::bind_workers() {
       block.queries = queries_.at<std::byte>(workspace_, number);
       block.weights = weights_.at<std::byte>(workspace_, number);
       block.scores = scores_.at<float>(workspace_, number);
+      // Weights are made of whole tiles, also where no product wrote one: what is there can change how the
+      // others are rounded, and must not depend on what the memory held before.
+      std::fill_n(block.scores, kScoresBytes / 4, 0.0F);
     }
     if (path_.pack_values != nullptr) {
       worker.packed_v = {values_.at<std::byte>(workspace_, thread),
