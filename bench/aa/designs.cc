@@ -8,7 +8,6 @@
 #include "stats/contrast.h"
 #include "stats/process_value.h"
 #include "stats/verdicts.h"
-#include "stats/welch.h"
 
 namespace attnbench::bench {
 namespace {

@@ -13,13 +13,14 @@
 #include "analysis/process_times.h"
 #include "analysis/standing.h"
 #include "analysis/start_up.h"
+#include "stats/constants.h"
+#include "stats/contrast.h"
 #include "stats/cv_interval.h"
+#include "stats/intervals.h"
 #include "stats/modes.h"
 #include "stats/power.h"
 #include "stats/process_value.h"
-#include "stats/target_width.h"
 #include "stats/variance_components.h"
-#include "stats/welch.h"
 
 namespace attnbench {
 namespace {

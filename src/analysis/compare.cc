@@ -16,7 +16,6 @@
 #include "stats/holm.h"
 #include "stats/process_value.h"
 #include "stats/quantiles.h"
-#include "stats/welch.h"
 
 namespace attnbench {
 namespace {

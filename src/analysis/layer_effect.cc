@@ -1,7 +1,7 @@
 #include "analysis/layer_effect.h"
 
 #include "analysis/process_times.h"
-#include "stats/welch.h"
+#include "stats/contrast.h"
 
 namespace attnbench {
 namespace {

@@ -7,7 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/format.h"
-#include "stats/target_width.h"
+#include "stats/constants.h"
+#include "stats/intervals.h"
 
 namespace attnbench {
 namespace {

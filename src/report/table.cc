@@ -12,7 +12,8 @@
 #include "report/folded_paths.h"
 #include "report/no_verdicts.h"
 #include "report/text_width.h"
-#include "stats/target_width.h"
+#include "stats/constants.h"
+#include "stats/intervals.h"
 
 namespace attnbench {
 namespace {

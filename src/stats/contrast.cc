@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
 
 #include "attnbench/error.h"
@@ -77,6 +78,10 @@ Estimate contrast(std::span<const SampleMean> means, std::span<const double> wei
   if (std::isinf(variance)) return {value, kInfinity, 0};
   const double df = variance > 0 ? variance * variance / variance_of_variance : all_df;
   return {value, std::sqrt(variance), df};
+}
+
+Estimate welch_difference(std::span<const double> a, std::span<const double> b) {
+  return contrast(std::array{sample_mean(a), sample_mean(b)}, std::array{1.0, -1.0});
 }
 
 }  // namespace attnbench::stats

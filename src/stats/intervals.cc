@@ -58,4 +58,8 @@ Interval mean_interval(std::span<const double> values) {
   return {centre, centre - half_width, centre + half_width};
 }
 
+double relative_half_width(const Interval& ratio) {
+  return ratio.is_bounded() ? (ratio.high - ratio.low) / 2 / ratio.estimate : kInfinity;
+}
+
 }  // namespace attnbench::stats

@@ -34,4 +34,7 @@ double coefficient_of_variation(std::span<const double> values);
 /// "Rigorous Benchmarking in Reasonable Time"). Throws InputError for a value not finite.
 Interval mean_interval(std::span<const double> values);
 
+/// Half the interval's width over its estimate; infinite where it is unbounded.
+double relative_half_width(const Interval& ratio);
+
 }  // namespace attnbench::stats

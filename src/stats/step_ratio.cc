@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "stats/welch.h"
+#include "stats/contrast.h"
 
 namespace attnbench::stats {
 

@@ -17,7 +17,7 @@ struct StepRatio {
 };
 
 /// A step for each pair of neighbouring lengths: ratio of geometric centres with Welch's interval on
-/// logarithms (welch.h), as the lengths are measured by different processes. Steps that share a length are
+/// logarithms (contrast.h), as the lengths are measured by different processes. Steps that share a length are
 /// correlated. A length with a single process: unbounded. Throws InputError as check_series does.
 std::vector<StepRatio> step_ratios(std::span<const SizePoint> log_seconds);
 

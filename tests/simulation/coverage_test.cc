@@ -8,6 +8,7 @@
 
 #include "simulation/noise_model.h"
 #include "simulation/rate.h"
+#include "stats/contrast.h"
 #include "stats/crossover.h"
 #include "stats/intervals.h"
 #include "stats/median_interval.h"
@@ -15,7 +16,6 @@
 #include "stats/power_law.h"
 #include "stats/process_value.h"
 #include "stats/step_ratio.h"
-#include "stats/welch.h"
 
 namespace attnbench::simulation {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "simulation/noise_model.h"
 #include "simulation/rate.h"
+#include "stats/contrast.h"
 #include "stats/intervals.h"
 #include "stats/variance_components.h"
-#include "stats/welch.h"
 
 namespace attnbench::simulation {
 namespace {

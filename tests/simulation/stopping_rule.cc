@@ -3,9 +3,10 @@
 #include <array>
 #include <cmath>
 
+#include "stats/constants.h"
+#include "stats/intervals.h"
 #include "stats/process_value.h"
 #include "stats/quantiles.h"
-#include "stats/target_width.h"
 
 namespace attnbench::simulation {
 namespace {

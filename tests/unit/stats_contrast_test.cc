@@ -9,7 +9,6 @@
 #include "stats/contrast.h"
 #include "stats/equivalence.h"
 #include "stats/holm.h"
-#include "stats/welch.h"
 
 namespace attnbench::stats {
 namespace {

@@ -3,8 +3,9 @@
 #include <set>
 #include <vector>
 
+#include "stats/constants.h"
+#include "stats/intervals.h"
 #include "stats/process_value.h"
-#include "stats/target_width.h"
 
 namespace attnbench {
 namespace {
