@@ -3,7 +3,8 @@ jobs := $(shell nproc)
 # Used where it is installed, never needed.
 export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
 export CCACHE_SLOPPINESS ?= pch_defines,time_macros
-ctest = ctest --output-on-failure --no-tests=error --parallel $(jobs)
+# Tests of commands spend a third of their time waiting.
+ctest = ctest --output-on-failure --no-tests=error --parallel $(shell expr $(jobs) + 1)
 
 .PHONY: help setup-build setup setup-report setup-all build report paper test check-all clang asan-ubsan tsan slow aarch64
 

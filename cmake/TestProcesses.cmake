@@ -5,7 +5,7 @@
 # GoogleTest's language. A test's name stands in the output when it fails, and last when the process dies of it. ATTNBENCH_TESTS_LEFT_OUT are not run.
 function(attnbench_test_processes target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;SHARDS" "TOGETHER;PROPERTIES")
-  set(others "")
+  set(others "${ATTNBENCH_TESTS_LEFT_OUT}")
   set(processes "")
   foreach(group IN LISTS arg_TOGETHER)
     string(REGEX MATCH "^([^=]+)=(.+)$" _ "${group}")
@@ -17,7 +17,7 @@ function(attnbench_test_processes target)
   foreach(shard RANGE ${last})
     add_test(NAME ${arg_LABEL}.${shard}
              COMMAND ${CMAKE_COMMAND} -E env GTEST_TOTAL_SHARDS=${arg_SHARDS} GTEST_SHARD_INDEX=${shard}
-                     $<TARGET_FILE:${target}> "--gtest_filter=-${others}:${ATTNBENCH_TESTS_LEFT_OUT}")
+                     $<TARGET_FILE:${target}> "--gtest_filter=-${others}")
     list(APPEND processes ${arg_LABEL}.${shard})
   endforeach()
   set_tests_properties(${processes} PROPERTIES LABELS ${arg_LABEL} ${arg_PROPERTIES})

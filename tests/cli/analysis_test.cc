@@ -56,8 +56,8 @@ TEST(AnalyzeCommand, WritesTablesSummaryCsvAndLatex) {
   const auto summary = json::parse(text_of(directory.file("s.json")));
   EXPECT_EQ(
       summary["runs"][0]["command"],
-      "attnbench run smoke --accept-noise --scope core --dtype f32 --kernel unfused,two_gemm --seqlen 32,64 "
-      "--threads 1 --mechanism mha,linear");
+      "attnbench run smoke --accept-noise --scope core --dtype f32 --threads 1 --kernel unfused,two_gemm "
+      "--seqlen 32,64 --mechanism mha,linear");
   const auto& group = summary["runs"][0]["groups"][0];
   EXPECT_EQ(group["seqlens"], json({32, 64}));
   EXPECT_EQ(group["cells"][0]["withheld"], "too few processes: 3, verdicts need 5");

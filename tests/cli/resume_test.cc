@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "attnbench/error.h"
 #include "store/sqlite.h"
 #include "store/store.h"
 #include "support/command.h"
@@ -34,11 +35,10 @@ std::vector<std::string> two_kernels_run(const std::string& out) {
 
 using Committed = std::set<std::pair<std::string, int>>;
 
-/// (cell, process) of every committed process; empty while the store has no run yet.
-Committed committed(const std::string& out) {
+/// (cell, process) of every committed process; empty while the store has no run yet: a run that was killed in
+/// its first transaction leaves a file that SQLite rolls back to nothing.
+Committed committed(const std::string& out) try {
   Committed found;
-  std::error_code none_yet;
-  if (std::filesystem::file_size(out, none_yet) == 0 || none_yet) return found;
   const auto store = Store::open(out, Store::Mode::read);
   for (const auto& [run, record] : store.runs()) {
     for (const auto& cell : store.cells(run)) {
@@ -47,6 +47,10 @@ Committed committed(const std::string& out) {
     }
   }
   return found;
+} catch (const InputError& error) {
+  const std::string what = error.what();
+  if (what.ends_with("is empty: nothing was stored in it") || !std::filesystem::exists(out)) return {};
+  throw;
 }
 
 /// Ends the run hard once `reached` holds. False where it ended by itself before.
