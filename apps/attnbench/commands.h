@@ -15,7 +15,7 @@ enum ExitCode : int {
   kDone = 0,
   kGateFailed = 1,      ///< a comparison or gate failed
   kBadInput = 2,        ///< usage or bad input
-  kNotPublishable = 3,  ///< measured, but too noisy to publish, or to decide
+  kNotPublishable = 3,  ///< measured, but too noisy to publish, or to decide; nothing to judge
   kKernelFailed = 4,    ///< a kernel failed or was wrong
   kInternalError = 70,  ///< a fault of this program (EX_SOFTWARE of sysexits.h)
 };

@@ -45,12 +45,16 @@ std::string mechanism_list(const KernelInfo& kernel) {
   return fmt::format("{}", fmt::join(names, ","));
 }
 
-/// Registered kernels with this algorithm, or this label.
+/// Registered kernels that this names, as kernel_matches() does.
 std::vector<const KernelInfo*> kernels_named(const std::string& text) {
   std::vector<const KernelInfo*> found;
   std::vector<std::string> known;
   for (const auto* kernel : kernels()) {
-    if (kernel->kernel() == text || label(*kernel) == text) found.push_back(kernel);
+    const auto kinds = kernel->mechanisms();
+    const auto is_named = [&](MechanismKind kind) {
+      return kernel_matches(text, kernel_id(Mechanism{.kind = kind}, *kernel));
+    };
+    if (std::any_of(kinds.begin(), kinds.end(), is_named)) found.push_back(kernel);
     known.emplace_back(kernel->kernel());
     known.push_back(label(*kernel));
   }
@@ -188,7 +192,10 @@ int verify(const VerifyArguments& arguments, char** argv) {
   }
   const bool failed =
       std::any_of(verdicts.begin(), verdicts.end(), [](const auto& v) { return !v.failures.empty(); });
-  return failed ? kKernelFailed : kDone;
+  if (failed) return kKernelFailed;
+  if (std::any_of(verdicts.begin(), verdicts.end(), [](const auto& v) { return v.passed > 0; })) return kDone;
+  print_error("nothing was verified: no case is supported on device {}\n", options.device);
+  return kNotPublishable;
 }
 
 }  // namespace
@@ -197,7 +204,7 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
   Command command(app, "verify", "Check kernels against the float64 oracle");
   command.footer(
       "Every kernel and element type over a fixed list of shapes, each with inputs made to show mistakes.\n"
-      "Exit code 4 if a kernel is wrong, crashes or hangs.\n"
+      "Exit code 4 if a kernel is wrong, crashes or hangs, 3 if no case is supported.\n"
       "Examples:\n"
       "  attnbench verify --all\n"
       "  attnbench verify --kernel gather --dtype bf16\n"
@@ -205,7 +212,8 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
       "  attnbench verify --all --plugin ./libmykernel.so --json");
   const auto arguments = std::make_shared<VerifyArguments>();
   command.add_flag("--all", arguments->all, "Every registered kernel and element type");
-  command.add_option("--kernel", arguments->kernels, "Only these: 'gather', 'fused@cpu:amx'").delimiter(',');
+  command.add_option("--kernel", arguments->kernels, "Only these: 'gather', '@cpu', 'fused@cpu:amx'")
+      .delimiter(',');
   command.add_option("--mechanism", arguments->mechanisms, "Only these kinds: 'swa,linear'").delimiter(',');
   command.add_option("--dtype", arguments->dtypes, "Only these element types: f32, bf16, f16").delimiter(',');
   command.add_option("--device", arguments->device,

@@ -19,7 +19,9 @@ namespace attnbench {
 class Support {
  public:
   static Support yes() { return Support({}); }
-  static Support no(std::string reason) { return Support(std::move(reason)); }
+  static Support no(std::string reason) {
+    return Support(reason.empty() ? "no reason given" : std::move(reason));
+  }
   explicit operator bool() const { return reason_.empty(); }
   const std::string& reason() const { return reason_; }
 

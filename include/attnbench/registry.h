@@ -18,7 +18,7 @@ const std::vector<const KernelInfo*>& kernels();
 /// Devices that this build's engines and loaded plugins offer here, "cpu" first.
 std::vector<std::string> device_names();
 /// The device of that name; "cpu" is the host as given, and all others may use its threads beside their own.
-/// Throws InputError("device", ...) naming those there are.
+/// Throws InputError("device", ...) naming those there are, and where its engine gives another or none.
 std::unique_ptr<Device> open_device(std::string_view name, const CpuDevice& host);
 
 /// An engine that this build lacks, and why.
@@ -28,8 +28,8 @@ struct MissingEngine {
 };
 const std::vector<MissingEngine>& missing_engines();
 
-/// Loads kernels from a shared object (see plugin.h). Throws InputError: not found, no entry point, other
-/// ABI, a kernel of the name of one that is there.
+/// Loads kernels and devices from a shared object (see plugin.h). Throws InputError: not found, no entry
+/// point, other ABI, a kernel or a device of the name of one that is there.
 void load_plugin(const std::string& path);
 
 /// The four parts of "mechanism(params)/kernel@engine[:path]".

@@ -47,7 +47,12 @@ std::unique_ptr<Device> open_device(std::string_view name, const CpuDevice& host
   if (name == "cpu") return std::make_unique<CpuDevice>(host);
   for (const auto* provider : device_providers()) {
     const auto names = provider->names();
-    if (std::find(names.begin(), names.end(), name) != names.end()) return provider->open(name);
+    if (std::find(names.begin(), names.end(), name) == names.end()) continue;
+    auto device = provider->open(name);
+    if (device == nullptr) throw InputError("device", name, "could not be opened: its engine gave none");
+    if (device->name() != name)
+      throw InputError("device", name, fmt::format("calls itself '{}' when it is opened", device->name()));
+    return device;
   }
   throw InputError("device", name, fmt::format("is not here; there is {}", fmt::join(device_names(), ", ")));
 }
@@ -85,7 +90,15 @@ void load_plugin(const std::string& path) {
   registered_kernels() = std::move(all);
   const auto devices =
       reinterpret_cast<decltype(&attnbench_plugin_devices)>(dlsym(library, "attnbench_plugin_devices"));
-  if (devices != nullptr) device_providers().push_back(devices());
+  if (devices == nullptr) return;
+  auto known = device_names();
+  for (const auto& name : devices()->names()) {
+    if (std::find(known.begin(), known.end(), name) != known.end())
+      throw InputError("plugin", path,
+                       fmt::format("has a device {}, and there is one of that name already", name));
+    known.push_back(name);
+  }
+  device_providers().push_back(devices());
 }
 
 KernelId parse_kernel_id(std::string_view text) {

@@ -96,6 +96,31 @@ class BadKernel : public HostKernel {
   long last_computed_;
 };
 
+/// Misbehaves before it computes, as the environment tells it to.
+class PlanningKernel final : public BadKernel {
+ public:
+  using BadKernel::BadKernel;
+  Support supports_on_cpu(const Problem& problem, const CpuDevice& device) const override {
+    if (fault() == "throws") throw std::runtime_error("no supports today");
+    if (fault() == "throws_an_int") throw 42;
+    if (fault() == "crashes") std::raise(SIGSEGV);
+    while (fault() == "hangs") pause();
+    if (fault() == "no_reason") return Support::no("");
+    return BadKernel::supports_on_cpu(problem, device);
+  }
+  std::int64_t workspace_on_cpu(const Problem&, const CpuDevice&) const override {
+    if (fault() == "crashes_on_memory") std::raise(SIGSEGV);
+    if (fault() == "huge") return std::numeric_limits<std::int64_t>::max();
+    return fault() == "negative" ? -7 : 0;
+  }
+
+ private:
+  static std::string_view fault() {
+    const char* told = std::getenv("ATTNBENCH_TEST_PLANNING");
+    return told == nullptr ? "" : told;
+  }
+};
+
 /// Says that it executes what the environment tells it to say.
 class CountingKernel final : public BadKernel {
  public:
@@ -173,8 +198,9 @@ const KernelInfo* const* attnbench_plugin_kernels() {
   static const BadKernel wrong_timed("wrong_timed", wrong_while_timed);
   static const BadKernel stops_timed("stops_timed", behave, kOnlyWhileTimed);
   static const CountingKernel counts("counts", behave);
+  static const PlanningKernel plans("plans", behave);
   static const KernelInfo* const all[] = {
-      &good,        &crashes,     &hangs,       &nan,        &hog,    &crashes_timed, &hangs_timed,
-      &wrong_timed, &stops_timed, &ended_timed, &ended_once, &counts, &prints,        nullptr};
+      &good,        &crashes,     &hangs,      &nan,    &hog,    &crashes_timed, &hangs_timed, &wrong_timed,
+      &stops_timed, &ended_timed, &ended_once, &counts, &prints, &plans,         nullptr};
   return all;
 }

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
+#include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -14,6 +16,8 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -119,23 +123,39 @@ class RemoteQueue final : public Queue {
   std::thread thread_;
 };
 
+/// What of the device is broken, by the environment.
+std::string_view device_fault() {
+  const char* fault = std::getenv("ATTNBENCH_TEST_DEVICE_FAULT");
+  return fault == nullptr ? "" : fault;
+}
+
 class RemoteDevice final : public Device {
  public:
-  std::string name() const override { return "remote:0"; }
+  std::string name() const override { return device_fault() == "name" ? "remote:7" : "remote:0"; }
   std::map<std::string, std::string> identity() const override {
     return {{"model", "test device"}, {"driver", "1.2"}};
   }
-  std::unique_ptr<Queue> make_queue() const override { return std::make_unique<RemoteQueue>(); }
-  std::int64_t free_bytes() const override { return std::int64_t{1} << 30; }
+  std::unique_ptr<Queue> make_queue() const override {
+    if (device_fault() == "queue") throw std::runtime_error("no queue today");
+    return std::make_unique<RemoteQueue>();
+  }
+  std::int64_t free_bytes() const override {
+    if (device_fault() == "free_bytes") throw std::runtime_error("no bytes today");
+    return std::int64_t{1} << 30;
+  }
   void evict() override {}
   Ceilings ceilings() const override {
     Ceilings ceilings;
     ceilings.threads = 1;
-    ceilings.compute.push_back({"fma", "remote", DType::f32, 1e12});
+    ceilings.compute.push_back(
+        {"fma", "remote", DType::f32, device_fault() == "ceilings" ? std::nan("") : 1e12});
     ceilings.bandwidth.push_back({1 << 20, 1e12, 1e12});
     return ceilings;
   }
-  std::map<std::string, double> probe() const override { return {{"clock_mhz", 1234}}; }
+  std::map<std::string, double> probe() const override {
+    if (device_fault() == "probe") std::raise(SIGSEGV);
+    return {{"clock_mhz", 1234}};
+  }
 };
 
 enum class Fault {
@@ -291,8 +311,14 @@ class RemoteKernel final : public KernelInfo {
 
 class RemoteDevices final : public DeviceProvider {
  public:
-  std::vector<std::string> names() const override { return {"remote:0"}; }
-  std::unique_ptr<Device> open(std::string_view) const override { return std::make_unique<RemoteDevice>(); }
+  std::vector<std::string> names() const override {
+    if (device_fault() == "names") return {"remote:0", "remote:0"};
+    return {"remote:0"};
+  }
+  std::unique_ptr<Device> open(std::string_view) const override {
+    if (device_fault() == "open") return nullptr;
+    return std::make_unique<RemoteDevice>();
+  }
 };
 
 }  // namespace

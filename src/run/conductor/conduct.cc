@@ -79,6 +79,7 @@ class Conductor {
   }
 
   RunOutcome run() {
+    require_plugins_named(store_, options_.launch.plugins);
     progress_.update("probing the machine and measuring its ceilings");
     try {
       for (auto& build : builds_) build.probe = probe_machine(build.options);

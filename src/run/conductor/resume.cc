@@ -22,18 +22,6 @@ void require_same(const Store& store, std::string_view what, const std::string& 
                                what, stored, now));
 }
 
-void require_same_plugins(const Store& store, const std::vector<PluginFile>& stored,
-                          const std::vector<PluginFile>& now) {
-  for (const auto& plugin : stored) {
-    const auto is_it = [&](const PluginFile& other) { return other.file == plugin.file; };
-    if (std::none_of(now.begin(), now.end(), is_it)) {
-      throw InputError(fmt::format("{}: was measured with the plugin {}: name it with --plugin", store.file(),
-                                   plugin.file));
-    }
-  }
-  require_same(store, "plugin", in_words(stored), in_words(now));
-}
-
 void require_same(const Store& store, const RunRecord& run, const RunRecord& wanted) {
   require_same(store, "study", run.study, wanted.study);
   require_same(store, "profile", run.profile, wanted.profile);
@@ -61,8 +49,10 @@ void require_same(const Store& store, const RunRecord& run, const RunRecord& wan
   const auto now = read_field<nlohmann::json>(*wanted.environment, "workers");
   require_same(store, "CPU set", read_field<std::string>(stored, "allowed_cpus"),
                read_field<std::string>(now, "allowed_cpus"));
-  require_same_plugins(store, plugins_from_json(read_field<nlohmann::json>(stored, "plugins")),
-                       plugins_from_json(read_field<nlohmann::json>(now, "plugins")));
+  const auto plugins = [](const nlohmann::json& workers) {
+    return in_words(plugins_from_json(read_field<nlohmann::json>(workers, "plugins")));
+  };
+  require_same(store, "plugin", plugins(stored), plugins(now));
 }
 
 /// A cell's answers are stored together, after the last of them: without one it was cut short.
@@ -77,6 +67,22 @@ bool holds_one_measurement(const std::vector<Store::StoredRun>& runs) {
 }
 
 }  // namespace
+
+void require_plugins_named(const Store& store, const std::vector<std::string>& plugins) {
+  for (const auto& [id, run] : store.runs()) {
+    if (!run.environment->contains("workers")) continue;
+    const auto workers = read_field<nlohmann::json>(*run.environment, "workers");
+    for (const auto& stored : plugins_from_json(read_field<nlohmann::json>(workers, "plugins"))) {
+      const auto is_it = [&](const std::string& path) {
+        return std::filesystem::path(path).filename() == stored.file;
+      };
+      if (std::none_of(plugins.begin(), plugins.end(), is_it)) {
+        throw InputError(fmt::format("{}: was measured with the plugin {}: name it with --plugin",
+                                     store.file(), stored.file));
+      }
+    }
+  }
+}
 
 std::vector<std::int64_t> find_or_add_runs(Store& store, std::span<const RunRecord> wanted) {
   auto runs = store.runs();

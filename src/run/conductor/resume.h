@@ -16,6 +16,9 @@ namespace attnbench {
 inline constexpr const char* kNewBuild = "new";
 inline constexpr const char* kOldBuild = "old";
 
+/// Throws InputError where the store's runs were measured with a plugin that is none of these files.
+void require_plugins_named(const Store& store, const std::vector<std::string>& plugins);
+
 /// Adds the wanted runs (one, or the builds of a pair) to an empty store, or finds those that they continue,
 /// in the same order. Throws InputError naming the first difference if the store holds another plan, build,
 /// machine, CPU set or plugin. A store of an earlier version does not tell the last two: they are not

@@ -71,6 +71,7 @@ bool verify_cell_in_worker(const RunOptions& options, const std::vector<KernelOf
                            std::int64_t run, CellState& state, const Ceilings& ceilings, Progress& progress) {
   const auto all = candidates(state.cell, offers, options.kernel_limit_seconds);
   auto waiting = all;
+  auto asked = all;  // without those that ended a worker
   state.record.kernels.clear();
   for (const auto& request : all) state.record.kernels.push_back(record_of(request, state.cell));
   store.put_cell(run, state.record);  // verifications refer to it
@@ -83,7 +84,7 @@ bool verify_cell_in_worker(const RunOptions& options, const std::vector<KernelOf
     try {
       WorkerProcess worker(options.launch, options.seed);
       worker.hello(Ask::nothing_more);
-      worker.send(to_json(messages::Verify{state.cell, waiting, all, ceilings,
+      worker.send(to_json(messages::Verify{state.cell, waiting, asked, ceilings,
                                            options.profile.default_path_only, options.seed}));
       // The worker ends a kernel that hangs; only a hung worker itself is silent for longer.
       const double patience = 3 * options.kernel_limit_seconds + 60;
@@ -114,7 +115,8 @@ bool verify_cell_in_worker(const RunOptions& options, const std::vector<KernelOf
       outcome.record.kernel_id = lost.kernel_id;
       outcome.record.reason = lost.what();
       const auto before = waiting.size();
-      std::erase_if(waiting, [&](const auto& choice) { return choice.id() == lost.kernel_id; });
+      for (auto* list : {&waiting, &asked})
+        std::erase_if(*list, [&](const auto& choice) { return choice.id() == lost.kernel_id; });
       if (waiting.size() == before) throw;
       outcomes.push_back(outcome);
     }

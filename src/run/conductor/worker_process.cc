@@ -36,6 +36,12 @@ InputError bad_start(const LaunchOptions& options, const std::string& problem) {
   return {"launcher", fmt::format("{}", fmt::join(options.launcher, " ")), problem};
 }
 
+/// Where no kernel is to be named, the step is.
+std::string in_step(const std::string& kernel_id, const std::string& stage, const std::string& reason) {
+  if (!kernel_id.empty() || stage.empty()) return reason;
+  return fmt::format("{}, while {}", reason, stage);
+}
+
 }  // namespace
 
 WorkerEnd worker_end(const ProcessEnd& end) {
@@ -83,7 +89,9 @@ WorkerProcess::~WorkerProcess() {
 
 WorkerLost WorkerProcess::lost() {
   constexpr double kPatienceSeconds = 2;
-  return {busy_with_, stage_, worker_end(process_->end(kPatienceSeconds))};
+  auto end = worker_end(process_->end(kPatienceSeconds));
+  end.words = in_step(busy_with_, stage_, end.words);
+  return {busy_with_, stage_, end};
 }
 
 void WorkerProcess::send(const nlohmann::json& message) {
@@ -110,15 +118,16 @@ nlohmann::json WorkerProcess::receive(double silence_seconds) {
     if (received.event == LineChannel::Event::closed) throw lost();
     if (received.event == LineChannel::Event::timeout) {
       if (Clock::now() > silent_until) {
-        throw WorkerLost(busy_with_, stage_,
-                         fmt::format("the worker said nothing for {:g} s", silence_seconds));
+        throw WorkerLost(
+            busy_with_, stage_,
+            in_step(busy_with_, stage_, fmt::format("the worker said nothing for {:g} s", silence_seconds)));
       }
       continue;
     }
     auto& message = *received.message;
     if (messages::is<messages::Error>(message)) {
       const auto error = messages::read<messages::Error>(message);
-      throw WorkerLost(error.kernel_id, error.stage, error.reason);
+      throw WorkerLost(error.kernel_id, error.stage, in_step(error.kernel_id, error.stage, error.reason));
     }
     if (!messages::is<messages::Starting>(message)) return std::move(message);
     auto starting = messages::read<messages::Starting>(message);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <exception>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -13,8 +12,10 @@
 
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
+#include "run/bound_call.h"
 #include "run/noise/fp_state.h"
 #include "run/protocol/process.h"
+#include "run/thrown.h"
 #include "run/verification/address_space.h"
 #include "run/verification/check.h"
 #include "run/verification/observe.h"
@@ -61,15 +62,10 @@ void end_by_signals() {
 template <typename Work>
 std::string reason_to_end(std::int64_t memory_bytes, Work work) {
   try {
-    work();
-    return {};
+    return thrown(work);
   } catch (const std::bad_alloc&) {
     constexpr double kGiB = 1 << 30;
     return fmt::format("ran out of memory (limit {:.1f} GiB)", static_cast<double>(memory_bytes) / kGiB);
-  } catch (const std::exception& error) {
-    return fmt::format("threw: {}", error.what());
-  } catch (...) {
-    return "threw something that is not a std::exception";
   }
 }
 
@@ -128,6 +124,8 @@ messages::Checked Examiner::check_case(const KernelInfo& kernel, const messages:
     result = check_kernel(kernel, c.problem, *device, data.tensors, expected);
   } catch (const std::bad_alloc&) {
     result.reason = fmt::format("ran out of memory (limit {} bytes)", request.memory_bytes);
+  } catch (const WrongTiming& wrong) {
+    result.reason = wrong.what();
   }
   if (result.passed) result.reason = find_gap_write(shape, data.tensors[Role::o]);
   if (!result.reason.empty()) return {"", result.reason, 0};

@@ -4,11 +4,14 @@
 #include <malloc.h>
 
 #include <chrono>
+#include <memory>
+#include <stdexcept>
 
 #include "attnbench/host_kernel.h"
 #include "core/each_row.h"
 #include "run/bound_call.h"
 #include "run/noise/fp_state.h"
+#include "run/thrown.h"
 #include "run/verification/invariance.h"
 #include "run/verification/peak_memory.h"
 #include "stats/intervals.h"
@@ -166,6 +169,10 @@ void observe(const Subject& subject, const std::vector<VerificationCase>& cases,
   auto execution = kernel.prepare(problem, device);
   record.prepare_seconds = seconds_since(start);
   record.workspace_bytes = execution->workspace_bytes();
+  if (record.workspace_bytes < 0) {
+    fails(record, first, fmt::format("it says that its workspace has {} bytes", record.workspace_bytes));
+    return;
+  }
   doing(fmt::format("computing input '{}' for the first time", name(first.kind)));
   {
     BoundCall call(*execution, problem, timed, queue);
@@ -209,6 +216,16 @@ void observe(const Subject& subject, const std::vector<VerificationCase>& cases,
   record.unchanged_threads = unchanged_threads(kernel, problem, device, timed);
 }
 
+/// Its failure is the device's.
+std::unique_ptr<Queue> queue_of(const Device& device) {
+  std::unique_ptr<Queue> queue;
+  const auto reason = thrown([&] { queue = device.make_queue(); });
+  if (queue == nullptr)
+    throw std::runtime_error(
+        fmt::format("device {} gave no queue{}{}", device.name(), reason.empty() ? "" : ": it ", reason));
+  return queue;
+}
+
 }  // namespace
 
 VerificationRecord observe_kernel(const KernelInfo& kernel, const Problem& problem, const Device& device,
@@ -217,7 +234,7 @@ VerificationRecord observe_kernel(const KernelInfo& kernel, const Problem& probl
   // A fixed threshold gives every large workspace pages of its own, so that its peak can be seen.
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   VerificationRecord record;
-  const auto queue = device.make_queue();
+  const auto queue = queue_of(device);
   std::string current = "starting";
   const auto tell = [&](const std::string& what) {
     current = what;

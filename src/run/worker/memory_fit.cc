@@ -78,18 +78,24 @@ std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell,
       refused[choice.id()] = no_kernel_fits;
       continue;
     }
-    std::int64_t bytes = output_bytes(problem);
+    std::int64_t workspace = 0;
     try {
-      bytes += choice.kernel->workspace_bytes(problem, device);
+      workspace = choice.kernel->workspace_bytes(problem, device);
     } catch (const std::exception& error) {
       refused[choice.id()] = fmt::format("cannot say what memory it needs: {}", error.what());
       continue;
     }
+    if (workspace < 0) {
+      refused[choice.id()] = fmt::format("cannot say what memory it needs: it says {} bytes", workspace);
+      continue;
+    }
     const auto inputs = verification_input_bytes(problem);
+    const auto output = output_bytes(problem);
+    const auto bytes = workspace > limit - output ? limit : workspace + output;
     if (bytes > limit - inputs) {
       refused[choice.id()] =
           fmt::format("does not fit in memory: needs {} beside {} of inputs while it is verified; {}",
-                      in_words(bytes), in_words(inputs), available_in_words(available_bytes));
+                      in_words(workspace), in_words(inputs), available_in_words(available_bytes));
     } else {
       demands.push_back({choice.id(), bytes});
     }

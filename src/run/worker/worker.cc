@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -29,6 +30,7 @@
 #include "run/protocol/messages.h"
 #include "run/protocol/process.h"
 #include "run/protocol/worker_identity.h"
+#include "run/thrown.h"
 #include "run/verification/examiner.h"
 #include "run/verification/verify_cell.h"
 #include "run/worker/cell_measurement.h"
@@ -71,6 +73,19 @@ CpuDevice pinned_device(const WorkerOptions& options) {
 WorkerIdentity identity_of(const CpuDevice& device, std::vector<PluginFile> plugins) {
   return {build_id(),  machine_key(),      boot_id(),         format_cpu_list(allowed_cpus()),
           device.cpus, library_versions(), std::move(plugins)};
+}
+
+/// Throws InputError for a rate that none can be.
+void require_rates(const std::string& device, const Ceilings& ceilings) {
+  const auto require = [&](const char* what, double rate) {
+    if (!std::isfinite(rate) || rate < 0)
+      throw InputError("device", device, fmt::format("has a ceiling that is none: {} is {:g}", what, rate));
+  };
+  for (const auto& ceiling : ceilings.compute) require("flops_per_second", ceiling.flops_per_second);
+  for (const auto& ceiling : ceilings.bandwidth) {
+    require("read_bytes_per_second", ceiling.read_bytes_per_second);
+    require("copy_bytes_per_second", ceiling.copy_bytes_per_second);
+  }
 }
 
 /// Starts another worker like this one: on the same CPUs, with the same plugins and environment.
@@ -138,6 +153,12 @@ class Worker {
     lifeline_.arm(kernel_id, stage, limit_seconds);
   }
 
+  /// The same of a step that is no kernel's.
+  void announce(const std::string& stage) {
+    constexpr double kLimitSeconds = 60;
+    announce({}, stage, kLimitSeconds);
+  }
+
   void hello(const messages::Hello& request) {
     if (request.protocol != messages::kProtocol) {
       throw InputError("protocol", std::to_string(request.protocol),
@@ -152,17 +173,24 @@ class Worker {
     }
     if (request.ceilings) answer.ceilings = host_.ceilings();
     for (const auto& name : request.devices) {
+      announce(fmt::format("asking what device {} is", name));
       const auto device = open_device(name, host_);
-      answer.devices[device->name()] = {device->identity(), device->ceilings()};
+      answer.devices[name] = {device->identity(), device->ceilings()};
+      require_rates(name, answer.devices[name].ceilings);
     }
+    lifeline_.disarm();
     lifeline_.send(to_json(answer));
   }
 
   void verify(const messages::Verify& request) {
     const auto& cell = request.cell;
     std::vector<KernelChoice> choices;
+    announce(fmt::format("opening device {}", cell.device));
     const auto device = open_device(cell.device, host_);
-    const auto other_paths = default_paths(request, *device);
+    const auto free = device->free_bytes();
+    const auto unable = unable_to_plan(request, *device);
+    announce("planning");
+    const auto other_paths = default_paths(request, unable, *device);
     const auto send = [&](VerificationOutcome outcome) {
       outcome.is_default_path = !other_paths.contains(outcome.record.kernel_id);
       lifeline_.send(to_json(messages::Outcome{std::move(outcome)}));
@@ -175,17 +203,24 @@ class Worker {
       send(outcome);
     };
     for (const auto& wanted : request.kernels) {
-      if (const auto choice = find_choice(wanted)) {
-        choices.push_back(*choice);
-      } else {
+      const auto choice = find_choice(wanted);
+      if (!choice) {
         refuse(wanted.id(), "this build does not have it");
+      } else if (const auto reason = unable.find(wanted.id()); reason != unable.end()) {
+        VerificationOutcome outcome;
+        outcome.record.cell_id = cell.id();
+        outcome.record.kernel_id = wanted.id();
+        outcome.record.reason = reason->second;
+        send(std::move(outcome));
+      } else {
+        choices.push_back(*choice);
       }
     }
 
     VerificationLimits limits;
     limits.seed = request.data_seed;
     auto available = available_memory_bytes();
-    if (const auto free = device->free_bytes(); free > 0) available = std::min(available, free);
+    if (free > 0) available = std::min(available, free);
     limits.memory_bytes = available / 5 * 4;
     std::map<std::string, std::string> refused;
     // Where the tensors do not fit, that is the reason to give.
@@ -203,17 +238,39 @@ class Worker {
         targets.push_back({cell.problem(choice.mechanism), choice.kernel});
       }
     }
+    announce("verifying");
+    lifeline_.disarm();
     verify_cell(cell.id(), targets, *device, limits, of_kernels_, send);
     lifeline_.send(to_json(messages::Verified{}));
+  }
+
+  /// Asks each candidate whether it supports the cell and what it needs, one by one: who crashes, hangs or
+  /// throws there costs its own row. The reasons of those that throw.
+  std::map<std::string, std::string> unable_to_plan(const messages::Verify& request, const Device& device) {
+    std::map<std::string, std::string> reasons;
+    for (const auto& candidate : request.candidates) {
+      const auto choice = find_choice(candidate);
+      if (!choice) continue;
+      announce(choice->id(), "planning", choice->limit_seconds);
+      const auto problem = request.cell.problem(choice->mechanism);
+      bool supported = false;
+      const auto reason =
+          thrown([&] { supported = static_cast<bool>(choice->kernel->supports(problem, device)); });
+      if (!reason.empty()) reasons[choice->id()] = reason + " when asked what it supports";
+      if (supported) thrown([&] { choice->kernel->workspace_bytes(problem, device); });  // judged later
+    }
+    return reasons;
   }
 
   /// For each candidate of the cell that is not its kernel's default path here, that path. All candidates are
   /// asked, also where some are not to be verified any more, so that one answer holds for the cell.
   static std::map<std::string, std::string> default_paths(const messages::Verify& request,
+                                                          const std::map<std::string, std::string>& unable,
                                                           const Device& device) {
     std::vector<KernelChoice> candidates;
     for (const auto& candidate : request.candidates) {
-      if (const auto choice = find_choice(candidate)) candidates.push_back(*choice);
+      const auto choice = find_choice(candidate);
+      if (choice && !unable.contains(choice->id())) candidates.push_back(*choice);
     }
     std::map<std::string, std::string> paths;
     for (const auto& choice : candidates) {
@@ -246,15 +303,22 @@ class Worker {
 
   void prepare(messages::Prepare request) {
     require_threads(host_.threads, team_size(host_.threads));
+    announce(fmt::format("opening device {}", request.plan.cell.device));
     device_ = open_device(request.plan.cell.device, host_);
     measurement_.emplace(
         std::move(request.plan), *device_, host_.threads,
         [this](const auto& id, const auto& stage, double limit) { announce(id, stage, limit); });
     auto kernels = measurement_->prepare();
+    read_device();
     lifeline_.disarm();
     lifeline_.send(to_json(messages::Prepared{std::move(kernels)}));
     noise_ = probe_noise(host_.cpus);
+  }
+
+  const std::map<std::string, double>& read_device() {
+    announce(fmt::format("reading the state of device {}", device_->name()));
     device_readings_ = device_->probe();
+    return device_readings_;
   }
 
   void slot(int block) {
@@ -272,8 +336,8 @@ class Worker {
       auto noise = difference(*noise_, probe_noise(host_.cpus));
       if (const auto drift = sentinel_drift(measurement_->sentinel_seconds()))
         noise["sentinel_drift"] = *drift;
-      if (!device_readings_.empty())
-        noise["device"] = {{"start", device_readings_}, {"end", device_->probe()}};
+      if (const auto start = device_readings_; !start.empty())
+        noise["device"] = {{"start", start}, {"end", read_device()}};
       answer.noise = std::move(noise);
       answer.kernels = measurement_->recheck();
       lifeline_.disarm();
@@ -291,7 +355,7 @@ class Worker {
   Examiner examiner_;
   std::optional<CellMeasurement> measurement_;
   std::optional<NoiseProbe> noise_;
-  std::string current_, stage_ = "start";
+  std::string current_, stage_;
 };
 
 }  // namespace
