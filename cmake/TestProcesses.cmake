@@ -2,7 +2,8 @@
 #                          [PROPERTIES <property> <value> ...])
 # Adds the tests of a GoogleTest executable to ctest in a few processes rather than one a test: those of each
 # TOGETHER in one, since they share what they compute, and all others dealt out to <n>. Filters name tests in
-# GoogleTest's language. A test's name stands in the output when it fails, and last when the process dies of it. ATTNBENCH_TESTS_LEFT_OUT are not run.
+# GoogleTest's language. A test's name stands in the output when it fails, and last when the process dies of it.
+# ATTNBENCH_TESTS_LEFT_OUT are not run.
 function(attnbench_test_processes target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;SHARDS" "TOGETHER;PROPERTIES")
   set(others "${ATTNBENCH_TESTS_LEFT_OUT}")
