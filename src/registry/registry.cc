@@ -10,6 +10,7 @@
 #include "attnbench/error.h"
 #include "attnbench/plugin.h"
 #include "core/kernel_name.h"
+#include "registry/add_kernels.h"
 #include "registry/builtin.h"
 
 namespace attnbench {
@@ -59,6 +60,20 @@ const std::vector<MissingEngine>& missing_engines() {
   return missing;
 }
 
+void add_kernels(const std::vector<const KernelInfo*>& more, const std::string& file) {
+  auto all = registered_kernels();
+  for (const auto* kernel : more) {
+    const auto same = [&](const KernelInfo* other) { return same_name(*kernel, *other); };
+    if (std::any_of(all.begin(), all.end(), same)) {
+      throw InputError("plugin", file,
+                       fmt::format("has a kernel {}, and there is one of that name already",
+                                   implementation_name(kernel->kernel(), kernel->engine(), kernel->path())));
+    }
+    all.push_back(kernel);
+  }
+  registered_kernels() = std::move(all);
+}
+
 void load_plugin(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw InputError("plugin", path, fmt::format("cannot be loaded: {}", dlerror()));
@@ -71,18 +86,9 @@ void load_plugin(const std::string& path) {
   if (abi() != kPluginAbi) {
     throw InputError("plugin", path, fmt::format("has ABI {}, this program {}", abi(), kPluginAbi));
   }
-  auto all = registered_kernels();
-  for (auto kernel = list(); *kernel != nullptr; ++kernel) {
-    const auto same = [&](const KernelInfo* other) { return same_name(**kernel, *other); };
-    if (std::any_of(all.begin(), all.end(), same)) {
-      throw InputError(
-          "plugin", path,
-          fmt::format("has a kernel {}, and there is one of that name already",
-                      implementation_name((*kernel)->kernel(), (*kernel)->engine(), (*kernel)->path())));
-    }
-    all.push_back(*kernel);
-  }
-  registered_kernels() = std::move(all);
+  std::vector<const KernelInfo*> more;
+  for (auto kernel = list(); *kernel != nullptr; ++kernel) more.push_back(*kernel);
+  add_kernels(more, path);
   const auto devices =
       reinterpret_cast<decltype(&attnbench_plugin_devices)>(dlsym(library, "attnbench_plugin_devices"));
   if (devices != nullptr) device_providers().push_back(devices());
