@@ -12,6 +12,7 @@
 #include "core/kernel_name.h"
 #include "registry/add_kernels.h"
 #include "registry/builtin.h"
+#include "registry/c_plugin.h"
 
 namespace attnbench {
 namespace {
@@ -77,11 +78,14 @@ void add_kernels(const std::vector<const KernelInfo*>& more, const std::string& 
 void load_plugin(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw InputError("plugin", path, fmt::format("cannot be loaded: {}", dlerror()));
+  if (load_c_plugin(library, path)) return;
   const auto abi = reinterpret_cast<decltype(&attnbench_plugin_abi)>(dlsym(library, "attnbench_plugin_abi"));
   const auto list =
       reinterpret_cast<decltype(&attnbench_plugin_kernels)>(dlsym(library, "attnbench_plugin_kernels"));
   if (abi == nullptr || list == nullptr) {
-    throw InputError("plugin", path, "defines no attnbench_plugin_abi and attnbench_plugin_kernels");
+    throw InputError(
+        "plugin", path,
+        "defines neither attnbench_plugin_abi and attnbench_plugin_kernels nor attnbench_c_plugin_version");
   }
   if (abi() != kPluginAbi) {
     throw InputError("plugin", path, fmt::format("has ABI {}, this program {}", abi(), kPluginAbi));

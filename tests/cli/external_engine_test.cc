@@ -130,8 +130,8 @@ TEST_P(ExternalFault, CostsOnlyItsOwnRow) {
 
 INSTANTIATE_TEST_SUITE_P(
     Kernels, ExternalFault,
-    testing::Values(std::pair("crashes", "its program crashed with SIGSEGV when asked to 'time'"),
-                    std::pair("crashes_later", "its program crashed with SIGSEGV when asked to 'time'"),
+    testing::Values(std::pair("crashes", "its program crashed with SIGSEGV at 'time'"),
+                    std::pair("crashes_later", "its program crashed with SIGSEGV at 'time'"),
                     std::pair("hangs", "did not finish within 4 s"),
                     std::pair("hangs_later", "gave no result within 4 s"),
                     std::pair("prints", "not a message: '\"hello, world\"'"),
@@ -154,7 +154,7 @@ TEST(ExternalEngine, OneThatCrashesWhenAskedForItsSupportIsNotSupported) {
     return kernel.id() == "mha/crashes_when_asked@outside";
   });
   ASSERT_NE(asked, cell.kernels.end());
-  EXPECT_EQ(asked->support_reason, "its program crashed with SIGSEGV when asked to 'supports'");
+  EXPECT_EQ(asked->support_reason, "its program crashed with SIGSEGV at 'supports'");
   EXPECT_EQ(samples_in(out).at("mha/attend@outside"), kQuickSamples);
 }
 
@@ -204,8 +204,7 @@ TEST(ExternalEngine, AProgramThatIsNoEngineIsNamed) {
     EXPECT_EQ(result.exit_code, 2);
     return result.err;
   };
-  EXPECT_THAT(error_of("#!/bin/sh\nexit 3\n"),
-              HasSubstr("its program exited with code 3 when asked to 'hello'"));
+  EXPECT_THAT(error_of("#!/bin/sh\nexit 3\n"), HasSubstr("its program exited with code 3 at 'hello'"));
   EXPECT_THAT(error_of("#!/bin/sh\necho good morning\n"), HasSubstr("not a message: 'good morning'"));
   EXPECT_THAT(error_of("#!/bin/sh\necho '{\"type\":\"hello\",\"protocol\":9}'\n"),
               HasSubstr("says of itself: protocol: '9' is not 1"));

@@ -57,7 +57,7 @@ json Peer::ask(const json& message, std::string_view answer_type, double limit_s
   if (received.event == LineChannel::Event::closed) {
     constexpr double kPatienceSeconds = 2;
     const auto end = process_.end(kPatienceSeconds).in_words();
-    lose(fmt::format("{} when asked to '{}'", end, message.value("type", "")));
+    lose(fmt::format("{} at '{}'", end, message.value("type", "")));
   }
   const auto type = received.message->value("type", "");
   if (type == "error") throw PeerError(received.message->value("reason", "an error without a reason"));
