@@ -137,11 +137,12 @@ class Engine:
 
     def bind(self, message):
         tensors = {role: array_of(tensor) for role, tensor in message["tensors"].items()}
-        self.bindings[message["binding"]] = self.executions[message["execution"]].bind(tensors)
+        call = self.executions[message["execution"]].bind(tensors)
+        self.bindings[message["binding"]] = call, tensors  # libraries keep addresses alone
         return {"type": "bound"}
 
     def time(self, message):
-        calls = [self.bindings[binding] for binding in message["bindings"]]
+        calls = [self.bindings[binding][0] for binding in message["bindings"]]
         return {"type": "timed", "seconds": seconds_of(calls, message["runs"]), "runs": message["runs"]}
 
     def implementation(self, message):

@@ -138,10 +138,10 @@ class Execution:
                    for role, sizes in self.graph.outputs.items()}
         for role, array in outputs.items():
             binding.bind_output(role, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-        run, options = self.session._sess.run_with_iobinding, None
+        run = self.session.run_with_iobinding
 
         def call(keep=(dense, outputs)):
-            run(binding._iobinding, options)
+            run(binding)
         return peer.with_copies(call, [dense[role] for role in "qkv"], dense["o"])
 
     def implementation(self):
@@ -160,18 +160,20 @@ class Kernel:
         return Execution(self.graph(problem), problem, threads)
 
 
+def why_not_one_size(p):
+    return "takes one head size" if p["head_dim_qk"] != p["head_dim_v"] else ""
+
+
 def why_not_cached(p):
     if not p["causal"]:
         return "GroupQueryAttention is causal"
     if p["phase"] != "prefill":
         return "is set up for prefill alone: its decode form appends to a cache"
-    if p["head_dim_qk"] != p["head_dim_v"]:
-        return "GroupQueryAttention has one head size"
-    return ""
+    return why_not_one_size(p)
 
 
 KERNELS = [
-    Kernel("multi_head_attention", "MultiHeadAttention", ["mha"], multi_head_attention, lambda p: ""),
+    Kernel("multi_head_attention", "MultiHeadAttention", ["mha"], multi_head_attention, why_not_one_size),
     Kernel("group_query_attention", "GroupQueryAttention", ["mha", "gqa", "mqa", "swa"], group_query_attention,
            why_not_cached),
     Kernel("unfused", "FusedMatMul, Softmax, MatMul", ["mha"], unfused,
