@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "command.h"
 #include "commands.h"
 #include "io/json.h"
 #include "plan/find_study.h"
+#include "run/external/load.h"
 
 namespace attnbench {
 namespace {
@@ -79,11 +81,13 @@ void add_list_command(CLI::App& app, int& exit_code) {
   };
   const auto flags = std::make_shared<Flags>();
   command.add_flag("--studies", flags->studies, "Show the studies that `attnbench run` knows by name");
-  command.add_option("--plugin", flags->plugins, "Load kernels and devices from this shared object")
+  command
+      .add_option("--plugin", flags->plugins,
+                  "Load kernels and devices from this shared object (.so), or this program that is an engine")
       .delimiter(',');
   command.add_flag("--json", flags->json, "Print JSON");
   command.callback([flags, &exit_code] {
-    for (const auto& plugin : flags->plugins) load_plugin(plugin);
+    for (const auto& plugin : flags->plugins) load_kernels(plugin, allowed_cpus(), false);
     if (flags->studies) {
       flags->json ? print_studies_json() : print_studies();
     } else {

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "analysis/compare.h"
+#include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "command.h"
@@ -26,6 +27,7 @@
 #include "report/table.h"
 #include "run/conductor/conduct.h"
 #include "run/conductor/resume.h"
+#include "run/external/load.h"
 #include "run/worker/memory_fit.h"
 #include "store/export.h"
 #include "study_options.h"
@@ -185,7 +187,7 @@ RunOptions to_options(const RunArguments& arguments, char** argv) {
   options.command = portable_command(argv);
   for (const auto& plugin : arguments.plugins) {
     options.launch.plugins.push_back(std::filesystem::absolute(plugin).string());
-    load_plugin(options.launch.plugins.back());
+    load_kernels(options.launch.plugins.back(), allowed_cpus(), false);
   }
   options.study = find_changed_study(arguments.study.value_or("paper"), *arguments.changes);
   options.profile = parse_profile(arguments.profile.value_or("quick"));
@@ -325,7 +327,8 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
   command.add_option("--worker-program", arguments->program, "Path of attnbench where the workers run");
   command.add_option("--against", arguments->against,
                      "Program of another build: its workers take turns with this one's, for `compare`");
-  command.add_option("--plugin", arguments->plugins, "Shared object with further kernels");
+  command.add_option("--plugin", arguments->plugins,
+                     "Shared object (.so) with further kernels, or a program that is an engine");
   command
       .add_option("--kernel-timeout", arguments->kernel_limit_seconds, "Seconds after which a kernel hangs")
       .capture_default_str();

@@ -19,6 +19,7 @@
 #include "io/json.h"
 #include "io/standard_streams.h"
 #include "plan/study.h"
+#include "run/external/load.h"
 #include "run/verification/verify_all.h"
 
 namespace attnbench {
@@ -78,7 +79,7 @@ std::vector<VerifyShape> first_of(const std::vector<VerifyShape>& list, std::siz
 }
 
 VerifyAllOptions read_options(const VerifyArguments& arguments) {
-  for (const auto& plugin : arguments.plugins) load_plugin(plugin);
+  for (const auto& plugin : arguments.plugins) load_kernels(plugin, allowed_cpus(), false);
   const bool chosen =
       !arguments.kernels.empty() || !arguments.mechanisms.empty() || !arguments.dtypes.empty();
   if (!arguments.all && !chosen) {
@@ -222,7 +223,10 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
       .range(1, 65535);
   command.add_option("--threads", arguments->threads, "Cases take turns between N threads (default 2) and 1")
       .range(1, 65535);
-  command.add_option("--plugin", arguments->plugins, "Load kernels from this shared object").delimiter(',');
+  command
+      .add_option("--plugin", arguments->plugins,
+                  "Load kernels from this shared object (.so), or this program that is an engine")
+      .delimiter(',');
   command.add_option(
       "--launcher", arguments->launcher,
       "Words before the program that runs a kernel, on this machine: 'qemu-x86_64 -cpu Nehalem'");

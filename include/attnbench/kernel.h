@@ -54,7 +54,7 @@ struct Timing {
 /// Which code computed.
 struct Implementation {
   std::string ran;       ///< as the engine reports it; empty: the kernel's own code, there is no other
-  std::string known_by;  ///< "a profiler's trace", "the library's log", ...
+  std::string known_by;  ///< "a profiler's trace", "the library's log", ...; empty: not confirmed
 };
 
 /// A kernel made ready for one problem: workspace allocated, plans built. Serves one thread at a time.
@@ -72,6 +72,9 @@ class Execution {
   virtual std::int64_t workspace_bytes() const = 0;
   /// What ran in the last call of time().
   virtual Implementation implementation() const = 0;
+  /// Another kernel's turn follows: whatever threads it still has running are to disturb nobody until it is
+  /// used again.
+  virtual void rest() {}
 };
 
 /// One way to compute one or more mechanisms on an engine. Const and thread-safe.
@@ -82,6 +85,8 @@ class KernelInfo {
   virtual std::string_view engine() const = 0;          ///< "cpu", "onednn", ...
   virtual std::string_view path() const { return {}; }  ///< instruction set, where the engine has several
   virtual std::vector<MechanismKind> mechanisms() const = 0;
+  /// Whether a call that is given lse writes it.
+  virtual bool computes_lse() const { return true; }
   /// What Implementation::ran must say. No kernel stands in for another: an execution that reports other code
   /// failed, whatever it computed.
   virtual std::string implementation() const { return std::string(kernel()); }

@@ -107,7 +107,8 @@ PreparedKernel prepared_from_json(const std::string& name, const json& in) {
           read_field<double>(in, "compulsory_bytes"),
           read_field<int>(in, "warmup_calls"),
           read_field<double>(in, "warmup_seconds"),
-          read_field<bool>(in, "warmup_settled")};
+          read_field<bool>(in, "warmup_settled"),
+          read_field<double>(in, "transport_seconds")};
 }
 
 RecheckedKernel rechecked_from_json(const std::string& name, const json& in) {
@@ -116,7 +117,8 @@ RecheckedKernel rechecked_from_json(const std::string& name, const json& in) {
           read_field<std::string>(in, "reason"),
           read_error(in, "max_error"),
           read_error(in, "tolerance"),
-          read_field<bool>(in, "changed_fp_state")};
+          read_field<bool>(in, "changed_fp_state"),
+          {read_field<std::string>(in, "ran"), read_field<std::string>(in, "known_by")}};
 }
 
 /// {name: the rest}.
@@ -186,7 +188,8 @@ json to_json(const PreparedKernel& kernel) {
           {"compulsory_bytes", kernel.compulsory_bytes},
           {"warmup_calls", kernel.warmup_calls},
           {"warmup_seconds", kernel.warmup_seconds},
-          {"warmup_settled", kernel.warmup_settled}};
+          {"warmup_settled", kernel.warmup_settled},
+          {"transport_seconds", kernel.transport_seconds}};
 }
 
 json to_json(const RecheckedKernel& kernel) {
@@ -194,7 +197,9 @@ json to_json(const RecheckedKernel& kernel) {
           {"reason", kernel.reason},
           {"max_error", kernel.max_error},
           {"tolerance", kernel.tolerance},
-          {"changed_fp_state", kernel.changed_fp_state}};
+          {"changed_fp_state", kernel.changed_fp_state},
+          {"ran", kernel.implementation.ran},
+          {"known_by", kernel.implementation.known_by}};
 }
 
 std::string messages::type_of(const json& message) { return message.value("type", ""); }

@@ -101,6 +101,7 @@ struct PreparedKernel {
   int warmup_calls = 0;
   double warmup_seconds = 0;
   bool warmup_settled = false;
+  double transport_seconds = 0;  ///< that the host waited for a call beyond what is reported: median, warm-up
 };
 
 /// What one kernel's last output, and one more, were judged at the end of a process.
@@ -110,6 +111,7 @@ struct RecheckedKernel {
   std::string reason;
   double max_error = 0, tolerance = 0;
   bool changed_fp_state = false;
+  Implementation implementation;
 };
 
 /// Both as they stand in ProcessRecord::kernels under their name, the second as "recheck".

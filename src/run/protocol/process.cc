@@ -133,7 +133,7 @@ std::string ProcessEnd::in_words() const {
 }
 
 Process::Process(const Program& program, int shared_fd)
-    : files_(program.files), oom_kills_before_(oom_kills(program.files)) {
+    : files_(program.files), oom_kills_before_(oom_kills(program.files)), heartbeats_(program.heartbeats) {
   Pipe down;
   Pipe up;
   pid_ = spawn(program, down.read_end, up.write_end, shared_fd);
@@ -149,14 +149,30 @@ LineChannel::Received Process::receive(std::chrono::milliseconds timeout) {
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(messages::kHeartbeatSeconds));
   const auto until = Clock::now() + timeout;
   while (true) {
-    if (Clock::now() >= next_beat_) {
+    if (heartbeats_ && Clock::now() >= next_beat_) {
       send({{"type", messages::kHeartbeat}});  // where it is gone, what it said last is still to be read
       next_beat_ = Clock::now() + beat;
     }
-    const auto wait = std::max(std::min(until, next_beat_) - Clock::now(), Clock::duration::zero());
+    const auto next = heartbeats_ ? std::min(until, next_beat_) : until;
+    const auto wait = std::max(next - Clock::now(), Clock::duration::zero());
     auto received = channel_.receive(std::chrono::ceil<std::chrono::milliseconds>(wait));
     if (received.event != LineChannel::Event::timeout || Clock::now() >= until) return received;
   }
+}
+
+void Process::suspend() {
+  if (suspended_ || pid_ < 0) return;
+  kill(-pid_, SIGSTOP);
+  siginfo_t state{};
+  while (waitid(P_PID, static_cast<id_t>(pid_), &state, WSTOPPED | WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+  suspended_ = true;
+}
+
+void Process::resume() {
+  if (!suspended_ || pid_ < 0) return;
+  kill(-pid_, SIGCONT);
+  suspended_ = false;
 }
 
 ProcessEnd Process::end(double patience_seconds) {

@@ -47,6 +47,9 @@ CaseResult compare_rows(const Problem& problem, const Tensors& tensors,
                         const std::vector<reference::Row>& rows, const reference::RowResults& exact,
                         const reference::RowResults& plain);
 
+/// The tensors without those that the kernel does not write.
+Tensors tensors_of(const KernelInfo& kernel, const Tensors& tensors);
+
 /// Changes when any element of an input does.
 std::uint64_t hash_inputs(const Problem& problem, const Tensors& tensors);
 

@@ -66,7 +66,7 @@ bool fails(VerificationRecord& record, const VerificationCase& c, const std::str
 /// Runs and judges one case; `previous` are the tensors of the case before it, if any.
 bool pass_case(const Subject& subject, Execution& execution, const VerificationCase& c,
                const Tensors* previous, VerificationRecord& record) {
-  const auto& tensors = c.data.tensors;
+  const auto tensors = tensors_of(subject.kernel, c.data.tensors);
   const auto first_output = c.expected.outputs.front().role;
   const auto before = hash_inputs(subject.problem, tensors);
   BoundCall call(execution, subject.problem, tensors, subject.queue);

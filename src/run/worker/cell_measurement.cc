@@ -8,8 +8,10 @@
 #include <stdexcept>
 
 #include "attnbench/error.h"
+#include "attnbench/host_kernel.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/check.h"
+#include "stats/intervals.h"
 
 namespace attnbench {
 namespace {
@@ -25,6 +27,18 @@ SampleRecord sample(int block, int position, std::string role, std::string kerne
   record.time_seconds = time_seconds;
   record.priming_calls = priming_calls;
   return record;
+}
+
+/// Why the times that an execution with a clock of its own reports cannot be true; empty where they can. It
+/// may have reported better ones while it was verified.
+std::string untold_time(const Execution& execution, BoundCall& call) {
+  if (dynamic_cast<const HostExecution*>(&execution) != nullptr) return {};
+  try {
+    call.require_whole_time();
+    return {};
+  } catch (const WrongTiming& wrong) {
+    return wrong.what();
+  }
 }
 
 Calls calls_of(BoundCall& call) {
@@ -109,11 +123,19 @@ std::vector<PreparedKernel> CellMeasurement::prepare() {
     const std::chrono::duration<double> bind_time = Clock::now() - bind_start;
     next->call->poison_outputs();
     const double first_call = next->call->run().seconds;
-    const auto warm =
-        warm_up(calls_of(*next->call), plan_.warmup_limit_calls, plan_.warmup_limit_seconds, rules_);
+    std::vector<double> transport;
+    const auto warm = warm_up(
+        [&](std::int64_t runs) {
+          const auto time = next->call->run(runs);
+          transport.push_back(std::max(0.0, time.host_seconds - time.seconds));
+          return time.seconds;
+        },
+        plan_.warmup_limit_calls, plan_.warmup_limit_seconds, rules_);
+    next->execution->rest();
     report.push_back({next->name, prepare_time.count(), bind_time.count(), first_call,
                       next->execution->workspace_bytes(), executed_flops,
-                      work(next->problem).compulsory_bytes, warm.calls, warm.seconds, warm.settled});
+                      work(next->problem).compulsory_bytes, warm.calls, warm.seconds, warm.settled,
+                      transport.empty() ? 0 : stats::median(transport)});
     entrants_.push_back(std::move(next));
   }
   return report;
@@ -133,6 +155,7 @@ SampleRecord CellMeasurement::run_slot(Entrant& entrant, int block, int position
     device_.evict();
     seconds = entrant.call->run().seconds;
   }
+  entrant.execution->rest();
   if (!fp_state_is_default(device_.host_threads())) entrant.changed_fp_state = true;
   return sample(block, position, entrant.role, entrant.kernel_id, calls, seconds, priming_calls);
 }
@@ -170,6 +193,7 @@ std::vector<SampleRecord> CellMeasurement::run_unbatched() {
       samples.push_back(sample(-1, c, "unbatched", next->kernel_id, 1, next->call->run().seconds,
                                c == 0 ? priming_calls : 0));
     }
+    next->execution->rest();
   }
   return samples;
 }
@@ -201,8 +225,13 @@ std::vector<RecheckedKernel> CellMeasurement::recheck() {
         result.passed = result.reason.empty();
       }
     }
+    if (result.passed) {
+      result.reason = untold_time(*next->execution, *next->call);
+      result.passed = result.reason.empty();
+    }
     report.push_back({next->name, result.passed, result.reason, result.max_error, result.tolerance,
-                      next->changed_fp_state});
+                      next->changed_fp_state, next->execution->implementation()});
+    next->execution->rest();
   }
   return report;
 }

@@ -24,6 +24,8 @@
 #include "run/environment/environment.h"
 #include "run/environment/identity.h"
 #include "run/environment/libraries.h"
+#include "run/external/load.h"
+#include "run/external/peer_start.h"
 #include "run/noise/layout_noise.h"
 #include "run/noise/noise.h"
 #include "run/noise/observe_noise.h"
@@ -70,9 +72,15 @@ CpuDevice pinned_device(const WorkerOptions& options) {
   return {options.cpus, static_cast<int>(options.cpus.size()), cpu_features()};
 }
 
+std::map<std::string, std::string> all_library_versions() {
+  auto versions = library_versions();
+  versions.merge(engine_versions());
+  return versions;
+}
+
 WorkerIdentity identity_of(const CpuDevice& device, std::vector<PluginFile> plugins) {
-  return {build_id(),  machine_key(),      boot_id(),         format_cpu_list(allowed_cpus()),
-          device.cpus, library_versions(), std::move(plugins)};
+  return {build_id(),  machine_key(),          boot_id(),         format_cpu_list(allowed_cpus()),
+          device.cpus, all_library_versions(), std::move(plugins)};
 }
 
 /// Throws InputError for a rate that none can be.
@@ -170,6 +178,7 @@ class Worker {
     if (request.probe) {
       answer.environment = probe_environment(commit_);
       answer.kernels = kernel_offers();
+      (*answer.environment)["libraries"] = identity_.libraries;
     }
     if (request.ceilings) answer.ceilings = host_.ceilings();
     for (const auto& name : request.devices) {
@@ -361,13 +370,14 @@ class Worker {
 }  // namespace
 
 int run_worker(const WorkerOptions& options, char** argv) {
+  if (!options.exec.empty()) become_peer(options.exec, options.cpus);
   if (options.cpus.empty()) restart_pinned(options, argv);
   const int out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
   dup2(STDERR_FILENO, STDOUT_FILENO);
   std::vector<PluginFile> plugins;
   for (const auto& plugin : options.plugins) {
     plugins.push_back(identify_plugin(plugin));
-    load_plugin(plugin);
+    load_kernels(plugin, options.cpus, true);
   }
   const auto device = pinned_device(options);
   const auto identity = identity_of(device, std::move(plugins));

@@ -1,0 +1,51 @@
+#include "run/external/arena.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+namespace attnbench {
+namespace {
+
+[[noreturn]] void arena_failed() {
+  throw std::system_error(errno, std::generic_category(), "memory shared with an engine");
+}
+
+}  // namespace
+
+Arena::Arena() : fd_(memfd_create("attnbench", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
+  // Made smaller by the other side, its pages would be gone from under this one.
+  if (fd_ < 0 || fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK) != 0) arena_failed();
+}
+
+Arena::~Arena() { close(fd_); }
+
+Arena::Region Arena::allocate(std::size_t bytes) {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  bytes = (std::max<std::size_t>(bytes, 1) + page - 1) / page * page;
+  std::size_t offset = 0;
+  for (const auto& [start, length] : used_) {
+    if (start - offset >= bytes) break;
+    offset = start + length;
+  }
+  if (offset + bytes > size_) {
+    if (ftruncate(fd_, static_cast<off_t>(offset + bytes)) != 0) arena_failed();
+    size_ = offset + bytes;
+  }
+  auto* const data =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(offset));
+  if (data == MAP_FAILED) arena_failed();
+  used_[offset] = bytes;
+  return {offset, bytes, data};
+}
+
+void Arena::release(const Region& region) {
+  munmap(region.data, region.bytes);
+  used_.erase(region.offset);
+}
+
+}  // namespace attnbench

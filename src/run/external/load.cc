@@ -1,0 +1,62 @@
+#include "run/external/load.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "attnbench/error.h"
+#include "attnbench/registry.h"
+#include "registry/add_kernels.h"
+#include "run/external/engine.h"
+#include "run/external/external_kernel.h"
+
+namespace attnbench {
+namespace {
+
+/// Registered kernels live as long as the program, and so does what they belong to.
+struct LoadedEngine {
+  std::unique_ptr<ExternalEngine> engine;
+  std::vector<std::unique_ptr<ExternalKernel>> kernels;
+};
+std::vector<LoadedEngine>& loaded_engines() {
+  static std::vector<LoadedEngine> all;
+  return all;
+}
+
+void load_engine(const std::string& file, const std::vector<int>& cpus, bool keep_started) {
+  if (access(file.c_str(), X_OK) != 0)
+    throw InputError("plugin", file, "cannot be run: " + std::generic_category().message(errno));
+  LoadedEngine loaded;
+  loaded.engine = std::make_unique<ExternalEngine>(file, cpus);
+  std::vector<const KernelInfo*> kernels;
+  for (const auto& kernel : loaded.engine->description().kernels) {
+    loaded.kernels.push_back(std::make_unique<ExternalKernel>(*loaded.engine, kernel));
+    kernels.push_back(loaded.kernels.back().get());
+  }
+  add_kernels(kernels, file);
+  if (!keep_started) loaded.engine->end();
+  loaded_engines().push_back(std::move(loaded));
+}
+
+}  // namespace
+
+void load_kernels(const std::string& file, const std::vector<int>& cpus, bool keep_started) {
+  if (file.ends_with(".so")) return load_plugin(file);
+  load_engine(file, cpus, keep_started);
+}
+
+std::map<std::string, std::string> engine_versions() {
+  std::map<std::string, std::string> versions;
+  for (const auto& loaded : loaded_engines()) {
+    const auto& description = loaded.engine->description();
+    for (const auto& [name, version] : description.versions)
+      versions[fmt::format("{} {}", description.engine, name)] = version;
+  }
+  return versions;
+}
+
+}  // namespace attnbench

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace attnbench {
+
+/// Registers what a file offers. One whose name ends with .so is a shared object (load_plugin()), any other a
+/// program that is an engine (docs/external-kernels.md): it is started on these CPUs and, where it is kept,
+/// waits for what it will be asked, at rest. Throws InputError("plugin", file, ...).
+void load_kernels(const std::string& file, const std::vector<int>& cpus, bool keep_started);
+
+/// Versions by "ENGINE NAME", of all that programs loaded here compute with.
+std::map<std::string, std::string> engine_versions();
+
+}  // namespace attnbench
