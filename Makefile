@@ -5,7 +5,7 @@ export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
 export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 ctest = ctest --output-on-failure --no-tests=error --parallel $(jobs)
 
-.PHONY: help setup-build setup setup-report setup-all build report paper test check-all clang asan-ubsan tsan slow aarch64
+.PHONY: help setup-build setup setup-report setup-peers setup-all build report paper test check-all clang asan-ubsan tsan slow aarch64
 
 help:
 	@echo "make report     measure the published study on this machine (quick profile) and end with report.html"
@@ -14,11 +14,14 @@ help:
 	@echo "make build      build the release program, build/release/attnbench"
 	@echo "make check-all  the slow checks: clang, sanitizers, emulation, AArch64, formatting"
 	@echo "make setup      install the packages that report and test need, and nothing else"
+	@echo "make setup-peers  fetch engines of other makers (MLX), which the next build then has"
 
 setup-build:
 	@tools/setup.sh build
 setup-report:
 	@tools/setup.sh build report
+setup-peers:
+	@tools/setup.sh build peers
 setup:
 	@tools/setup.sh build report test
 setup-all:

@@ -2,7 +2,8 @@
 # Usage: tools/setup.sh GROUP...
 # Installs the packages of these groups of packages.txt that are missing. Calls nothing when none is. Without
 # root it changes nothing, prints the command to type and fails. The group `report` then gets its Python
-# environment and the JavaScript of its charts (tools/setup_report.sh).
+# environment and the JavaScript of its charts (tools/setup_report.sh), `peers` the wheels of engines of other
+# makers (tools/setup_peers.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -39,4 +40,7 @@ install_missing() {
 install_missing
 case " $* " in
   *" report "*) tools/setup_report.sh ;;
+esac
+case " $* " in
+  *" peers "*) tools/setup_peers.sh ;;
 esac
