@@ -47,8 +47,8 @@ class Backend {
   virtual ~Backend() = default;
   /// "mlx", "mlx_blas": name to version, as loaded. Of a BLAS that the products must not come from: why.
   virtual std::map<std::string, std::string> libraries() const = 0;
-  /// Why products on the CPU cannot be measured with that many threads; empty if they can.
-  virtual std::string cpu_problem(int threads) const = 0;
+  /// Why calls on the CPU cannot be measured; empty if they can.
+  virtual std::string cpu_problem() const = 0;
   virtual bool has_gpu() const = 0;
   virtual std::map<std::string, std::string> gpu_identity() const = 0;
   virtual std::int64_t gpu_free_bytes() const = 0;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "attnbench/cpu_device.h"
 #include "core/register_kernel.h"
@@ -107,7 +108,7 @@ class MlxKernel : public KernelInfo {
       return Support::no(fmt::format("computes on devices cpu and {}, not on {}", kGpu, device.name()));
     if (!load().problem.empty()) return Support::no(load().problem);
     if (cpu != nullptr) {
-      const auto reason = load().backend->cpu_problem(cpu->threads);
+      const auto reason = load().backend->cpu_problem();
       if (!reason.empty()) return Support::no(reason);
     }
     return supports_here(problem, cpu);
@@ -142,15 +143,26 @@ const std::vector<MechanismKind> kDense = {MechanismKind::mha, MechanismKind::gq
 const std::vector<MechanismKind> kFast = {MechanismKind::mha, MechanismKind::gqa, MechanismKind::mqa,
                                           MechanismKind::swa};
 
-/// mlx.fast.scaled_dot_product_attention on the CPU: MLX has no fused kernel there.
+/// mlx.fast.scaled_dot_product_attention on the CPU: MLX has no fused kernel there. Its own unfused
+/// operations differ from Form::unfused in two ways: Q is multiplied by the scale before the product, and in
+/// bf16 and f16 the scores are rounded to the element type. Where that fails verification it is not offered.
 class FastOnCpu final : public MlxKernel {
  public:
   FastOnCpu() : MlxKernel("sdpa", Form::sdpa, kFast) {}
   std::string implementation() const override { return "fallback: unfused operations"; }
 
  protected:
-  Support supports_here(const Problem&, const CpuDevice* cpu) const override {
+  Support supports_here(const Problem& problem, const CpuDevice* cpu) const override {
     if (cpu == nullptr) return Support::no("computes on device cpu; on mlx:gpu sdpa@mlx:fused does");
+    if (problem.shape.dtype_q != DType::f32)
+      return Support::no(
+          "on the CPU mlx.fast rounds scores to bf16 and f16: wrong by more than is allowed at scores of "
+          "100");
+    int exponent = 0;
+    if (std::abs(std::frexp(problem.shape.softmax_scale, &exponent)) != 0.5)
+      return Support::no(
+          "on the CPU mlx.fast multiplies Q by the scale first, exact only for a power of two: large scores "
+          "lose their order");
     return Support::yes();
   }
 };

@@ -68,9 +68,10 @@ CpuDevice pinned_device(const WorkerOptions& options) {
   return {options.cpus, static_cast<int>(options.cpus.size()), cpu_features()};
 }
 
+/// Without the library versions: to tell them engines load what they need, which only who is asked should do.
 WorkerIdentity identity_of(const CpuDevice& device, std::vector<PluginFile> plugins) {
-  return {build_id(),  machine_key(),      boot_id(),         format_cpu_list(allowed_cpus()),
-          device.cpus, library_versions(), std::move(plugins)};
+  return {build_id(), machine_key(),     boot_id(), format_cpu_list(allowed_cpus()), device.cpus,
+          {},         std::move(plugins)};
 }
 
 /// Starts another worker like this one: on the same CPUs, with the same plugins and environment.
@@ -146,6 +147,7 @@ class Worker {
     require_threads(host_.threads, most_threads());
     messages::Welcome answer;
     answer.identity = identity_;
+    answer.identity.libraries = library_versions();
     if (request.probe) answer.environment = probe_environment(commit_);
     if (request.ceilings) answer.ceilings = host_.ceilings();
     for (const auto& name : request.devices) {

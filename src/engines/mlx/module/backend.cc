@@ -30,7 +30,7 @@ class LinkedBackend final : public Backend {
   std::map<std::string, std::string> libraries() const override {
     return {{"mlx", std::string(mx::version()) + " (MLX_ENABLE_TF32=0)"}, {"mlx_blas", blas().version}};
   }
-  std::string cpu_problem(int) const override { return blas().problem; }
+  std::string cpu_problem() const override { return blas().problem; }
   bool has_gpu() const override { return mx::is_available(mx::Device(mx::Device::gpu)); }
 
   std::map<std::string, std::string> gpu_identity() const override {
