@@ -20,7 +20,6 @@ namespace {
 using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Key;
 using testing::StartsWith;
 
@@ -69,6 +68,10 @@ struct Data {
   }
 };
 
+auto Near(const std::vector<float>& expected, float error) {
+  return testing::Pointwise(testing::FloatNear(error), expected);
+}
+
 TEST_F(Mlx, SaysWhichLibrariesAnswer) {
   const auto libraries = engine_libraries();
   ASSERT_THAT(libraries, AllOf(Contains(Key("mlx")), Contains(Key("mlx_blas")), Contains(Key("mlx_module"))));
@@ -103,7 +106,7 @@ TEST_F(Mlx, EveryWindowFormSeesTheWindow) {
     Data data{{0, 0, 0, 0}, {5, 6, 7}, {3, 6, 12}, {-1, -1, -1, -1}, {0, 0, 0, 0}};
     const auto problem = one_head("swa(w=2)", 4, 3);
     run_once(*mlx_kernel("swa(w=2)", name).prepare(problem, device), problem, data.tensors(), *queue);
-    EXPECT_THAT(data.o, testing::Pointwise(testing::FloatNear(1e-5f), {0, 4.5, 7, 9})) << name;
+    EXPECT_THAT(data.o, Near({0, 4.5, 7, 9}, 1e-5f)) << name;
     EXPECT_EQ(data.lse[0], -INFINITY) << name;
     EXPECT_NEAR(data.lse[2], std::log(3.0), 1e-6) << name;
   }
@@ -116,7 +119,7 @@ TEST_F(Mlx, BlocksAndGlobalKeysShareOneSoftmax) {
   const auto problem = one_head("block_sparse(bs=2,globals=1)", 5, 5);
   run_once(*mlx_kernel("block_sparse(bs=2,globals=1)", "batched").prepare(problem, device), problem,
            data.tensors(), *device.make_queue());
-  EXPECT_THAT(data.o, testing::Pointwise(testing::FloatNear(1e-5f), {9, 4.5, 8, 8, 9}));
+  EXPECT_THAT(data.o, Near({9, 4.5, 8, 8, 9}, 1e-5f));
 }
 
 // phi(0) = 1 and phi(1) = 2: keys weigh 1 and 2.
@@ -126,10 +129,10 @@ TEST_F(Mlx, LinearFormsUseEluPlusOne) {
   Data data{{0, 0}, {0, 1}, {3, 9}, {0, 0}, {}};
   const auto linear = one_head("linear", 2, 2);
   run_once(*mlx_kernel("linear", "two_gemm").prepare(linear, device), linear, data.tensors(), *queue);
-  EXPECT_THAT(data.o, testing::Pointwise(testing::FloatNear(1e-4f), {7, 7}));
+  EXPECT_THAT(data.o, Near({7, 7}, 1e-4f));
   const auto causal = one_head("causal_linear", 2, 2);
   run_once(*mlx_kernel("causal_linear", "cumsum").prepare(causal, device), causal, data.tensors(), *queue);
-  EXPECT_THAT(data.o, testing::Pointwise(testing::FloatNear(1e-4f), {3, 7}));
+  EXPECT_THAT(data.o, Near({3, 7}, 1e-4f));
 }
 
 TEST_F(Mlx, ACallFollowsWhatWasWrittenAndIsOverWhenItReturns) {
