@@ -32,9 +32,8 @@ class Mlx : public testing::Test {
   }
 };
 
-const KernelInfo& mlx_kernel(const std::string& mechanism, const std::string& kernel,
-                             const std::string& path = {}) {
-  const auto* found = find_kernel({parse_mechanism(mechanism), kernel, "mlx", path});
+const KernelInfo& mlx_kernel(const std::string& mechanism, const std::string& kernel) {
+  const auto* found = find_kernel({parse_mechanism(mechanism), kernel, "mlx", ""});
   if (found == nullptr) throw std::runtime_error("no kernel " + kernel + "@mlx");
   return *found;
 }
@@ -87,7 +86,7 @@ TEST_F(Mlx, ComputesWhatAHandDoes) {
   const auto device = cpu_device(1);
   const auto queue = device.make_queue();
   Data data{{1}, {0, std::log(3.0f)}, {8, 4}, {0}, {0}};
-  for (const char* name : {"unfused", "sdpa"}) {
+  for (const char* name : {"unfused", "sdpa_fallback"}) {
     const auto& kernel = mlx_kernel("mha", name);
     const auto problem = one_head("mha", 1, 2);
     ASSERT_TRUE(kernel.supports(problem, device)) << kernel.supports(problem, device).reason();
@@ -102,7 +101,7 @@ TEST_F(Mlx, ComputesWhatAHandDoes) {
 TEST_F(Mlx, EveryWindowFormSeesTheWindow) {
   const auto device = cpu_device(1);
   const auto queue = device.make_queue();
-  for (const char* name : {"masked", "gather", "gather_view", "sdpa"}) {
+  for (const char* name : {"masked", "gather", "gather_view", "sdpa_fallback"}) {
     Data data{{0, 0, 0, 0}, {5, 6, 7}, {3, 6, 12}, {-1, -1, -1, -1}, {0, 0, 0, 0}};
     const auto problem = one_head("swa(w=2)", 4, 3);
     run_once(*mlx_kernel("swa(w=2)", name).prepare(problem, device), problem, data.tensors(), *queue);
@@ -162,12 +161,12 @@ TEST_F(Mlx, FastAttentionFallsBackOnTheCpuAndSaysSo) {
   const auto device = cpu_device(1);
   Data data{{1}, {0, 0}, {2, 4}, {0}, {}};
   const auto problem = one_head("mha", 1, 2);
-  const auto& kernel = mlx_kernel("mha", "sdpa");
+  const auto& kernel = mlx_kernel("mha", "sdpa_fallback");
   const auto execution = kernel.prepare(problem, device);
   run_once(*execution, problem, data.tensors(), *device.make_queue());
   EXPECT_EQ(execution->implementation().ran, "fallback: unfused operations");
   EXPECT_EQ(kernel.implementation(), execution->implementation().ran);
-  EXPECT_EQ(mlx_kernel("mha", "sdpa", "fused").supports(problem, device).reason(),
+  EXPECT_EQ(mlx_kernel("mha", "sdpa").supports(problem, device).reason(),
             "MLX has no fused attention on the CPU");
 }
 
@@ -233,6 +232,20 @@ TEST_F(Mlx, SaysWhyItComputesSomethingNot) {
   problem = one_head("mha", 2, 2);
   problem.shape.seqlens_kv = {1};
   EXPECT_EQ(kernel.supports(problem, device).reason(), "one length for the whole batch only (seqlens_kv)");
+}
+
+TEST_F(Mlx, FastAttentionIsNotOfferedWhereItsRoundingIsTooCoarse) {
+  const auto device = cpu_device(1);
+  const auto& kernel = mlx_kernel("mha", "sdpa_fallback");
+  auto problem = one_head("mha", 2, 2);
+  problem.shape.softmax_scale = -0.125;
+  EXPECT_TRUE(kernel.supports(problem, device));
+  problem.shape.softmax_scale = 0.1;
+  EXPECT_THAT(kernel.supports(problem, device).reason(), HasSubstr("multiplies Q by the scale first"));
+  problem.shape.softmax_scale = 0.125;
+  problem.shape.dtype_q = problem.shape.dtype_kv = problem.shape.dtype_o = DType::bf16;
+  EXPECT_THAT(kernel.supports(problem, device).reason(), HasSubstr("rounds scores to bf16"));
+  EXPECT_TRUE(mlx_kernel("mha", "unfused").supports(problem, device));
 }
 
 }  // namespace

@@ -146,14 +146,15 @@ const std::vector<MechanismKind> kFast = {MechanismKind::mha, MechanismKind::gqa
 /// mlx.fast.scaled_dot_product_attention on the CPU: MLX has no fused kernel there. Its own unfused
 /// operations differ from Form::unfused in two ways: Q is multiplied by the scale before the product, and in
 /// bf16 and f16 the scores are rounded to the element type. Where that fails verification it is not offered.
+/// It keeps no scores out of memory, so that its name is not that of a fused kernel.
 class FastOnCpu final : public MlxKernel {
  public:
-  FastOnCpu() : MlxKernel("sdpa", Form::sdpa, kFast) {}
+  FastOnCpu() : MlxKernel("sdpa_fallback", Form::sdpa, kFast) {}
   std::string implementation() const override { return "fallback: unfused operations"; }
 
  protected:
   Support supports_here(const Problem& problem, const CpuDevice* cpu) const override {
-    if (cpu == nullptr) return Support::no("computes on device cpu; on mlx:gpu sdpa@mlx:fused does");
+    if (cpu == nullptr) return Support::no("computes on device cpu; on mlx:gpu sdpa@mlx does");
     if (problem.shape.dtype_q != DType::f32)
       return Support::no(
           "on the CPU mlx.fast rounds scores to bf16 and f16: wrong by more than is allowed at scores of "
@@ -171,7 +172,6 @@ class FastOnCpu final : public MlxKernel {
 class FastFused final : public MlxKernel {
  public:
   FastFused() : MlxKernel("sdpa", Form::sdpa, kFast) {}
-  std::string_view path() const override { return "fused"; }
   std::string implementation() const override { return "ScaledDotProductAttention"; }
 
  protected:
@@ -252,12 +252,12 @@ ATTNBENCH_REGISTER_KERNEL(mlx_cumsum) {
   return kernel;
 }
 
-ATTNBENCH_REGISTER_KERNEL(mlx_sdpa) {
+ATTNBENCH_REGISTER_KERNEL(mlx_sdpa_fallback) {
   static const attnbench::mlx::FastOnCpu kernel;
   return kernel;
 }
 
-ATTNBENCH_REGISTER_KERNEL(mlx_sdpa_fused) {
+ATTNBENCH_REGISTER_KERNEL(mlx_sdpa) {
   static const attnbench::mlx::FastFused kernel;
   return kernel;
 }
