@@ -6,7 +6,7 @@ export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 # Tests of commands spend a third of their time waiting.
 ctest = ctest --output-on-failure --no-tests=error --parallel $(shell expr $(jobs) + 1)
 
-.PHONY: help setup-build setup setup-report setup-all build report paper test check-all clang asan-ubsan tsan slow aarch64
+.PHONY: help setup-build setup setup-report setup-peers setup-all build report paper test check-all clang asan-ubsan tsan slow aarch64
 
 help:
 	@echo "make report     measure the published study on this machine (quick profile) and end with report.html"
@@ -15,11 +15,14 @@ help:
 	@echo "make build      build the release program, build/release/attnbench"
 	@echo "make check-all  the slow checks: clang, sanitizers, emulation, AArch64, formatting"
 	@echo "make setup      install the packages that report and test need, and nothing else"
+	@echo "make setup-peers  fetch engines of other makers (MLX), which the next build then has"
 
 setup-build:
 	@tools/setup.sh build
 setup-report:
 	@tools/setup.sh build report
+setup-peers:
+	@tools/setup.sh build peers
 setup:
 	@tools/setup.sh build report test
 setup-all:

@@ -1,11 +1,12 @@
 # An engine is a folder of src/engines. Its CMakeLists.txt either calls
-#   attnbench_engine(NAME SOURCES ... LINKS ... PACKAGES ...)
-# with PACKAGES that users of the installed library must find too, or says why this build lacks it:
+#   attnbench_engine(NAME SOURCES ... LINKS ... PACKAGES ... MODULES ...)
+# with PACKAGES that users of the installed library must find too and MODULES, targets of shared objects that the
+# engine loads itself when it is used, or says why this build lacks it:
 #   attnbench_missing_engine(NAME "reason")
 # A folder reads ${isa} and ${foreign_isa}, and finds its packages with GLOBAL.
 function(attnbench_engine name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PACKAGES" ${ARGN})
-  foreach(kind IN ITEMS SOURCES LINKS PACKAGES)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PACKAGES;MODULES" ${ARGN})
+  foreach(kind IN ITEMS SOURCES LINKS PACKAGES MODULES)
     set_property(GLOBAL APPEND PROPERTY ATTNBENCH_ENGINE_${kind} ${ARG_${kind}})
   endforeach()
 endfunction()
@@ -15,7 +16,7 @@ function(attnbench_missing_engine name reason)
 endfunction()
 
 # attnbench_find_engines(FOLDER): goes through the engines in FOLDER by their names. Sets attnbench_engine_sources,
-# attnbench_engine_links and attnbench_engine_packages.
+# attnbench_engine_links, attnbench_engine_packages and attnbench_engine_modules.
 function(attnbench_find_engines folder)
   file(GLOB engines CONFIGURE_DEPENDS ${folder}/*/CMakeLists.txt)
   list(SORT engines)
@@ -24,7 +25,7 @@ function(attnbench_find_engines folder)
     get_filename_component(name ${engine} NAME)
     add_subdirectory(${engine} ${CMAKE_CURRENT_BINARY_DIR}/engines/${name})
   endforeach()
-  foreach(kind IN ITEMS sources links packages)
+  foreach(kind IN ITEMS sources links packages modules)
     string(TOUPPER ${kind} property)
     get_property(found GLOBAL PROPERTY ATTNBENCH_ENGINE_${property})
     set(attnbench_engine_${kind} ${found} PARENT_SCOPE)
@@ -32,12 +33,13 @@ function(attnbench_find_engines folder)
 endfunction()
 
 # attnbench_generate_registry(FILE): writes FILE with the list of every kernel that a source of an engine registers with
-# ATTNBENCH_REGISTER_KERNEL(name), in the order of the sources, the devices of ATTNBENCH_REGISTER_DEVICES(name), and the
-# engines that are missing.
+# ATTNBENCH_REGISTER_KERNEL(name), in the order of the sources, the devices of ATTNBENCH_REGISTER_DEVICES(name), the
+# libraries of ATTNBENCH_REGISTER_LIBRARIES(name), and the engines that are missing.
 function(attnbench_generate_registry output)
   set(declarations "")
   set(entries "")
   set(devices "")
+  set(libraries "")
   foreach(source IN LISTS attnbench_engine_sources)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
     file(STRINGS ${source} lines REGEX "^ATTNBENCH_REGISTER_KERNEL\\([a-z0-9_]+\\)")
@@ -51,6 +53,12 @@ function(attnbench_generate_registry output)
       string(REGEX REPLACE "^ATTNBENCH_REGISTER_DEVICES\\(([a-z0-9_]+)\\).*" "\\1" provider "${line}")
       string(APPEND declarations "const DeviceProvider& ${provider}();\n")
       string(APPEND devices "      &registered::${provider}(),\n")
+    endforeach()
+    file(STRINGS ${source} lines REGEX "^ATTNBENCH_REGISTER_LIBRARIES\\([a-z0-9_]+\\)")
+    foreach(line IN LISTS lines)
+      string(REGEX REPLACE "^ATTNBENCH_REGISTER_LIBRARIES\\(([a-z0-9_]+)\\).*" "\\1" function "${line}")
+      string(APPEND declarations "std::map<std::string, std::string> ${function}();\n")
+      string(APPEND libraries "  all.merge(registered::${function}());\n")
     endforeach()
   endforeach()
   set(missing "")
@@ -74,6 +82,11 @@ std::vector<const KernelInfo*> builtin_kernels() {
 std::vector<const DeviceProvider*> builtin_devices() {
   return {
 @devices@  };
+}
+
+std::map<std::string, std::string> builtin_libraries() {
+  std::map<std::string, std::string> all;
+@libraries@  return all;
 }
 
 std::vector<MissingEngine> builtin_missing_engines() {

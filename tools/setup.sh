@@ -2,8 +2,8 @@
 # Usage: tools/setup.sh GROUP...
 # Installs the packages of these groups of packages.txt that are missing. Calls nothing when none is. Without
 # root it changes nothing, prints the command to type and fails. The group `report` then gets its Python
-# environment and the JavaScript of its charts (tools/setup_report.sh), `peers` the environment of the engines in
-# peers/ (tools/setup_peers.sh).
+# environment and the JavaScript of its charts (tools/setup_report.sh), `peers` the wheels of engines of other
+# makers (tools/setup_peers.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,6 +28,11 @@ struct MissingEngine {
   std::string reason;
 };
 const std::vector<MissingEngine>& missing_engines();
+
+/// What the results of this build's engines depend on besides the program, by name: libraries with their
+/// versions as loaded, or why one cannot be. Loads what an engine loads when it is used. A run goes on only
+/// where they are the same.
+std::map<std::string, std::string> engine_libraries();
 
 /// Loads kernels and devices from a shared object (see plugin.h). Throws InputError: not found, no entry
 /// point, other ABI, a kernel or a device of the name of one that is there.

@@ -61,6 +61,8 @@ std::unique_ptr<Device> open_device(std::string_view name, const CpuDevice& host
 
 const std::vector<const KernelInfo*>& kernels() { return registered_kernels(); }
 
+std::map<std::string, std::string> engine_libraries() { return builtin_libraries(); }
+
 const std::vector<MissingEngine>& missing_engines() {
   static const std::vector<MissingEngine> missing = builtin_missing_engines();
   return missing;

@@ -12,7 +12,6 @@ clean_tree() {
   echo '#include "attnbench/shape.h"' >"$tree/src/core/shape.cc"
   echo '#include <hwy/highway.h>' >"$tree/src/engines/cpu/softmax.cc"
   echo '#include "engines/cpu/softmax.h"' >"$tree/src/engines/cpu/fused/mha.cc"
-  echo '#include <dnnl_version.h>' >"$tree/src/run/environment.cc"
   printf '#include "commands.h"\n#include "run/conductor.h"\n' >"$tree/apps/attnbench/run.cc"
   echo '#include "plan/study.h"' >"$tree/src/store/store.h"
 }

@@ -78,9 +78,10 @@ std::map<std::string, std::string> all_library_versions() {
   return versions;
 }
 
+/// Without the library versions: to tell them engines load what they need, which only who is asked should do.
 WorkerIdentity identity_of(const CpuDevice& device, std::vector<PluginFile> plugins) {
-  return {build_id(),  machine_key(),          boot_id(),         format_cpu_list(allowed_cpus()),
-          device.cpus, all_library_versions(), std::move(plugins)};
+  return {build_id(), machine_key(),     boot_id(), format_cpu_list(allowed_cpus()), device.cpus,
+          {},         std::move(plugins)};
 }
 
 /// Throws InputError for a rate that none can be.
@@ -175,10 +176,11 @@ class Worker {
     require_threads(host_.threads, most_threads());
     messages::Welcome answer;
     answer.identity = identity_;
+    answer.identity.libraries = all_library_versions();
     if (request.probe) {
       answer.environment = probe_environment(commit_);
       answer.kernels = kernel_offers();
-      (*answer.environment)["libraries"] = identity_.libraries;
+      (*answer.environment)["libraries"] = answer.identity.libraries;
     }
     if (request.ceilings) answer.ceilings = host_.ceilings();
     for (const auto& name : request.devices) {
