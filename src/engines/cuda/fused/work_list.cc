@@ -44,37 +44,52 @@ WorkItem part_of(const WorkItem& unit, std::int32_t first, std::int32_t last) {
 }
 
 /// The largest number of tiles of a part.
-std::int64_t longest_part(const std::vector<WorkItem>& units, std::int64_t kv_heads, std::int64_t slots) {
+std::int64_t longest_part(const std::vector<WorkItem>& units, std::int64_t kv_heads, const Blocks& blocks) {
   std::int64_t total = 0, longest = 1;
   for (const auto& unit : units) {
     total += unit.tiles() * kv_heads;
     longest = std::max<std::int64_t>(longest, unit.tiles());
   }
   const auto all = static_cast<std::int64_t>(units.size()) * kv_heads;
-  if (all >= slots) {
+  const std::int64_t least = blocks.least_tiles;
+  if (all >= blocks.slots) {
     // Several rounds of blocks even each other out, unless a unit is much longer than the others.
-    const auto even = std::max<std::int64_t>(ceil_div(total, 8 * slots), 4);
-    return all >= 4 * slots ? std::max(even, 2 * ceil_div(total, all)) : even;
+    const auto even = std::max(ceil_div(total, 8 * std::int64_t{blocks.slots}), least);
+    return all >= 4 * blocks.slots ? std::max(even, 2 * ceil_div(total, all)) : even;
   }
   // One round: the shortest parts with which no more blocks than slots are needed.
   std::int64_t low = 1, high = longest;
   while (low < high) {
     const auto middle = (low + high) / 2;
-    std::int64_t blocks = 0;
+    std::int64_t count = 0;
     for (const auto& unit : units)
-      blocks += std::max<std::int64_t>(ceil_div(unit.tiles(), middle), 1) * kv_heads;
-    if (blocks <= slots) {
+      count += std::max<std::int64_t>(ceil_div(unit.tiles(), middle), 1) * kv_heads;
+    if (count <= blocks.slots) {
       high = middle;
     } else {
       low = middle + 1;
     }
   }
-  return low;
+  return std::max(low, least);
+}
+
+/// How many blocks of a cluster share a unit; 1: clusters would leave most slots empty, or have nothing to
+/// share.
+std::int32_t cluster_parts(const std::vector<WorkItem>& units, std::int64_t kv_heads, const Blocks& blocks) {
+  if (!blocks.clusters) return 1;
+  const auto all = static_cast<std::int64_t>(units.size()) * kv_heads;
+  const auto each = blocks.slots / all;
+  if (each >= 2 * kMostClusterParts) return 1;
+  std::int32_t longest = 0;
+  for (const auto& unit : units) longest = std::max(longest, unit.tiles());
+  std::int32_t parts = 1;
+  while (2 * parts <= std::min<std::int64_t>({each, kMostClusterParts, longest})) parts *= 2;
+  return parts;
 }
 
 }  // namespace
 
-WorkList make_work_list(const Problem& problem, std::int64_t keys, std::int32_t rows, std::int32_t slots) {
+WorkList make_work_list(const Problem& problem, std::int64_t keys, const Blocks& blocks) {
   const auto& s = problem.shape;
   const auto kv_heads = problem.mechanism.num_kv_heads;
   const auto group = static_cast<std::int32_t>(s.num_q_heads / kv_heads);
@@ -85,21 +100,25 @@ WorkList make_work_list(const Problem& problem, std::int64_t keys, std::int32_t 
   for (std::int32_t b = 0; b < s.batch; ++b) {
     const auto used =
         static_cast<std::int32_t>(s.seqlens_kv.empty() ? keys : s.seqlens_kv[static_cast<std::size_t>(b)]);
-    for (std::int32_t row = 0; row < queries * group; row += rows) {
+    for (std::int32_t row = 0; row < queries * group; row += blocks.rows) {
       WorkItem unit;
       unit.batch = b;
       unit.unit = list.units++;
       unit.first_row = row;
       unit.keys = used;
-      const auto last = std::min(row + rows, queries * group) - 1;
+      const auto last = std::min(row + blocks.rows, queries * group) - 1;
       cover(unit, mask, row / group + used - queries, last / group + used - queries);
       units.push_back(unit);
     }
   }
-  const auto longest = longest_part(units, kv_heads, slots);
+  list.cluster = cluster_parts(units, kv_heads, blocks);
+  const auto longest = longest_part(units, kv_heads, blocks);
   for (auto& unit : units) {
     const auto tiles = unit.tiles();
-    unit.parts = static_cast<std::int32_t>(std::clamp<std::int64_t>(ceil_div(tiles, longest), 1, kMostParts));
+    unit.parts =
+        list.cluster > 1
+            ? list.cluster
+            : static_cast<std::int32_t>(std::clamp<std::int64_t>(ceil_div(tiles, longest), 1, kMostParts));
     if (unit.parts > 1) {
       unit.first_part = list.parts;
       list.parts += unit.parts;
@@ -109,6 +128,7 @@ WorkList make_work_list(const Problem& problem, std::int64_t keys, std::int32_t 
           part_of(unit, unit.part * tiles / unit.parts, (unit.part + 1) * tiles / unit.parts));
     }
   }
+  if (list.cluster > 1) return list;
   std::stable_sort(list.items.begin(), list.items.end(),
                    [](const WorkItem& a, const WorkItem& b) { return a.tiles() > b.tiles(); });
   return list;

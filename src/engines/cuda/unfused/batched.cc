@@ -21,6 +21,9 @@ struct Blocks {
   std::int64_t first = 0, count = 0;  ///< blocks that hold queries
   std::int64_t dense_queries = 0;     ///< global ones
   std::int64_t rows() const { return count * size; }
+  /// Columns of a row of scores: the block's keys, then global ones, which begin on a 16-byte boundary.
+  std::int64_t global_column() const { return padded(size); }
+  std::int64_t columns() const { return globals > 0 ? global_column() + globals : size; }
 };
 
 class BatchedExecution final : public CudaExecution {
@@ -35,7 +38,7 @@ class BatchedExecution final : public CudaExecution {
     q_ = workspace_.reserve(heads * rows * s.head_dim_qk * size_bytes(s.dtype_q));
     k_ = workspace_.reserve(heads * rows * s.head_dim_qk * size_bytes(s.dtype_kv));
     v_ = workspace_.reserve(heads * rows * s.head_dim_v * size_bytes(s.dtype_kv));
-    scores_ = workspace_.reserve(heads * rows * padded(blocks.size + blocks.globals) * 4);
+    scores_ = workspace_.reserve(heads * rows * padded(blocks.columns()) * 4);
     sums_ = workspace_.reserve(heads * rows * s.head_dim_v * 4);
     const auto most_dense = std::min(blocks.globals, s.seqlen_q);
     dense_ = workspace_.reserve(heads * most_dense * padded(s.seqlen_kv) * 4);
@@ -50,7 +53,7 @@ class BatchedExecution final : public CudaExecution {
     const auto start = blocks.first * blocks.size;  // position of row 0
     const auto shift = keys - s.seqlen_q;           // position of a query less its number
     const auto rows = blocks.rows();
-    const auto stride = padded(blocks.size + blocks.globals);
+    const auto stride = padded(blocks.columns());
     const auto p = p_stride(stride, s.dtype_q);
     auto* scores = workspace_.at<float>(scores_);
     copy(t[Role::q], start - shift, rows, q_, stream);
@@ -71,13 +74,15 @@ class BatchedExecution final : public CudaExecution {
       global.c = dense_rows(stride, rows);
       for_groups(global, [&](const Product& each, std::int64_t b, std::int64_t kv_head, std::int64_t item) {
         matmul_.run(each, elements(q_, item * rows * s.head_dim_qk, s.dtype_q),
-                    t[Role::k].row_bytes(b, kv_head, 0), scores + item * rows * stride + blocks.size, stream);
+                    t[Role::k].row_bytes(b, kv_head, 0),
+                    scores + item * rows * stride + blocks.global_column(), stream);
       });
     }
 
     auto softmax = rows_for(t, scores, stride, keys);
     softmax.rows = static_cast<std::int32_t>(rows);
-    softmax.columns = static_cast<std::int32_t>(blocks.size + blocks.globals);
+    softmax.columns = static_cast<std::int32_t>(blocks.columns());
+    softmax.global_column = static_cast<std::int32_t>(blocks.global_column());
     softmax.first_position = static_cast<std::int32_t>(start);
     softmax.first_query = static_cast<std::int32_t>(start - shift);
     softmax.kind = Columns::block;
@@ -100,7 +105,7 @@ class BatchedExecution final : public CudaExecution {
       global.c = dense_rows(s.head_dim_v, rows);
       global.accumulate = true;
       for_groups(global, [&](const Product& each, std::int64_t b, std::int64_t kv_head, std::int64_t item) {
-        matmul_.run(each, elements(scores_, item * rows * p + blocks.size, s.dtype_q),
+        matmul_.run(each, elements(scores_, item * rows * p + blocks.global_column(), s.dtype_q),
                     t[Role::v].row_bytes(b, kv_head, 0), sums + item * rows * s.head_dim_v, stream);
       });
     }
@@ -120,11 +125,11 @@ class BatchedExecution final : public CudaExecution {
             cudaStream_t stream) const {
     const auto& s = problem_.shape;
     RowMap map;
-    map.rows = rows;
+    map.rows = static_cast<std::int32_t>(rows);
     map.batch = static_cast<std::int32_t>(s.batch);
     map.heads = static_cast<std::int32_t>(s.num_q_heads);
     map.group = static_cast<std::int32_t>(s.num_q_heads / from.sizes[1]);
-    map.offset = first_row;
+    map.offset = static_cast<std::int32_t>(first_row);
     check(launch_copy_rows(strided(from), map, workspace_.at<void>(part), false, from.dtype, stream),
           "copy_rows (into blocks)");
   }

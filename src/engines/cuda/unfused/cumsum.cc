@@ -31,7 +31,7 @@ class CumsumExecution final : public CudaExecution {
     const auto unseen = std::max<std::int64_t>(s.seqlen_q - keys, 0);
     const auto states = s.seqlen_q - unseen;
     RowMap map;
-    map.rows = keys;
+    map.rows = static_cast<std::int32_t>(keys);
     map.batch = static_cast<std::int32_t>(s.batch);
     map.heads = static_cast<std::int32_t>(kv_heads);
     check(launch_copy_rows(strided(t[Role::k]), map, workspace_.at<void>(phi_k_), true, s.dtype_kv, stream),
@@ -40,7 +40,7 @@ class CumsumExecution final : public CudaExecution {
     auto q = t[Role::q];
     q.data = q.row_bytes(0, 0, unseen);
     q.sizes[2] = states;
-    map.rows = states * group;
+    map.rows = static_cast<std::int32_t>(states * group);
     map.interleaved = static_cast<std::int32_t>(group);
     check(launch_copy_rows(strided(q), map, workspace_.at<void>(phi_q_), true, DType::f32, stream),
           "copy_rows (phi of queries)");

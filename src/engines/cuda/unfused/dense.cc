@@ -19,7 +19,7 @@ TensorView DenseAttention::repeat(const TensorView& from, std::int64_t part, cud
   const auto& s = problem_.shape;
   auto* to = workspace_.at<void>(part);
   RowMap map;
-  map.rows = from.sizes[2];
+  map.rows = static_cast<std::int32_t>(from.sizes[2]);
   map.batch = static_cast<std::int32_t>(s.batch);
   map.heads = static_cast<std::int32_t>(s.num_q_heads);
   map.group = static_cast<std::int32_t>(s.num_q_heads / from.sizes[1]);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <type_traits>
 
 #include "engines/cuda/elements.cuh"
 
@@ -13,31 +15,46 @@ constexpr int kWarp = 32;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-template <typename From, typename To, bool kPhi>
-__global__ void copy_rows(Strided from, RowMap map, To* to) {
-  const std::int64_t head_elements = map.rows * from.width;
+/// kAtOnce elements a thread, kLanes threads a row at a time.
+template <typename From, typename To, bool kPhi, int kAtOnce>
+__global__ void __launch_bounds__(kThreads) copy_rows(Strided from, RowMap map, std::int32_t lanes, To* to) {
+  struct alignas(sizeof(From) * kAtOnce) Source {
+    From element[kAtOnce];
+  };
+  struct alignas(sizeof(From) * kAtOnce) Target {
+    To element[kAtOnce];
+  };
   const auto head = static_cast<std::int32_t>(blockIdx.y) % map.heads;
   const auto batch = static_cast<std::int32_t>(blockIdx.y) / map.heads;
+  const auto lane = static_cast<std::int32_t>(threadIdx.x) % lanes;
+  const auto rows_at_once = kThreads / lanes;
   const auto* source = static_cast<const From*>(from.data) + batch * from.batch_stride;
-  auto* target = to + std::int64_t{blockIdx.y} * head_elements;
-  const auto first = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  for (auto at = first; at < head_elements; at += std::int64_t{gridDim.x} * kThreads) {
-    const auto r = at / from.width;
-    const auto c = at % from.width;
-    std::int64_t row, source_head;
+  auto* target = to + std::int64_t{blockIdx.y} * map.rows * from.width;
+  for (auto r = static_cast<std::int32_t>(blockIdx.x) * rows_at_once + static_cast<std::int32_t>(threadIdx.x) / lanes;
+       r < map.rows; r += static_cast<std::int32_t>(gridDim.x) * rows_at_once) {
+    std::int32_t row, source_head;
     if (map.interleaved > 0) {
       row = r / map.interleaved;
-      source_head = std::int64_t{head} * map.interleaved + r % map.interleaved;
+      source_head = head * map.interleaved + r % map.interleaved;
     } else {
       row = r / map.places * map.step + r % map.places + map.offset;
       source_head = head / map.group;
     }
-    float value = 0;
-    if (row >= 0 && row < from.rows) {
-      value = to_float(source[source_head * from.head_stride + row * from.row_stride + c]);
-      if (kPhi) value = to_float(from_float<From>(phi_of(value)));
+    const bool there = row >= 0 && row < from.rows;
+    const auto* row_from = source + source_head * from.head_stride + row * from.row_stride;
+    auto* row_to = target + std::int64_t{r} * from.width;
+    for (auto c = lane * kAtOnce; c < from.width; c += lanes * kAtOnce) {
+      Source in{};
+      if (there) in = *reinterpret_cast<const Source*>(row_from + c);
+      Target out;
+#pragma unroll
+      for (int n = 0; n < kAtOnce; ++n) {
+        float value = to_float(in.element[n]);
+        if (kPhi && there) value = to_float(from_float<From>(phi_of(value)));
+        out.element[n] = from_float<To>(value);
+      }
+      *reinterpret_cast<Target*>(row_to + c) = out;
     }
-    target[at] = from_float<To>(value);
   }
 }
 
@@ -75,7 +92,7 @@ __device__ SeenColumns seen_columns(const SoftmaxRows& s, std::int32_t position)
   const auto block = s.mask.block;
   if (position < s.mask.globals || position < 0) return {{0, 0}, {0, 0}};  // rows of their own
   const auto start = position / block * block;
-  return {{seen.begin - start, block}, {seen.end - start, block + seen.globals}};
+  return {{seen.begin - start, s.global_column}, {seen.end - start, s.global_column + seen.globals}};
 }
 
 template <typename P>
@@ -112,25 +129,6 @@ __global__ void __launch_bounds__(kThreads) softmax_rows(SoftmaxRows s) {
   static_cast<float*>(s.lse.data)[head / s.heads * s.lse.batch_stride + head % s.heads * s.lse.head_stride +
                                   query * s.lse.row_stride] =
       sum > 0 ? maximum * scale + logf(sum) : sum == sum && maximum == -INFINITY ? -INFINITY : sum;
-}
-
-constexpr int kSumColumns = 32, kSumRows = 16;
-
-template <typename T>
-__global__ void column_sums(const T* from, std::int64_t rows, std::int64_t width, float* to) {
-  __shared__ float parts[kSumRows][kSumColumns];
-  const auto c = std::int64_t{blockIdx.y} * kSumColumns + threadIdx.x;
-  float sum = 0;
-  if (c < width) {
-    for (std::int64_t r = threadIdx.y; r < rows; r += kSumRows) {
-      sum += to_float(from[(std::int64_t{blockIdx.x} * rows + r) * width + c]);
-    }
-  }
-  parts[threadIdx.y][threadIdx.x] = sum;
-  __syncthreads();
-  if (threadIdx.y != 0 || c >= width) return;
-  for (int n = 1; n < kSumRows; ++n) sum += parts[n][threadIdx.x];
-  to[std::int64_t{blockIdx.x} * width + c] = sum;
 }
 
 template <typename F, typename O>
@@ -193,20 +191,33 @@ __global__ void prefix_sums(const T* features, Strided v, std::int32_t d, std::i
 
 cudaError_t launch_copy_rows(const Strided& from, const RowMap& map, void* to, bool phi, DType to_dtype,
                              cudaStream_t stream) {
-  const auto elements = map.rows * from.width;
-  if (elements == 0) return cudaSuccess;
-  const dim3 grid(static_cast<unsigned>(std::min<std::int64_t>(ceil_div(elements, kThreads), 1 << 16)),
-                  static_cast<unsigned>(map.batch * map.heads));
+  if (map.rows == 0) return cudaSuccess;
   return with_type(from.dtype, [&](auto element) {
     using From = decltype(element);
-    if (to_dtype == from.dtype) {
-      phi ? copy_rows<From, From, true><<<grid, kThreads, 0, stream>>>(from, map, static_cast<From*>(to))
-          : copy_rows<From, From, false><<<grid, kThreads, 0, stream>>>(from, map, static_cast<From*>(to));
-    } else {
-      phi ? copy_rows<From, float, true><<<grid, kThreads, 0, stream>>>(from, map, static_cast<float*>(to))
-          : copy_rows<From, float, false><<<grid, kThreads, 0, stream>>>(from, map, static_cast<float*>(to));
-    }
-    return cudaGetLastError();
+    constexpr int kVector = 16 / sizeof(From);
+    const auto aligned = [](std::int64_t count) { return count % kVector == 0; };
+    const bool vectors = aligned(from.width) && aligned(from.row_stride) && aligned(from.head_stride) &&
+                         aligned(from.batch_stride) && reinterpret_cast<std::uintptr_t>(from.data) % 16 == 0;
+    const auto chunks = vectors ? from.width / kVector : from.width;
+    std::int32_t lanes = 1;
+    while (lanes < chunks && lanes < kWarp) lanes *= 2;
+    const dim3 grid(
+        static_cast<unsigned>(std::min<std::int64_t>(ceil_div(map.rows, kThreads / lanes), 1 << 16)),
+        static_cast<unsigned>(map.batch * map.heads));
+    const auto launch = [&](auto* typed, auto with_phi) {
+      using To = std::remove_pointer_t<decltype(typed)>;
+      constexpr bool kPhi = decltype(with_phi)::value;
+      if (vectors) {
+        copy_rows<From, To, kPhi, kVector><<<grid, kThreads, 0, stream>>>(from, map, lanes, typed);
+      } else {
+        copy_rows<From, To, kPhi, 1><<<grid, kThreads, 0, stream>>>(from, map, lanes, typed);
+      }
+      return cudaGetLastError();
+    };
+    const auto launch_to = [&](auto* typed) {
+      return phi ? launch(typed, std::true_type()) : launch(typed, std::false_type());
+    };
+    return to_dtype == from.dtype ? launch_to(static_cast<From*>(to)) : launch_to(static_cast<float*>(to));
   });
 }
 
@@ -219,12 +230,16 @@ cudaError_t launch_softmax_rows(const SoftmaxRows& s, cudaStream_t stream) {
   });
 }
 
-cudaError_t launch_column_sums(const void* from, DType dtype, std::int64_t count, std::int64_t rows,
-                               std::int64_t width, float* to, cudaStream_t stream) {
-  const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(ceil_div(width, kSumColumns)));
+template <typename T>
+__global__ void fill_ones(T* to, std::int64_t count) {
+  const auto at = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (at < count) to[at] = from_float<T>(1);
+}
+
+cudaError_t launch_ones(void* to, DType dtype, std::int64_t count, cudaStream_t stream) {
   return with_type(dtype, [&](auto element) {
     using T = decltype(element);
-    column_sums<<<grid, dim3(kSumColumns, kSumRows), 0, stream>>>(static_cast<const T*>(from), rows, width, to);
+    fill_ones<<<static_cast<unsigned>(ceil_div(count, kThreads)), kThreads, 0, stream>>>(static_cast<T*>(to), count);
     return cudaGetLastError();
   });
 }

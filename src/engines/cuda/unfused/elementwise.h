@@ -13,10 +13,10 @@ namespace attnbench::cuda {
 /// Where the rows of copy_rows() come from: row r of the target is row r / places * step + r % places +
 /// offset of the source, of head h / group. Rows that the source does not have are zeros.
 struct RowMap {
-  std::int64_t rows = 0;  ///< of each head of the target
+  std::int32_t rows = 0;  ///< of each head of the target
   std::int32_t heads = 0, batch = 0;
   std::int32_t group = 1;
-  std::int64_t places = 1, step = 1, offset = 0;
+  std::int32_t places = 1, step = 1, offset = 0;
   /// Rows r of the target are row r / interleaved of head h * interleaved + r % interleaved instead.
   std::int32_t interleaved = 0;
 };
@@ -30,7 +30,8 @@ cudaError_t launch_copy_rows(const Strided& from, const RowMap& map, void* to, b
 enum class Columns : std::int32_t {
   keys,    ///< column c is key c
   window,  ///< column c is key start + c, the window's first place
-  block,   ///< columns below the block size are keys of the row's block, the others global keys
+  block,   ///< columns below the block size are keys of the row's block, those from global_column on global
+           ///< keys
 };
 
 struct SoftmaxRows {
@@ -42,7 +43,8 @@ struct SoftmaxRows {
   std::int32_t first_query = 0;     ///< of row 0; rows before query 0 have no lse
   std::int32_t keys = 0;
   Columns kind = Columns::keys;
-  std::int32_t places_left = 0;  ///< window: places before the row's position; -1: the window is all keys
+  std::int32_t places_left = 0;    ///< window: places before the row's position; -1: the window is all keys
+  std::int32_t global_column = 0;  ///< block
   Mask mask;
   float scale = 1;
   DType p_dtype = DType::f32;
@@ -53,9 +55,8 @@ struct SoftmaxRows {
 /// row.
 cudaError_t launch_softmax_rows(const SoftmaxRows& rows, cudaStream_t stream);
 
-/// Column sums of dense (count, rows, width): (count, width) in f32.
-cudaError_t launch_column_sums(const void* from, DType dtype, std::int64_t count, std::int64_t rows,
-                               std::int64_t width, float* to, cudaStream_t stream);
+/// So many elements of 1.
+cudaError_t launch_ones(void* to, DType dtype, std::int64_t count, cudaStream_t stream);
 
 struct FinishRows {
   const float* numerators = nullptr;  ///< dense (batch, heads / interleaved, rows x interleaved, width)

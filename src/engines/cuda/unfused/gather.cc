@@ -41,13 +41,13 @@ class GatherExecution final : public CudaExecution {
     auto* scores = workspace_.at<float>(scores_);
     const auto gather = [&](const TensorView& from, std::int64_t part) {
       RowMap map;
-      map.rows = s.seqlen_q * window.places;
+      map.rows = static_cast<std::int32_t>(s.seqlen_q * window.places);
       map.batch = static_cast<std::int32_t>(s.batch);
       map.heads = static_cast<std::int32_t>(s.num_q_heads);
       map.group = static_cast<std::int32_t>(s.num_q_heads / from.sizes[1]);
-      map.places = window.places;
-      map.step = window.whole ? 0 : 1;
-      map.offset = window.whole ? 0 : first - window.left;
+      map.places = static_cast<std::int32_t>(window.places);
+      map.step = static_cast<std::int32_t>(window.whole ? 0 : 1);
+      map.offset = static_cast<std::int32_t>(window.whole ? 0 : first - window.left);
       check(launch_copy_rows(strided(from), map, workspace_.at<void>(part), false, from.dtype, stream),
             "copy_rows (gathering windows)");
     };

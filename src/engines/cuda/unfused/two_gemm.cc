@@ -19,6 +19,14 @@ class TwoGemmExecution final : public CudaExecution {
     states_ = workspace_.reserve(kv_items * s.head_dim_qk * s.head_dim_v * size_bytes(s.dtype_kv));
     normalisers_ = workspace_.reserve(kv_items * s.head_dim_qk * 4);
     numerators_ = workspace_.reserve(items * s.seqlen_q * s.head_dim_v * 4);
+    ones_ = workspace_.reserve(s.seqlen_kv * size_bytes(s.dtype_kv));
+  }
+
+  void allocate() override {
+    CudaExecution::allocate();
+    check(launch_ones(workspace_.at<void>(ones_), problem_.shape.dtype_kv, problem_.shape.seqlen_kv, nullptr),
+          "fill_ones");
+    check(cudaDeviceSynchronize(), "fill_ones");
   }
 
  protected:
@@ -29,9 +37,12 @@ class TwoGemmExecution final : public CudaExecution {
     const auto group = s.num_q_heads / kv_heads;
     auto* normalisers = workspace_.at<float>(normalisers_);
     features(t[Role::k], phi_k_, stream);
-    check(launch_column_sums(workspace_.at<void>(phi_k_), s.dtype_kv, s.batch * kv_heads, keys, s.head_dim_qk,
-                             normalisers, stream),
-          "column_sums");
+    Product sums{1, s.head_dim_qk, keys, s.batch * kv_heads};
+    sums.in = s.dtype_kv;
+    sums.a = {keys, 0, false};
+    sums.b = dense_rows(s.head_dim_qk, keys);
+    sums.c = {s.head_dim_qk, s.head_dim_qk, false};
+    matmul_.run(sums, workspace_.at<void>(ones_), workspace_.at<void>(phi_k_), normalisers, stream);
     Product state{s.head_dim_qk, s.head_dim_v, keys, kv_heads};
     state.in = state.out = s.dtype_kv;
     state.a = dense_rows(s.head_dim_qk, keys, true);
@@ -68,7 +79,7 @@ class TwoGemmExecution final : public CudaExecution {
  private:
   void features(const TensorView& from, std::int64_t part, cudaStream_t stream) const {
     RowMap map;
-    map.rows = from.sizes[2];
+    map.rows = static_cast<std::int32_t>(from.sizes[2]);
     map.batch = static_cast<std::int32_t>(from.sizes[0]);
     map.heads = static_cast<std::int32_t>(from.sizes[1]);
     check(launch_copy_rows(strided(from), map, workspace_.at<void>(part), true, from.dtype, stream),
@@ -79,7 +90,7 @@ class TwoGemmExecution final : public CudaExecution {
   }
 
   Matmul matmul_;
-  std::int64_t phi_k_ = 0, phi_q_ = 0, states_ = 0, normalisers_ = 0, numerators_ = 0;
+  std::int64_t phi_k_ = 0, phi_q_ = 0, states_ = 0, normalisers_ = 0, numerators_ = 0, ones_ = 0;
 };
 
 class TwoGemm final : public UnfusedKernel<TwoGemmExecution> {

@@ -1,10 +1,14 @@
-#include "engines/cuda/fused/softmax.h"
+#pragma once
+
+#include <cooperative_groups.h>
 
 #include <cmath>
 
 #include "engines/cuda/elements.cuh"
+#include "engines/cuda/fused/softmax.h"
 #include "engines/cuda/fused/tensor_core.cuh"
 
+/// The kernel of launch_softmax(). Each element type has a file of its own, so that they compile side by side.
 namespace attnbench::cuda {
 namespace {
 
@@ -19,7 +23,7 @@ struct Form {
   static constexpr int kTileBytes = kTileKeys * kHeadDim * 2;
   static constexpr int kQBytes = kRows * kHeadDim * 2;
   static constexpr int kTilesBytes = 2 * kStages * kTileBytes;
-  static constexpr int kPartBytes = kKeyWarps > 1 ? kKeyWarps * kRows * (kHeadDim * 4 + 8) : 0;
+  static constexpr int kPartBytes = (kKeyWarps + 1) * kRows * (kHeadDim * 4 + 8);
   static constexpr int kMergeBytes = kRows * kMostParts * 4;
   static constexpr int kMost = kPartBytes > kMergeBytes ? kPartBytes : kMergeBytes;
   static constexpr int kBytes = kQBytes + kTilesBytes > kMost ? kQBytes + kTilesBytes : kMost;
@@ -44,6 +48,53 @@ __device__ void store_lse(const SoftmaxCall& call, int batch, RowPlace at, float
   if (call.lse.data == nullptr) return;
   *row_of<float>(call.lse, batch, at.head, at.query) =
       sum == 0 ? -INFINITY : m * fabsf(call.scale) + logf(sum);
+}
+
+/// Four columns of a row over all its parts, not yet divided by the sum.
+struct Merged {
+  float4 value;
+  float maximum, sum;
+};
+
+/// sums(n) are a part's maximum and sum of p, values(n) its sums of p v.
+template <int kMost, typename Sums, typename Values>
+__device__ Merged merge(int parts, float c, Sums sums, Values values) {
+  float2 each[kMost];
+  float4 part[kMost];
+#pragma unroll
+  for (int n = 0; n < kMost; ++n) {
+    each[n] = make_float2(-INFINITY, 0);
+    part[n] = make_float4(0, 0, 0, 0);
+    if (n < parts) {
+      each[n] = sums(n);
+      part[n] = values(n);
+    }
+  }
+  Merged merged{make_float4(0, 0, 0, 0), -INFINITY, 0};
+#pragma unroll
+  for (int n = 0; n < kMost; ++n) merged.maximum = fmaxf(merged.maximum, each[n].x);
+  const float base = merged.maximum == -INFINITY ? 0.0f : merged.maximum;
+#pragma unroll
+  for (int n = 0; n < kMost; ++n) {
+    const float weight = exp2_fast((each[n].x - base) * c);
+    merged.sum += weight * each[n].y;
+    merged.value.x += weight * part[n].x;
+    merged.value.y += weight * part[n].y;
+    merged.value.z += weight * part[n].z;
+    merged.value.w += weight * part[n].w;
+  }
+  return merged;
+}
+
+template <typename T>
+__device__ void store_row(const SoftmaxCall& call, const WorkItem& item, int kv_head, int row, int quad,
+                          const Merged& merged) {
+  const auto at = place_of(call, item.first_row + row, kv_head);
+  const float inverse = merged.sum == 0 ? 0.0f : 1.0f / merged.sum;
+  const auto& value = merged.value;
+  *reinterpret_cast<uint2*>(row_of<T>(call.o, item.batch, at.head, at.query) + quad * 4) =
+      make_uint2(pack<T>(value.x * inverse, value.y * inverse), pack<T>(value.z * inverse, value.w * inverse));
+  if (quad == 0) store_lse(call, item.batch, at, merged.maximum, merged.sum);
 }
 
 template <typename T, int kHeadDim, int kRowWarps, int kKeyWarps, int kStages>
@@ -156,8 +207,9 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
     const int first = global ? item.global_begin + tile * kTileKeys
                              : item.begin + (tile - global_tiles) * kTileKeys;
     const bool full = !global && first >= item.full_begin && first + kTileKeys <= item.full_end;
-    if (!full) {
-      const int end = global ? item.global_end : item.end;
+    const bool mixed = !global && (seen[0].globals > first || seen[1].globals > first);
+    if (__any_sync(kAllLanes, mixed)) {
+      const int end = item.end;
 #pragma unroll
       for (int n = 0; n < F::kWarpKeys / 8; ++n) {
 #pragma unroll
@@ -166,6 +218,22 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
           const auto& mine = seen[e / 2];
           const bool visible = key < mine.globals || (key >= mine.begin && key < mine.end);
           if (!visible || key >= end) s[n][e] = -INFINITY;
+        }
+      }
+    } else if (!full) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const auto& mine = seen[half];
+        const int begin = global ? 0 : mine.begin;
+        const int end = global ? min(mine.globals, item.global_end) : min(mine.end, item.end);
+        const auto count = static_cast<unsigned>(max(end - begin, 0));
+        const int offset = first + warp_key + lane % 4 * 2 - begin;
+#pragma unroll
+        for (int n = 0; n < F::kWarpKeys / 8; ++n) {
+#pragma unroll
+          for (int e = 0; e < 2; ++e) {
+            if (static_cast<unsigned>(offset + n * 8 + e) >= count) s[n][2 * half + e] = -INFINITY;
+          }
         }
       }
     }
@@ -225,18 +293,29 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
   };
   const auto part_row = [&](int part, int row) { return part_at(part) * kRows + row; };
   const int valid = min(kRows, rows_in_all - item.first_row);
+  constexpr int kQuads = kHeadDim / 4;
 
+  // What this block has of a row, for the cluster to read.
+  auto* block_values = reinterpret_cast<float*>(shared);
+  auto* block_sums = reinterpret_cast<float2*>(shared + kRows * kHeadDim * 4);
+  const bool clustered = call.cluster > 1;
   if constexpr (kKeyWarps == 1) {
+    if (clustered) {
+      wait_copies<0>();
+      __syncthreads();
+    }
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int row = my_row + 8 * half;
       if (row >= valid) continue;
       if (item.parts > 1) {
-        auto* to = call.part_values + part_row(item.part, row) * kHeadDim + lane % 4 * 2;
+        auto* values = clustered ? block_values + row * kHeadDim
+                                 : call.part_values + part_row(item.part, row) * kHeadDim;
+        auto* sums = clustered ? block_sums + row : call.part_sums + part_row(item.part, row);
 #pragma unroll
         for (int n = 0; n < kHeadDim / 8; ++n)
-          *reinterpret_cast<float2*>(to + n * 8) = make_float2(o[n][2 * half], o[n][2 * half + 1]);
-        if (lane % 4 == 0) call.part_sums[part_row(item.part, row)] = make_float2(maximum[half], sum[half]);
+          *reinterpret_cast<float2*>(values + n * 8 + lane % 4 * 2) = make_float2(o[n][2 * half], o[n][2 * half + 1]);
+        if (lane % 4 == 0) *sums = make_float2(maximum[half], sum[half]);
         continue;
       }
       const auto at = place_of(call, item.first_row + row, kv_head);
@@ -252,8 +331,9 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
     // Warps over the keys have parts of the same rows: merge them by way of shared memory.
     wait_copies<0>();
     __syncthreads();
-    auto* values = reinterpret_cast<float*>(shared);
-    auto* sums = reinterpret_cast<float2*>(shared + kKeyWarps * kRows * kHeadDim * 4);
+    constexpr int kBlockBytes = kRows * (kHeadDim * 4 + 8);
+    auto* values = reinterpret_cast<float*>(shared + kBlockBytes);
+    auto* sums = reinterpret_cast<float2*>(shared + kBlockBytes + kKeyWarps * kRows * kHeadDim * 4);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int row = key_warp * kRows + my_row + 8 * half;
@@ -264,39 +344,41 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
       if (lane % 4 == 0) sums[row] = make_float2(maximum[half], sum[half]);
     }
     __syncthreads();
-    constexpr int kQuads = kHeadDim / 4;
     for (int n = static_cast<int>(threadIdx.x); n < valid * kQuads; n += F::kThreads) {
       const int row = n / kQuads, quad = n % kQuads;
-      float highest = -INFINITY;
-#pragma unroll
-      for (int w = 0; w < kKeyWarps; ++w) highest = fmaxf(highest, sums[w * kRows + row].x);
-      const float base = highest == -INFINITY ? 0.0f : highest;
-      float total = 0;
-      float4 value = make_float4(0, 0, 0, 0);
-#pragma unroll
-      for (int w = 0; w < kKeyWarps; ++w) {
-        const float weight = exp2_fast((sums[w * kRows + row].x - base) * c);
-        const auto part = reinterpret_cast<const float4*>(values + (w * kRows + row) * kHeadDim)[quad];
-        total += weight * sums[w * kRows + row].y;
-        value.x += weight * part.x;
-        value.y += weight * part.y;
-        value.z += weight * part.z;
-        value.w += weight * part.w;
-      }
+      const auto merged = merge<kKeyWarps>(
+          kKeyWarps, c, [&](int w) { return sums[w * kRows + row]; },
+          [&](int w) { return reinterpret_cast<const float4*>(values + (w * kRows + row) * kHeadDim)[quad]; });
       if (item.parts > 1) {
-        reinterpret_cast<float4*>(call.part_values + part_row(item.part, row) * kHeadDim)[quad] = value;
-        if (quad == 0) call.part_sums[part_row(item.part, row)] = make_float2(highest, total);
+        auto* to = clustered ? block_values + row * kHeadDim : call.part_values + part_row(item.part, row) * kHeadDim;
+        auto* to_sums = clustered ? block_sums + row : call.part_sums + part_row(item.part, row);
+        reinterpret_cast<float4*>(to)[quad] = merged.value;
+        if (quad == 0) *to_sums = make_float2(merged.maximum, merged.sum);
         continue;
       }
-      const auto at = place_of(call, item.first_row + row, kv_head);
-      const float inverse = total == 0 ? 0.0f : 1.0f / total;
-      auto* to = row_of<T>(call.o, item.batch, at.head, at.query) + quad * 4;
-      *reinterpret_cast<uint2*>(to) =
-          make_uint2(pack<T>(value.x * inverse, value.y * inverse), pack<T>(value.z * inverse, value.w * inverse));
-      if (quad == 0) store_lse(call, item.batch, at, highest, total);
+      store_row<T>(call, item, kv_head, row, quad, merged);
     }
   }
   if (item.parts == 1) return;
+
+  if (clustered) {
+    const auto cluster = cooperative_groups::this_cluster();
+    cluster.sync();
+    const int step = item.parts * F::kThreads;
+    for (int n = item.part + item.parts * static_cast<int>(threadIdx.x); n < valid * kQuads; n += step) {
+      const int row = n / kQuads, quad = n % kQuads;
+      const auto merged = merge<kMostClusterParts>(
+          item.parts, c,
+          [&](int part) { return *cluster.map_shared_rank(block_sums + row, static_cast<unsigned>(part)); },
+          [&](int part) {
+            return *cluster.map_shared_rank(reinterpret_cast<float4*>(block_values + row * kHeadDim) + quad,
+                                            static_cast<unsigned>(part));
+          });
+      store_row<T>(call, item, kv_head, row, quad, merged);
+    }
+    cluster.sync();  // others may still read this block's memory
+    return;
+  }
 
   // The part that is done last merges all.
   __shared__ bool last;
@@ -331,11 +413,10 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
     if (lane == 0) store_lse(call, item.batch, place_of(call, item.first_row + row, kv_head), highest, total);
   }
   __syncthreads();
-  constexpr int kQuads = kHeadDim / 4;
   for (int n = static_cast<int>(threadIdx.x); n < valid * kQuads; n += F::kThreads) {
     const int row = n / kQuads, quad = n % kQuads;
     float4 value = make_float4(0, 0, 0, 0);
-#pragma unroll 4
+#pragma unroll 16
     for (int part = 0; part < item.parts; ++part) {
       const float weight = weights[row * kMostParts + part];
       const auto values =
@@ -357,42 +438,36 @@ cudaError_t launch(const SoftmaxCall& call, cudaStream_t stream) {
   const auto kernel = attend<T, kHeadDim, kRowWarps, kKeyWarps, kStages>;
   const auto error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, F::kBytes);
   if (error != cudaSuccess) return error;
-  const dim3 grid(static_cast<unsigned>(call.item_count), static_cast<unsigned>(call.kv_heads));
-  kernel<<<grid, F::kThreads, F::kBytes, stream>>>(call);
-  return cudaGetLastError();
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(call.item_count), static_cast<unsigned>(call.kv_heads));
+  config.blockDim = dim3(F::kThreads);
+  config.dynamicSmemBytes = F::kBytes;
+  config.stream = stream;
+  cudaLaunchAttribute attribute{};
+  if (call.cluster > 1) {
+    attribute.id = cudaLaunchAttributeClusterDimension;
+    attribute.val.clusterDim = {static_cast<unsigned>(call.cluster), 1, 1};
+    config.attrs = &attribute;
+    config.numAttrs = 1;
+    const auto allowed = cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
+    if (allowed != cudaSuccess) return allowed;
+  }
+  return cudaLaunchKernelEx(&config, kernel, call);
 }
 
 template <typename T, int kHeadDim>
 cudaError_t launch_form(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream) {
   constexpr int kManyStages = kHeadDim == 64 ? 6 : 5;
   if (form.row_warps == 1) return launch<T, kHeadDim, 1, 4, kManyStages>(call, stream);
-  if (form.row_warps == 2) return launch<T, kHeadDim, 2, 2, kManyStages>(call, stream);
-  if (form.stages > 2) return launch<T, kHeadDim, 4, 1, kManyStages>(call, stream);
+  if (form.row_warps == 2) return launch<T, kHeadDim, 2, 4, kManyStages>(call, stream);
+  if (form.key_warps == 2) return launch<T, kHeadDim, 4, 2, kManyStages>(call, stream);
   return launch<T, kHeadDim, 4, 1, 2>(call, stream);
 }
 
+template <typename T>
+cudaError_t launch_type(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream) {
+  return call.q.width == 64 ? launch_form<T, 64>(call, form, stream) : launch_form<T, 128>(call, form, stream);
+}
+
 }  // namespace
-
-SoftmaxForm softmax_form(std::int64_t rows, std::int64_t head_dim) {
-  const std::int32_t many = head_dim == 64 ? 6 : 5;
-  if (rows <= 16) return {1, 4, many};
-  if (rows <= 32) return {2, 2, many};
-  return {4, 1, rows <= 64 ? many : 2};
-}
-
-std::int32_t softmax_blocks(const SoftmaxForm& form, std::int64_t head_dim) {
-  const auto bytes = form.rows() * head_dim * 2 + 2 * form.stages * kTileKeys * head_dim * 2;
-  constexpr std::int64_t kSharedBytes = 227 * 1024;
-  return static_cast<std::int32_t>(kSharedBytes / (bytes + 1024) < 2 ? 1 : 2);
-}
-
-cudaError_t launch_softmax(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream) {
-  if (call.q.dtype == DType::bf16) {
-    return call.q.width == 64 ? launch_form<__nv_bfloat16, 64>(call, form, stream)
-                              : launch_form<__nv_bfloat16, 128>(call, form, stream);
-  }
-  return call.q.width == 64 ? launch_form<__half, 64>(call, form, stream)
-                            : launch_form<__half, 128>(call, form, stream);
-}
-
 }  // namespace attnbench::cuda
