@@ -75,18 +75,20 @@ __device__ void add_tile(std::uint32_t k_base, std::uint32_t v_base, int warp, i
 #pragma unroll
     for (int n = 0; n < 4; ++n)
       z[n % 2] += __uint_as_float(k[n] << 16) + __uint_as_float(k[n] & 0xffff0000u);
+    std::uint32_t v[kHeadDim / 16][4];
+#pragma unroll
+    for (int e = 0; e < kHeadDim / 16; ++e)
+      load_matrices_transposed(v[e], swizzled<kHeadDim>(v_base, t * 16 + lane % 16, e * 2 + lane / 16));
 #pragma unroll
     for (int e = 0; e < kHeadDim / 16; ++e) {
-      std::uint32_t v[4];
-      load_matrices_transposed(v, swizzled<kHeadDim>(v_base, t * 16 + lane % 16, e * 2 + lane / 16));
-      multiply<T>(state[2 * e], k, v[0], v[1]);
-      multiply<T>(state[2 * e + 1], k, v[2], v[3]);
+      multiply<T>(state[2 * e], k, v[e][0], v[e][1]);
+      multiply<T>(state[2 * e + 1], k, v[e][2], v[e][3]);
     }
   }
 }
 
 template <int kHeadDim>
-__global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads) sum_chunks(const LinearCall call) {
+__global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, 2) sum_chunks(const LinearCall call) {
   using S = Sizes<kHeadDim>;
   constexpr int kStages = 3;
   extern __shared__ __align__(128) char shared[];
@@ -121,8 +123,8 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads) sum_chunks(const Li
     const auto at = base + static_cast<std::uint32_t>(offset);
     add_tile<kHeadDim>(at, at + S::kTileBytes, warp, lane, state, z);
   }
-  const auto chunk = std::int64_t{item} * call.chunks + blockIdx.x;
-  auto* states = call.states + chunk * kHeadDim * kHeadDim;
+  const auto chunk = std::int64_t{item} * (call.chunks + 1) + blockIdx.x;
+  auto* states = call.states + chunk * kHeadDim * (kHeadDim + 1);
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int row = warp * 16 + lane / 4 + 8 * half;
@@ -132,7 +134,30 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads) sum_chunks(const Li
           make_float2(state[n][2 * half], state[n][2 * half + 1]);
     z[half] += __shfl_xor_sync(kAllLanes, z[half], 1);
     z[half] += __shfl_xor_sync(kAllLanes, z[half], 2);
-    if (lane % 4 == 0) call.normalisers[chunk * kHeadDim + row] = z[half];
+    if (lane % 4 == 0) states[kHeadDim * kHeadDim + row] = z[half];
+  }
+}
+
+/// Sums of chunks become sums of those before each, and of all: of 4 numbers a thread.
+constexpr int kScanThreads = 64;
+__global__ void __launch_bounds__(kScanThreads) scan_chunks(float4* sums, int chunks, int width) {
+  constexpr int kAtOnce = 8;
+  const int at = static_cast<int>(blockIdx.x) * kScanThreads + static_cast<int>(threadIdx.x);
+  if (at >= width) return;
+  sums += std::int64_t{blockIdx.y} * (chunks + 1) * width + at;
+  float4 sum = make_float4(0, 0, 0, 0);
+  for (int first = 0; first <= chunks; first += kAtOnce) {
+    float4 part[kAtOnce];
+#pragma unroll
+    for (int n = 0; n < kAtOnce; ++n) {
+      part[n] = make_float4(0, 0, 0, 0);
+      if (first + n < chunks) part[n] = sums[std::int64_t{first + n} * width];
+    }
+#pragma unroll
+    for (int n = 0; n < kAtOnce; ++n) {
+      if (first + n <= chunks) sums[std::int64_t{first + n} * width] = sum;
+      sum = make_float4(sum.x + part[n].x, sum.y + part[n].y, sum.z + part[n].z, sum.w + part[n].w);
+    }
   }
 }
 
@@ -145,7 +170,7 @@ struct ReadSizes {
 
 /// Chunk c of the queries: causal, those at the positions of chunk c of the keys.
 template <int kHeadDim, bool kCausal>
-__global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads) read_chunks(const LinearCall call) {
+__global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) read_chunks(const LinearCall call) {
   using S = Sizes<kHeadDim>;
   using R = ReadSizes<kHeadDim, kCausal>;
   extern __shared__ __align__(128) char shared[];
@@ -191,23 +216,20 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads) read_chunks(const L
   commit_copies();
 
   // The sums of all chunks, or of those before this one: the warp's 16 rows.
-  float state[kHeadDim / 8][4] = {};
-  float z[2] = {0, 0};
-  const int before = kCausal ? chunk : call.chunks;
-  for (int other = 0; other < before; ++other) {
-    const auto at = std::int64_t{kv_item} * call.chunks + other;
-    const auto* states = call.states + at * kHeadDim * kHeadDim;
+  float state[kHeadDim / 8][4];
+  float z[2];
+  const auto at = std::int64_t{kv_item} * (call.chunks + 1) + (kCausal ? chunk : call.chunks);
+  const auto* states = call.states + at * kHeadDim * (kHeadDim + 1);
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int row = warp * 16 + lane / 4 + 8 * half;
+  for (int half = 0; half < 2; ++half) {
+    const int row = warp * 16 + lane / 4 + 8 * half;
 #pragma unroll
-      for (int n = 0; n < kHeadDim / 8; ++n) {
-        const auto pair = *reinterpret_cast<const float2*>(states + row * kHeadDim + n * 8 + lane % 4 * 2);
-        state[n][2 * half] += pair.x;
-        state[n][2 * half + 1] += pair.y;
-      }
-      if (lane % 4 == 0) z[half] += call.normalisers[at * kHeadDim + row];
+    for (int n = 0; n < kHeadDim / 8; ++n) {
+      const auto pair = *reinterpret_cast<const float2*>(states + row * kHeadDim + n * 8 + lane % 4 * 2);
+      state[n][2 * half] = pair.x;
+      state[n][2 * half + 1] = pair.y;
     }
+    z[half] = lane % 4 == 0 ? states[kHeadDim * kHeadDim + row] : 0;
   }
 
   for (int tile = 0; tile < tiles; ++tile) {
@@ -251,24 +273,27 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads) read_chunks(const L
         const auto weights = *reinterpret_cast<const float2*>(z_shared + d * 16 + n / 2 * 8 + lane % 4 * 2);
         divisor[n % 2] += __uint_as_float(a[n] << 16) * weights.x + __uint_as_float(a[n] & 0xffff0000u) * weights.y;
       }
+      constexpr int kValues = S::kColumns / 16, kKeys = kCausal ? kTokens / 16 : 0;
+      std::uint32_t b[kValues + kKeys][4];
 #pragma unroll
-      for (int e = 0; e < S::kColumns / 16; ++e) {
-        std::uint32_t b[4];
+      for (int e = 0; e < kValues; ++e)
         load_matrices_transposed(
-            b, swizzled<kHeadDim>(state_base, d * 16 + lane % 16,
-                                  column_group * (S::kColumns / 8) + e * 2 + lane / 16));
-        multiply<T>(o[2 * e], a, b[0], b[1]);
-        multiply<T>(o[2 * e + 1], a, b[2], b[3]);
-      }
-      if constexpr (kCausal) {
+            b[e], swizzled<kHeadDim>(state_base, d * 16 + lane % 16,
+                                     column_group * (S::kColumns / 8) + e * 2 + lane / 16));
 #pragma unroll
-        for (int n = 0; n < kTokens / 16; ++n) {
-          if (n > row_warp) continue;  // keys after the warp's queries
-          std::uint32_t b[4];
-          load_matrices(b, swizzled<kHeadDim>(k_base, n * 16 + lane % 8 + lane / 16 * 8, d * 2 + lane / 8 % 2));
-          multiply<T>(p[2 * n], a, b[0], b[1]);
-          multiply<T>(p[2 * n + 1], a, b[2], b[3]);
-        }
+      for (int n = 0; n < kKeys; ++n)
+        load_matrices(b[kValues + n],
+                      swizzled<kHeadDim>(k_base, n * 16 + lane % 8 + lane / 16 * 8, d * 2 + lane / 8 % 2));
+#pragma unroll
+      for (int e = 0; e < kValues; ++e) {
+        multiply<T>(o[2 * e], a, b[e][0], b[e][1]);
+        multiply<T>(o[2 * e + 1], a, b[e][2], b[e][3]);
+      }
+#pragma unroll
+      for (int n = 0; n < kKeys; ++n) {
+        if (n > row_warp) continue;  // keys after the warp's queries
+        multiply<T>(p[2 * n], a, b[kValues + n][0], b[kValues + n][1]);
+        multiply<T>(p[2 * n + 1], a, b[kValues + n][2], b[kValues + n][3]);
       }
     }
     if constexpr (kCausal) {
@@ -332,6 +357,14 @@ cudaError_t launch_both(const LinearCall& call, cudaStream_t stream) {
   const auto error = launch(sum_chunks<kHeadDim>, dim3(chunks, static_cast<unsigned>(call.batch * call.kv_heads)),
                             S::kThreads, 6 * S::kTileBytes, call, stream);
   if (error != cudaSuccess) return error;
+  const auto kv_items = static_cast<unsigned>(call.batch * call.kv_heads);
+  const auto scan = [&](float* sums, int width) {
+    const auto blocks = static_cast<unsigned>((width / 4 + kScanThreads - 1) / kScanThreads);
+    scan_chunks<<<dim3(blocks, kv_items), kScanThreads, 0, stream>>>(reinterpret_cast<float4*>(sums), call.chunks,
+                                                                      width / 4);
+    return cudaGetLastError();
+  };
+  if (const auto failed = scan(call.states, kHeadDim * (kHeadDim + 1)); failed != cudaSuccess) return failed;
   const auto heads = static_cast<unsigned>(call.batch * call.kv_heads * call.group);
   if (call.causal) {
     return launch(read_chunks<kHeadDim, true>, dim3(chunks, heads), S::kThreads, ReadSizes<kHeadDim, true>::kBytes,

@@ -19,9 +19,9 @@ struct LinearCall {
   std::int32_t chunks = 1;
   bool causal = false;
   float eps = 0;
-  /// By batch entry, kv head and chunk: sums over its keys of phi(k) v^T (head_dim, head_dim) and of phi(k).
+  /// By batch entry, kv head and chunk, one chunk more than there are: sums over its keys of phi(k) v^T,
+  /// head_dim rows of head_dim, and of phi(k), one row.
   float* states = nullptr;
-  float* normalisers = nullptr;
 };
 
 /// phi(q)^T S / (phi(q)^T z + eps) with phi(x) = elu(x) + 1; bf16, head_dim 64 or 128. Two launches: the sums

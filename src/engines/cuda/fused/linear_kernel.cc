@@ -1,4 +1,4 @@
-/// linear (`fused`) and causal_linear (`chunked`) with phi and normalisation inside, in two launches.
+/// linear (`fused`) and causal_linear (`chunked`) with phi and normalisation inside, in three launches.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,8 +22,7 @@ class LinearExecution final : public CudaExecution {
     const auto wanted = std::clamp<std::int64_t>(2 * device_.multiprocessors() / kv_items, 1, tiles);
     chunk_ = (tiles + wanted - 1) / wanted * kTokens;
     const auto chunks = chunks_of(s.seqlen_kv);
-    states_ = workspace_.reserve(kv_items * chunks * s.head_dim_qk * s.head_dim_v * 4);
-    normalisers_ = workspace_.reserve(kv_items * chunks * s.head_dim_qk * 4);
+    states_ = workspace_.reserve(kv_items * (chunks + 1) * s.head_dim_qk * (s.head_dim_v + 1) * 4);
   }
 
  protected:
@@ -42,14 +41,13 @@ class LinearExecution final : public CudaExecution {
     call.causal = m.kind == MechanismKind::causal_linear;
     call.eps = static_cast<float>(m.eps);
     call.states = workspace_.at<float>(states_);
-    call.normalisers = workspace_.at<float>(normalisers_);
     check(launch_linear(call, stream), "fused linear");
   }
 
  private:
   std::int64_t chunks_of(std::int64_t keys) const { return (keys + chunk_ - 1) / chunk_; }
 
-  std::int64_t chunk_ = 0, states_ = 0, normalisers_ = 0;
+  std::int64_t chunk_ = 0, states_ = 0;
 };
 
 template <bool kCausal>

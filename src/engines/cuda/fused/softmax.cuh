@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cooperative_groups.h>
-
 #include <cmath>
 
 #include "engines/cuda/elements.cuh"
@@ -23,7 +21,7 @@ struct Form {
   static constexpr int kTileBytes = kTileKeys * kHeadDim * 2;
   static constexpr int kQBytes = kRows * kHeadDim * 2;
   static constexpr int kTilesBytes = 2 * kStages * kTileBytes;
-  static constexpr int kPartBytes = (kKeyWarps + 1) * kRows * (kHeadDim * 4 + 8);
+  static constexpr int kPartBytes = kKeyWarps * kRows * (kHeadDim * 4 + 8);
   static constexpr int kMergeBytes = kRows * kMostParts * 4;
   static constexpr int kMost = kPartBytes > kMergeBytes ? kPartBytes : kMergeBytes;
   static constexpr int kBytes = kQBytes + kTilesBytes > kMost ? kQBytes + kTilesBytes : kMost;
@@ -190,49 +188,68 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
     const auto k_base = tiles_base + static_cast<std::uint32_t>(tile % kStages * 2 * F::kTileBytes);
     const auto v_base = k_base + F::kTileBytes;
     const int warp_key = key_warp * F::kWarpKeys;
+    // Operands are loaded in groups, one group ahead of the products. Where several blocks share a multiprocessor, they
+    // hide each other's latency better than groups do, which cost registers.
+    constexpr int kKeys16 = F::kWarpKeys / 16, kDims16 = kHeadDim / 16;
+    constexpr int kMostLoads = kKeyWarps > 1 ? 8 : 1;
+    constexpr int kGroup = kKeys16 * kDims16 < kMostLoads ? kKeys16 * kDims16 : kMostLoads;
+    constexpr int kGroups = kKeys16 * kDims16 / kGroup;
+    std::uint32_t b[2][kGroup][4];
+    const auto load_k = [&](int group) {
+#pragma unroll
+      for (int n = 0; n < kGroup; ++n) {
+        const int at = group * kGroup + n;
+        load_matrices(b[group % 2][n],
+                      swizzled<kHeadDim>(k_base, warp_key + at % kKeys16 * 16 + lane % 8 + lane / 16 * 8,
+                                         at / kKeys16 * 2 + lane / 8 % 2));
+      }
+    };
+    const auto load_v = [&](int group) {
+#pragma unroll
+      for (int n = 0; n < kGroup; ++n) {
+        const int at = group * kGroup + n;
+        load_matrices_transposed(b[group % 2][n],
+                                 swizzled<kHeadDim>(v_base, warp_key + at / kDims16 * 16 + lane % 16,
+                                                    at % kDims16 * 2 + lane / 16));
+      }
+    };
     float s[F::kWarpKeys / 8][4] = {};
+    load_k(0);
 #pragma unroll
-    for (int d = 0; d < kHeadDim / 16; ++d) {
+    for (int group = 0; group < kGroups; ++group) {
+      if (group + 1 < kGroups) load_k(group + 1);
 #pragma unroll
-      for (int n = 0; n < F::kWarpKeys / 16; ++n) {
-        std::uint32_t k[4];
-        load_matrices(k, swizzled<kHeadDim>(k_base, warp_key + n * 16 + lane % 8 + lane / 16 * 8,
-                                            d * 2 + lane / 8 % 2));
-        multiply<T>(s[2 * n], q[d], k[0], k[1]);
-        multiply<T>(s[2 * n + 1], q[d], k[2], k[3]);
+      for (int n = 0; n < kGroup; ++n) {
+        const int at = group * kGroup + n;
+        const auto& k = b[group % 2][n];
+        multiply<T>(s[at % kKeys16 * 2], q[at / kKeys16], k[0], k[1]);
+        multiply<T>(s[at % kKeys16 * 2 + 1], q[at / kKeys16], k[2], k[3]);
       }
     }
+    load_v(0);
 
     const bool global = tile < global_tiles;
     const int first = global ? item.global_begin + tile * kTileKeys
                              : item.begin + (tile - global_tiles) * kTileKeys;
     const bool full = !global && first >= item.full_begin && first + kTileKeys <= item.full_end;
-    const bool mixed = !global && (seen[0].globals > first || seen[1].globals > first);
-    if (__any_sync(kAllLanes, mixed)) {
-      const int end = item.end;
-#pragma unroll
-      for (int n = 0; n < F::kWarpKeys / 8; ++n) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          const int key = first + warp_key + n * 8 + lane % 4 * 2 + e % 2;
-          const auto& mine = seen[e / 2];
-          const bool visible = key < mine.globals || (key >= mine.begin && key < mine.end);
-          if (!visible || key >= end) s[n][e] = -INFINITY;
-        }
-      }
-    } else if (!full) {
+    if (!full) {
+      const bool mixed = !global && (seen[0].globals > first || seen[1].globals > first);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const auto& mine = seen[half];
         const int begin = global ? 0 : mine.begin;
         const int end = global ? min(mine.globals, item.global_end) : min(mine.end, item.end);
         const auto count = static_cast<unsigned>(max(end - begin, 0));
-        const int offset = first + warp_key + lane % 4 * 2 - begin;
+        // Global keys in a tile of the second range: that of a unit with global queries.
+        const auto globals = static_cast<unsigned>(mixed ? min(mine.globals, item.end) : 0);
+        const int place = first + warp_key + lane % 4 * 2;
 #pragma unroll
         for (int n = 0; n < F::kWarpKeys / 8; ++n) {
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
-            if (static_cast<unsigned>(offset + n * 8 + e) >= count) s[n][2 * half + e] = -INFINITY;
+            const int key = place + n * 8 + e;
+            const bool visible = static_cast<unsigned>(key - begin) < count || static_cast<unsigned>(key) < globals;
+            if (!visible) s[n][2 * half + e] = -INFINITY;
           }
         }
       }
@@ -269,16 +286,17 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
       }
     }
 #pragma unroll
-    for (int n = 0; n < F::kWarpKeys / 16; ++n) {
-      const std::uint32_t p[4] = {pack<T>(s[2 * n][0], s[2 * n][1]), pack<T>(s[2 * n][2], s[2 * n][3]),
-                                  pack<T>(s[2 * n + 1][0], s[2 * n + 1][1]),
-                                  pack<T>(s[2 * n + 1][2], s[2 * n + 1][3])};
+    for (int group = 0; group < kGroups; ++group) {
+      if (group + 1 < kGroups) load_v(group + 1);
 #pragma unroll
-      for (int d = 0; d < kHeadDim / 16; ++d) {
-        std::uint32_t v[4];
-        load_matrices_transposed(v, swizzled<kHeadDim>(v_base, warp_key + n * 16 + lane % 16, d * 2 + lane / 16));
-        multiply<T>(o[2 * d], p, v[0], v[1]);
-        multiply<T>(o[2 * d + 1], p, v[2], v[3]);
+      for (int n = 0; n < kGroup; ++n) {
+        const int at = group * kGroup + n;
+        const auto* scores = s + at / kDims16 * 2;
+        const std::uint32_t p[4] = {pack<T>(scores[0][0], scores[0][1]), pack<T>(scores[0][2], scores[0][3]),
+                                    pack<T>(scores[1][0], scores[1][1]), pack<T>(scores[1][2], scores[1][3])};
+        const auto& v = b[group % 2][n];
+        multiply<T>(o[at % kDims16 * 2], p, v[0], v[1]);
+        multiply<T>(o[at % kDims16 * 2 + 1], p, v[2], v[3]);
       }
     }
   }
@@ -295,23 +313,14 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
   const int valid = min(kRows, rows_in_all - item.first_row);
   constexpr int kQuads = kHeadDim / 4;
 
-  // What this block has of a row, for the cluster to read.
-  auto* block_values = reinterpret_cast<float*>(shared);
-  auto* block_sums = reinterpret_cast<float2*>(shared + kRows * kHeadDim * 4);
-  const bool clustered = call.cluster > 1;
   if constexpr (kKeyWarps == 1) {
-    if (clustered) {
-      wait_copies<0>();
-      __syncthreads();
-    }
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int row = my_row + 8 * half;
       if (row >= valid) continue;
       if (item.parts > 1) {
-        auto* values = clustered ? block_values + row * kHeadDim
-                                 : call.part_values + part_row(item.part, row) * kHeadDim;
-        auto* sums = clustered ? block_sums + row : call.part_sums + part_row(item.part, row);
+        auto* values = call.part_values + part_row(item.part, row) * kHeadDim;
+        auto* sums = call.part_sums + part_row(item.part, row);
 #pragma unroll
         for (int n = 0; n < kHeadDim / 8; ++n)
           *reinterpret_cast<float2*>(values + n * 8 + lane % 4 * 2) = make_float2(o[n][2 * half], o[n][2 * half + 1]);
@@ -331,9 +340,8 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
     // Warps over the keys have parts of the same rows: merge them by way of shared memory.
     wait_copies<0>();
     __syncthreads();
-    constexpr int kBlockBytes = kRows * (kHeadDim * 4 + 8);
-    auto* values = reinterpret_cast<float*>(shared + kBlockBytes);
-    auto* sums = reinterpret_cast<float2*>(shared + kBlockBytes + kKeyWarps * kRows * kHeadDim * 4);
+    auto* values = reinterpret_cast<float*>(shared);
+    auto* sums = reinterpret_cast<float2*>(shared + kKeyWarps * kRows * kHeadDim * 4);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int row = key_warp * kRows + my_row + 8 * half;
@@ -350,8 +358,8 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
           kKeyWarps, c, [&](int w) { return sums[w * kRows + row]; },
           [&](int w) { return reinterpret_cast<const float4*>(values + (w * kRows + row) * kHeadDim)[quad]; });
       if (item.parts > 1) {
-        auto* to = clustered ? block_values + row * kHeadDim : call.part_values + part_row(item.part, row) * kHeadDim;
-        auto* to_sums = clustered ? block_sums + row : call.part_sums + part_row(item.part, row);
+        auto* to = call.part_values + part_row(item.part, row) * kHeadDim;
+        auto* to_sums = call.part_sums + part_row(item.part, row);
         reinterpret_cast<float4*>(to)[quad] = merged.value;
         if (quad == 0) *to_sums = make_float2(merged.maximum, merged.sum);
         continue;
@@ -360,25 +368,6 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
     }
   }
   if (item.parts == 1) return;
-
-  if (clustered) {
-    const auto cluster = cooperative_groups::this_cluster();
-    cluster.sync();
-    const int step = item.parts * F::kThreads;
-    for (int n = item.part + item.parts * static_cast<int>(threadIdx.x); n < valid * kQuads; n += step) {
-      const int row = n / kQuads, quad = n % kQuads;
-      const auto merged = merge<kMostClusterParts>(
-          item.parts, c,
-          [&](int part) { return *cluster.map_shared_rank(block_sums + row, static_cast<unsigned>(part)); },
-          [&](int part) {
-            return *cluster.map_shared_rank(reinterpret_cast<float4*>(block_values + row * kHeadDim) + quad,
-                                            static_cast<unsigned>(part));
-          });
-      store_row<T>(call, item, kv_head, row, quad, merged);
-    }
-    cluster.sync();  // others may still read this block's memory
-    return;
-  }
 
   // The part that is done last merges all.
   __shared__ bool last;
@@ -393,23 +382,37 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
   if (!last) return;
   __threadfence();
   auto* weights = reinterpret_cast<float*>(shared);  // row, part
-  for (int row = warp; row < valid; row += F::kThreads / 32) {
+  constexpr int kWarps = F::kThreads / 32, kRowsOfWarp = kRows / kWarps, kPartsOfLane = kMostParts / 32;
+  float2 sums[kRowsOfWarp][kPartsOfLane];  // all on their way at once
+#pragma unroll
+  for (int r = 0; r < kRowsOfWarp; ++r) {
+#pragma unroll
+    for (int n = 0; n < kPartsOfLane; ++n) {
+      const int row = r * kWarps + warp, part = n * 32 + lane;
+      sums[r][n] = make_float2(-INFINITY, 0);
+      if (row < valid && part < item.parts) sums[r][n] = __ldcg(&call.part_sums[part_row(part, row)]);
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < kRowsOfWarp; ++r) {
+    const int row = r * kWarps + warp;
+    if (row >= valid) continue;
     float highest = -INFINITY;
-    for (int part = lane; part < item.parts; part += 32)
-      highest = fmaxf(highest, __ldcg(&call.part_sums[part_row(part, row)]).x);
+#pragma unroll
+    for (int n = 0; n < kPartsOfLane; ++n) highest = fmaxf(highest, sums[r][n].x);
     for (int other = 16; other > 0; other /= 2) highest = fmaxf(highest, __shfl_xor_sync(kAllLanes, highest, other));
     const float base = highest == -INFINITY ? 0.0f : highest;
     float total = 0;
-    for (int part = lane; part < item.parts; part += 32) {
-      const auto sums = __ldcg(&call.part_sums[part_row(part, row)]);
-      const float weight = exp2_fast((sums.x - base) * c);
-      weights[row * kMostParts + part] = weight;
-      total += weight * sums.y;
+    float weight[kPartsOfLane];
+#pragma unroll
+    for (int n = 0; n < kPartsOfLane; ++n) {
+      weight[n] = exp2_fast((sums[r][n].x - base) * c);
+      total += weight[n] * sums[r][n].y;
     }
     for (int other = 16; other > 0; other /= 2) total += __shfl_xor_sync(kAllLanes, total, other);
-    __syncwarp();
     const float inverse = total == 0 ? 0.0f : 1.0f / total;
-    for (int part = lane; part < item.parts; part += 32) weights[row * kMostParts + part] *= inverse;
+#pragma unroll
+    for (int n = 0; n < kPartsOfLane; ++n) weights[row * kMostParts + n * 32 + lane] = weight[n] * inverse;
     if (lane == 0) store_lse(call, item.batch, place_of(call, item.first_row + row, kv_head), highest, total);
   }
   __syncthreads();
@@ -432,41 +435,44 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
   }
 }
 
+/// A form of the kernel with what its launch needs.
 template <typename T, int kHeadDim, int kRowWarps, int kKeyWarps, int kStages>
-cudaError_t launch(const SoftmaxCall& call, cudaStream_t stream) {
+struct Launcher {
   using F = Form<kHeadDim, kRowWarps, kKeyWarps, kStages>;
-  const auto kernel = attend<T, kHeadDim, kRowWarps, kKeyWarps, kStages>;
-  const auto error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, F::kBytes);
-  if (error != cudaSuccess) return error;
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(call.item_count), static_cast<unsigned>(call.kv_heads));
-  config.blockDim = dim3(F::kThreads);
-  config.dynamicSmemBytes = F::kBytes;
-  config.stream = stream;
-  cudaLaunchAttribute attribute{};
-  if (call.cluster > 1) {
-    attribute.id = cudaLaunchAttributeClusterDimension;
-    attribute.val.clusterDim = {static_cast<unsigned>(call.cluster), 1, 1};
-    config.attrs = &attribute;
-    config.numAttrs = 1;
-    const auto allowed = cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
-    if (allowed != cudaSuccess) return allowed;
+  static constexpr auto kKernel = attend<T, kHeadDim, kRowWarps, kKeyWarps, kStages>;
+
+  static cudaError_t launch(const SoftmaxCall& call, cudaStream_t stream) {
+    if (const auto error = allow(); error != cudaSuccess) return error;
+    const dim3 grid(static_cast<unsigned>(call.item_count), static_cast<unsigned>(call.kv_heads));
+    kKernel<<<grid, F::kThreads, F::kBytes, stream>>>(call);
+    return cudaGetLastError();
   }
-  return cudaLaunchKernelEx(&config, kernel, call);
-}
+  static std::int32_t blocks() {
+    int count = 0;
+    const bool known = allow() == cudaSuccess && cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+                                                     &count, kKernel, F::kThreads, F::kBytes) == cudaSuccess;
+    if (!known) cudaGetLastError();
+    return known ? count : 0;
+  }
 
-template <typename T, int kHeadDim>
-cudaError_t launch_form(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream) {
+ private:
+  static cudaError_t allow() {
+    return cudaFuncSetAttribute(kKernel, cudaFuncAttributeMaxDynamicSharedMemorySize, F::kBytes);
+  }
+};
+
+/// Calls body(Launcher()) with that of the form.
+template <typename T, int kHeadDim, typename Body>
+auto with_form(const SoftmaxForm& form, Body body) {
   constexpr int kManyStages = kHeadDim == 64 ? 6 : 5;
-  if (form.row_warps == 1) return launch<T, kHeadDim, 1, 4, kManyStages>(call, stream);
-  if (form.row_warps == 2) return launch<T, kHeadDim, 2, 4, kManyStages>(call, stream);
-  if (form.key_warps == 2) return launch<T, kHeadDim, 4, 2, kManyStages>(call, stream);
-  return launch<T, kHeadDim, 4, 1, 2>(call, stream);
+  if (form.row_warps == 1) return body(Launcher<T, kHeadDim, 1, 4, kManyStages>());
+  if (form.row_warps == 2) return body(Launcher<T, kHeadDim, 2, 4, kManyStages>());
+  if (form.key_warps == 2) return body(Launcher<T, kHeadDim, 4, 2, kManyStages>());
+  return body(Launcher<T, kHeadDim, 4, 1, 2>());
 }
-
-template <typename T>
-cudaError_t launch_type(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream) {
-  return call.q.width == 64 ? launch_form<T, 64>(call, form, stream) : launch_form<T, 128>(call, form, stream);
+template <typename T, typename Body>
+auto with_form(const SoftmaxForm& form, std::int64_t head_dim, Body body) {
+  return head_dim == 64 ? with_form<T, 64>(form, body) : with_form<T, 128>(form, body);
 }
 
 }  // namespace

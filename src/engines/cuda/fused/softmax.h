@@ -18,14 +18,14 @@ struct SoftmaxForm {
 
 /// Of the call's problem: few rows over many keys are bound by memory and want many tiles on their way.
 SoftmaxForm softmax_form(std::int64_t rows, std::int64_t head_dim);
-/// Thread blocks that the device runs at once, and whether it runs clusters of them.
-Blocks softmax_blocks(const SoftmaxForm& form, std::int64_t head_dim, std::int32_t multiprocessors);
+/// Thread blocks of this form that the current device runs at once.
+Blocks softmax_blocks(const SoftmaxForm& form, DType dtype, std::int64_t head_dim,
+                      std::int32_t multiprocessors);
 
 struct SoftmaxCall {
   Strided q, k, v, o, lse;  ///< lse may have no data
   const WorkItem* items = nullptr;
   std::int32_t item_count = 0;
-  std::int32_t cluster = 1;  ///< see WorkList
   std::int32_t kv_heads = 1, group = 1;
   Mask mask;
   float scale = 1;
@@ -40,5 +40,9 @@ struct SoftmaxCall {
 cudaError_t launch_softmax(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream);
 cudaError_t launch_softmax_bf16(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream);
 cudaError_t launch_softmax_f16(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream);
+
+/// Blocks that a multiprocessor of the current device runs at once.
+std::int32_t softmax_blocks_bf16(const SoftmaxForm& form, std::int64_t head_dim);
+std::int32_t softmax_blocks_f16(const SoftmaxForm& form, std::int64_t head_dim);
 
 }  // namespace attnbench::cuda

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "engines/cuda/fused/softmax.h"
 
 namespace attnbench::cuda {
@@ -10,12 +12,11 @@ SoftmaxForm softmax_form(std::int64_t rows, std::int64_t head_dim) {
   return {4, 1, 2};
 }
 
-Blocks softmax_blocks(const SoftmaxForm& form, std::int64_t head_dim, std::int32_t multiprocessors) {
-  const auto bytes = form.rows() * head_dim * 2 + 2 * form.stages * kTileKeys * head_dim * 2;
-  constexpr std::int64_t kSharedBytes = 227 * 1024;
-  const bool few_rows = form.stages > 2;
-  return {form.rows(), multiprocessors * (kSharedBytes / (bytes + 1024) < 2 ? 1 : 2), few_rows ? 1 : 16,
-          few_rows};
+Blocks softmax_blocks(const SoftmaxForm& form, DType dtype, std::int64_t head_dim,
+                      std::int32_t multiprocessors) {
+  const auto each =
+      dtype == DType::bf16 ? softmax_blocks_bf16(form, head_dim) : softmax_blocks_f16(form, head_dim);
+  return {form.rows(), multiprocessors * std::max(each, 1), form.key_warps > 1 ? 1 : 16};
 }
 
 cudaError_t launch_softmax(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream) {

@@ -21,14 +21,15 @@ std::int64_t packed_rows(const Problem& p) {
 class SoftmaxExecution final : public CudaExecution {
  public:
   SoftmaxExecution(const Problem& problem, const Device& device)
-      : CudaExecution(problem, device), form_(softmax_form(packed_rows(problem), problem.shape.head_dim_qk)) {
+      : CudaExecution(problem, device),
+        form_(softmax_form(packed_rows(problem), problem.shape.head_dim_qk)),
+        blocks_(softmax_blocks(form_, problem.shape.dtype_q, problem.shape.head_dim_qk,
+                               device_.multiprocessors())) {
     const auto& s = problem.shape;
     const auto list = list_for(s.seqlen_kv);
     // Fewer keys never need more parts than there are blocks at once, or than the longest calls need.
     const auto kv_heads = problem.mechanism.num_kv_heads;
-    most_parts_ = list.cluster > 1
-                      ? 0
-                      : std::max<std::int64_t>(list.parts, blocks().slots / kv_heads + list.units) * kv_heads;
+    most_parts_ = std::max<std::int64_t>(list.parts, blocks_.slots / kv_heads + list.units) * kv_heads;
     values_ = workspace_.reserve(most_parts_ * form_.rows() * s.head_dim_v * 4);
     sums_ = workspace_.reserve(most_parts_ * form_.rows() * 8);
     arrived_ = workspace_.reserve(list.units * kv_heads * 4);
@@ -47,7 +48,7 @@ class SoftmaxExecution final : public CudaExecution {
     auto& planned = plans_[keys];
     if (planned.count > 0) return;
     const auto list = list_for(keys);
-    if (list.cluster == 1 && list.parts * problem_.mechanism.num_kv_heads > most_parts_)
+    if (list.parts * problem_.mechanism.num_kv_heads > most_parts_)
       throw std::runtime_error(
           fmt::format("{} keys need more parts than {} do", keys, problem_.shape.seqlen_kv));
     const auto bytes = static_cast<std::int64_t>(list.items.size() * sizeof(WorkItem));
@@ -56,7 +57,6 @@ class SoftmaxExecution final : public CudaExecution {
                      cudaMemcpyHostToDevice),
           "cudaMemcpy of the work list");
     planned.count = static_cast<std::int32_t>(list.items.size());
-    planned.cluster = list.cluster;
   }
 
   void enqueue(const Tensors& t, cudaStream_t stream) override {
@@ -69,7 +69,6 @@ class SoftmaxExecution final : public CudaExecution {
     call.lse = strided(t[Role::lse]);
     call.items = static_cast<const WorkItem*>(planned.items.data());
     call.item_count = planned.count;
-    call.cluster = planned.cluster;
     call.kv_heads = static_cast<std::int32_t>(problem_.mechanism.num_kv_heads);
     call.group = static_cast<std::int32_t>(problem_.shape.num_q_heads / problem_.mechanism.num_kv_heads);
     call.mask = mask_of(problem_.mechanism);
@@ -84,15 +83,12 @@ class SoftmaxExecution final : public CudaExecution {
   struct Planned {
     DeviceMemory items;
     std::int32_t count = 0;
-    std::int32_t cluster = 1;
   };
 
-  Blocks blocks() const {
-    return softmax_blocks(form_, problem_.shape.head_dim_qk, device_.multiprocessors());
-  }
-  WorkList list_for(std::int64_t keys) const { return make_work_list(problem_, keys, blocks()); }
+  WorkList list_for(std::int64_t keys) const { return make_work_list(problem_, keys, blocks_); }
 
   SoftmaxForm form_;
+  Blocks blocks_;
   std::int64_t most_parts_ = 0, values_ = 0, sums_ = 0, arrived_ = 0, arrived_bytes_ = 0;
   std::map<std::int64_t, Planned> plans_;  ///< by the keys of a call
 };

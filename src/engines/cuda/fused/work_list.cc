@@ -73,20 +73,6 @@ std::int64_t longest_part(const std::vector<WorkItem>& units, std::int64_t kv_he
   return std::max(low, least);
 }
 
-/// How many blocks of a cluster share a unit; 1: clusters would leave most slots empty, or have nothing to
-/// share.
-std::int32_t cluster_parts(const std::vector<WorkItem>& units, std::int64_t kv_heads, const Blocks& blocks) {
-  if (!blocks.clusters) return 1;
-  const auto all = static_cast<std::int64_t>(units.size()) * kv_heads;
-  const auto each = blocks.slots / all;
-  if (each >= 2 * kMostClusterParts) return 1;
-  std::int32_t longest = 0;
-  for (const auto& unit : units) longest = std::max(longest, unit.tiles());
-  std::int32_t parts = 1;
-  while (2 * parts <= std::min<std::int64_t>({each, kMostClusterParts, longest})) parts *= 2;
-  return parts;
-}
-
 }  // namespace
 
 WorkList make_work_list(const Problem& problem, std::int64_t keys, const Blocks& blocks) {
@@ -111,14 +97,10 @@ WorkList make_work_list(const Problem& problem, std::int64_t keys, const Blocks&
       units.push_back(unit);
     }
   }
-  list.cluster = cluster_parts(units, kv_heads, blocks);
   const auto longest = longest_part(units, kv_heads, blocks);
   for (auto& unit : units) {
     const auto tiles = unit.tiles();
-    unit.parts =
-        list.cluster > 1
-            ? list.cluster
-            : static_cast<std::int32_t>(std::clamp<std::int64_t>(ceil_div(tiles, longest), 1, kMostParts));
+    unit.parts = static_cast<std::int32_t>(std::clamp<std::int64_t>(ceil_div(tiles, longest), 1, kMostParts));
     if (unit.parts > 1) {
       unit.first_part = list.parts;
       list.parts += unit.parts;
@@ -128,7 +110,6 @@ WorkList make_work_list(const Problem& problem, std::int64_t keys, const Blocks&
           part_of(unit, unit.part * tiles / unit.parts, (unit.part + 1) * tiles / unit.parts));
     }
   }
-  if (list.cluster > 1) return list;
   std::stable_sort(list.items.begin(), list.items.end(),
                    [](const WorkItem& a, const WorkItem& b) { return a.tiles() > b.tiles(); });
   return list;

@@ -39,25 +39,20 @@ struct WorkList {
   std::vector<WorkItem> items;
   std::int32_t units = 0;
   std::int32_t parts = 0;  ///< of the units that are split, in all
-  /// Parts of each unit, one item after the other, if they are merged within a cluster of thread blocks;
-  /// else 1.
-  std::int32_t cluster = 1;
 };
 
-/// The largest number of parts of a unit, and in a cluster.
+/// The largest number of parts of a unit.
 inline constexpr std::int32_t kMostParts = 128;
-inline constexpr std::int32_t kMostClusterParts = 16;
 
 /// What thread blocks a work list is for.
 struct Blocks {
   std::int32_t rows = 64;        ///< of a unit
   std::int32_t slots = 1;        ///< blocks that run at once
   std::int32_t least_tiles = 1;  ///< of a part: merging costs as much
-  bool clusters = false;         ///< they can merge parts
 };
 
 /// Keys of a unit are split so that blocks have even work. `keys` of a call, where shape.seqlens_kv does not
-/// say it. The longest items come first, unless there are clusters.
+/// say it. The longest items come first.
 WorkList make_work_list(const Problem& problem, std::int64_t keys, const Blocks& blocks);
 
 }  // namespace attnbench::cuda

@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(kThreads) copy_rows(Strided from, RowMap map, 
   struct alignas(sizeof(From) * kAtOnce) Source {
     From element[kAtOnce];
   };
-  struct alignas(sizeof(From) * kAtOnce) Target {
+  struct alignas(sizeof(To) * kAtOnce < 16 ? sizeof(To) * kAtOnce : 16) Target {
     To element[kAtOnce];
   };
   const auto head = static_cast<std::int32_t>(blockIdx.y) % map.heads;

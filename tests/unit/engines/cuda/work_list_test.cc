@@ -76,8 +76,8 @@ TEST(CudaWorkList, HoldsEachPairOnce) {
        {"gqa(kv=2)", "gqa(kv=2,causal)", "swa(w=30)", "swa(w=300,causal)", "block_sparse(bs=40,globals=0)",
         "block_sparse(bs=40,globals=70)", "block_sparse(bs=7,globals=3,causal)"}) {
     for (const auto& [queries, keys] : {std::pair{150, 150}, {3, 500}, {90, 35}, {1, 1}}) {
-      for (const auto& blocks : {Blocks{64, 1, 1, false}, Blocks{16, 40, 1, false}, Blocks{32, 500, 3, false},
-                                 Blocks{16, 132, 1, true}}) {
+      for (const auto& blocks :
+           {Blocks{64, 1, 1}, Blocks{16, 40, 1}, Blocks{32, 500, 3}, Blocks{16, 132, 1}}) {
         SCOPED_TRACE(testing::Message() << mechanism << ' ' << queries << " x " << keys << " rows "
                                         << blocks.rows << " slots " << blocks.slots);
         expect_each_pair_once(problem_of(mechanism, 6, 2, queries, keys), keys, blocks);
@@ -88,17 +88,16 @@ TEST(CudaWorkList, HoldsEachPairOnce) {
 
 TEST(CudaWorkList, TakesLengthsByBatchEntryAndFewerKeys) {
   auto problem = problem_of("gqa(kv=1,causal)", 3, 1, 5, 200);
-  expect_each_pair_once(problem, 77, {16, 132, 1, true});
+  expect_each_pair_once(problem, 77, {16, 132, 1});
   problem.shape.batch = 4;
   problem.shape.seqlens_kv = {200, 0, 3, 64};
-  expect_each_pair_once(problem, 200, {16, 132, 1, false});
+  expect_each_pair_once(problem, 200, {16, 132, 1});
 }
 
-TEST(CudaWorkList, SplitsALongCacheOverAClusterForEachHead) {
+TEST(CudaWorkList, SplitsALongCacheOverTheDevice) {
   // 8 kv heads, 132 blocks at once: 16 blocks a head, of 131072 / 64 / 16 = 128 tiles each.
-  const auto list =
-      make_work_list(problem_of("gqa(kv=8,causal)", 32, 8, 1, 131072), 131072, {16, 132, 1, true});
-  EXPECT_EQ(list.cluster, 16);
+  const auto list = make_work_list(problem_of("gqa(kv=8,causal)", 32, 8, 1, 131072), 131072, {16, 132, 1});
+  EXPECT_EQ(list.parts, 16);
   ASSERT_EQ(list.items.size(), 16U);
   for (std::int32_t part = 0; part < 16; ++part) {
     const auto& item = list.items[static_cast<std::size_t>(part)];
@@ -110,7 +109,7 @@ TEST(CudaWorkList, SplitsALongCacheOverAClusterForEachHead) {
 
 TEST(CudaWorkList, LeavesShortUnitsWhole) {
   // 8 units of 64 queries that see 128 keys or fewer: merging would take longer than two tiles.
-  const auto list = make_work_list(problem_of("swa(w=64)", 8, 8, 512, 512), 512, {64, 264, 16, false});
+  const auto list = make_work_list(problem_of("swa(w=64)", 8, 8, 512, 512), 512, {64, 264, 16});
   EXPECT_EQ(list.items.size(), 8U);
   EXPECT_EQ(list.parts, 0);
 }
@@ -118,7 +117,7 @@ TEST(CudaWorkList, LeavesShortUnitsWhole) {
 TEST(CudaWorkList, SplitsTheGlobalRowsOfBlocks) {
   // 512 units of which the first sees all 32768 keys, 512 tiles, and the others 3 tiles.
   const auto list = make_work_list(problem_of("block_sparse(bs=128,globals=1)", 16, 16, 32768, 32768), 32768,
-                                   {64, 264, 16, false});
+                                   {64, 264, 16});
   // On average 4 tiles a unit; eight rounds of 264 blocks are 16 tiles each.
   EXPECT_EQ(list.parts, 32);
   EXPECT_EQ(list.items.front().tiles(), 16);
