@@ -188,10 +188,11 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
     const auto k_base = tiles_base + static_cast<std::uint32_t>(tile % kStages * 2 * F::kTileBytes);
     const auto v_base = k_base + F::kTileBytes;
     const int warp_key = key_warp * F::kWarpKeys;
-    // Operands are loaded in groups, one group ahead of the products. Where several blocks share a multiprocessor, they
-    // hide each other's latency better than groups do, which cost registers.
+    // Operands are loaded in groups, one group ahead of the products. Where several blocks share a multiprocessor they
+    // hide each other's latency, and the registers that this takes cost more than it gains.
+    constexpr bool kAhead = kKeyWarps > 1;
     constexpr int kKeys16 = F::kWarpKeys / 16, kDims16 = kHeadDim / 16;
-    constexpr int kMostLoads = kKeyWarps > 1 ? 8 : 1;
+    constexpr int kMostLoads = kAhead ? 8 : 1;
     constexpr int kGroup = kKeys16 * kDims16 < kMostLoads ? kKeys16 * kDims16 : kMostLoads;
     constexpr int kGroups = kKeys16 * kDims16 / kGroup;
     std::uint32_t b[2][kGroup][4];
@@ -214,10 +215,11 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
       }
     };
     float s[F::kWarpKeys / 8][4] = {};
-    load_k(0);
+    if constexpr (kAhead) load_k(0);
 #pragma unroll
     for (int group = 0; group < kGroups; ++group) {
-      if (group + 1 < kGroups) load_k(group + 1);
+      if constexpr (!kAhead) load_k(group);
+      if (kAhead && group + 1 < kGroups) load_k(group + 1);
 #pragma unroll
       for (int n = 0; n < kGroup; ++n) {
         const int at = group * kGroup + n;
@@ -226,7 +228,7 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
         multiply<T>(s[at % kKeys16 * 2 + 1], q[at / kKeys16], k[2], k[3]);
       }
     }
-    load_v(0);
+    if constexpr (kAhead) load_v(0);
 
     const bool global = tile < global_tiles;
     const int first = global ? item.global_begin + tile * kTileKeys
@@ -287,7 +289,8 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
     }
 #pragma unroll
     for (int group = 0; group < kGroups; ++group) {
-      if (group + 1 < kGroups) load_v(group + 1);
+      if constexpr (!kAhead) load_v(group);
+      if (kAhead && group + 1 < kGroups) load_v(group + 1);
 #pragma unroll
       for (int n = 0; n < kGroup; ++n) {
         const int at = group * kGroup + n;
