@@ -33,8 +33,11 @@ void print_json() {
   auto missing = nlohmann::json::array();
   for (const auto& engine : missing_engines())
     missing.push_back({{"engine", engine.name}, {"reason", engine.reason}});
-  fmt::print("{}\n",
-             json_text({{"kernels", list}, {"devices", device_names()}, {"missing_engines", missing}}, 2));
+  fmt::print("{}\n", json_text({{"kernels", list},
+                                {"devices", device_names()},
+                                {"missing_devices", missing_devices()},
+                                {"missing_engines", missing}},
+                               2));
 }
 
 void print_table() {
@@ -44,6 +47,7 @@ void print_table() {
                kernel->path().empty() ? "-" : kernel->path(), fmt::join(mechanism_names(*kernel), ", "));
   }
   fmt::print("devices: {}\n", fmt::join(device_names(), ", "));
+  for (const auto& why : missing_devices()) fmt::print("no device of {}\n", why);
   for (const auto& engine : missing_engines())
     fmt::print("{:<12} {:<8} not built: {}\n", "-", engine.name, engine.reason);
 }

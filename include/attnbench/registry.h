@@ -18,6 +18,8 @@ const std::vector<const KernelInfo*>& kernels();
 
 /// Devices that this build's engines and loaded plugins offer here, "cpu" first.
 std::vector<std::string> device_names();
+/// Why engines of this build, and loaded plugins, offer no device here: a line for each that says so.
+std::vector<std::string> missing_devices();
 /// The device of that name; "cpu" is the host as given, and all others may use its threads beside their own.
 /// Throws InputError("device", ...) naming those there are, and where its engine gives another or none.
 std::unique_ptr<Device> open_device(std::string_view name, const CpuDevice& host);

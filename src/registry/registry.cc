@@ -45,6 +45,14 @@ std::vector<std::string> device_names() {
   return all;
 }
 
+std::vector<std::string> missing_devices() {
+  std::vector<std::string> all;
+  for (const auto* provider : device_providers()) {
+    if (const auto why = provider->why_none(); !why.empty()) all.push_back(why);
+  }
+  return all;
+}
+
 std::unique_ptr<Device> open_device(std::string_view name, const CpuDevice& host) {
   if (name == "cpu") return std::make_unique<CpuDevice>(host);
   for (const auto* provider : device_providers()) {
