@@ -18,11 +18,13 @@ BEGIN {
   may["io"] = "core"
   may["plan"] = "core io"
   may["store"] = "core io plan"
+  may["dispatch"] = "core registry io"
   may["run"] = "core registry reference stats io plan store"
+  may["tune"] = "core registry reference io stats plan store run dispatch"
   may["analysis"] = "core stats io plan store"
   may["claims"] = "core stats io plan analysis"
   may["report"] = "core stats io plan store analysis claims"
-  may["apps"] = "core registry reference stats io plan store run analysis claims report"
+  may["apps"] = "core registry reference stats io plan store run dispatch tune analysis claims report"
   vendor = "^(oneapi/)?(dnnl|hwy|mlx|torch|ATen|cuda|cudnn|cublas|cutlass)([_./]|$)"
 }
 

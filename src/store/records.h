@@ -65,10 +65,10 @@ struct KernelRecord {
   bool is_baseline = false;
   std::optional<std::int64_t> batch_calls;  ///< set once, before the cell's first process
   std::string quarantine_reason;            ///< empty: in the cell's set
-  /// Of the paths of this kernel the one to show where one is shown (plan/decisions.h). True for a kernel
+  /// Of the paths of this kernel the one to show where one is shown (core/decisions.h). True for a kernel
   /// that has one, or none that is supported.
   bool is_default_path = true;
-  std::string form = "direct";  ///< direct or fused (plan/decisions.h)
+  std::string form = "direct";  ///< direct or fused (core/decisions.h)
 
   /// "mechanism/kernel@engine[:path]".
   std::string id() const;

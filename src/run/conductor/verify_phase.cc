@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "plan/decisions.h"
+#include "core/decisions.h"
 #include "run/protocol/messages.h"
 #include "run/worker/slot_timer.h"
 

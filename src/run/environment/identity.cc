@@ -6,29 +6,9 @@
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
-#include <string_view>
-
-#include "attnbench/cpu_device.h"
-#include "core/hash.h"
-#include "core/system/parse.h"
-#include "core/system/topology.h"
 
 namespace attnbench {
 namespace {
-
-std::string caches_text(const SystemFiles& files) {
-  std::string text;
-  for (const auto& cache : caches_of(files, 0))
-    text += fmt::format("L{} {} {} x{};", cache.level, cache.type, cache.bytes, cache.cpus.size());
-  return text.empty() ? kNotReadable : text;
-}
-
-std::string memory_text(const SystemFiles& files) {
-  const auto bytes = parse_meminfo(files.read("/proc/meminfo").value_or(""), "MemTotal");
-  if (!bytes) return kNotReadable;
-  constexpr std::int64_t kGiB = 1 << 30;
-  return fmt::format("{} GiB", (*bytes + kGiB / 2) / kGiB);
-}
 
 /// The note of a loaded object, if it is the executable (the first object the loader names).
 int find_build_id(dl_phdr_info* object, std::size_t, void* result) {
@@ -56,15 +36,6 @@ int find_build_id(dl_phdr_info* object, std::size_t, void* result) {
 }
 
 }  // namespace
-
-std::string machine_key(const SystemFiles& files) {
-  const auto cpu = parse_cpuinfo(files.read("/proc/cpuinfo").value_or(""));
-  const auto cores = cores_of(files, online_cpus(files)).value_or(Cores{});
-  return fmt::format("{:016x}", fnv1a(fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", cpu.vendor, cpu.model,
-                                                  cpu.family, cpu.model_number, cpu.stepping,
-                                                  to_string(cpu_features()), cpu.logical_cpus, cores.packages,
-                                                  cores.physical, caches_text(files), memory_text(files))));
-}
 
 std::string build_id() {
   std::string id;

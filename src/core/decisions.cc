@@ -1,4 +1,4 @@
-#include "plan/decisions.h"
+#include "core/decisions.h"
 
 #include <algorithm>
 #include <array>
