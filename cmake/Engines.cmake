@@ -2,7 +2,7 @@
 #   attnbench_engine(NAME SOURCES ... LINKS ... PACKAGES ...)
 # with PACKAGES that users of the installed library must find too, or says why this build lacks it:
 #   attnbench_missing_engine(NAME "reason")
-# A folder reads ${isa} and ${foreign_isa}, and finds its packages with GLOBAL.
+# A folder leaves out files that match ${foreign_file} (another machine's, another system's), and finds its packages with GLOBAL.
 function(attnbench_engine name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PACKAGES" ${ARGN})
   foreach(kind IN ITEMS SOURCES LINKS PACKAGES)

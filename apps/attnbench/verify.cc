@@ -152,10 +152,10 @@ Program worker_program(const VerifyArguments& arguments, char** argv) {
   Program program;
   program.words = split_words(arguments.launcher);
   if (program.words.empty()) {
-    program.file = "/proc/self/exe";
+    program.file = own_program();
     program.words.emplace_back(argv[0]);
   } else {
-    program.words.push_back(std::filesystem::read_symlink("/proc/self/exe").string());
+    program.words.push_back(own_path());
   }
   program.words.insert(program.words.end(),
                        {"worker", "--cpus", fmt::format("{}", fmt::join(allowed_cpus(), ","))});

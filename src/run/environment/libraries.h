@@ -5,7 +5,7 @@
 
 namespace attnbench {
 
-/// Versions by name: onednn and sqlite as loaded, highway and fmt as compiled.
+/// Versions by name: onednn (accelerate on macOS) and sqlite as loaded, highway and fmt as compiled.
 std::map<std::string, std::string> library_versions();
 
 }  // namespace attnbench
