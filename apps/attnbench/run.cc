@@ -26,6 +26,7 @@
 #include "report/table.h"
 #include "run/conductor/conduct.h"
 #include "run/conductor/resume.h"
+#include "run/environment/executable.h"
 #include "run/worker/memory_fit.h"
 #include "store/export.h"
 #include "study_options.h"

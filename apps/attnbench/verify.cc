@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -19,6 +18,7 @@
 #include "io/json.h"
 #include "io/standard_streams.h"
 #include "plan/study.h"
+#include "run/environment/executable.h"
 #include "run/verification/verify_all.h"
 
 namespace attnbench {

@@ -22,6 +22,7 @@
 #include "attnbench/registry.h"
 #include "plan/find_study.h"
 #include "run/conductor/conduct.h"
+#include "run/environment/executable.h"
 #include "store/import.h"
 
 namespace {
