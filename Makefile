@@ -1,7 +1,7 @@
 # The only set-up anyone needs. Every target first installs what it lacks (packages.txt).
-jobs := $(shell nproc)
+jobs := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 # Used where it is installed, never needed.
-export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
+export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache 2>/dev/null)
 export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 # Tests of commands spend a third of their time waiting.
 ctest = ctest --output-on-failure --no-tests=error --parallel $(shell expr $(jobs) + 1)

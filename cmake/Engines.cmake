@@ -3,7 +3,7 @@
 # with DEVICE_SOURCES for nvcc, PACKAGES that users of the installed library must find too and MODULES, targets of shared
 # objects that the engine loads itself when it is used, or says why this build lacks it:
 #   attnbench_missing_engine(NAME "reason")
-# A folder reads ${isa} and ${foreign_isa}, and finds its packages with GLOBAL.
+# A folder leaves out files that match ${foreign_file} (another machine's, another system's), and finds its packages with GLOBAL.
 function(attnbench_engine name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEVICE_SOURCES;LINKS;PACKAGES;MODULES" ${ARGN})
   foreach(kind IN ITEMS SOURCES DEVICE_SOURCES LINKS PACKAGES MODULES)

@@ -2,7 +2,7 @@
 # Usage: tools/check_includes.sh [DIR]
 # Fails where a source file of the tree at DIR (default: this one) breaks the dependency rules of
 # docs/architecture.md: which folder may include which, who may see a vendor's headers and the slowest ones, no
-# #ifdef for engines.
+# #ifdef for engines or for systems.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
@@ -71,6 +71,10 @@ FNR == 1 {
 
 /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)[ \t].*(DNNL|HWY_|CUDA|CUDNN|MLX|TORCH|ATTNBENCH_(WITH|HAS|ENABLE|USE)_)/ {
   if (folder != "engine") complain("asks for an engine at compile time: a missing engine is a folder not built")
+}
+
+/^[ \t]*#[ \t]*(if|ifdef|ifndef|elif|elifdef|elifndef)[ \t].*(__APPLE__|__MACH__|TARGET_OS_|__linux|linux__|__gnu_linux__|__GLIBC__)/ {
+  complain("asks for a system at compile time: files named *_linux.cc and *_macos.cc are compiled there alone")
 }
 
 END { exit bad }

@@ -27,6 +27,7 @@
 #include "report/table.h"
 #include "run/conductor/conduct.h"
 #include "run/conductor/resume.h"
+#include "run/environment/executable.h"
 #include "run/external/load.h"
 #include "run/worker/memory_fit.h"
 #include "store/export.h"
@@ -193,9 +194,7 @@ RunOptions to_options(const RunArguments& arguments, char** argv) {
   options.profile = parse_profile(arguments.profile.value_or("quick"));
   options.seed = parse_seed(arguments.seed.value_or("1"));
   options.launch.launcher = split_words(arguments.launcher);
-  options.launch.program = arguments.program.empty()
-                               ? std::filesystem::read_symlink("/proc/self/exe").string()
-                               : arguments.program;
+  options.launch.program = arguments.program.empty() ? own_path() : arguments.program;
   if (!arguments.against.empty()) {
     const bool local = arguments.launcher.empty();
     if (local && kind_of_file(arguments.against, "against") != FileKind::file)

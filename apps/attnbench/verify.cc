@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -19,6 +18,7 @@
 #include "io/json.h"
 #include "io/standard_streams.h"
 #include "plan/study.h"
+#include "run/environment/executable.h"
 #include "run/external/load.h"
 #include "run/verification/verify_all.h"
 
@@ -157,10 +157,10 @@ Program worker_program(const VerifyArguments& arguments, char** argv) {
   Program program;
   program.words = split_words(arguments.launcher);
   if (program.words.empty()) {
-    program.file = "/proc/self/exe";
+    program.file = own_program();
     program.words.emplace_back(argv[0]);
   } else {
-    program.words.push_back(std::filesystem::read_symlink("/proc/self/exe").string());
+    program.words.push_back(own_path());
   }
   program.words.insert(program.words.end(),
                        {"worker", "--cpus", fmt::format("{}", fmt::join(allowed_cpus(), ","))});

@@ -54,6 +54,10 @@ expect_violation src/run/conductor.cc '#ifdef ATTNBENCH_WITH_CUDA'
 expect_violation src/store/store.h '#include <nlohmann/json.hpp>'
 expect_violation src/stats/interval.cc '#include <boost/math/distributions/students_t.hpp>'
 expect_violation apps/attnbench/run.cc '#include <CLI/CLI.hpp>'
+expect_violation src/core/shape.cc '#ifdef __APPLE__'
+expect_violation src/run/conductor.cc '#if defined(__linux__) && !defined(NDEBUG)'
+expect_violation src/engines/cpu/softmax.cc '# elif TARGET_OS_OSX'
+expect_violation include/attnbench/shape.h '#ifndef __linux'
 expect_violation src/newcomer/file.cc 'int x;'
 
 [ "$failures" -eq 0 ] && echo "every planted violation was found"

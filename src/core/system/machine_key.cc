@@ -6,7 +6,7 @@
 
 #include "attnbench/cpu_device.h"
 #include "core/hash.h"
-#include "core/system/parse.h"
+#include "core/system/host.h"
 #include "core/system/topology.h"
 
 namespace attnbench {
@@ -20,7 +20,7 @@ std::string caches_text(const SystemFiles& files) {
 }
 
 std::string memory_text(const SystemFiles& files) {
-  const auto bytes = parse_meminfo(files.read("/proc/meminfo").value_or(""), "MemTotal");
+  const auto bytes = memory_bytes(files);
   if (!bytes) return kNotReadable;
   constexpr std::int64_t kGiB = 1 << 30;
   return fmt::format("{} GiB", (*bytes + kGiB / 2) / kGiB);
@@ -29,7 +29,7 @@ std::string memory_text(const SystemFiles& files) {
 }  // namespace
 
 std::string machine_key(const SystemFiles& files) {
-  const auto cpu = parse_cpuinfo(files.read("/proc/cpuinfo").value_or(""));
+  const auto cpu = cpu_info(files);
   const auto cores = cores_of(files, online_cpus(files)).value_or(Cores{});
   return fmt::format("{:016x}", fnv1a(fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", cpu.vendor, cpu.model,
                                                   cpu.family, cpu.model_number, cpu.stepping,

@@ -10,6 +10,7 @@
 
 #include "attnbench/error.h"
 #include "plan/budget.h"
+#include "run/conductor/keep_awake.h"
 #include "run/conductor/measure_phase.h"
 #include "run/conductor/neighbours.h"
 #include "run/conductor/probe.h"
@@ -330,6 +331,7 @@ class Conductor {
 
 RunOutcome conduct(const RunOptions& options) {
   catch_interrupts();
+  keep_awake();
   Progress progress(options.quiet);
   auto store = Store::open(options.out, Store::Mode::write);
   store.wait_while_locked([&] {

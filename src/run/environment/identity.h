@@ -7,10 +7,6 @@
 
 namespace attnbench {
 
-/// Hex GNU build id of the running executable, from its own note.
-/// Throws std::runtime_error if it was linked without one.
-std::string build_id();
-
 /// Changes at every start of the operating system; "not readable" where it does not tell.
 std::string boot_id(const SystemFiles& files = SystemFiles());
 

@@ -1,9 +1,8 @@
 #include "run/verification/address_space.h"
 
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include <fstream>
+#include "core/system/host.h"
 
 namespace attnbench {
 namespace {
@@ -21,9 +20,8 @@ void set_soft_limit(rlim_t bytes) {
 }  // namespace
 
 void limit_address_space(std::int64_t more_bytes, int threads) {
-  std::int64_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  set_soft_limit(static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + more_bytes + threads * kBytesPerThread));
+  set_soft_limit(
+      static_cast<rlim_t>(address_space_bytes(SystemFiles()) + more_bytes + threads * kBytesPerThread));
 }
 
 void unlimit_address_space() { set_soft_limit(RLIM_INFINITY); }

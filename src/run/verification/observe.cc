@@ -1,7 +1,6 @@
 #include "run/verification/observe.h"
 
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <chrono>
 #include <memory>
@@ -9,6 +8,7 @@
 
 #include "attnbench/host_kernel.h"
 #include "core/each_row.h"
+#include "run/allocator.h"
 #include "run/bound_call.h"
 #include "run/noise/fp_state.h"
 #include "run/thrown.h"
@@ -232,7 +232,7 @@ VerificationRecord observe_kernel(const KernelInfo& kernel, const Problem& probl
                                   std::vector<VerificationCase>& cases,
                                   const std::function<void(const std::string&)>& doing) {
   // A fixed threshold gives every large workspace pages of its own, so that its peak can be seen.
-  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  give_large_blocks_own_pages();
   VerificationRecord record;
   const auto queue = queue_of(device);
   std::string current = "starting";

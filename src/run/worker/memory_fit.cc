@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "attnbench/error.h"
-#include "core/system/parse.h"
+#include "core/system/host.h"
 #include "plan/budget.h"
 #include "run/environment/control_groups.h"
 #include "run/verification/verify_cell.h"
@@ -35,7 +35,7 @@ std::string available_in_words(std::int64_t bytes) {
 }  // namespace
 
 std::int64_t available_memory_bytes(const SystemFiles& files) {
-  auto available = parse_meminfo(files.read("/proc/meminfo").value_or(""), "MemAvailable");
+  auto available = free_memory_bytes(files);
   if (const auto left = memory_left_in_groups(files); left && (!available || *left < *available))
     available = left;
   return available ? std::max<std::int64_t>(1, *available) : 0;

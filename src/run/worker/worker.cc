@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -22,6 +21,7 @@
 #include "io/json.h"
 #include "run/ceilings/default_path.h"
 #include "run/environment/environment.h"
+#include "run/environment/executable.h"
 #include "run/environment/identity.h"
 #include "run/environment/libraries.h"
 #include "run/external/load.h"
@@ -50,6 +50,7 @@ using nlohmann::json;
 [[noreturn]] void restart_pinned(const WorkerOptions& options, char** argv) {
   const auto device = cpu_device(options.threads);
   const auto cpus = fmt::format("{}", fmt::join(device.cpus, ","));
+  setenv("VECLIB_MAXIMUM_THREADS", std::to_string(device.threads).c_str(), 1);  // Accelerate's own pool
   setenv("OMP_NUM_THREADS", std::to_string(device.threads).c_str(), 1);
   setenv("OMP_DYNAMIC", "false", 1);
   setenv("OMP_PROC_BIND", "true", 1);
@@ -64,7 +65,7 @@ using nlohmann::json;
   arguments.push_back(value.data());
   arguments.push_back(nullptr);
   restore_start_affinity();
-  execv("/proc/self/exe", arguments.data());
+  execv(own_program().c_str(), arguments.data());
   throw std::runtime_error("cannot start the worker again");
 }
 
@@ -100,7 +101,7 @@ void require_rates(const std::string& device, const Ceilings& ceilings) {
 /// Starts another worker like this one: on the same CPUs, with the same plugins and environment.
 Program another_worker(char** argv) {
   Program program;
-  program.file = "/proc/self/exe";
+  program.file = own_program();
   for (char** argument = argv; *argument != nullptr; ++argument) program.words.emplace_back(*argument);
   return program;
 }
@@ -374,6 +375,7 @@ class Worker {
 int run_worker(const WorkerOptions& options, char** argv) {
   if (!options.exec.empty()) become_peer(options.exec, options.cpus);
   if (options.cpus.empty()) restart_pinned(options, argv);
+  prefer_fast_cores();
   const int out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
   dup2(STDERR_FILENO, STDOUT_FILENO);
   std::vector<PluginFile> plugins;

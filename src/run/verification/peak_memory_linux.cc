@@ -1,10 +1,9 @@
-#include "run/verification/peak_memory.h"
-
-#include <malloc.h>
-
 #include <algorithm>
 #include <fstream>
 #include <string>
+
+#include "run/allocator.h"
+#include "run/verification/peak_memory.h"
 
 namespace attnbench {
 namespace {
@@ -22,7 +21,7 @@ std::int64_t status_bytes(const std::string& field) {
 
 std::optional<std::int64_t> peak_growth_bytes(const std::function<void()>& work) {
   // Memory that the allocator keeps from earlier calls would hide what this one needs.
-  malloc_trim(0);
+  release_free_memory();
   std::ofstream reset("/proc/self/clear_refs");
   reset << "5" << std::flush;
   const bool was_reset = reset.good();

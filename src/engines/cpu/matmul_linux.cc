@@ -1,5 +1,3 @@
-#include "engines/cpu/matmul.h"
-
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -10,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/parallel.h"
-#include "engines/cpu/row_ops.h"
+#include "engines/cpu/matmul.h"
+#include "engines/cpu/widened_operands.h"
 
 namespace attnbench::cpu {
 namespace {
@@ -48,50 +46,6 @@ memory::data_type data_type(DType dtype) {
       return memory::data_type::f16;
   }
   no_such_dtype(dtype);
-}
-
-bool is_widened(const MatrixLayout& layout) { return operand_type(layout.dtype) != layout.dtype; }
-
-/// The layout of what oneDNN sees: the matrix itself, or its dense copy with the same unit stride.
-MatrixLayout operand_layout(const MatrixLayout& layout, std::int64_t rows, std::int64_t cols) {
-  if (!is_widened(layout)) return layout;
-  const bool by_rows = layout.col_stride == 1;
-  return {operand_type(layout.dtype), by_rows ? cols : 1, by_rows ? 1 : rows, rows * cols};
-}
-
-MatmulShape operand_shape(const MatmulShape& s) {
-  auto shape = s;
-  shape.a = operand_layout(s.a, s.m, s.k);
-  shape.b = operand_layout(s.b, s.k, s.n);
-  shape.c = operand_layout(s.c, s.m, s.n);
-  return shape;
-}
-
-/// Calls body(offset in the matrix, offset in its dense copy, elements) for all lines that lie without gaps.
-template <typename Body>
-void for_lines(const MatrixLayout& layout, std::int64_t batch, std::int64_t rows, std::int64_t cols,
-               int threads, const Body& body) {
-  const bool by_rows = layout.col_stride == 1;
-  const auto lines = by_rows ? rows : cols;
-  const auto length = by_rows ? cols : rows;
-  const auto stride = by_rows ? layout.row_stride : layout.col_stride;
-  const auto copy = [&](std::int64_t begin, std::int64_t end, int) {
-    for (auto line = begin; line < end; ++line) {
-      body(line / lines * layout.batch_stride + line % lines * stride, line * length, length);
-    }
-  };
-  if (threads == 1) return copy(0, batch * lines, 0);
-  parallel_for(threads, batch * lines, copy);
-}
-
-/// The matrix as oneDNN sees it: itself, or a copy in `copy`.
-const void* widened(const void* matrix, const MatrixLayout& layout, std::int64_t batch, std::int64_t rows,
-                    std::int64_t cols, int threads, float* copy) {
-  if (!is_widened(layout)) return matrix;
-  for_lines(layout, batch, rows, cols, threads, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
-    widen(static_cast<const char*>(matrix) + from * size_bytes(layout.dtype), copy + to, count, layout.dtype);
-  });
-  return copy;
 }
 
 /// `batched` decides the rank, also for a batch of 1.
@@ -178,14 +132,13 @@ struct Matmul::Impl {
   MatmulShape shape;     ///< as prepared
   MatmulShape operands;  ///< what oneDNN sees of it
   int onednn_threads;
-  int copying_threads;  ///< that one caller may use
   dnnl::matmul::primitive_desc exact_plan, runtime_plan;
   dnnl::matmul exact, runtime;
   dnnl::stream stream{engine()};
   std::vector<Caller> callers;
   const Workspace* workspace;
   ThreadParts scratch;
-  ThreadParts a, b, c;  ///< dense copies in f32 of matrices in f16
+  WidenedOperands widened;
 };
 
 Matmul::Matmul(const MatmulShape& shape, Threading threading, int threads, Workspace& workspace,
@@ -194,7 +147,6 @@ Matmul::Matmul(const MatmulShape& shape, Threading threading, int threads, Works
   auto& impl = *impl_;
   impl.shape = shape;
   impl.operands = operand_shape(shape);
-  impl.copying_threads = threading == Threading::team ? threads : 1;
   const auto& s = impl.operands;
   const bool batched = s.batch != 1;
   impl.onednn_threads = threading == Threading::team ? std::min(threads, onednn_thread_limit()) : 1;
@@ -215,13 +167,7 @@ Matmul::Matmul(const MatmulShape& shape, Threading threading, int threads, Works
   const auto bytes =
       std::max(impl.exact_plan.scratchpad_desc().get_size(), impl.runtime_plan.scratchpad_desc().get_size());
   impl.scratch = ThreadParts(workspace, callers, static_cast<std::int64_t>(bytes));
-  const auto copies = [&](const MatrixLayout& layout, std::int64_t rows, std::int64_t cols) {
-    if (!is_widened(layout)) return ThreadParts();
-    return ThreadParts(workspace, callers, s.batch * rows * cols * size_bytes(DType::f32));
-  };
-  impl.a = copies(shape.a, s.m, s.k);
-  impl.b = copies(shape.b, s.k, s.n);
-  impl.c = copies(shape.c, s.m, s.n);
+  impl.widened = WidenedOperands(shape, callers, threading == Threading::team ? threads : 1, workspace);
 }
 
 Matmul::Matmul(Matmul&&) noexcept = default;
@@ -231,19 +177,7 @@ void Matmul::run(int caller, const MatmulShape& shape, const void* a, const void
   auto& impl = *impl_;
   auto& own = impl.callers[static_cast<std::size_t>(caller)];
   const auto s = operand_shape(shape);
-  const auto& most = impl.shape;
-  const auto copy = [&](const MatrixLayout& layout, const ThreadParts& copies, std::int64_t elements,
-                        std::int64_t room) -> float* {
-    if (!is_widened(layout)) return nullptr;
-    if (elements > room) throw std::logic_error("a matrix in f16 is larger than prepared");
-    return copies.at<float>(*impl.workspace, caller);
-  };
-  float* const c_copy = copy(shape.c, impl.c, s.batch * s.m * s.n, most.batch * most.m * most.n);
-  const int threads = impl.copying_threads;
-  a = widened(a, shape.a, s.batch, s.m, s.k, threads,
-              copy(shape.a, impl.a, s.batch * s.m * s.k, most.batch * most.m * most.k));
-  b = widened(b, shape.b, s.batch, s.k, s.n, threads,
-              copy(shape.b, impl.b, s.batch * s.k * s.n, most.batch * most.k * most.n));
+  const auto given = impl.widened.widen(*impl.workspace, caller, shape, a, b, c);
   const bool exact = s == impl.operands && !has_scattered_column(s);
   const bool batched = impl.operands.batch != 1;
   if (!exact && s != own.runtime_shape) {
@@ -251,16 +185,13 @@ void Matmul::run(int caller, const MatmulShape& shape, const void* a, const void
     own.runtime_shape = s;
   }
   auto& arguments = exact ? own.exact : own.runtime;
-  arguments.at(DNNL_ARG_SRC).set_data_handle(const_cast<void*>(a));
-  arguments.at(DNNL_ARG_WEIGHTS).set_data_handle(const_cast<void*>(b));
-  arguments.at(DNNL_ARG_DST).set_data_handle(c_copy != nullptr ? c_copy : c);
+  arguments.at(DNNL_ARG_SRC).set_data_handle(const_cast<void*>(given.a));
+  arguments.at(DNNL_ARG_WEIGHTS).set_data_handle(const_cast<void*>(given.b));
+  arguments.at(DNNL_ARG_DST).set_data_handle(given.c);
   arguments.at(DNNL_ARG_SCRATCHPAD).set_data_handle(impl.scratch.at<void*>(*impl.workspace, caller));
   set_onednn_threads(impl.onednn_threads);
   (exact ? impl.exact : impl.runtime).execute(impl.stream, arguments);
-  if (c_copy == nullptr) return;
-  for_lines(shape.c, s.batch, s.m, s.n, threads, [&](std::int64_t to, std::int64_t from, std::int64_t count) {
-    divide(c_copy + from, 1, static_cast<char*>(c) + to * size_bytes(shape.c.dtype), count, shape.c.dtype);
-  });
+  impl.widened.round(shape, given, c);
 }
 
 const MatmulShape& Matmul::shape() const { return impl_->shape; }

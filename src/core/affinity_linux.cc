@@ -1,10 +1,9 @@
-#include "core/affinity.h"
-
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "attnbench/cpu_device.h"
+#include "core/affinity.h"
 
 namespace attnbench {
 namespace {
@@ -33,5 +32,21 @@ std::vector<int> allowed_cpus() {
 void restore_start_affinity() {
   if (g_bytes_at_start > 0) sched_setaffinity(0, sizeof g_at_start, &g_at_start);
 }
+
+OnStartCpus::OnStartCpus() {
+  cpu_set_t now{};
+  if (sched_getaffinity(0, sizeof now, &now) == 0) {
+    const auto* const bytes = reinterpret_cast<const std::byte*>(&now);
+    before_.assign(bytes, bytes + sizeof now);
+  }
+  restore_start_affinity();
+}
+
+OnStartCpus::~OnStartCpus() {
+  if (!before_.empty())
+    sched_setaffinity(0, before_.size(), reinterpret_cast<const cpu_set_t*>(before_.data()));
+}
+
+void prefer_fast_cores() {}
 
 }  // namespace attnbench
