@@ -120,7 +120,7 @@ nlohmann::json to_json(const RecheckedKernel& kernel);
 
 namespace messages {
 
-inline constexpr int kProtocol = 4;
+inline constexpr int kProtocol = 5;
 inline constexpr std::string_view kHeartbeat = "heartbeat";
 
 /// Seconds between heartbeats, and without one after which a worker exits.
