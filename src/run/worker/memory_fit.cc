@@ -91,11 +91,12 @@ std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell,
     }
     const auto inputs = verification_input_bytes(problem);
     const auto output = output_bytes(problem);
-    const auto bytes = workspace > limit - output ? limit : workspace + output;
+    constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+    const auto bytes = workspace > kMost - output ? kMost : workspace + output;
     if (bytes > limit - inputs) {
       refused[choice.id()] =
           fmt::format("does not fit in memory: needs {} beside {} of inputs while it is verified; {}",
-                      in_words(workspace), in_words(inputs), available_in_words(available_bytes));
+                      in_words(bytes), in_words(inputs), available_in_words(available_bytes));
     } else {
       demands.push_back({choice.id(), bytes});
     }
