@@ -67,7 +67,7 @@ TEST(DispatchCommand, BadInputIsNamed) {
       {{"gqa(kv=3)"}, "num_kv_heads: '3' does not divide num_q_heads = 8"},
       {{"mha", "--dtype", "f33"}, "dtype: 'f33'"},
       {{"mha", "--force", "fuse@cpu"}, "forced: 'fuse@cpu' is not registered"},
-      {{"mha", "--allow", "swa(w=0)"}, "window"},
+      {{"mha", "--allow", "swa(w=0)"}, "'swa(w=0)' has w=0"},
       {{"mha", "--seqlen", "0"}, "--seqlen"}};
   for (const auto& [arguments, words] : cases) {
     auto all = arguments;
