@@ -54,10 +54,10 @@ TEST(AnalyzeCommand, WritesTablesSummaryCsvAndLatex) {
   EXPECT_THAT(text_of(directory.file("s.csv")), HasSubstr("machine,study,profile,cell_id"));
   EXPECT_THAT(text_of(directory.file("s.tex")), HasSubstr("\\begin{tabular}"));
   const auto summary = json::parse(text_of(directory.file("s.json")));
-  EXPECT_EQ(
-      summary["runs"][0]["command"],
-      "attnbench run smoke --accept-noise --scope core --dtype f32 --threads 1 --kernel unfused,two_gemm "
-      "--seqlen 32,64 --mechanism mha,linear");
+  EXPECT_EQ(summary["runs"][0]["command"],
+            "attnbench run smoke --accept-noise --scope core --dtype f32 --threads 1 --kernel "
+            "unfused@cpu,two_gemm@cpu "
+            "--seqlen 32,64 --mechanism mha,linear");
   const auto& group = summary["runs"][0]["groups"][0];
   EXPECT_EQ(group["seqlens"], json({32, 64}));
   EXPECT_EQ(group["cells"][0]["withheld"], "too few processes: 3, verdicts need 5");
