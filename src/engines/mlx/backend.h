@@ -50,6 +50,8 @@ class Backend {
   /// Why calls on the CPU cannot be measured; empty if they can.
   virtual std::string cpu_problem() const = 0;
   virtual bool has_gpu() const = 0;
+  /// Whether it is an NVIDIA one.
+  virtual bool gpu_is_cuda() const = 0;
   virtual std::map<std::string, std::string> gpu_identity() const = 0;
   virtual std::int64_t gpu_free_bytes() const = 0;
   /// Reads and writes more than a GPU's last-level cache holds.

@@ -12,6 +12,8 @@ namespace attnbench::mlx {
 namespace {
 
 constexpr std::string_view kGpu = "mlx:gpu";
+/// MLX's GPU where it is an NVIDIA one, by the name that other engines give it: cells of all of them.
+constexpr std::string_view kCudaGpu = "cuda:0";
 
 double products(double pairs, const Shape& s) {
   return 2 * pairs * static_cast<double>(s.head_dim_qk + s.head_dim_v);
@@ -104,9 +106,12 @@ class MlxKernel : public KernelInfo {
     if (problem.scope == Scope::layer && problem.phase != Phase::prefill)
       return Support::no("layer scope covers prefill only");
     const auto* cpu = dynamic_cast<const CpuDevice*>(&device);
-    if (cpu == nullptr && device.name() != kGpu)
-      return Support::no(fmt::format("computes on devices cpu and {}, not on {}", kGpu, device.name()));
+    if (cpu == nullptr && device.name() != kGpu && device.name() != kCudaGpu)
+      return Support::no(
+          fmt::format("computes on devices cpu, {} and {}, not on {}", kGpu, kCudaGpu, device.name()));
     if (!load().problem.empty()) return Support::no(load().problem);
+    if (device.name() == kCudaGpu && !load().backend->gpu_is_cuda())
+      return Support::no("this MLX was built without CUDA");
     if (cpu != nullptr) {
       const auto reason = load().backend->cpu_problem();
       if (!reason.empty()) return Support::no(reason);

@@ -1,5 +1,6 @@
 #include "engines/mlx/backend.h"
 
+#include <mlx/backend/cuda/cuda.h>
 #include <mlx/device.h>
 #include <mlx/memory.h>
 #include <mlx/ops.h>
@@ -32,6 +33,8 @@ class LinkedBackend final : public Backend {
   }
   std::string cpu_problem() const override { return blas().problem; }
   bool has_gpu() const override { return mx::is_available(mx::Device(mx::Device::gpu)); }
+
+  bool gpu_is_cuda() const override { return mx::cu::is_available(); }
 
   std::map<std::string, std::string> gpu_identity() const override {
     std::map<std::string, std::string> identity = {{"mlx", mx::version()}};
