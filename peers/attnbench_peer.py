@@ -2,12 +2,14 @@
 
 An engine is a list of kernels; serve() answers AttnBench until it is told to stop. Needs numpy.
 
-A kernel has `name`, `mechanisms` (a list of kinds), `implementation` (what its trace must show), perhaps `path` and `lse`
-(True: its calls write lse where they are given it), and
-    supports(problem, threads) -> why it does not compute this; "" where it does
-    prepare(problem, threads)  -> an object with
-        bind(tensors)     -> call(), which makes one call on these tensors: numpy arrays of four dimensions by role
+A kernel is a Kernel, with `name`, `mechanisms` (a list of kinds), `implementation` (what its trace must show) and
+    supports(problem, device, threads) -> why it does not compute this; "" where it does
+    prepare(problem, device, threads)  -> an object with
+        bind(tensors)     -> a function that makes one call on these tensors: numpy arrays of four dimensions by role
         implementation()  -> (what ran, how that is known); ("", "") where that cannot be known
+        perhaps seconds(calls, runs) -> how long so many calls took, the functions of bind() taking turns
+Where the kernel says `copies`, what bind() returns has besides
+    write(role), read(role): from the array to what the calls use, and back
 A problem is the flat dictionary of the protocol. Elements of bf16 are uint16, their bits.
 """
 import gc
@@ -91,6 +93,13 @@ def why_not_core(problem, dtypes=("f32",)):
         return f"computes in {' and '.join(dtypes)} alone"
     if problem["seqlens_kv"]:
         return "computes full lengths alone"
+    if problem["seqlen_q"] > problem["seqlen_kv"]:
+        return "has no result for queries that stand before the first key"
+    return ""
+
+
+def why_not_aligned(problem):
+    """Of a library whose causal mask is aligned to the first key."""
     if problem["causal"] and problem["seqlen_q"] != problem["seqlen_kv"]:
         return "its causal mask is aligned to the first key: it computes equal lengths alone"
     return ""
@@ -110,6 +119,13 @@ def seconds_of(calls, runs):
     return time.perf_counter() - start
 
 
+class Kernel:
+    path = ""
+    device = "cpu"  # the kind of device: its name before any ':'
+    copies = False
+    lse = False  # True: calls write lse where they are given it
+
+
 class Engine:
     def __init__(self, name, kernels, versions, unavailable):
         self.name, self.kernels, self.versions, self.unavailable = name, kernels, versions, unavailable
@@ -117,21 +133,22 @@ class Engine:
 
     def kernel(self, message):
         return next(k for k in self.kernels
-                    if k.name == message["kernel"] and getattr(k, "path", "") == message["path"])
+                    if k.name == message["kernel"] and k.path == message["path"])
 
     def hello(self, _):
-        kernels = [{"kernel": k.name, "path": getattr(k, "path", ""), "mechanisms": k.mechanisms,
-                    "implementation": k.implementation, "lse": getattr(k, "lse", False)} for k in self.kernels]
+        kernels = [{"kernel": k.name, "path": k.path, "mechanisms": k.mechanisms, "implementation": k.implementation,
+                    "device": k.device, "copies": k.copies, "lse": k.lse} for k in self.kernels]
         own = hashlib.sha256(pathlib.Path(__file__).read_bytes()).hexdigest()[:16]
         versions = {"python": platform.python_version(), pathlib.Path(__file__).name: own, **self.versions}
         return {"type": "hello", "protocol": PROTOCOL, "engine": self.name, "versions": versions, "kernels": kernels,
                 "unavailable": self.unavailable}
 
     def supports(self, message):
-        return {"type": "supports", "reason": self.kernel(message).supports(message["problem"], message["threads"])}
+        reason = self.kernel(message).supports(message["problem"], message["device"], message["threads"])
+        return {"type": "supports", "reason": reason}
 
     def prepare(self, message):
-        execution = self.kernel(message).prepare(message["problem"], message["threads"])
+        execution = self.kernel(message).prepare(message["problem"], message["device"], message["threads"])
         self.executions[message["execution"]] = execution
         return {"type": "prepared"}
 
@@ -141,9 +158,18 @@ class Engine:
         self.bindings[message["binding"]] = call, tensors  # libraries keep addresses alone
         return {"type": "bound"}
 
+    def write(self, message):
+        self.bindings[message["binding"]][0].write(message["role"])
+        return {"type": "written"}
+
+    def read(self, message):
+        self.bindings[message["binding"]][0].read(message["role"])
+        return {"type": "read"}
+
     def time(self, message):
         calls = [self.bindings[binding][0] for binding in message["bindings"]]
-        return {"type": "timed", "seconds": seconds_of(calls, message["runs"]), "runs": message["runs"]}
+        seconds = getattr(self.executions[message["execution"]], "seconds", seconds_of)
+        return {"type": "timed", "seconds": seconds(calls, message["runs"]), "runs": message["runs"]}
 
     def implementation(self, message):
         ran, known_by = self.executions[message["execution"]].implementation()

@@ -148,15 +148,15 @@ class Execution:
         return ", ".join(n for n in self.nodes if n not in MOVES), "the operators of the optimised model"
 
 
-class Kernel:
+class Kernel(peer.Kernel):
     def __init__(self, name, implementation, mechanisms, graph, why_not):
         self.name, self.implementation, self.mechanisms = name, implementation, mechanisms
         self.graph, self.why_not = graph, why_not
 
-    def supports(self, problem, threads):
+    def supports(self, problem, device, threads):
         return peer.why_not_core(problem) or self.why_not(problem)
 
-    def prepare(self, problem, threads):
+    def prepare(self, problem, device, threads):
         return Execution(self.graph(problem), problem, threads)
 
 

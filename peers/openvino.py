@@ -68,17 +68,17 @@ class Execution:
                                                        if kind not in MOVES)
 
 
-class Kernel:
+class Kernel(peer.Kernel):
     mechanisms = ["mha"]
 
     def __init__(self, name, implementation, fuse):
         self.name, self.implementation, self.fuse = name, implementation, fuse
 
-    def supports(self, problem, threads):
+    def supports(self, problem, device, threads):
         native = "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return peer.why_not_core(problem, ("f32", "bf16") if native else ("f32",))
 
-    def prepare(self, problem, threads):
+    def prepare(self, problem, device, threads):
         return Execution(compile_model(problem, threads, self.fuse), problem["layout"], problem["dtype_q"])
 
 

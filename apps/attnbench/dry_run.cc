@@ -16,6 +16,7 @@
 #include "plan/budget.h"
 #include "run/conductor/cell_state.h"
 #include "run/conductor/progress.h"
+#include "run/thrown.h"
 #include "run/worker/memory_fit.h"
 
 namespace attnbench {
@@ -34,7 +35,11 @@ CellCost cost_of(const Cell& cell, const Device& device, std::int64_t available_
     const auto choice = *find_choice(request);
     const auto problem = cell.problem(choice.mechanism);
     nlohmann::json entry = {{"kernel", choice.id()}};
-    if (const auto support = choice.kernel->supports(problem, device); !support) {
+    auto support = Support::yes();
+    if (const auto fault = thrown([&] { support = choice.kernel->supports(problem, device); });
+        !fault.empty())
+      support = Support::no(fault);
+    if (!support) {
       entry["unsupported"] = support.reason();
     } else if (const auto refused = kernels_that_do_not_fit(cell, {&choice, 1}, device, available_bytes);
                !refused.empty()) {

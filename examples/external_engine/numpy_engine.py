@@ -19,7 +19,8 @@ def answer(m, problems={}, tensors={}):
     if m["type"] == "supports":
         p = m["problem"]
         plain = {p["dtype_q"], p["dtype_kv"], p["dtype_o"]} == {"f32"} and p["scope"] == "core"
-        return {"reason": "" if plain and not p["causal"] and not p["seqlens_kv"] else "f32 without a mask"}
+        plain = plain and p["seqlen_q"] <= p["seqlen_kv"] and not p["seqlens_kv"] and not p["causal"]
+        return {"reason": "" if plain else "computes f32 without a mask alone"}
     if m["type"] == "prepare": problems[m["execution"]] = m["problem"]
     if m["type"] == "bind": tensors[m["binding"]] = {role: array(t) for role, t in m["tensors"].items()}
     if m["type"] == "release": tensors.pop(m.get("binding"), None)

@@ -80,9 +80,15 @@ typedef struct attnbench_kernel {
   void (*release)(void* prepared);
 } attnbench_kernel;
 
-/* To be defined by the plugin: */
+/* To be defined by the plugin, and visible outside it whatever the compiler is told of other names: */
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 int32_t attnbench_c_plugin_version(void);                        /* ATTNBENCH_C_PLUGIN_VERSION */
 const attnbench_kernel* const* attnbench_c_plugin_kernels(void); /* ends with a null */
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

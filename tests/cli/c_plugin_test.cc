@@ -33,7 +33,7 @@ testing_support::CommandResult c_run(const std::string& out, const std::string& 
                     "--threads",
                     "1",
                     "--kernel",
-                    "unfused," + kernels,
+                    "unfused@cpu," + kernels,
                     "--plugin",
                     plugin,
                     "--ceilings",

@@ -51,7 +51,7 @@ testing_support::CommandResult external_run(const std::string& out, const std::s
                      "--threads",
                      "1",
                      "--kernel",
-                     "unfused," + kernels,
+                     "unfused@cpu," + kernels,
                      "--plugin",
                      engine,
                      "--ceilings",
@@ -109,33 +109,54 @@ TEST(ExternalEngine, IsVerifiedMeasuredAndReported) {
   }
 }
 
-class ExternalFault : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+/// A script in the directory that ends as the engine of the test, once `before` was run.
+std::string engine_script(const TemporaryDirectory& directory, const std::string& before) {
+  const auto file = directory.file("engine.sh");
+  std::ofstream(file) << "#!/bin/sh\n" << before << "\nexec " << ATTNBENCH_EXTERNAL_ENGINE << "\n";
+  chmod(file.c_str(), 0755);
+  return file;
+}
 
-TEST_P(ExternalFault, CostsOnlyItsOwnRow) {
-  const auto [kernel, reason] = GetParam();
+/// A variable of the environment, for the programs that are started while this lives.
+class Variable {
+ public:
+  Variable(const char* name, const std::string& value) : name_(name) { setenv(name, value.c_str(), 1); }
+  ~Variable() { unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+};
+
+/// Kernel `faulty` with this fault costs its own row alone, for this reason.
+void expect_own_row_lost(const std::string& kernel, const std::string& reason, const Arguments& more = {},
+                         const std::string& engine = ATTNBENCH_EXTERNAL_ENGINE) {
   const TemporaryDirectory directory;
   const auto out = directory.file("s.db");
-  // Above it nothing here takes long, on a loaded machine either.
-  const bool hangs = std::string(kernel).starts_with("hangs");
-  const auto result =
-      external_run(out, std::string("attend,") + kernel, {"--kernel-timeout", hangs ? "10" : "60"});
+  const auto result = external_run(out, "attend," + kernel, more, engine);
   EXPECT_EQ(result.exit_code, 4) << result.err;
-  const auto id = std::string("mha/") + kernel + "@outside";
   const auto failures = failures_in(out);
   ASSERT_EQ(failures.size(), 1u);
-  EXPECT_THAT(failures.at(id), HasSubstr(reason));
+  EXPECT_THAT(failures.at("mha/" + kernel + "@outside"), HasSubstr(reason));
   const auto samples = samples_in(out);
   EXPECT_EQ(samples.at("mha/attend@outside"), kQuickSamples);
   EXPECT_EQ(samples.at("mha/unfused@cpu"), kQuickSamples);
 }
 
+using ExternalFault = testing::TestWithParam<std::pair<const char*, const char*>>;
+
+TEST_P(ExternalFault, CostsOnlyItsOwnRow) {
+  const auto [kernel, reason] = GetParam();
+  // Above it nothing here takes long, on a loaded machine either.
+  const bool hangs = std::string(kernel).starts_with("hangs");
+  expect_own_row_lost(kernel, reason, {"--kernel-timeout", hangs ? "10" : "60"});
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Kernels, ExternalFault,
-    testing::Values(std::pair("crashes", "its program crashed with SIGSEGV at 'time'"),
-                    std::pair("crashes_later", "its program crashed with SIGSEGV at 'time'"),
-                    std::pair("hangs", "did not finish within 10 s"),
+    testing::Values(std::pair("crashes_later", "its program crashed with SIGSEGV at 'time'"),
                     std::pair("hangs_later", "gave no result within 10 s"),
-                    std::pair("prints", "not a message: '\"hello, world\"'"),
                     std::pair("refuses", "threw: no such algorithm"),
                     std::pair("falls_back", "'the reference' ran, not 'attention of the test': its log"),
                     std::pair("reports_a_hundredth", "the host waited"),
@@ -144,19 +165,62 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair("changes_inputs", "it changed its inputs")),
     [](const auto& test) { return test.param.first; });
 
-TEST(ExternalEngine, OneThatCrashesWhenAskedForItsSupportIsNotSupported) {
-  const TemporaryDirectory directory;
-  const auto out = directory.file("s.db");
-  const auto result = external_run(out, "attend,crashes_when_asked");
-  EXPECT_EQ(result.exit_code % 3, 0) << result.err;
-  const auto store = Store::open(out, Store::Mode::read);
-  const auto cell = store.cells(store.runs().front().id).front();
-  const auto asked = std::find_if(cell.kernels.begin(), cell.kernels.end(), [](const auto& kernel) {
-    return kernel.id() == "mha/crashes_when_asked@outside";
-  });
-  ASSERT_NE(asked, cell.kernels.end());
-  EXPECT_EQ(asked->support_reason, "its program crashed with SIGSEGV at 'supports'");
-  EXPECT_EQ(samples_in(out).at("mha/attend@outside"), kQuickSamples);
+using FaultyStep = testing::TestWithParam<std::pair<const char*, const char*>>;
+
+TEST_P(FaultyStep, CostsOnlyItsOwnRow) {
+  const auto [fault, reason] = GetParam();
+  const Variable variable("ATTNBENCH_TEST_FAULT", fault);
+  const bool hangs = std::string(fault).starts_with("hangs");
+  expect_own_row_lost("faulty", reason, {"--kernel-timeout", hangs ? "10" : "60"});
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Steps, FaultyStep,
+    testing::Values(
+        std::pair("crashes supports", "its program crashed with SIGSEGV at 'supports' when asked"),
+        std::pair("exits prepare", "its program exited with code 3 at 'prepare'"),
+        std::pair("crashes bind", "its program crashed with SIGSEGV at 'bind'"),
+        std::pair("crashes time", "its program crashed with SIGSEGV at 'time'"),
+        std::pair("crashes implementation", "its program crashed with SIGSEGV at 'implementation'"),
+        std::pair("hangs supports", "gave no result within 10 s while planning"),
+        std::pair("hangs prepare", "did not finish within 10 s while preparing"),
+        std::pair("hangs implementation", "did not finish within 10 s while computing input 'normal'"),
+        std::pair("prints supports", "its program printed what is not a message: '\"hello, world\"'"),
+        std::pair("prints time", "its program printed what is not a message: '\"hello, world\"'"),
+        std::pair("answers_another bind", "its program answered 'bind' with 'good morning'"),
+        std::pair("says_nothing supports", "reason"), std::pair("says_nothing time", "seconds"),
+        std::pair("says_nothing implementation", "ran")),
+    [](const auto& test) {
+      std::string name = test.param.first;
+      std::replace(name.begin(), name.end(), ' ', '_');
+      return name;
+    });
+
+/// One that does not start any more, once it has started so often: in workers that verify, that measure.
+TEST(ExternalEngine, OneThatStopsStartingCostsItsOwnRows) {
+  for (const std::string starts : {"2", "5"}) {
+    const TemporaryDirectory directory;
+    const auto count = directory.file("count");
+    const auto engine = engine_script(
+        directory, "echo >> " + count + "\ntest $(wc -l < " + count + ") -le " + starts + " || exit 3");
+    const auto out = directory.file("s.db");
+    const auto result = external_run(out, "attend", {}, engine);
+    EXPECT_EQ(result.exit_code, 4) << result.err;
+    EXPECT_THAT(failures_in(out).at("mha/attend@outside"),
+                HasSubstr("is not registered in this build; plugin: '" + engine +
+                          "' its program exited with code 3 at 'hello'"));
+    EXPECT_EQ(samples_in(out).at("mha/unfused@cpu"), kQuickSamples);
+  }
+}
+
+TEST(ExternalEngine, OneThatCrashesWhenAskedForItsSupportFailsThere) {
+  const Variable variable("ATTNBENCH_TEST_FAULT", "crashes supports");
+  const auto result = attnbench({"verify", "--plugin", ATTNBENCH_EXTERNAL_ENGINE, "--kernel",
+                                 "faulty@outside,attend@outside", "--shapes", "1", "--dtype", "f32"});
+  EXPECT_EQ(result.exit_code, 4);
+  EXPECT_THAT(result.out, HasSubstr("FAILED: faulty@outside f32"));
+  EXPECT_THAT(result.out, HasSubstr("threw: its program crashed with SIGSEGV at 'supports'"));
+  EXPECT_THAT(result.out, Not(HasSubstr("FAILED: attend@outside")));
 }
 
 TEST(ExternalEngine, PassesAllShapesOfItsKind) {
@@ -165,14 +229,6 @@ TEST(ExternalEngine, PassesAllShapesOfItsKind) {
   EXPECT_EQ(right.exit_code, 0) << right.out << right.err;
   EXPECT_THAT(right.out, Not(HasSubstr("FAILED")));
   EXPECT_THAT(attnbench({"list", "--plugin", ATTNBENCH_EXTERNAL_ENGINE}).out, HasSubstr("not_confirmed"));
-}
-
-/// A script in the directory that ends as the engine of the test, once `before` was run.
-std::string engine_script(const TemporaryDirectory& directory, const std::string& before) {
-  const auto file = directory.file("engine.sh");
-  std::ofstream(file) << "#!/bin/sh\n" << before << "\nexec " << ATTNBENCH_EXTERNAL_ENGINE << "\n";
-  chmod(file.c_str(), 0755);
-  return file;
 }
 
 TEST(ExternalEngine, AnotherFileOrVersionIsRefusedByAResume) {
@@ -231,6 +287,41 @@ TEST(ExternalEngine, OneThatCannotRunHereSaysWhyInItsRows) {
   EXPECT_THAT(result.out, HasSubstr("its library is not here"));
 }
 
+/// On a device of another plugin, whose memory the program's kernels pretend to use.
+testing_support::CommandResult verify_on_device(const std::string& kernel) {
+  return attnbench({"verify", "--plugin", ATTNBENCH_REMOTE_ENGINE, "--plugin", ATTNBENCH_EXTERNAL_ENGINE,
+                    "--device", "remote:0", "--kernel", kernel + "@outside", "--shapes", "4", "--dtype",
+                    "f32"});
+}
+
+TEST(ExternalEngine, ComputesOnCopiesForADevice) {
+  const auto right = verify_on_device("remote");
+  EXPECT_EQ(right.exit_code, 0) << right.out << right.err;
+  const auto unread = verify_on_device("remote_reads_nothing");
+  EXPECT_EQ(unread.exit_code, 4);
+  EXPECT_THAT(unread.out, HasSubstr("nothing was written to o, or it was not fetched"));
+  const auto elsewhere = verify_on_device("attend");
+  EXPECT_EQ(elsewhere.exit_code, 3);
+  EXPECT_THAT(elsewhere.out, HasSubstr("computes on device cpu, not on remote:0"));
+  const auto on_cpu = attnbench({"verify", "--plugin", ATTNBENCH_EXTERNAL_ENGINE, "--kernel",
+                                 "remote@outside", "--shapes", "1", "--dtype", "f32"});
+  EXPECT_THAT(on_cpu.out, HasSubstr("computes on device remote, not on cpu"));
+}
+
+TEST(ExternalEngine, IsMeasuredOnADevice) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  const auto result = attnbench(testing_support::small_run(
+      out, {"--mechanism", "mha", "--seqlen", "16", "--device", "remote:0", "--baseline", "mha/attend@remote",
+            "--kernel", "attend@remote,remote@outside,remote_keeps_v@outside", "--plugin",
+            ATTNBENCH_REMOTE_ENGINE, "--plugin", ATTNBENCH_EXTERNAL_ENGINE}));
+  EXPECT_EQ(result.exit_code, 4) << result.err;
+  EXPECT_EQ(samples_in(out), (std::map<std::string, int>{{"mha/attend@remote", kQuickSamples},
+                                                         {"mha/remote@outside", kQuickSamples}}));
+  EXPECT_THAT(failures_in(out).at("mha/remote_keeps_v@outside"),
+              HasSubstr("it does not follow new values of v"));
+}
+
 /// Running processes of a program, by its path: their ids.
 std::vector<pid_t> processes_of(const std::string& program) {
   std::vector<pid_t> found;
@@ -250,44 +341,63 @@ bool comes_true(const std::function<bool()>& condition) {
   return false;
 }
 
-TEST(ExternalEngine, EndsWithItsWorkerWhateverItIsDoing) {
-  for (const std::string kernel : {"hangs_later", "attend"}) {
-    const TemporaryDirectory directory;
-    const auto engine = directory.file("engine");
-    fs::copy_file(ATTNBENCH_EXTERNAL_ENGINE, engine);
-    const pid_t run = testing_support::start_attnbench({"run",
-                                                        "smoke",
-                                                        "--accept-noise",
-                                                        "--scope",
-                                                        "core",
-                                                        "--dtype",
-                                                        "f32",
-                                                        "--mechanism",
-                                                        "mha",
-                                                        "--seqlen",
-                                                        "16",
-                                                        "--threads",
-                                                        "1",
-                                                        "--kernel",
-                                                        "unfused," + kernel,
-                                                        "--plugin",
-                                                        engine,
-                                                        "--ceilings",
-                                                        testing_support::ceilings_file(),
-                                                        "--out",
-                                                        directory.file("s.db")});
-    ASSERT_TRUE(comes_true([&] { return !processes_of(engine).empty(); }));
-    ASSERT_TRUE(comes_true([&] { return !testing_support::workers(engine).empty(); }));
-    kill(run, SIGKILL);
-    for (const auto worker : testing_support::workers(engine)) kill(worker, SIGKILL);
-    int status = 0;
-    waitpid(run, &status, 0);
-    EXPECT_TRUE(comes_true([&] {
-      for (const auto worker : testing_support::workers(engine)) kill(worker, SIGKILL);
-      return processes_of(engine).empty();
-    })) << kernel;
-  }
+/// Whether all threads of a process have stopped.
+bool is_stopped(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const auto state = text.rfind(") ");
+  return state != std::string::npos && text[state + 2] == 'T';
 }
+
+pid_t start_run(const std::string& engine, const std::string& out, const std::string& kernel) {
+  return testing_support::start_attnbench(testing_support::small_run(
+      out,
+      {"--mechanism", "mha", "--seqlen", "16", "--kernel", "unfused@cpu," + kernel, "--plugin", engine}));
+}
+
+/// How a run, or its worker, ends before its time.
+enum class Ending { run_killed, worker_killed, interrupted };
+
+class LostRun : public testing::TestWithParam<std::pair<Ending, const char*>> {};
+
+TEST_P(LostRun, LeavesNothingOfTheEngineBehind) {
+  const auto [ending, kernel] = GetParam();
+  const TemporaryDirectory directory;
+  const auto engine = directory.file("engine");
+  fs::copy_file(ATTNBENCH_EXTERNAL_ENGINE, engine);
+  const pid_t run = start_run(engine, directory.file("s.db"), kernel);
+  // The child is there once a call was timed; all rest while the other kernel's turn lasts.
+  const bool has_child = std::string(kernel) == "starts_a_child";
+  ASSERT_TRUE(comes_true([&] {
+    const auto processes = processes_of(engine);
+    return !testing_support::workers(engine).empty() && processes.size() >= (has_child ? 2 : 1) &&
+           (!has_child || std::all_of(processes.begin(), processes.end(), is_stopped));
+  }));
+  kill(run, ending == Ending::interrupted ? SIGINT : SIGKILL);
+  if (ending == Ending::worker_killed) {
+    for (const auto worker : testing_support::workers(engine)) kill(worker, SIGKILL);
+  }
+  int status = 0;
+  waitpid(run, &status, 0);
+  EXPECT_TRUE(comes_true([&] { return processes_of(engine).empty(); }));
+  EXPECT_TRUE(comes_true([&] { return testing_support::workers(engine).empty(); }));
+  for (const auto process : processes_of(engine)) kill(process, SIGKILL);
+}
+
+std::string way_in_words(const testing::TestParamInfo<LostRun::ParamType>& test) {
+  const char* const ways[] = {"RunKilled", "WorkerKilled", "Interrupted"};
+  const bool at_rest = std::string(test.param.second) == "starts_a_child";
+  return std::string(ways[static_cast<int>(test.param.first)]) +
+         (at_rest ? "AtRestWithAChild" : "WhileItHangs");
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, LostRun,
+                         testing::Values(std::pair(Ending::run_killed, "hangs_later"),
+                                         std::pair(Ending::worker_killed, "hangs_later"),
+                                         std::pair(Ending::interrupted, "starts_a_child"),
+                                         std::pair(Ending::run_killed, "starts_a_child"),
+                                         std::pair(Ending::worker_killed, "starts_a_child")),
+                         way_in_words);
 
 }  // namespace
 }  // namespace attnbench

@@ -113,7 +113,8 @@ bool verify_cell_in_worker(const RunOptions& options, const std::vector<KernelOf
       VerificationOutcome outcome;
       outcome.record.cell_id = state.record.cell_id;
       outcome.record.kernel_id = lost.kernel_id;
-      outcome.record.reason = lost.what();
+      outcome.record.reason =
+          lost.stage.empty() ? lost.what() : fmt::format("{} while {}", lost.what(), lost.stage);
       const auto before = waiting.size();
       for (auto* list : {&waiting, &asked})
         std::erase_if(*list, [&](const auto& choice) { return choice.id() == lost.kernel_id; });

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <system_error>
+
+#include "run/verification/address_space.h"
 
 namespace attnbench {
 namespace {
@@ -36,15 +39,20 @@ Arena::Region Arena::allocate(std::size_t bytes) {
     if (ftruncate(fd_, static_cast<off_t>(offset + bytes)) != 0) arena_failed();
     size_ = offset + bytes;
   }
+  move_address_space_limit(static_cast<std::int64_t>(bytes));
   auto* const data =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(offset));
-  if (data == MAP_FAILED) arena_failed();
+  if (data == MAP_FAILED) {
+    move_address_space_limit(-static_cast<std::int64_t>(bytes));
+    arena_failed();
+  }
   used_[offset] = bytes;
   return {offset, bytes, data};
 }
 
 void Arena::release(const Region& region) {
   munmap(region.data, region.bytes);
+  move_address_space_limit(-static_cast<std::int64_t>(region.bytes));
   used_.erase(region.offset);
 }
 

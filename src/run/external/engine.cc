@@ -17,7 +17,7 @@ using nlohmann::json;
 
 constexpr int kPeerProtocol = 1;
 /// A framework of gigabytes may have to be read from a disk.
-constexpr double kStartSeconds = 60;
+constexpr double kStartSeconds = 45;  // less than the conductor waits for a worker
 
 /// A part of a kernel's id: no character of it may separate two.
 std::string read_name(const json& in, const char* field, bool may_be_empty) {
@@ -44,6 +44,10 @@ PeerKernel kernel_from_json(const json& in) {
   if (kernel.mechanisms.empty()) throw InputError("mechanisms", "[]", "names none");
   kernel.implementation = read_field<std::string>(in, "implementation");
   kernel.computes_lse = in.contains("lse") && read_field<bool>(in, "lse");
+  kernel.copies = in.contains("copies") && read_field<bool>(in, "copies");
+  if (in.contains("device")) kernel.device = read_name(in, "device", false);
+  if (kernel.device != "cpu" && !kernel.copies)
+    throw InputError("device", kernel.device, "does not share the host's memory: 'copies' must be true");
   return kernel;
 }
 

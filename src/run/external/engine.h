@@ -18,6 +18,8 @@ struct PeerKernel {
   std::vector<MechanismKind> mechanisms;
   std::string implementation;  ///< KernelInfo::implementation()
   bool computes_lse = false;
+  std::string device = "cpu";  ///< the kind of device that it computes on: a device's name before any ':'
+  bool copies = false;         ///< its tensors are copies, which the program writes and reads when it is told
 };
 
 /// What an engine's program says of itself.

@@ -51,11 +51,12 @@ void let_go(Peer& peer, const json& message) {
   }
 }
 
-/// Tensors in the shared memory, with the strides of the host's.
+/// Tensors in the shared memory, with the strides of the host's. Where the program computes on copies it is
+/// told to write and read them.
 class ExternalBinding final : public Binding {
  public:
-  ExternalBinding(std::shared_ptr<Peer> peer, std::int64_t execution, const Tensors& host)
-      : peer_(std::move(peer)), id_(peer_->next_id()), host_(host) {
+  ExternalBinding(std::shared_ptr<Peer> peer, std::int64_t execution, const Tensors& host, bool copies)
+      : peer_(std::move(peer)), id_(peer_->next_id()), copies_(copies), host_(host) {
     auto tensors = json::object();
     try {
       for (const auto role : kAllRoles) {
@@ -84,29 +85,39 @@ class ExternalBinding final : public Binding {
   ExternalBinding(const ExternalBinding&) = delete;
   ExternalBinding& operator=(const ExternalBinding&) = delete;
 
-  void write(Role role) override { copy_elements(host_[role], shared_[role]); }
-  void read(Role role) override { copy_elements(shared_[role], host_[role]); }
+  void write(Role role) override {
+    copy_elements(host_[role], shared_[role]);
+    if (copies_) ask("write", role, "written");
+  }
+  void read(Role role) override {
+    if (copies_) ask("read", role, "read");
+    copy_elements(shared_[role], host_[role]);
+  }
   void poison(Role role) override {
     fill_nan(host_[role]);
-    fill_nan(shared_[role]);
+    write(role);
   }
   std::int64_t id() const { return id_; }
 
  private:
+  void ask(const char* type, Role role, const char* answer) {
+    peer_->ask({{"type", type}, {"binding", id_}, {"role", name(role)}}, answer);
+  }
   void release() {
     for (const auto& region : regions_) peer_->memory().release(region);
   }
 
   std::shared_ptr<Peer> peer_;
   std::int64_t id_;
+  bool copies_;
   Tensors host_, shared_;
   std::vector<Arena::Region> regions_;
 };
 
 class ExternalExecution final : public Execution {
  public:
-  ExternalExecution(std::shared_ptr<Peer> peer, json request)
-      : peer_(std::move(peer)), id_(peer_->next_id()) {
+  ExternalExecution(std::shared_ptr<Peer> peer, json request, bool copies)
+      : peer_(std::move(peer)), id_(peer_->next_id()), copies_(copies) {
     request["execution"] = id_;
     const auto answer = peer_->ask(request, "prepared");
     if (answer.contains("workspace_bytes"))
@@ -117,7 +128,7 @@ class ExternalExecution final : public Execution {
   ExternalExecution& operator=(const ExternalExecution&) = delete;
 
   std::unique_ptr<Binding> bind(const Tensors& host) override {
-    return std::make_unique<ExternalBinding>(peer_, id_, host);
+    return std::make_unique<ExternalBinding>(peer_, id_, host, copies_);
   }
   Timing time(std::span<Binding* const> bindings, std::int64_t runs, Queue&) override {
     auto ids = json::array();
@@ -136,52 +147,55 @@ class ExternalExecution final : public Execution {
  private:
   std::shared_ptr<Peer> peer_;
   std::int64_t id_;
+  bool copies_;
   std::int64_t workspace_bytes_ = 0;
 };
 
 }  // namespace
 
-json ExternalKernel::request(const char* type, const Problem& problem, int threads) const {
+json ExternalKernel::request(const char* type, const Problem& problem, std::string_view device,
+                             int threads) const {
   return {{"type", type},
           {"kernel", description_.kernel},
           {"path", description_.path},
           {"problem", problem_json(problem)},
+          {"device", device},
           {"threads", threads}};
 }
 
-json ExternalKernel::ask_support(const Problem& problem, int threads) const {
-  const auto answer = engine_.peer()->ask(request("supports", problem, threads), "supports", kSupportSeconds);
-  return answer;
+json ExternalKernel::ask_support(const Problem& problem, std::string_view device, int threads) const {
+  return engine_.peer()->ask(request("supports", problem, device, threads), "supports", kSupportSeconds);
 }
 
 Support ExternalKernel::supports(const Problem& problem, const Device& device) const {
-  if (device.name() != "cpu")
-    return Support::no(fmt::format("computes on device cpu, not on {}", device.name()));
+  const auto name = device.name();
+  if (name.substr(0, name.find(':')) != description_.device)
+    return Support::no(fmt::format("computes on device {}, not on {}", description_.device, name));
   if (!engine_.description().unavailable.empty()) return Support::no(engine_.description().unavailable);
   const std::lock_guard lock(mutex_);
-  if (!lost_.empty()) return Support::no(lost_);
+  if (!fault_.empty()) throw PeerError(fault_);
   try {
-    const auto reason = read_field<std::string>(ask_support(problem, device.host_threads()), "reason");
+    const auto reason = read_field<std::string>(ask_support(problem, name, device.host_threads()), "reason");
     return reason.empty() ? Support::yes() : Support::no(reason);
   } catch (const std::exception& error) {
-    lost_ = error.what();
-    return Support::no(lost_);
+    fault_ = error.what();
+    throw;
   }
 }
 
 std::unique_ptr<Execution> ExternalKernel::prepare(const Problem& problem, const Device& device) const {
-  return std::make_unique<ExternalExecution>(engine_.peer(),
-                                             request("prepare", problem, device.host_threads()));
+  return std::make_unique<ExternalExecution>(
+      engine_.peer(), request("prepare", problem, device.name(), device.host_threads()), description_.copies);
 }
 
 double ExternalKernel::executed_flops(const Problem& problem) const {
-  const auto answer = ask_support(problem, 1);
+  const auto answer = ask_support(problem, description_.device, 1);
   return answer.contains("executed_flops") ? read_field<double>(answer, "executed_flops")
                                            : work(problem).useful_flops;
 }
 
 std::int64_t ExternalKernel::workspace_bytes(const Problem& problem, const Device& device) const {
-  const auto answer = ask_support(problem, device.host_threads());
+  const auto answer = ask_support(problem, device.name(), device.host_threads());
   return answer.contains("workspace_bytes") ? read_field<std::int64_t>(answer, "workspace_bytes") : 0;
 }
 

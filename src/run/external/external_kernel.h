@@ -11,8 +11,8 @@
 
 namespace attnbench {
 
-/// A kernel in an engine's program. It computes on the host's CPUs; its tensors lie in memory that both
-/// share, so that they are read and written where they are.
+/// A kernel in an engine's program. Its tensors lie in memory that both share: on the host's CPUs they are
+/// read and written where they are; a program that computes on copies of them, on a device, makes those.
 class ExternalKernel final : public KernelInfo {
  public:
   ExternalKernel(const ExternalEngine& engine, PeerKernel description)
@@ -25,7 +25,8 @@ class ExternalKernel final : public KernelInfo {
   std::string implementation() const override { return description_.implementation; }
   bool computes_lse() const override { return description_.computes_lse; }
 
-  /// What the program answers. Where it is lost over the question, that is the reason, for good.
+  /// What the program answers. Throws where it gives no such answer, from then on always: it is asked no
+  /// more.
   Support supports(const Problem& problem, const Device& device) const override;
   std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device) const override;
   /// The program's figure; where it gives none, the useful FLOPs.
@@ -33,13 +34,14 @@ class ExternalKernel final : public KernelInfo {
   std::int64_t workspace_bytes(const Problem& problem, const Device& device) const override;
 
  private:
-  nlohmann::json request(const char* type, const Problem& problem, int threads) const;
-  nlohmann::json ask_support(const Problem& problem, int threads) const;
+  nlohmann::json request(const char* type, const Problem& problem, std::string_view device,
+                         int threads) const;
+  nlohmann::json ask_support(const Problem& problem, std::string_view device, int threads) const;
 
   const ExternalEngine& engine_;
   PeerKernel description_;
   mutable std::mutex mutex_;
-  mutable std::string lost_;  ///< how the program was lost when asked whether it supports a problem
+  mutable std::string fault_;  ///< why supports() throws
 };
 
 }  // namespace attnbench

@@ -27,6 +27,11 @@ std::vector<LoadedEngine>& loaded_engines() {
   return all;
 }
 
+std::map<std::string, std::string>& not_loaded() {
+  static std::map<std::string, std::string> all;
+  return all;
+}
+
 void load_engine(const std::string& file, const std::vector<int>& cpus, bool keep_started) {
   if (access(file.c_str(), X_OK) != 0)
     throw InputError("plugin", file, "cannot be run: " + std::generic_category().message(errno));
@@ -47,6 +52,22 @@ void load_engine(const std::string& file, const std::vector<int>& cpus, bool kee
 void load_kernels(const std::string& file, const std::vector<int>& cpus, bool keep_started) {
   if (file.ends_with(".so")) return load_plugin(file);
   load_engine(file, cpus, keep_started);
+}
+
+void load_kernels_or_keep_why(const std::string& file, const std::vector<int>& cpus) {
+  try {
+    load_kernels(file, cpus, true);
+  } catch (const InputError& error) {
+    not_loaded()[file] = error.what();
+  }
+}
+
+const std::map<std::string, std::string>& plugins_not_loaded() { return not_loaded(); }
+
+std::string why_not_registered() {
+  std::string why = "is not registered in this build";
+  for (const auto& [file, reason] : not_loaded()) why += "; " + reason;
+  return why;
 }
 
 std::map<std::string, std::string> engine_versions() {

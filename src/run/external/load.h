@@ -11,6 +11,14 @@ namespace attnbench {
 /// waits for what it will be asked, at rest. Throws InputError("plugin", file, ...).
 void load_kernels(const std::string& file, const std::vector<int>& cpus, bool keep_started);
 
+/// The same for a worker: what cannot be loaded costs its own kernels alone, and is kept.
+void load_kernels_or_keep_why(const std::string& file, const std::vector<int>& cpus);
+/// Why plugins could not be loaded, by file.
+const std::map<std::string, std::string>& plugins_not_loaded();
+/// Why this process has no kernel of a name that the run has: "is not registered in this build", and what was
+/// not loaded.
+std::string why_not_registered();
+
 /// Versions by "ENGINE NAME", of all that programs loaded here compute with.
 std::map<std::string, std::string> engine_versions();
 

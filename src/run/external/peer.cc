@@ -13,7 +13,21 @@ namespace attnbench {
 
 using nlohmann::json;
 
-Peer::Peer(const Program& program) : process_(program, memory_.descriptor()) {}
+namespace {
+
+/// Ends a group of processes, stopped ones too, when its input ends without a line: when the process that had
+/// the other end of it is gone.
+Program guard_of(pid_t group) {
+  Program program;
+  program.words = {"/bin/sh", "-c", "read -r _ || kill -KILL -- \"-$0\" 2> /dev/null", std::to_string(group)};
+  program.heartbeats = false;
+  return program;
+}
+
+}  // namespace
+
+Peer::Peer(const Program& program)
+    : process_(program, memory_.descriptor()), guard_(guard_of(process_.id())) {}
 
 bool Peer::is_lost() const {
   const std::lock_guard lock(mutex_);
@@ -27,8 +41,16 @@ std::int64_t Peer::next_id() {
 
 void Peer::lose(const std::string& how) {
   lost_ = "its program " + how;
-  process_.end(0);
+  end(0);
   throw PeerError(lost_);
+}
+
+ProcessEnd Peer::end(double patience_seconds) {
+  auto how = process_.end(patience_seconds);
+  constexpr double kPatienceSeconds = 2;
+  if (guard_.id() >= 0) guard_.send({{"type", "end"}});
+  guard_.end(kPatienceSeconds);
+  return how;
 }
 
 void Peer::rest() {
@@ -56,8 +78,8 @@ json Peer::ask(const json& message, std::string_view answer_type, double limit_s
   }
   if (received.event == LineChannel::Event::closed) {
     constexpr double kPatienceSeconds = 2;
-    const auto end = process_.end(kPatienceSeconds).in_words();
-    lose(fmt::format("{} at '{}'", end, message.value("type", "")));
+    const auto words = end(kPatienceSeconds).in_words();
+    lose(fmt::format("{} at '{}'", words, message.value("type", "")));
   }
   const auto type = received.message->value("type", "");
   if (type == "error") throw PeerError(received.message->value("reason", "an error without a reason"));

@@ -21,13 +21,17 @@ class PeerError : public std::runtime_error {
 };
 
 /// The running program of an external engine and the conversation with it (docs/external-kernels.md). It is
-/// at rest, all its threads stopped, but while it is asked something and until rest(). Thread-safe.
+/// at rest, all its threads stopped, but while it is asked something and until rest(). It ends with this
+/// process, and so does what it started in its group, however this process ends. Thread-safe.
 class Peer {
  public:
   static constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
   /// Throws as Process() does.
   explicit Peer(const Program& program);
+  ~Peer() { end(0); }
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
 
   /// The answer, which must be of that type. Throws PeerError where the program refuses, and where it is
   /// lost: it ended, said something else, or nothing for so long. One that was lost stays so.
@@ -43,10 +47,12 @@ class Peer {
 
  private:
   [[noreturn]] void lose(const std::string& how);
+  ProcessEnd end(double patience_seconds);
 
   mutable std::mutex mutex_;
   Arena memory_;
   Process process_;
+  Process guard_;
   std::string lost_;  ///< how; empty: it is there
   std::int64_t last_id_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <system_error>
 
 #include "attnbench/error.h"
+#include "run/verification/address_space.h"
 
 namespace attnbench {
 
@@ -29,6 +31,10 @@ Program peer_program(const std::string& file, const std::vector<int>& cpus) {
 
 void become_peer(const std::string& file, const std::vector<int>& cpus) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Where that came too late, nobody has the other end of its input any more.
+  pollfd input{STDIN_FILENO, 0, 0};
+  if (poll(&input, 1, 0) > 0 && (input.revents & POLLHUP) != 0) _exit(1);
+  unlimit_address_space();  // the worker's is for kernels in it
   // One that is stopped when its group is orphaned is sent a hang-up, which the conductor ignores.
   std::signal(SIGHUP, SIG_DFL);
   cpu_set_t set;

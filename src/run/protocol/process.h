@@ -51,6 +51,8 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
+  /// Of its group too; -1 when it has ended.
+  pid_t id() const { return pid_; }
   /// False when it is gone.
   bool send(const nlohmann::json& message) { return channel_.send(message); }
   /// Waits at most `timeout` for a message and sends heartbeats meanwhile to a program that is to have them.

@@ -9,6 +9,7 @@
 
 #include "attnbench/error.h"
 #include "attnbench/host_kernel.h"
+#include "run/external/load.h"
 #include "run/noise/fp_state.h"
 #include "run/verification/check.h"
 #include "stats/intervals.h"
@@ -70,7 +71,10 @@ CellMeasurement::CellMeasurement(MeasurementPlan plan, Device& device, int senti
       sentinel_(sentinel_threads) {
   for (const auto& request : plan_.kernels) {
     const auto choice = find_choice(request);
-    if (!choice) throw InputError("kernel", request.id(), "is not registered in this build");
+    if (!choice) {
+      announce_(request.id(), "prepare", request.limit_seconds);
+      throw InputError("kernel", request.id(), why_not_registered());
+    }
     choices_.push_back(*choice);
   }
 }

@@ -178,6 +178,7 @@ class Worker {
     messages::Welcome answer;
     answer.identity = identity_;
     answer.identity.libraries = all_library_versions();
+    answer.identity.plugins_not_loaded = plugins_not_loaded();
     if (request.probe) {
       answer.environment = probe_environment(commit_);
       answer.kernels = kernel_offers();
@@ -207,6 +208,13 @@ class Worker {
       outcome.is_default_path = !other_paths.contains(outcome.record.kernel_id);
       lifeline_.send(to_json(messages::Outcome{std::move(outcome)}));
     };
+    const auto fail_one = [&](const std::string& kernel_id, const std::string& reason) {
+      VerificationOutcome outcome;
+      outcome.record.cell_id = cell.id();
+      outcome.record.kernel_id = kernel_id;
+      outcome.record.reason = reason;
+      send(std::move(outcome));
+    };
     const auto refuse = [&](const std::string& kernel_id, const std::string& reason) {
       VerificationOutcome outcome;
       outcome.record.cell_id = cell.id();
@@ -216,14 +224,12 @@ class Worker {
     };
     for (const auto& wanted : request.kernels) {
       const auto choice = find_choice(wanted);
-      if (!choice) {
+      if (!choice && !plugins_not_loaded().empty()) {
+        fail_one(wanted.id(), why_not_registered());
+      } else if (!choice) {
         refuse(wanted.id(), "this build does not have it");
       } else if (const auto reason = unable.find(wanted.id()); reason != unable.end()) {
-        VerificationOutcome outcome;
-        outcome.record.cell_id = cell.id();
-        outcome.record.kernel_id = wanted.id();
-        outcome.record.reason = reason->second;
-        send(std::move(outcome));
+        fail_one(wanted.id(), reason->second);
       } else {
         choices.push_back(*choice);
       }
@@ -381,7 +387,7 @@ int run_worker(const WorkerOptions& options, char** argv) {
   std::vector<PluginFile> plugins;
   for (const auto& plugin : options.plugins) {
     plugins.push_back(identify_plugin(plugin));
-    load_kernels(plugin, options.cpus, true);
+    load_kernels_or_keep_why(plugin, options.cpus);
   }
   const auto device = pinned_device(options);
   const auto identity = identity_of(device, std::move(plugins));
