@@ -1,6 +1,5 @@
 #include "run/external/arena.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <system_error>
 
 #include "run/verification/address_space.h"
+#include "run/verification/nameless_file.h"
 
 namespace attnbench {
 namespace {
@@ -20,9 +20,10 @@ namespace {
 
 }  // namespace
 
-Arena::Arena() : fd_(memfd_create("attnbench", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
-  // Made smaller by the other side, its pages would be gone from under this one.
-  if (fd_ < 0 || fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK) != 0) arena_failed();
+Arena::Arena() {
+  auto file = open_nameless_file();
+  if (file.fd < 0 || !keep_from_shrinking(file)) arena_failed();
+  fd_ = file.fd;
 }
 
 Arena::~Arena() { close(fd_); }

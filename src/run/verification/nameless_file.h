@@ -11,5 +11,8 @@ NamelessFile open_nameless_file();
 /// From now on nobody who has the descriptor, or inherits it, can change the file: on Linux it is sealed, on
 /// macOS `fd` becomes a descriptor for reading alone. False, with errno, where that fails.
 bool make_unchangeable(NamelessFile& file);
+/// From now on nobody can make the file smaller than it is, where the system has seals: its pages would be
+/// gone from under who maps it. False, with errno, where that fails.
+bool keep_from_shrinking(NamelessFile& file);
 
 }  // namespace attnbench

@@ -11,4 +11,6 @@ bool make_unchangeable(NamelessFile& file) {
   return fcntl(file.fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
 }
 
+bool keep_from_shrinking(NamelessFile& file) { return fcntl(file.fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0; }
+
 }  // namespace attnbench
