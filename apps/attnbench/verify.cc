@@ -29,7 +29,7 @@ struct VerifyArguments {
   bool all = false;
   std::vector<std::string> kernels, mechanisms, dtypes, plugins;
   std::string device = "cpu";
-  std::size_t shapes = 0;
+  std::uint64_t shapes = 0;
   int threads = 0;
   std::string launcher;
   bool json = false;

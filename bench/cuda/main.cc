@@ -170,7 +170,7 @@ int run(const std::vector<std::string>& arguments) {
   for (const auto& c : kCases) {
     if (std::string_view(c.name).find(shape) == std::string_view::npos) continue;
     for (const auto* kernel : kernels()) {
-      if (kernel->engine() == "cpu" || !computes(*kernel, parse_mechanism(c.mechanism).kind)) continue;
+      if (kernel->engine() != "cuda" || !computes(*kernel, parse_mechanism(c.mechanism).kind)) continue;
       const auto label = implementation_name(kernel->kernel(), kernel->engine(), kernel->path());
       if (!wanted.empty() && label != wanted) continue;
       measure(c, *kernel, *device, *queue);

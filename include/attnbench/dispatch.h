@@ -150,7 +150,7 @@ class Dispatcher {
   const std::string& profile_problem() const;
 
  private:
-  struct Impl;
+  struct [[gnu::visibility("hidden")]] Impl;
   std::unique_ptr<Impl> impl_;
 };
 
@@ -179,7 +179,7 @@ class Attention {
   void read_outputs();
 
  private:
-  struct Impl;
+  struct [[gnu::visibility("hidden")]] Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -105,7 +105,7 @@ std::size_t default_of(const std::vector<Candidate>& candidates, const std::vect
 
 }  // namespace
 
-struct [[gnu::visibility("hidden")]] Dispatcher::Impl {
+struct Dispatcher::Impl {
   Impl(const Device& where, const Policy& policy)
       : device(where),
         deterministic(policy.deterministic),

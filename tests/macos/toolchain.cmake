@@ -23,3 +23,6 @@ string(CONCAT CMAKE_CXX_FLAGS_INIT
        "-D_LIBCPP_HAS_VENDOR_AVAILABILITY_ANNOTATIONS=1 -Wno-macro-redefined -Werror=unguarded-availability-new "
        "-Wno-nullability-completeness -F${CMAKE_CURRENT_LIST_DIR}/stubs")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-F${CMAKE_CURRENT_LIST_DIR}/stubs")
+# CMake hands the linker an option and its library apart, which this compiler does not take.
+set(CMAKE_CXX_LINK_LIBRARY_USING_WHOLE_ARCHIVE "-Wl,-force_load,<LIB_ITEM>")
+set(CMAKE_CXX_LINK_LIBRARY_USING_WHOLE_ARCHIVE_SUPPORTED TRUE)

@@ -24,7 +24,7 @@ std::optional<double> busy_seconds(std::string_view text) {
   for (const auto line : split_lines(text)) {
     const auto words = split_words(line);
     if (words.size() != 5 || !words[0].starts_with("cpu")) return std::nullopt;
-    for (const std::size_t column : {1, 2, 4}) {
+    for (const std::size_t column : {std::size_t{1}, std::size_t{2}, std::size_t{4}}) {
       const auto ticks = parse_integer(words[column]);
       if (!ticks || *ticks < 0) return std::nullopt;
       busy += *ticks;

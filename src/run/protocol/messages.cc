@@ -327,7 +327,7 @@ Prepare read<Prepare>(const json& in) {
   auto& plan = message.plan;
   plan.cell = cell_from_json(field_of(in, "cell"));
   plan.kernels = requests_from_json(in, "kernels");
-  plan.baseline = read_field<std::size_t>(in, "baseline");
+  plan.baseline = read_field<std::uint64_t>(in, "baseline");
   plan.orders = read_field<std::vector<std::vector<int>>>(in, "orders");
   plan.unbatched_calls = read_field<int>(in, "unbatched_calls");
   plan.warmup_limit_calls = read_field<int>(in, "warmup_limit_calls");
@@ -487,7 +487,7 @@ Check read<Check>(const json& in) {
         {problem_from_json(field_of(item, "problem")),
          input_kind_named(read_field<std::string>(item, "input")), read_field<std::int64_t>(item, "keys"),
          read_field<std::int64_t>(item, "row_stride"), read_field<std::int64_t>(item, "batch_stride"),
-         read_field<int>(item, "threads"), read_field<std::size_t>(item, "expected_at")});
+         read_field<int>(item, "threads"), read_field<std::uint64_t>(item, "expected_at")});
   });
   return message;
 }
