@@ -98,11 +98,18 @@ def why_not_core(problem, dtypes=("f32",)):
     return ""
 
 
-def why_not_aligned(problem):
-    """Of a library whose causal mask is aligned to the first key."""
-    if problem["causal"] and problem["seqlen_q"] != problem["seqlen_kv"]:
-        return "its causal mask is aligned to the first key: it computes equal lengths alone"
-    return ""
+def visible(problem, keys, query=None, key=None):
+    """Whether a query sees a key, both counted from 0 and perhaps arrays; of all pairs, (seqlen_q, keys), where none is
+    named."""
+    if query is None:
+        import numpy as np
+        query, key = np.arange(problem["seqlen_q"])[:, None], np.arange(keys)[None, :]
+    position = query + keys - problem["seqlen_q"]
+    if problem["mechanism"] != "swa":
+        return key <= position if problem["causal"] else key >= 0
+    if problem["causal"]:
+        return (key <= position) & (key > position - problem["window"])
+    return (key >= position - problem["window"] // 2) & (key <= position + problem["window"] // 2)
 
 
 def seconds_of(calls, runs):

@@ -48,16 +48,6 @@ def heads_first(array):
     return tensor.view(torch.bfloat16) if array.dtype == np.uint16 else tensor
 
 
-def visible(p, i, j, keys):
-    """Whether query i may see key j; both may be tensors."""
-    at = i + keys - p["seqlen_q"]
-    if p["mechanism"] != "swa":
-        return j <= at
-    if p["causal"]:
-        return (j <= at) & (j > at - p["window"])
-    return (j >= at - p["window"] // 2) & (j <= at + p["window"] // 2)
-
-
 def needs_mask(p):
     return p["causal"] or p["mechanism"] == "swa"
 
@@ -67,7 +57,7 @@ def mask(p, keys, device):
     if not needs_mask(p):
         return None
     i = torch.arange(p["seqlen_q"], device=device)[:, None]
-    return visible(p, i, torch.arange(keys, device=device)[None, :], keys)
+    return peer.visible(p, keys, i, torch.arange(keys, device=device)[None, :])
 
 
 def additive(p, keys, device, dtype):
@@ -312,7 +302,7 @@ class Flex(Kernel):
         keys, scale, grouped = k.shape[2], p["softmax_scale"], k.shape[1] != q.shape[1]
         blocks = None
         if needs_mask(p):
-            blocks = create_block_mask(lambda b, h, i, j: visible(p, i, j, keys), None, None, p["seqlen_q"], keys,
+            blocks = create_block_mask(lambda b, h, i, j: peer.visible(p, keys, i, j), None, None, p["seqlen_q"], keys,
                                        device=q.device)
 
         def attend():
