@@ -155,6 +155,7 @@ class Engine:
         return {"type": "supports", "reason": reason}
 
     def prepare(self, message):
+        gc.freeze()  # what libraries made is not sought through again and again
         execution = self.kernel(message).prepare(message["problem"], message["device"], message["threads"])
         self.executions[message["execution"]] = execution
         return {"type": "prepared"}
@@ -183,9 +184,9 @@ class Engine:
         return {"type": "implementation", "ran": ran, "known_by": known_by}
 
     def release(self, message):
-        self.executions.pop(message.get("execution"), None)
         self.bindings.pop(message.get("binding"), None)
-        gc.collect()
+        if self.executions.pop(message.get("execution"), None) is not None:
+            gc.collect()
         return {"type": "released"}
 
 

@@ -4,8 +4,10 @@
     attnbench run --plugin peers/onnxruntime.py
 
 What ran is read from the model as the session optimised it, whose operators are executed one by one. GroupQueryAttention is
-causal by definition, and writes K and V to its cache in every call. MultiHeadAttention takes Q as (batch, sequence, heads x
-head_dim): of layout bhsd it is transposed in the graph, as is the output; K and V are taken as they are.
+causal by definition, and writes K and V to its cache in every call; with fewer queries than keys (decode) k and v are that
+cache, the last of their rows the new ones. MultiHeadAttention takes Q as (batch, sequence, heads x head_dim): of layout bhsd
+it is transposed in the graph, as is the output; K and V are taken as they are. Masks that are not causal of equal lengths are
+its input attention_bias, made when tensors are bound.
 """
 import os
 import tempfile
@@ -22,7 +24,7 @@ if not UNAVAILABLE:
     VERSIONS = {module.__name__: module.__version__ for module in (np, onnx, onnxruntime)}
 
 MICROSOFT = "com.microsoft"
-MOVES = {"Transpose", "Reshape"}
+MOVES = {"Transpose", "Reshape", "Slice"}
 
 
 def ints(name, values, kind=None):
@@ -35,13 +37,15 @@ def node(kind, inputs, outputs, **attributes):
 
 
 class Graph:
-    """Operators and constants from inputs q, k, v to outputs, with the sizes of all of them."""
+    """Operators and constants from inputs to outputs, with the sizes of all of them. Inputs besides q, k and v are told by
+    `more`: (name, type, sizes), and what they hold by `values(keys)`, an array by name."""
 
-    def __init__(self, nodes, constants, inputs, outputs):
-        def values(sizes):
+    def __init__(self, nodes, constants, inputs, outputs, more=(), values=lambda keys: {}):
+        def infos(sizes):
             return [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in sizes.items()]
-        self.outputs = outputs
-        graph = helper.make_graph(nodes, "attention", values(inputs), values(outputs), constants)
+        self.outputs, self.values = outputs, values
+        inputs = infos(inputs) + [helper.make_tensor_value_info(*info) for info in more]
+        graph = helper.make_graph(nodes, "attention", inputs, infos(outputs), constants)
         opsets = [helper.make_opsetid("", 17), helper.make_opsetid(MICROSOFT, 1)]
         self.model = helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
 
@@ -70,30 +74,45 @@ def multi_head_attention(p):
     else:
         nodes += [node("Reshape", [x, "packed"], [x + "_packed"]) for x in "qkv"]
         operands = ["q_packed", "k_packed", "v_packed"]
+    plain = p["mechanism"] != "swa" and (not p["causal"] or p["seqlen_q"] == p["seqlen_kv"])
+    if not plain:
+        operands += ["", "", "bias"]
     nodes.append(node("MultiHeadAttention", operands, ["o_packed"], num_heads=heads, scale=p["softmax_scale"],
-                      unidirectional=int(p["causal"])))
+                      unidirectional=int(p["causal"] and plain)))
     if p["layout"] == "bhsd":
         nodes += [node("Reshape", ["o_packed", "by_head"], ["o_moved"]),
                   node("Transpose", ["o_moved"], ["o"], perm=[0, 2, 1, 3])]
     else:
         nodes.append(node("Reshape", ["o_packed", "by_head"], ["o"]))
-    return Graph(nodes, constants, *io_sizes(p, "keys"))
+
+    def bias(keys):
+        lowest = np.finfo(np.float32).min
+        return {"bias": np.where(peer.visible(p, keys), np.float32(0), lowest)[None, None].astype(np.float32)}
+    if plain:
+        return Graph(nodes, constants, *io_sizes(p, "keys"))
+    return Graph(nodes, constants, *io_sizes(p, "keys"), [("bias", TensorProto.FLOAT, [1, 1, p["seqlen_q"], "keys"])], bias)
 
 
 def group_query_attention(p):
-    heads, kv_heads, keys = p["num_q_heads"], p["num_kv_heads"], p["seqlen_kv"]
-    constants = [ints("packed", [0, 0, -1]), ints("by_head", [0, 0, heads, -1]),
-                 ints("last_key", [keys - 1] * p["batch"], TensorProto.INT32), ints("keys", [keys], TensorProto.INT32)]
+    heads, kv_heads, queries = p["num_q_heads"], p["num_kv_heads"], p["seqlen_q"]
+    decode = queries != p["seqlen_kv"]
+    constants = [ints("packed", [0, 0, -1]), ints("by_head", [0, 0, heads, -1])]
+    if decode:
+        constants += [ints("first_new", [-queries]), ints("end", [2**31]), ints("sequence", [2])]
     nodes = []
     for x in "qkv":
-        moved = x
+        moved = new = x
+        if decode and x != "q":
+            new = x + "_new"
+            nodes.append(node("Slice", [x, "first_new", "end", "sequence"], [new]))
         if p["layout"] == "bhsd":
             moved = x + "_moved"
-            nodes.append(node("Transpose", [x], [moved], perm=[0, 2, 1, 3]))
+            nodes.append(node("Transpose", [new], [moved], perm=[0, 2, 1, 3]))
         nodes.append(node("Reshape", [moved, "packed"], [x + "_packed"]))
+    cache = ["k", "v"] if decode else ["", ""]
     window = p["window"] if p["mechanism"] == "swa" else -1
     nodes.append(node("GroupQueryAttention",
-                      ["q_packed", "k_packed", "v_packed", "", "", "last_key", "keys"],
+                      ["q_packed", "k_packed", "v_packed", *cache, "last_key", "keys_in_use"],
                       ["o_packed", "k_cache", "v_cache"], num_heads=heads, kv_num_heads=kv_heads,
                       scale=p["softmax_scale"], local_window_size=window))
     if p["layout"] == "bhsd":
@@ -101,9 +120,12 @@ def group_query_attention(p):
                   node("Transpose", ["o_moved"], ["o"], perm=[0, 2, 1, 3])]
     else:
         nodes.append(node("Reshape", ["o_packed", "by_head"], ["o"]))
-    inputs, outputs = io_sizes(p, keys)
-    cache = [p["batch"], kv_heads, keys, p["head_dim_qk"]]
-    return Graph(nodes, constants, inputs, {**outputs, "k_cache": cache, "v_cache": cache})
+    inputs, outputs = io_sizes(p, "keys")
+    cache = [p["batch"], kv_heads, "keys", p["head_dim_qk"]]
+    return Graph(nodes, constants, inputs, {**outputs, "k_cache": cache, "v_cache": cache},
+                 [("last_key", TensorProto.INT32, [p["batch"]]), ("keys_in_use", TensorProto.INT32, [1])],
+                 lambda keys: {"last_key": np.full(p["batch"], keys - 1, np.int32),
+                               "keys_in_use": np.array([keys], np.int32)})
 
 
 def unfused(p):
@@ -118,7 +140,7 @@ def unfused(p):
 
 class Execution:
     def __init__(self, graph, problem, threads):
-        self.layout, self.graph = problem["layout"], graph
+        self.problem, self.graph = problem, graph
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -130,17 +152,23 @@ class Execution:
 
     def bind(self, tensors):
         binding = self.session.io_binding()
-        dense = {role: peer.Dense(tensor, self.layout) for role, tensor in tensors.items()}
-        for role in "qkv":
-            array = dense[role].array
-            binding.bind_input(role, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-        outputs = {role: dense[role].array if role == "o" else np.empty(sizes, np.float32)
-                   for role, sizes in self.graph.outputs.items()}
-        for role, array in outputs.items():
-            binding.bind_output(role, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+        dense = {role: peer.Dense(tensor, self.problem["layout"]) for role, tensor in tensors.items()}
+        keys = tensors["k"].shape[2]
+        inputs = {**{role: dense[role].array for role in "qkv"}, **self.graph.values(keys)}
+        for name, array in inputs.items():
+            binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        # In decode k and v are the cache, to whose end the operator writes what is there already.
+        caches = {"k_cache": inputs["k"], "v_cache": inputs["v"]} if self.problem["seqlen_q"] != self.problem["seqlen_kv"] else {}
+        outputs = {"o": dense["o"].array}
+        for name in self.graph.outputs:
+            if name != "o":
+                sizes = [keys if size == "keys" else size for size in self.graph.outputs[name]]
+                outputs[name] = caches.get(name, np.empty(sizes, np.float32))
+        for name, array in outputs.items():
+            binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         run = self.session.run_with_iobinding
 
-        def call(keep=(dense, outputs)):
+        def call(keep=(dense, inputs, outputs)):
             run(binding)
         return peer.with_copies(call, [dense[role] for role in "qkv"], dense["o"])
 
@@ -164,16 +192,25 @@ def why_not_one_size(p):
     return "takes one head size" if p["head_dim_qk"] != p["head_dim_v"] else ""
 
 
+def why_not_ungrouped(p):
+    if p["num_kv_heads"] != p["num_q_heads"]:
+        return "takes as many heads of k as of q"
+    return why_not_one_size(p)
+
+
 def why_not_cached(p):
-    if not p["causal"]:
+    decode = p["seqlen_q"] != p["seqlen_kv"]
+    if not p["causal"] and (p["seqlen_q"] > 1 or p["mechanism"] == "swa"):
         return "GroupQueryAttention is causal"
-    if p["phase"] != "prefill":
-        return "is set up for prefill alone: its decode form appends to a cache"
+    if decode and p["layout"] != "bhsd":
+        return "its cache has the heads first"
+    if decode and p["seqlen_q"] > 1 and p["batch"] > 1:
+        return "takes several new rows of one sequence alone"
     return why_not_one_size(p)
 
 
 KERNELS = [
-    Kernel("multi_head_attention", "MultiHeadAttention", ["mha"], multi_head_attention, why_not_one_size),
+    Kernel("multi_head_attention", "MultiHeadAttention", ["mha", "swa"], multi_head_attention, why_not_ungrouped),
     Kernel("group_query_attention", "GroupQueryAttention", ["mha", "gqa", "mqa", "swa"], group_query_attention,
            why_not_cached),
     Kernel("unfused", "FusedMatMul, Softmax, MatMul", ["mha"], unfused,

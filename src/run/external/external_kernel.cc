@@ -16,7 +16,7 @@ using nlohmann::json;
 /// Says whether, computes nothing.
 constexpr double kSupportSeconds = 30;
 /// To let go of something.
-constexpr double kReleaseSeconds = 10;
+constexpr double kReleaseSeconds = 60;
 
 std::size_t bytes_spanned(const TensorView& view) {
   std::int64_t last = 0;
