@@ -31,14 +31,14 @@ sys.path[:] = [entry for entry in sys.path if pathlib.Path(entry or ".").resolve
 ENVIRONMENT = pathlib.Path(__file__).resolve().parent.parent / "build" / "peers-venv"
 
 
-def need(*modules):
+def need(*modules, how="`tools/setup.sh peers` installs it"):
     """Goes on in the environment that `tools/setup.sh peers` makes, if it is there and this one lacks a module. Returns why
     nothing can be computed here; "" where all modules can be imported."""
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     python = ENVIRONMENT / "bin" / "python"
     if missing and pathlib.Path(sys.prefix).resolve() != ENVIRONMENT.resolve() and python.exists():
         os.execv(python, [str(python), *sys.argv])
-    return f"{', '.join(missing)} cannot be imported; `tools/setup.sh peers` installs it" if missing else ""
+    return f"{', '.join(missing)} cannot be imported; {how}" if missing else ""
 
 
 def array_of(tensor):

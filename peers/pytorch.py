@@ -11,6 +11,7 @@ them; `_expanded` stands in the name of a kernel that repeats K and V before it 
 the profiler's trace of one more call. On a CUDA device calls are replayed from a graph where they can be captured, between two
 events; products of f32 are not computed in TF32.
 """
+import contextlib
 import importlib.metadata
 import os
 import shutil
@@ -21,7 +22,7 @@ import attnbench_peer as peer
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else each trace is told on standard error
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else a pool of processes
 
-UNAVAILABLE = peer.need("numpy", "torch")
+UNAVAILABLE = peer.need("numpy", "torch", how="install it for python3, or into build/peers-venv")
 VERSIONS = {} if UNAVAILABLE else {name: importlib.metadata.version(name) for name in ("numpy", "torch")}
 
 # What a trace shows of each, in the order in which it is looked for.
@@ -70,14 +71,14 @@ def expand(x, heads):
 
 
 class Binding:
-    """Calls on these tensors. `output` is what the last one returned."""
+    """Calls on these tensors. `output` is what the last one returned; `replay` makes calls from a graph, where there is one."""
 
     def __init__(self, execution, arrays):
         self.execution, self.layout = execution, execution.problem["layout"]
         self.shared = {role: heads_first(array) for role, array in arrays.items()}
         self.inputs = [self.on_device(self.shared[role]) for role in "qkv"]
         self.attend = execution.kernel.attention(execution.problem, *self.inputs)
-        self.output = None
+        self.output, self.replay = None, None
 
     def on_device(self, tensor):
         if self.execution.device.type == "cpu":
@@ -131,7 +132,7 @@ class Execution:
     def __init__(self, kernel, problem, device, threads):
         self.kernel, self.problem, self.threads = kernel, problem, threads
         self.device = torch.device(device)
-        self.bindings, self.last, self.replays = [], None, {}
+        self.last = None
         self.replayed = "" if self.device.type == "cpu" else "; timed between two events"
 
     def bind(self, arrays):
@@ -152,7 +153,7 @@ class Execution:
                     binding()
             torch.cuda.synchronize()
             try:
-                self.replays[binding] = Replay(binding)
+                binding.replay = Replay(binding)
                 self.replayed = f"; timed by replays of a graph of {CALLS_IN_GRAPH} calls"
             except RuntimeError as error:
                 torch.cuda.synchronize()
@@ -173,19 +174,17 @@ class Execution:
         torch.cuda.synchronize()
         torch.cuda._sleep(1_000_000)  # until the first calls are enqueued
         start.record()
-        if len(bindings) == 1 and bindings[0] in self.replays:
-            replay = self.replays[bindings[0]]
-            for _ in range(runs % CALLS_IN_GRAPH):
-                replay(bindings[0], 1)
-            for _ in range(runs // CALLS_IN_GRAPH):
-                replay(bindings[0], CALLS_IN_GRAPH)
-        else:
-            for n in range(runs):
-                binding = bindings[n % len(bindings)]
-                if binding in self.replays:
-                    self.replays[binding](binding, 1)
-                else:
-                    binding()
+        single = runs
+        if len(bindings) == 1 and bindings[0].replay:
+            single = runs % CALLS_IN_GRAPH
+        for n in range(single):
+            binding = bindings[n % len(bindings)]
+            if binding.replay:
+                binding.replay(binding, 1)
+            else:
+                binding()
+        for _ in range((runs - single) // CALLS_IN_GRAPH):
+            bindings[0].replay(bindings[0], CALLS_IN_GRAPH)
         end.record()
         end.synchronize()
         return start.elapsed_time(end) / 1000
@@ -235,7 +234,6 @@ class Kernel(peer.Kernel):
 
     def chosen(self):
         """While its context is entered, calls take the implementation that is this kernel's."""
-        import contextlib
         return contextlib.nullcontext()
 
 
@@ -249,6 +247,8 @@ class Sdpa(Kernel):
         if self.one_size and problem["head_dim_qk"] != problem["head_dim_v"]:
             return "takes one head size"
         unequal = problem["seqlen_q"] != problem["seqlen_kv"]
+        if self.name == "flash" and self.device == "cpu" and problem["causal"] and problem["softmax_scale"] < 0:
+            return "its causal form gives nan where the scale is negative"
         if not self.masked and (problem["mechanism"] == "swa" or (problem["causal"] and unequal)):
             return "takes no mask but the causal one of equal lengths"
         return ""

@@ -270,6 +270,10 @@ TEST(ExternalEngine, AProgramThatIsNoEngineIsNamed) {
   EXPECT_THAT(error_of("#!/bin/sh\necho '{\"type\":\"hello\",\"protocol\":1,\"engine\":\"a\",\"versions\":{},"
                        "\"kernels\":[{\"kernel\":\"k\",\"mechanisms\":[\"mho\"]}]}'\n"),
               HasSubstr("mechanisms: 'mho' is not a kind of mechanism"));
+  EXPECT_THAT(error_of("#!/bin/sh\necho '{\"type\":\"hello\",\"protocol\":1,\"engine\":\"a\",\"versions\":{},"
+                       "\"kernels\":[{\"kernel\":\"k\",\"mechanisms\":[\"mha\"],\"implementation\":\"\","
+                       "\"device\":\"cuda\"}]}'\n"),
+              HasSubstr("device: 'cuda' does not share the host's memory: 'copies' must be true"));
   EXPECT_THAT(error_of("no program\n"), HasSubstr("plugin: "));
 }
 
@@ -383,6 +387,24 @@ TEST_P(LostRun, LeavesNothingOfTheEngineBehind) {
   EXPECT_TRUE(comes_true([&] { return processes_of(engine).empty(); }));
   EXPECT_TRUE(comes_true([&] { return testing_support::workers(engine).empty(); }));
   for (const auto process : processes_of(engine)) kill(process, SIGKILL);
+}
+
+TEST(ExternalEngine, NothingIsLeftOfAVerificationThatIsEnded) {
+  const Variable fault("ATTNBENCH_TEST_FAULT", "hangs time");
+  for (const int signal_number : {SIGKILL, SIGINT}) {
+    const TemporaryDirectory directory;
+    const auto engine = directory.file("engine");
+    fs::copy_file(ATTNBENCH_EXTERNAL_ENGINE, engine);
+    const pid_t verify = testing_support::start_attnbench(
+        {"verify", "--plugin", engine, "--kernel", "faulty@outside", "--shapes", "1", "--dtype", "f32"});
+    ASSERT_TRUE(comes_true([&] { return !testing_support::workers(engine).empty(); }));
+    ASSERT_TRUE(comes_true([&] { return processes_of(engine).size() >= 2; }));  // its own and the worker's
+    kill(verify, signal_number);
+    int status = 0;
+    waitpid(verify, &status, 0);
+    EXPECT_TRUE(comes_true([&] { return processes_of(engine).empty(); }));
+    EXPECT_TRUE(comes_true([&] { return testing_support::workers(engine).empty(); }));
+  }
 }
 
 std::string way_in_words(const testing::TestParamInfo<LostRun::ParamType>& test) {

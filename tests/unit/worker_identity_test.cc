@@ -58,6 +58,18 @@ TEST(WorkerIdentity, WithoutExpectedCpusAnyWillDo) {
   EXPECT_EQ(difference_to(worker(), expected), "");
 }
 
+TEST(WorkerIdentity, OneThatCouldNotLoadAPluginDoesNotKnowItsLibraries) {
+  auto expected = worker();
+  expected.libraries["outside library"] = "1";
+  auto found = worker();
+  EXPECT_NE(difference_to(found, expected), "");
+  found.plugins_not_loaded["engine"] = "its program exited with code 3 at 'hello'";
+  EXPECT_EQ(difference_to(found, expected), "");
+  found.libraries["onednn"] = "3.2.0";
+  EXPECT_NE(difference_to(found, expected), "");
+  EXPECT_EQ(worker_identity_from_json(to_json(found)).plugins_not_loaded, found.plugins_not_loaded);
+}
+
 TEST(WorkerIdentity, SurvivesAMessage) {
   EXPECT_EQ(difference_to(worker_identity_from_json(to_json(worker()))), "");
   auto message = to_json(worker());

@@ -66,7 +66,9 @@ WorkerIdentity worker_identity_from_json(const json& in) {
           read_field<std::vector<int>>(in, "cpus"),
           read_field<std::map<std::string, std::string>>(in, "libraries"),
           plugins_from_json(read_field<json>(in, "plugins")),
-          read_field<std::map<std::string, std::string>>(in, "plugins_not_loaded")};
+          in.contains("plugins_not_loaded")
+              ? read_field<std::map<std::string, std::string>>(in, "plugins_not_loaded")
+              : std::map<std::string, std::string>()};
 }
 
 std::optional<IdentityDifference> difference(const WorkerIdentity& expected, const WorkerIdentity& found) {
