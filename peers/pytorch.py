@@ -13,6 +13,8 @@ events; products of f32 are not computed in TF32.
 """
 import contextlib
 import importlib.metadata
+import json
+import logging
 import os
 import shutil
 import types
@@ -42,6 +44,7 @@ def libraries():
     global np, torch
     import numpy as np
     import torch
+    logging.getLogger("torch").setLevel(logging.ERROR)
 
 
 def heads_first(array):
@@ -136,12 +139,17 @@ class Execution:
         self.replayed = "" if self.device.type == "cpu" else "; timed between two events"
 
     def bind(self, arrays):
+        self.use_threads()
         with torch.inference_mode():
             binding = Binding(self, arrays)
             if self.device.type == "cuda":
                 self.capture(binding)
         self.last = binding
         return binding
+
+    def use_threads(self):
+        if torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)
 
     def capture(self, binding):
         # What is done once is done before: autotuning, handles, workspaces.
@@ -161,8 +169,7 @@ class Execution:
 
     def seconds(self, bindings, runs):
         self.last = bindings[0]
-        if torch.get_num_threads() != self.threads:
-            torch.set_num_threads(self.threads)
+        self.use_threads()
         with torch.inference_mode(), self.kernel.chosen():
             if self.device.type == "cpu":
                 return peer.seconds_of(bindings, runs)
@@ -292,23 +299,36 @@ class Eager(Kernel):
 
 
 class Flex(Kernel):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.compiled = {}
+
     def why_not(self, problem):
         if self.device == "cpu" and shutil.which("g++") is None and shutil.which("c++") is None:
             return "compiles C++, and there is no compiler"
         return ""
 
     def attention(self, p, q, k, v):
+        keys = k.shape[2]
+        # Once for a problem: it takes seconds.
+        key = json.dumps(p, sort_keys=True), keys, str(q.device), torch.get_num_threads()
+        if key not in self.compiled:
+            self.compiled[key] = self.compile(p, keys, q.device)
+        attend = self.compiled[key]
+        return lambda: attend(q, k, v)
+
+    def compile(self, p, keys, device):
         from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-        keys, scale, grouped = k.shape[2], p["softmax_scale"], k.shape[1] != q.shape[1]
+        scale, grouped = p["softmax_scale"], p["num_kv_heads"] != p["num_q_heads"]
         blocks = None
         if needs_mask(p):
             blocks = create_block_mask(lambda b, h, i, j: peer.visible(p, keys, i, j), None, None, p["seqlen_q"], keys,
-                                       device=q.device)
+                                       device=device)
 
-        def attend():
+        def attend(q, k, v):
             return flex_attention(q, k, v, block_mask=blocks, scale=scale, enable_gqa=grouped)
         # What is compiled for a function is sought among all that was compiled for its code: each has code of its own.
-        code = attend.__code__.replace(co_name=f"attend_{id(attend)}")
+        code = attend.__code__.replace(co_name=f"attend_{len(self.compiled)}")
         own = types.FunctionType(code, attend.__globals__, code.co_name, None, attend.__closure__)
         return torch.compile(own, dynamic=False, fullgraph=True)
 
