@@ -30,7 +30,10 @@ class Log {
       throw std::runtime_error("oneDNN's log cannot be read");
     dnnl::set_verbose(2);
   }
-  ~Log() { end(); }
+  ~Log() {
+    end();
+    close(file_);
+  }
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
