@@ -12,6 +12,9 @@ function(attnbench_engine name)
 endfunction()
 
 function(attnbench_missing_engine name reason)
+  if(reason MATCHES ";")  # the property below is a list
+    message(FATAL_ERROR "The reason why engine ${name} is missing may hold no semicolon: ${reason}")
+  endif()
   set_property(GLOBAL APPEND PROPERTY ATTNBENCH_MISSING_ENGINES "${name}|${reason}")
 endfunction()
 

@@ -1,15 +1,10 @@
 #include "engines/mlx/load.h"
 
-#include <dlfcn.h>
-#include <fmt/format.h>
-
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
 #include "attnbench/plugin.h"
-#include "core/hash.h"
+#include "core/engine_module.h"
 
 namespace attnbench::mlx {
 namespace {
@@ -46,28 +41,11 @@ Loaded load_module() {
   // calls that begin the next kernel's slot.
   const Variable threads("OPENBLAS_NUM_THREADS", "1");
   const Variable spin("OPENBLAS_THREAD_TIMEOUT", "20");
-  void* library = dlopen("libattnbench_mlx.so", RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    std::string problem = dlerror();
-    problem.erase(0, problem.find_last_of('/', problem.find(": ")) + 1);  // no path is stored
-    return {nullptr, "the module of engine mlx cannot be loaded: " + problem};
-  }
-  const auto entry =
-      reinterpret_cast<decltype(&attnbench_mlx_backend)>(dlsym(library, "attnbench_mlx_backend"));
-  if (entry == nullptr) return {nullptr, "libattnbench_mlx.so is no module of engine mlx"};
-  if (auto* backend = entry(kPluginAbi, &kServices)) return {backend, {}};
+  const auto module = load_engine_module("mlx");
+  if (module.entry == nullptr) return {nullptr, module.problem};
+  const auto entry = reinterpret_cast<decltype(&attnbench_mlx_backend)>(module.entry);
+  if (auto* backend = entry(kPluginAbi, &kServices)) return {backend, {}, module.entry};
   return {nullptr, "libattnbench_mlx.so belongs to another build"};
-}
-
-/// The module is a file of its own: it may change where the program does not.
-std::string module_hash() {
-  void* library = dlopen("libattnbench_mlx.so", RTLD_LAZY | RTLD_NOLOAD);
-  Dl_info info{};
-  void* entry = library == nullptr ? nullptr : dlsym(library, "attnbench_mlx_backend");
-  if (entry == nullptr || dladdr(entry, &info) == 0) return "unknown";
-  std::ifstream in(info.dli_fname, std::ios::binary);
-  const std::string bytes(std::istreambuf_iterator<char>(in), {});
-  return fmt::format("{:016x}", fnv1a(bytes));
 }
 
 }  // namespace
@@ -81,7 +59,7 @@ std::map<std::string, std::string> libraries() {
   const auto& loaded = load();
   if (loaded.backend == nullptr) return {{"mlx", loaded.problem}};
   auto all = loaded.backend->libraries();
-  all["mlx_module"] = module_hash();
+  all["mlx_module"] = hash_of_module(loaded.entry);
   return all;
 }
 

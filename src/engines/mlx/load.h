@@ -7,11 +7,11 @@
 
 namespace attnbench::mlx {
 
-/// The module, loaded by the first call, or why it cannot be. It is found beside the program (by the
-/// program's RUNPATH) or on LD_LIBRARY_PATH.
+/// The module, loaded by the first call, or why it cannot be.
 struct Loaded {
   Backend* backend = nullptr;
   std::string problem;
+  const void* entry = nullptr;
 };
 const Loaded& load();
 
