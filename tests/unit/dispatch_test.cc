@@ -31,8 +31,8 @@ using test::verify_in;
 using testing::HasSubstr;
 using testing_support::TemporaryDirectory;
 
-const std::string kFused = "fused@cpu:portable";  // the default of the two
-const std::string kUnfused = "unfused@cpu";
+const std::string kFusedName = "fused@cpu:portable";  // the default of the two
+const std::string kUnfusedName = "unfused@cpu";
 
 std::string name_of(const Decision& decision) {
   if (!decision) return "none";
@@ -54,11 +54,11 @@ class Dispatch : public testing::Test {
 
   /// Both kernels passed; the unfused one takes `share` of the fused one's time.
   void measure_both(double share, double log_error = 0.002, const std::string& mechanism = "mha") {
-    for (const auto& kernel : {kFused, kUnfused})
+    for (const auto& kernel : {kFusedName, kUnfusedName})
       verify_in(profile_, kernel, attention_problem(mechanism, 64));
     const auto fused = [](double n) { return 1e-6 + 1e-9 * n * n; };
-    measure_in(profile_, kFused, mechanism, 2, fused, log_error);
-    measure_in(profile_, kUnfused, mechanism, 2, [&](double n) { return share * fused(n); }, log_error);
+    measure_in(profile_, kFusedName, mechanism, 2, fused, log_error);
+    measure_in(profile_, kUnfusedName, mechanism, 2, [&](double n) { return share * fused(n); }, log_error);
   }
   std::string write(const CostProfile& profile) { return write_text(to_text(profile)); }
   std::string write_text(const std::string& text) {
@@ -120,7 +120,7 @@ TEST_F(Dispatch, TheDefaultPathIsTheMostSpecialisedOne) {
 TEST_F(Dispatch, AFasterKernelTakesThePlaceOfTheDefault) {
   measure_both(0.5);
   const auto decision = choose(attention_problem("mha", 300));
-  EXPECT_EQ(name_of(decision), kUnfused);
+  EXPECT_EQ(name_of(decision), kUnfusedName);
   EXPECT_EQ(decision.because.reason, Reason::faster);
   EXPECT_EQ(decision.because.profile, ProfileState::trusted);
   EXPECT_TRUE(decision.because.verified);
@@ -136,21 +136,21 @@ TEST_F(Dispatch, AFasterKernelTakesThePlaceOfTheDefault) {
 TEST_F(Dispatch, TheDefaultStaysWithinTheBandAndWhereNothingIsShown) {
   measure_both(0.99);
   auto decision = choose(attention_problem("mha", 256));
-  EXPECT_EQ(name_of(decision), kFused);
+  EXPECT_EQ(name_of(decision), kFusedName);
   EXPECT_EQ(decision.because.reason, Reason::default_stays);
   EXPECT_LT(decision.because.ratio, 1);
   profile_.costs.clear();
   profile_.verified.clear();
   measure_both(0.9, 0.2);  // 10 % faster, give or take 40 %
   decision = choose(attention_problem("mha", 256));
-  EXPECT_EQ(name_of(decision), kFused);
+  EXPECT_EQ(name_of(decision), kFusedName);
   EXPECT_EQ(decision.because.reason, Reason::default_stays);
 }
 
 TEST_F(Dispatch, TheDefaultMayBeTheFastest) {
   measure_both(2);
   const auto decision = choose(attention_problem("mha", 256));
-  EXPECT_EQ(name_of(decision), kFused);
+  EXPECT_EQ(name_of(decision), kFusedName);
   EXPECT_EQ(decision.because.reason, Reason::default_fastest);
   EXPECT_NEAR(decision.because.ratio, 2, 0.05);
   EXPECT_EQ(decision.because.other->kernel(), "unfused");
@@ -170,21 +170,22 @@ TEST_F(Dispatch, WhatWasNotMeasuredFallsToTheDefault) {
 }
 
 TEST_F(Dispatch, BetweenMeasuredThreadCountsTimesAreInterpolated) {
-  for (const auto& kernel : {kFused, kUnfused}) verify_in(profile_, kernel, attention_problem("mha", 64));
+  for (const auto& kernel : {kFusedName, kUnfusedName})
+    verify_in(profile_, kernel, attention_problem("mha", 64));
   const auto base = [](double n) { return 1e-9 * n * n; };
   for (const int threads : {1, 4}) {
-    measure_in(profile_, kFused, "mha", threads, base);
+    measure_in(profile_, kFusedName, "mha", threads, base);
     // Half the time on one thread, twice the time on four: even on two.
-    measure_in(profile_, kUnfused, "mha", threads,
+    measure_in(profile_, kUnfusedName, "mha", threads,
                [&](double n) { return base(n) * (threads == 1 ? 0.5 : 2); });
   }
   device_.threads = 1;
-  EXPECT_EQ(name_of(choose(attention_problem("mha", 256))), kUnfused);
+  EXPECT_EQ(name_of(choose(attention_problem("mha", 256))), kUnfusedName);
   device_.threads = 4;
-  EXPECT_EQ(name_of(choose(attention_problem("mha", 256))), kFused);
+  EXPECT_EQ(name_of(choose(attention_problem("mha", 256))), kFusedName);
   device_.threads = 2;
   const auto decision = choose(attention_problem("mha", 256));
-  EXPECT_EQ(name_of(decision), kFused);
+  EXPECT_EQ(name_of(decision), kFusedName);
   EXPECT_NEAR(decision.because.ratio, 1, 0.02);
   device_.threads = 5;
   EXPECT_EQ(choose(attention_problem("mha", 256)).because.reason, Reason::default_unmeasured);
@@ -192,9 +193,9 @@ TEST_F(Dispatch, BetweenMeasuredThreadCountsTimesAreInterpolated) {
 
 TEST_F(Dispatch, OnlyVerifiedKernelsAreCandidates) {
   measure_both(0.5);
-  std::erase_if(profile_.verified, [](const VerifiedKernel& v) { return v.kernel == kUnfused; });
+  std::erase_if(profile_.verified, [](const VerifiedKernel& v) { return v.kernel == kUnfusedName; });
   const auto decision = choose(attention_problem("mha", 256));
-  EXPECT_EQ(name_of(decision), kFused);
+  EXPECT_EQ(name_of(decision), kFusedName);
   EXPECT_EQ(decision.because.reason, Reason::only_candidate);
   const Dispatcher dispatcher(device_, {.profile = write(profile_)});
   const auto candidates = dispatcher.candidates(attention_problem("mha", 256));
@@ -210,10 +211,10 @@ TEST_F(Dispatch, DeterminismIsWhatVerificationSaw) {
   EXPECT_EQ(choose(problem, {.deterministic = true}).because.reason,
             Reason::none_allowed);  // nothing is known
   measure_both(0.5);
-  EXPECT_EQ(name_of(choose(problem, {.deterministic = true})), kUnfused);
-  for (auto& verified : profile_.verified) verified.deterministic = verified.kernel != kUnfused;
-  EXPECT_EQ(name_of(choose(problem, {.deterministic = true})), kFused);
-  EXPECT_EQ(name_of(choose(problem)), kUnfused);
+  EXPECT_EQ(name_of(choose(problem, {.deterministic = true})), kUnfusedName);
+  for (auto& verified : profile_.verified) verified.deterministic = verified.kernel != kUnfusedName;
+  EXPECT_EQ(name_of(choose(problem, {.deterministic = true})), kFusedName);
+  EXPECT_EQ(name_of(choose(problem)), kUnfusedName);
 }
 
 TEST_F(Dispatch, ALimitOfBytesHolds) {
@@ -221,10 +222,10 @@ TEST_F(Dispatch, ALimitOfBytesHolds) {
   const auto problem = attention_problem("mha", 1024);
   const auto bytes = choose(problem).kernel->workspace_bytes(problem, device_);
   ASSERT_GT(bytes, 1);
-  EXPECT_EQ(name_of(choose(problem, {.byte_limit = bytes})), kUnfused);
+  EXPECT_EQ(name_of(choose(problem, {.byte_limit = bytes})), kUnfusedName);
   const auto limited = choose(problem, {.byte_limit = bytes - 1});
   if (limited) {
-    EXPECT_EQ(name_of(limited), kFused);
+    EXPECT_EQ(name_of(limited), kFusedName);
     EXPECT_LT(limited.kernel->workspace_bytes(problem, device_), bytes);
   } else {
     EXPECT_EQ(limited.because.reason, Reason::none_allowed);
@@ -235,18 +236,19 @@ TEST_F(Dispatch, ALimitOfBytesHolds) {
 TEST_F(Dispatch, AForcedKernelIsUsedOrRefused) {
   measure_both(0.5);
   const auto problem = attention_problem("mha", 256);
-  EXPECT_EQ(name_of(choose(problem, {.forced = kFused})), kFused);
-  EXPECT_EQ(choose(problem, {.forced = kFused}).because.reason, Reason::forced);
-  EXPECT_EQ(name_of(choose(problem, {.forced = "mha/" + kFused})), kFused);
+  EXPECT_EQ(name_of(choose(problem, {.forced = kFusedName})), kFusedName);
+  EXPECT_EQ(choose(problem, {.forced = kFusedName}).because.reason, Reason::forced);
+  EXPECT_EQ(name_of(choose(problem, {.forced = "mha/" + kFusedName})), kFusedName);
   // It computes no linear attention, and the other name is that of another mechanism.
-  const auto refused = choose(attention_problem("causal_linear", 256), {.forced = kFused});
+  const auto refused = choose(attention_problem("causal_linear", 256), {.forced = kFusedName});
   EXPECT_FALSE(refused);
   EXPECT_EQ(refused.because.reason, Reason::forced_refused);
-  EXPECT_FALSE(choose(problem, {.forced = "swa(w=64)/" + kFused}));
-  EXPECT_FALSE(choose(problem, {.forced = kFused, .denied = {kFused}}));
-  setenv("ATTNBENCH_FORCE_KERNEL", kFused.c_str(), 1);
-  EXPECT_EQ(name_of(choose(problem)), kFused);
-  EXPECT_EQ(name_of(choose(problem, {.forced = kUnfused})), kUnfused);  // the program's word comes first
+  EXPECT_FALSE(choose(problem, {.forced = "swa(w=64)/" + kFusedName}));
+  EXPECT_FALSE(choose(problem, {.forced = kFusedName, .denied = {kFusedName}}));
+  setenv("ATTNBENCH_FORCE_KERNEL", kFusedName.c_str(), 1);
+  EXPECT_EQ(name_of(choose(problem)), kFusedName);
+  EXPECT_EQ(name_of(choose(problem, {.forced = kUnfusedName})),
+            kUnfusedName);  // the program's word comes first
   setenv("ATTNBENCH_FORCE_KERNEL", "fused@cpu:portabel", 1);
   try {
     choose(problem);
@@ -261,12 +263,13 @@ TEST_F(Dispatch, AForcedKernelIsUsedOrRefused) {
 TEST_F(Dispatch, DeniedKernelsAreNotUsed) {
   measure_both(0.5);
   const auto problem = attention_problem("mha", 256);
-  EXPECT_EQ(name_of(choose(problem, {.denied = {kUnfused}})), kFused);
-  EXPECT_EQ(name_of(choose(problem, {.denied = {"swa(w=64)/" + kFused, kUnfused}})), kFused);
-  EXPECT_EQ(choose(problem, {.denied = {kUnfused, kFused}}).because.reason, Reason::none_allowed);
+  EXPECT_EQ(name_of(choose(problem, {.denied = {kUnfusedName}})), kFusedName);
+  EXPECT_EQ(name_of(choose(problem, {.denied = {"swa(w=64)/" + kFusedName, kUnfusedName}})), kFusedName);
+  EXPECT_EQ(choose(problem, {.denied = {kUnfusedName, kFusedName}}).because.reason, Reason::none_allowed);
   EXPECT_THROW(choose(problem, {.denied = {"nothing@cpu"}}), InputError);
-  setenv("ATTNBENCH_DENY_KERNELS", ("block_sparse(bs=32,globals=1)/" + kFused + "," + kUnfused).c_str(), 1);
-  EXPECT_EQ(name_of(choose(problem)), kFused);
+  setenv("ATTNBENCH_DENY_KERNELS",
+         ("block_sparse(bs=32,globals=1)/" + kFusedName + "," + kUnfusedName).c_str(), 1);
+  EXPECT_EQ(name_of(choose(problem)), kFusedName);
 }
 
 TEST_F(Dispatch, AnotherMechanismOnlyWhereAllowedAndShownFaster) {
@@ -275,9 +278,9 @@ TEST_F(Dispatch, AnotherMechanismOnlyWhereAllowedAndShownFaster) {
   const std::vector<Mechanism> allowed = {attention_problem("swa(w=64)", 1024).mechanism};
   // Nothing is known of windows: the problem's own mechanism stays.
   EXPECT_EQ(choose(problem, {}, allowed).mechanism, problem.mechanism);
-  for (const auto& kernel : {kFused, kUnfused})
+  for (const auto& kernel : {kFusedName, kUnfusedName})
     verify_in(profile_, kernel, attention_problem("swa(w=64)", 64));
-  measure_in(profile_, kFused, "swa(w=64)", 2, [](double n) { return 1e-6 + 1e-8 * n; });
+  measure_in(profile_, kFusedName, "swa(w=64)", 2, [](double n) { return 1e-6 + 1e-8 * n; });
   const auto decision = choose(problem, {}, allowed);
   EXPECT_EQ(to_string(decision.mechanism), "swa(w=64)");
   EXPECT_EQ(decision.because.reason, Reason::faster);
@@ -434,7 +437,7 @@ TEST_F(Dispatch, APlanRunsTheKernelThatWasChosen) {
 }
 
 TEST_F(Dispatch, APlanThatCannotBeMadeSaysWhy) {
-  const Dispatcher dispatcher(device_, {.forced = kFused, .denied = {kFused}});
+  const Dispatcher dispatcher(device_, {.forced = kFusedName, .denied = {kFusedName}});
   try {
     const Attention attention(dispatcher, attention_problem("mha", 64));
     ADD_FAILURE();
