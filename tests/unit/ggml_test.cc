@@ -131,6 +131,23 @@ TEST_F(Ggml, TakesAnyStridesAndWritesNothingBetweenRows) {
   }
 }
 
+// Both heads read the same keys and values.
+TEST_F(Ggml, TakesHeadsThatShareMemory) {
+  const auto device = cpu_device(1);
+  const auto problem = ggml_problem("mha", 2, 1, 2);
+  for (const char* name : {"unfused", "flash"}) {
+    std::vector<float> zeros(2, 0.0f), v = {3, 5}, o(2);
+    Tensors t;
+    t[Role::q] = TensorView{zeros.data(), DType::f32, {1, 2, 1, 1}, {0, 0, 1, 1}};
+    t[Role::k] = TensorView{zeros.data(), DType::f32, {1, 2, 2, 1}, {0, 0, 1, 1}};
+    t[Role::v] = TensorView{v.data(), DType::f32, {1, 2, 2, 1}, {0, 0, 1, 1}};
+    t[Role::o] = dense_view(o.data(), DType::f32, Layout::bhsd, 1, 2, 1, 1);
+    check_tensors(problem, t);
+    run_once(*ggml_kernel(name).prepare(problem, device), problem, t, *device.make_queue());
+    EXPECT_THAT(o, ElementsAre(4, 4)) << name;
+  }
+}
+
 // A causal mask belongs to a number of keys: bindings of several share the rest.
 TEST_F(Ggml, BindingsWithFewerKeysStandSideBySide) {
   const auto device = cpu_device(1);

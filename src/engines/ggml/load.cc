@@ -1,5 +1,7 @@
 #include "engines/ggml/load.h"
 
+#include <cstdlib>
+
 #include "attnbench/plugin.h"
 #include "core/engine_module.h"
 
@@ -18,6 +20,8 @@ std::string missing_here(const CpuFeatures& needs) {
 }
 
 Loaded load_module() {
+  // Else it takes over std::terminate() and starts a debugger when it aborts.
+  setenv("GGML_NO_BACKTRACE", "1", 1);
   const auto module = load_engine_module("ggml");
   if (module.entry == nullptr) return {nullptr, module.problem};
   const auto entry = reinterpret_cast<decltype(&attnbench_ggml_backend)>(module.entry);

@@ -1,6 +1,7 @@
 #include "engines/ggml/module/graph.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <stdexcept>
 
@@ -85,7 +86,7 @@ Graph::Graph(Form form, const Problem& problem, const Tensors& tensors, const Ma
   if (form == Form::unfused) {
     auto* scores = own(ggml_mul_mat(context, k, q));
     auto* weights = ggml_soft_max_ext_inplace(context, scores, hidden, scale, 0);
-    auto* columns = own(ggml_cont(context, ggml_transpose(context, v)));
+    auto* columns = own(ggml_cont(context, transposed(v)));
     finish(ggml_mul_mat(context, columns, weights), true, o);
     return;
   }
@@ -107,6 +108,17 @@ ggml_tensor* Graph::of_host(const TensorView& view, std::int64_t first_row) cons
     tensor->nb[dimension] = static_cast<std::size_t>(view.strides[static_cast<std::size_t>(3 - dimension)] *
                                                      bytes_of(view.dtype));
   if (memory_ != nullptr) tensor->data = row_of(view, 0, 0, first_row);
+  return tensor;
+}
+
+/// (Not ggml_transpose(): a view of ggml's must be no larger than what it views, which heads that share
+/// memory are.)
+ggml_tensor* Graph::transposed(const ggml_tensor* matrix) const {
+  const auto& n = matrix->ne;
+  auto* tensor = ggml_new_tensor_4d(context_.get(), matrix->type, n[1], n[0], n[2], n[3]);
+  const std::size_t strides[] = {matrix->nb[1], matrix->nb[0], matrix->nb[2], matrix->nb[3]};
+  std::copy(std::begin(strides), std::end(strides), tensor->nb);
+  tensor->data = matrix->data;
   return tensor;
 }
 

@@ -39,6 +39,7 @@ class Graph {
  private:
   ggml_tensor* own(ggml_tensor* tensor);
   ggml_tensor* of_host(const TensorView& view, std::int64_t first_row) const;
+  ggml_tensor* transposed(const ggml_tensor* matrix) const;
   ggml_tensor* as(ggml_tensor* tensor, ggml_type type);
   /// A tensor (queries, keys) over the mask; null where there is none.
   ggml_tensor* of_mask(const Mask& mask, std::int64_t queries, std::int64_t keys) const;
