@@ -15,7 +15,7 @@ help:
 	@echo "make build      build the release program, build/release/attnbench"
 	@echo "make check-all  the slow checks: clang, sanitizers, emulation, AArch64, formatting"
 	@echo "make setup      install the packages that report and test need, and nothing else"
-	@echo "make setup-peers  fetch engines of other makers (MLX), which the next build then has"
+	@echo "make setup-peers  fetch engines of other makers (MLX, ggml), which the next build then has"
 
 setup-build:
 	@tools/setup.sh build
