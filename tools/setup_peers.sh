@@ -3,6 +3,7 @@
 # nothing where it is there. Where the wheels cannot be had the engines are left out and say so, and nothing else fails.
 #   src/engines/*/requirements.txt  wheels with headers and libraries, checked by their hashes, unpacked into build/peers
 #   peers/requirements.txt          the Python environment build/peers-venv of the programs in peers/
+# With PYTORCH=1 also PyTorch, some gigabytes, into that environment (peers/pytorch.requirements.txt).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,9 +12,13 @@ engines=build/peers.requirements.part
 trap 'rm -f $engines' EXIT
 cat src/engines/*/requirements.txt >$engines
 pip() { build/peers-venv/bin/pip install --quiet --disable-pip-version-check "$@"; }
+with_pytorch() { [ -z "${PYTORCH:-}" ] || pip -r peers/pytorch.requirements.txt; }
 failed=false
 
-cmp -s $engines build/peers/requirements.txt && cmp -s peers/requirements.txt build/peers-venv/requirements.txt && exit 0
+cmp -s $engines build/peers/requirements.txt && cmp -s peers/requirements.txt build/peers-venv/requirements.txt && {
+  with_pytorch
+  exit
+}
 python3 -m venv --clear build/peers-venv
 rm -rf build/peers
 if pip --no-deps --only-binary=:all: --require-hashes --target build/peers -r $engines; then
@@ -28,4 +33,5 @@ else
   echo "setup: pip could not install peers/requirements.txt into build/peers-venv; peers/*.py need it" >&2
   failed=true
 fi
+with_pytorch || failed=true
 ! $failed

@@ -4,12 +4,18 @@
 #include <string>
 #include <vector>
 
+#include "attnbench/registry.h"
+
 namespace attnbench {
 
 /// Registers what a file offers. One whose name ends with .so is a shared object (load_plugin()), any other a
 /// program that is an engine (docs/external-kernels.md): it is started on these CPUs and, where it is kept,
 /// waits for what it will be asked, at rest. Throws InputError("plugin", file, ...).
 void load_kernels(const std::string& file, const std::vector<int>& cpus, bool keep_started);
+
+/// Programs loaded here that say they can compute nothing here, and why. Their kernels are registered and say
+/// the same.
+std::vector<MissingEngine> unavailable_engines();
 
 /// Versions by "ENGINE NAME", of all that programs loaded here compute with.
 std::map<std::string, std::string> engine_versions();
