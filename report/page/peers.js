@@ -1,10 +1,10 @@
 // Our kernels beside those of other engines.
 
-/// "1.24 (1.20–1.28)" with the verdict on ours, or why there is none.
+/// "1.24 (1.20–1.28)" with how ours stands, or why that is not known.
 function peerCell(rows) {
   return rows.map((row) => h("div", {}, h("span", {class: "soft"}, `${row.kernel.slice(row.kernel.lastIndexOf("/") + 1).split("@")[0]} `),
     known(row.ratio) ? h("span", {class: "nowrap"}, intervalText(row.ratio)) : "–", row.modes ? h("span", {class: "warn"}, " modes") : null,
-    " ", row.verdict_words ? badge(row.verdict_words) : h("span", {class: "soft"}, row.status === "ok" ? "not decided" : row.status)));
+    " ", row.verdict ? h("span", {class: `badge ${row.verdict}`}, row.standing + (row.verdict === "EQUIVALENT" ? row.verdict_words.slice("EQUIVALENT".length) : "")) : h("span", {class: "soft"}, row.status === "ok" ? "not decided" : row.status)));
 }
 
 function peersTable(run, group) {
@@ -37,7 +37,7 @@ function showPeers(summary, section) {
     return;
   }
   section.append(h("p", {class: "soft"}, "Time of the other engine's kernel / time of our fused kernel of the same mechanism in the same processes: "
-    + "above 1 ours is faster. The verdict is on ours; all such comparisons of one device, element type and scope are one family. An engine is counted once "
+    + "above 1 ours is faster. Ahead: ours is shown to be faster; tied: as fast, within the margin; behind: slower. All such comparisons of one device, element type and scope are one family. An engine is counted once "
     + "a cell and mechanism, as its kernel that is worst for ours; the range is that of its fastest kernel in each."));
   for (const run of runs) {
     section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "",

@@ -101,7 +101,12 @@ TEST(ClaimsBeside, AreRatiosWithoutADirection) {
   EXPECT_THAT(error_of(ratio + "says = \"x\"\nexpect = \"faster\"\n"), HasSubstr("'relation' is no ratio"));
   EXPECT_THAT(error_of("[[beside]]\nsays = \"x\"\nrelation = \"cv_bound\"\nbound = 0.1\nseqlen = 128\n"),
               HasSubstr("'relation' is no ratio"));
-  EXPECT_THAT(error_of("beside = 3\n"), HasSubstr("is not [[beside]] tables"));
+  try {
+    parse_claim("beside = 3\n" + std::string(kClaimHead) + kQuoted + kFaster, "t", "t.toml");
+    FAIL() << "accepted";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("is not [[beside]] tables"));
+  }
 }
 
 }  // namespace

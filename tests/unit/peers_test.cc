@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -65,17 +66,21 @@ TEST(Peers, AnEngineStandsAsItsKernelThatIsWorstForUs) {
                                     {std::log(1.25), kLog2, std::log(4.0), std::log(1 / 0.45)},
                                     {0.001, 0.001, 0.001, 0.3}));
   ASSERT_EQ(run.peers.engines.size(), 3u);
-  const auto& alpha = run.peers.engines[0];
-  EXPECT_EQ(alpha.engine, "alpha");
-  EXPECT_EQ(alpha.ahead, 0) << "one kernel of it is as fast as ours";
-  EXPECT_EQ(alpha.tied, 1);
-  EXPECT_NEAR(*alpha.lowest, 1, 1e-9);
-  EXPECT_NEAR(*alpha.highest, 1, 1e-9) << "of its fastest kernel";
-  EXPECT_EQ(run.peers.engines[1].behind, 1);
-  EXPECT_NEAR(*run.peers.engines[1].lowest, 0.5, 1e-9);
-  EXPECT_EQ(run.peers.engines[2].undecided, 1);
-  EXPECT_EQ(run.peers.rows[0].standing, PeerStanding::ahead);
-  EXPECT_EQ(run.peers.rows[1].standing, PeerStanding::tied);
+  const auto engine = [&](const std::string& name) {
+    return *std::find_if(run.peers.engines.begin(), run.peers.engines.end(),
+                         [&](const auto& e) { return e.engine == name; });
+  };
+  EXPECT_EQ(engine("alpha").ahead, 0) << "one kernel of it is as fast as ours";
+  EXPECT_EQ(engine("alpha").tied, 1);
+  EXPECT_NEAR(*engine("alpha").lowest, 1, 1e-9);
+  EXPECT_NEAR(*engine("alpha").highest, 1, 1e-9) << "of its fastest kernel";
+  EXPECT_EQ(engine("beta").behind, 1);
+  EXPECT_NEAR(*engine("beta").lowest, 0.5, 1e-9);
+  EXPECT_EQ(engine("gamma").undecided, 1);
+  std::map<std::string, PeerStanding> standings;
+  for (const auto& row : run.peers.rows) standings[row.kernel] = row.standing;
+  EXPECT_EQ(standings.at("mha/slow@alpha"), PeerStanding::ahead);
+  EXPECT_EQ(standings.at("mha/like_ours@alpha"), PeerStanding::tied);
   const auto lines = peers_lines(run);
   EXPECT_THAT(
       lines,

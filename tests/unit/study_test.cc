@@ -360,7 +360,7 @@ TEST(StudyToml, KeysDeeperThanTheStackAreRefused) {
 struct BuiltIn {
   const char* name;
   std::size_t cells;
-  std::size_t mechanisms;  ///< in each cell
+  std::size_t mechanisms;  ///< in each cell; 0: not the same in all
   const char* an_id;
 };
 
@@ -373,7 +373,9 @@ TEST_P(BuiltInStudy, HasItsCellsAndMechanisms) {
   EXPECT_FALSE(study.description.empty());
   EXPECT_EQ(study.cells.size(), expected.cells);
   for (const auto& cell : study.cells) {
-    if (expected.mechanisms > 0) EXPECT_EQ(cell.mechanisms.size(), expected.mechanisms) << cell.id();
+    if (expected.mechanisms > 0) {
+      EXPECT_EQ(cell.mechanisms.size(), expected.mechanisms) << cell.id();
+    }
     EXPECT_EQ(cell.measured_mechanisms().size(), cell.mechanisms.size()) << "baseline outside the cell";
   }
   EXPECT_THAT(ids(study), testing::Contains(expected.an_id));
