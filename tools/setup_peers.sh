@@ -4,6 +4,7 @@
 #   src/engines/*/requirements.txt  wheels with headers and libraries, checked by their hashes, unpacked into build/peers
 #   src/engines/ggml/source.txt     the source package of ggml, checked the same, compiled into build/peers/ggml
 #   peers/requirements.txt          the Python environment build/peers-venv of the programs in peers/
+# With PYTORCH=1 also PyTorch, some gigabytes, into that environment (peers/pytorch.requirements.txt).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,6 +26,11 @@ environment() {
   else
     missing "pip could not install peers/requirements.txt into build/peers-venv; peers/*.py need it"
   fi
+}
+
+pytorch() {
+  [ -z "${PYTORCH:-}" ] || pip install -r peers/pytorch.requirements.txt ||
+    missing "pip could not install peers/pytorch.requirements.txt into build/peers-venv; peers/pytorch.py needs it"
 }
 
 wheels() {
@@ -73,6 +79,7 @@ ggml() {
 }
 
 environment
+pytorch
 wheels
 ggml
 ! $failed

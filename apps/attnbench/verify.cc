@@ -20,6 +20,7 @@
 #include "plan/study.h"
 #include "run/environment/executable.h"
 #include "run/external/load.h"
+#include "run/external/peers.h"
 #include "run/verification/verify_all.h"
 
 namespace attnbench {
@@ -32,6 +33,7 @@ struct VerifyArguments {
   std::uint64_t shapes = 0;
   int threads = 0;
   std::string launcher;
+  bool peers = false;
   bool json = false;
 };
 
@@ -78,8 +80,16 @@ std::vector<VerifyShape> first_of(const std::vector<VerifyShape>& list, std::siz
   return {list.begin(), end};
 }
 
+/// Those that --peers names become plugins of the arguments.
+void load_all(VerifyArguments& arguments) {
+  for (auto& plugin : arguments.plugins) load_kernels(plugin, allowed_cpus(), false);
+  if (!arguments.peers) return;
+  const auto peers = load_peers(allowed_cpus(), arguments.plugins);
+  for (const auto& engine : peers.missing) print_error("peer {}: {}\n", engine.name, engine.reason);
+  arguments.plugins.insert(arguments.plugins.end(), peers.files.begin(), peers.files.end());
+}
+
 VerifyAllOptions read_options(const VerifyArguments& arguments) {
-  for (const auto& plugin : arguments.plugins) load_kernels(plugin, allowed_cpus(), false);
   const bool chosen =
       !arguments.kernels.empty() || !arguments.mechanisms.empty() || !arguments.dtypes.empty();
   if (!arguments.all && !chosen) {
@@ -171,7 +181,8 @@ Program worker_program(const VerifyArguments& arguments, char** argv) {
   return program;
 }
 
-int verify(const VerifyArguments& arguments, char** argv) {
+int verify(VerifyArguments& arguments, char** argv) {
+  load_all(arguments);
   auto options = read_options(arguments);
   options.worker = worker_program(arguments, argv);
   std::vector<KernelVerdict> verdicts;
@@ -227,6 +238,8 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
       .add_option("--plugin", arguments->plugins,
                   "Load kernels from this shared object (.so), or this program that is an engine")
       .delimiter(',');
+  command.add_flag("--peers", arguments->peers,
+                   "Load the engines of other makers that come with AttnBench (docs/external-kernels.md)");
   command.add_option(
       "--launcher", arguments->launcher,
       "Words before the program that runs a kernel, on this machine: 'qemu-x86_64 -cpu Nehalem'");

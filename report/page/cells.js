@@ -30,10 +30,23 @@ function cellTable(cell, group) {
   return h("div", {}, table(columns, measured.map((k) => kernelRow(k, group)), (i) => (cell.best_set.includes(measured[i].id) ? "best" : null)),
     others.length > 0 ? fold(`${others.length} kernels without a result`, () =>
       table([["kernel", ""], ["", ""], ["why", "wide"]], others.map((k) => [id(k.id), k.status, k.reason]))) : "",
+    startUp(measured),
     h("p", {class: "soft"}, "p: of the difference, adjusted. * unpaired, conservative under pairing; decides "
     + "nothing. detects: the smallest ratio seen with 80 % power."
     + (measured.some((k) => k.modes) ? " modes: some processes lie apart from the others, and the next may be of either kind; the interval holds mean and median, and no verdict there is EQUIVALENT." : "")
     + (measured.some((k) => k.verdict === "EQUIVALENT") ? ` EQUIVALENT speaks of the typical process: slow ones of which ${cell.judged_processes} processes show none may be up to ${percentText(cell.share_not_excluded)} of all.` : "")));
+}
+
+/// What comes before the calls, and from which call on a kernel has paid for it.
+function startUp(kernels) {
+  const told = kernels.filter((k) => known(k.start_up));
+  if (told.length === 0) return "";
+  const payOff = (k) => (k.is_baseline ? "baseline" : known(k.start_up.pays_off_after_calls) ? String(k.start_up.pays_off_after_calls) : "never");
+  return fold("start-up, and after how many calls it pays off", () => h("div", {}, table([["kernel", ""], ["prepare", "nowrap"], ["bind", "nowrap"],
+    ["first call", "nowrap"], ["call", "nowrap"], ["pays off after k calls", "n"]], told.map((k) => [id(k.id), timeText(k.start_up.prepare_seconds),
+    timeText(k.start_up.bind_seconds), timeText(k.start_up.first_call_seconds), timeText(k.seconds.estimate), payOff(k)])),
+  h("p", {class: "soft"}, "Medians over processes, without intervals. Prepare: plans, workspace, compiled code; bind: tensors to the device. From call k on the "
+    + "kernel, start-up included, has taken less time in all than the baseline with its own; 0: from the first on; never: its calls are not faster, or it starts ahead and falls behind.")));
 }
 
 function kernelRow(k, group) {

@@ -293,6 +293,48 @@ struct LayerEffect {
   std::optional<bool> differs;  ///< both resolved and not the same; absent where either is withheld
 };
 
+/// How our kernel stands against one of another engine, or against all that an engine has.
+enum class PeerStanding : std::uint8_t {
+  ahead,      ///< shown to be faster
+  tied,       ///< shown to be as fast
+  behind,     ///< shown to be slower
+  undecided,  ///< measured, none of these
+  missing,    ///< one of the two has no times
+};
+/// "ahead", "tied", "behind", "not decided", "missing".
+std::string_view to_string(PeerStanding standing);
+
+/// A kernel of another engine beside ours of the same mechanism in the same cell.
+struct PeerRow {
+  std::string cell_id, group;
+  std::int64_t seqlen = 0;
+  std::string mechanism, engine;
+  std::string ours;    ///< kernel id; empty where no fused kernel of ours is in the cell
+  std::string kernel;  ///< kernel id
+  std::optional<stats::Interval> our_seconds, seconds;
+  /// Time of the other kernel / time of ours: above 1 ours is faster. Absent where one has no times.
+  std::optional<stats::Interval> ratio;
+  bool modes = false;
+  std::optional<stats::Judgement> judgement;  ///< FASTER: ours is
+  PeerStanding standing = PeerStanding::missing;
+  std::string status;  ///< of the other kernel, as KernelAnalysis::status
+  std::string reason;  ///< why it is missing or has no verdict
+};
+
+/// An engine over all cells and mechanisms in which it has times beside ours. Of several kernels there the
+/// one decides that is worst for us: behind, then not decided, then tied.
+struct PeerEngine {
+  std::string engine;
+  int ahead = 0, tied = 0, behind = 0, undecided = 0;
+  std::optional<double> lowest, highest;  ///< ratio of its fastest kernel, over these
+  std::string missing;                    ///< why it has no times at all; empty where it has
+};
+
+struct PeerComparison {
+  std::vector<PeerRow> rows;        ///< in the order of the cells
+  std::vector<PeerEngine> engines;  ///< in the order met, then those that were not there
+};
+
 /// A ratio that misses the width for which profile publish measures.
 struct WideRatio {
   std::string cell_id, kernel_id;
@@ -333,6 +375,7 @@ struct RunAnalysis {
   std::vector<CeilingRow> ceilings;
   std::vector<GroupAnalysis> groups;  ///< in the order of the run's cells
   std::vector<LayerEffect> layer_effect;
+  PeerComparison peers;
 };
 
 struct Analysis {

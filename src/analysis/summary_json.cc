@@ -277,6 +277,42 @@ json layer_json(const LayerEffect& e) {
           {"differs", value_json(e.differs)}};
 }
 
+json peer_row_json(const PeerRow& r) {
+  return {{"cell_id", r.cell_id},
+          {"group", r.group},
+          {"seqlen", r.seqlen},
+          {"mechanism", r.mechanism},
+          {"engine", r.engine},
+          {"ours", r.ours.empty() ? json() : json(r.ours)},
+          {"kernel", r.kernel},
+          {"our_seconds", interval_json(r.our_seconds)},
+          {"seconds", interval_json(r.seconds)},
+          {"ratio", interval_json(r.ratio)},
+          {"modes", r.modes},
+          {"verdict", r.judgement ? json(stats::to_string(r.judgement->verdict)) : json()},
+          {"verdict_words", r.judgement ? json(verdict_text(*r.judgement)) : json()},
+          {"p_difference_adjusted", r.judgement ? json(r.judgement->difference_p_adjusted) : json()},
+          {"p_equivalence_adjusted", r.judgement ? json(r.judgement->equivalence_p_adjusted) : json()},
+          {"standing", to_string(r.standing)},
+          {"status", r.status},
+          {"reason", r.reason}};
+}
+
+json peers_json(const PeerComparison& peers) {
+  return {{"engines", list_json(peers.engines,
+                                [](const PeerEngine& e) {
+                                  return json{{"engine", e.engine},
+                                              {"ahead", e.ahead},
+                                              {"tied", e.tied},
+                                              {"behind", e.behind},
+                                              {"undecided", e.undecided},
+                                              {"lowest_ratio", value_json(e.lowest)},
+                                              {"highest_ratio", value_json(e.highest)},
+                                              {"missing", e.missing}};
+                                })},
+          {"rows", list_json(peers.rows, peer_row_json)}};
+}
+
 json ceiling_json(const CeilingRow& c) {
   return {{"quantity", c.quantity},       {"dtype", c.dtype},     {"path", c.path},
           {"operation", c.operation},     {"threads", c.threads}, {"value", c.value},
@@ -329,7 +365,8 @@ json to_json(const RunAnalysis& r) {
           {"rejected_effect", rejected_json(r.rejected_effect)},
           {"ceilings", list_json(r.ceilings, ceiling_json)},
           {"groups", list_json(r.groups, group_json)},
-          {"layer_effect", list_json(r.layer_effect, layer_json)}};
+          {"layer_effect", list_json(r.layer_effect, layer_json)},
+          {"peers", peers_json(r.peers)}};
 }
 
 }  // namespace attnbench

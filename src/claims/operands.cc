@@ -13,13 +13,15 @@
 namespace attnbench {
 namespace {
 
-/// Kernels of the group that a selector matches, in canonical order.
-std::vector<const KernelRecord*> matches(const GroupAnalysis& group, const std::string& selector) {
+/// Kernels of the group that a selector matches, of one engine where it is named; in canonical order.
+std::vector<const KernelRecord*> matches(const GroupAnalysis& group, const std::string& selector,
+                                         std::string_view engine) {
   std::vector<const KernelRecord*> found;
   std::set<std::string> seen;
   for (const auto& cell : group.cells) {
     for (const auto& kernel : cell.kernels) {
       const auto id = kernel.id();
+      if (!engine.empty() && kernel.kernel.engine != engine) continue;
       if (kernel_matches(selector, id) && seen.insert(id).second) found.push_back(&kernel.kernel);
     }
   }
@@ -49,7 +51,7 @@ std::vector<std::int64_t> lengths_of(const Claim& claim) {
   return {all.begin(), all.end()};
 }
 
-Operands::Operands(const Claim& claim, const GroupAnalysis& group, Form form)
+Operands::Operands(const Claim& claim, const GroupAnalysis& group, Form form, std::string_view only)
     : group_(group), selectors_(claim.kernels) {
   if (form == Form::best) {
     for (const auto& [name, selector] : claim.best) selectors_[name] = selector;
@@ -58,7 +60,7 @@ Operands::Operands(const Claim& claim, const GroupAnalysis& group, Form form)
   for (const auto& [name, selector] : selectors_) {
     auto& candidates = candidates_[name];
     auto& chosen = chosen_[name];
-    const auto found = matches(group, selector);
+    const auto found = matches(group, selector, only);
     if (form == Form::best && claim.best.contains(name)) {
       for (const auto* kernel : found) candidates.push_back(kernel->id());
       choose_fastest(name, lengths_of(claim));

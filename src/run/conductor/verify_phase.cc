@@ -84,8 +84,9 @@ bool verify_cell_in_worker(const RunOptions& options, const std::vector<KernelOf
     try {
       WorkerProcess worker(options.launch, options.seed);
       worker.hello(Ask::nothing_more);
-      worker.send(to_json(messages::Verify{state.cell, waiting, asked, ceilings,
-                                           options.profile.default_path_only, options.seed}));
+      worker.send(
+          to_json(messages::Verify{state.cell, waiting, asked, ceilings,
+                                   for_cell(options.profile, state.cell).default_path_only, options.seed}));
       // The worker ends a kernel that hangs; only a hung worker itself is silent for longer.
       const double patience = 3 * options.kernel_limit_seconds + 60;
       while (!waiting.empty()) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "attnbench/cpu_device.h"
+#include "attnbench/registry.h"
 #include "core/cpu_list.h"
 #include "core/parallel.h"
 #include "core/system/apple_values.h"
@@ -140,6 +141,13 @@ json probe_os(const SystemFiles& files) {
                            : json(kNotReadable)}};
 }
 
+json absent_engines() {
+  auto list = json::array();
+  for (const auto& engine : missing_engines())
+    list.push_back({{"engine", engine.name}, {"reason", engine.reason}});
+  return list;
+}
+
 json probe_openmp(const SystemFiles& files) {
   std::vector<std::string> environment;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry)
@@ -162,6 +170,7 @@ json probe_environment(const std::string& commit, const SystemFiles& files) {
             {"build_id", build_id()},
             {"pool", parallel_backend()}}},
           {"libraries", library_versions()},
+          {"missing_engines", absent_engines()},
           {"openmp", probe_openmp(files)}};
 }
 

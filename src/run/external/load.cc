@@ -70,6 +70,15 @@ std::string why_not_registered() {
   return why;
 }
 
+std::vector<MissingEngine> unavailable_engines() {
+  std::vector<MissingEngine> engines;
+  for (const auto& loaded : loaded_engines()) {
+    const auto& description = loaded.engine->description();
+    if (!description.unavailable.empty()) engines.push_back({description.engine, description.unavailable});
+  }
+  return engines;
+}
+
 std::map<std::string, std::string> engine_versions() {
   std::map<std::string, std::string> versions;
   for (const auto& loaded : loaded_engines()) {

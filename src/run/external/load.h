@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "attnbench/registry.h"
+
 namespace attnbench {
 
 /// Registers what a file offers. One whose name ends with .so is a shared object (load_plugin()), any other a
@@ -18,6 +20,10 @@ const std::map<std::string, std::string>& plugins_not_loaded();
 /// Why this process has no kernel of a name that the run has: "is not registered in this build", and what was
 /// not loaded.
 std::string why_not_registered();
+
+/// Programs loaded here that say they can compute nothing here, and why. Their kernels are registered and say
+/// the same.
+std::vector<MissingEngine> unavailable_engines();
 
 /// Versions by "ENGINE NAME", of all that programs loaded here compute with.
 std::map<std::string, std::string> engine_versions();
