@@ -227,7 +227,10 @@ class Kernel(peer.Kernel):
         reason = peer.why_not_core(problem, self.dtypes)
         if reason:
             return reason
-        libraries()
+        try:
+            libraries()
+        except (ImportError, OSError) as error:
+            return f"PyTorch cannot be imported: {error}".splitlines()[0]
         if self.device == "cuda" and not torch.cuda.is_available():
             return "PyTorch finds no CUDA device"
         return self.why_not(problem)
