@@ -142,7 +142,7 @@ std::optional<stats::LogRatio> measure_relative(const Match& match, ComparedKern
 std::string why_withheld(const Match& match) {
   for (const auto& [name, cell, kernel] : {std::tuple("old", &match.old_cell, &match.old_kernel),
                                            std::tuple("new", &match.new_cell, &match.new_kernel)}) {
-    const auto& why = cell->withheld.empty() ? kernel->partial : cell->withheld;
+    const auto& why = cell->withheld.empty() ? kernel->unranked : cell->withheld;
     if (!why.empty()) return fmt::format("{}: {}", name, why);
   }
   return "";
@@ -263,6 +263,10 @@ Comparison compare(const RunAnalysis& before, const RunAnalysis& after, Basis ba
                    const auto log_ratio = measure(match, row)) {
           pending.push_back({comparison.rows.size(), *log_ratio, why_withheld(match)});
         }
+        if (new_kernel != nullptr && kernel.inexact && new_kernel->inexact) {
+          row.outcome = Outcome::kUnranked;
+          row.reason = kernel.unranked;
+        }
         comparison.rows.push_back(std::move(row));
       }
     }
@@ -309,6 +313,8 @@ std::string_view to_string(ComparisonOutcome outcome) {
       return "lost";
     case Outcome::kReference:
       return "baseline";
+    case Outcome::kUnranked:
+      return "not ranked";
     case Outcome::kUndecided:
       break;
   }

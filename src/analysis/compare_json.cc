@@ -53,7 +53,7 @@ json to_json(const Comparison& c) {
   auto rows = json::array();
   for (const auto& row : c.rows) rows.push_back(compared_json(row));
   return {{"format", "attnbench-comparison"},
-          {"version", 2},
+          {"version", 3},
           {"basis", name_of(c.basis)},
           {"paired", c.basis == ComparisonBasis::kPaired},
           {"old", {{"build_id", c.old_build}, {"machine", c.old_machine}}},
@@ -64,6 +64,7 @@ json to_json(const Comparison& c) {
           {"regressions", c.count(ComparisonOutcome::kRegression)},
           {"lost", c.count(ComparisonOutcome::kLost)},
           {"not_decided", c.count(ComparisonOutcome::kUndecided)},
+          {"not_ranked", c.count(ComparisonOutcome::kUnranked)},
           {"not_decided_cells", c.undecided_cells()},
           {"warnings", c.warnings},
           {"rows", rows}};

@@ -147,7 +147,7 @@ void Tuning::verify(const CpuDevice& device) {
         verify_cell("", targets, device, limits, program, [&](const VerificationOutcome& outcome) {
           const auto name = name_of(*targets[next++].kernel);
           if (!outcome.unsupported_reason.empty()) return;
-          if (!outcome.record.passed) {
+          if (!outcome.record.passed || !outcome.record.reason.empty()) {  // not to be ranked, nor chosen
             failed.insert(name);
             lose(name, problem, outcome.record.reason);
             return;
@@ -294,7 +294,8 @@ void Tuning::measure_process(const CpuDevice& device, int threads, double second
     }
     worker.send(to_json(messages::Stop{}));
     for (const auto& kernel : messages::read<messages::Stopped>(worker.receive(kSilenceSeconds)).kernels) {
-      if (!kernel.passed && kernel.name != kAlias && busy != nullptr)
+      const bool may_be_chosen = kernel.passed && kernel.reason.empty();
+      if (!may_be_chosen && kernel.name != kAlias && busy != nullptr)
         throw WorkerLost(kernel.name, "recheck", kernel.reason);
     }
   } catch (const WorkerLost& lost) {
