@@ -140,16 +140,22 @@ void Tuning::verify(const CpuDevice& device) {
       for (const auto& problem : verification_problems(mechanism, dtype)) {
         std::vector<VerificationTarget> targets;
         for (const auto* kernel : kernels()) {
-          if (computes(*kernel, problem.mechanism.kind) && kernel->supports(problem, device))
+          if (computes(*kernel, problem.mechanism.kind) && kernel->other_function(problem).empty() &&
+              kernel->supports(problem, device))
             targets.push_back({problem, kernel});
         }
         std::size_t next = 0;
         verify_cell("", targets, device, limits, program, [&](const VerificationOutcome& outcome) {
           const auto name = name_of(*targets[next++].kernel);
           if (!outcome.unsupported_reason.empty()) return;
-          if (!outcome.record.passed || !outcome.record.reason.empty()) {  // not to be ranked, nor chosen
+          if (!outcome.record.passed) {
             failed.insert(name);
             lose(name, problem, outcome.record.reason);
+            return;
+          }
+          if (!outcome.record.reason.empty()) {  // less exact: it is not to be chosen
+            failed.insert(name);
+            on_progress_(fmt::format("{}: left out: {}", name, outcome.record.reason));
             return;
           }
           const bool same = outcome.record.rerun_bitwise.value_or(false);
