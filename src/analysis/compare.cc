@@ -257,6 +257,7 @@ Comparison compare(const RunAnalysis& before, const RunAnalysis& after, Basis ba
         row.cell_processes =
             static_cast<std::size_t>(std::min(cell.valid_processes, new_cell->valid_processes));
         const auto* new_kernel = new_cell->find(row.kernel_id);
+        row.confirmed = kernel.is_confirmed() && (new_kernel == nullptr || new_kernel->is_confirmed());
         if (new_kernel == nullptr || !new_kernel->ok()) {
           set_lost(row, new_kernel);
         } else if (const Match match{cell, *new_cell, kernel, *new_kernel};

@@ -34,6 +34,7 @@ struct ComparedKernel {
   std::string kernel_id;  ///< empty: the row is of the whole cell
   std::int64_t seqlen = 0;
   bool is_baseline = false;
+  bool confirmed = true;  ///< in both its engine told what ran, or the store holds nothing of it
   ComparisonOutcome outcome = ComparisonOutcome::kUndecided;
   std::string reason;              ///< of lost, undecided and unranked rows, in words
   std::size_t processes = 0;       ///< behind the ratio; of two sessions, those of the smaller

@@ -29,6 +29,7 @@ json compared_json(const ComparedKernel& r) {
           {"seqlen", r.seqlen},
           {"kernel", r.kernel_id.empty() ? json() : json(r.kernel_id)},
           {"is_baseline", r.is_baseline},
+          {"confirmed", r.confirmed},
           {"outcome", to_string(r.outcome)},
           {"reason", r.reason},
           {"processes", r.processes},

@@ -107,9 +107,9 @@ std::string series_lines(const GroupAnalysis& group, std::size_t text_width) {
   text += fmt::format("{:{}}{:<{}}{:<{}}{:<8}{}\n", "", kIndent, "", width, "exponent, 95 % CI",
                       kExponentWidth, "theory", "as fast as the baseline at N");
   for (const auto& s : group.series) {
-    text += as_line(fmt::format("{:{}}{:<{}}{:<{}}{:<8.0f}{}", "", kIndent, s.kernel_id, width,
-                                exponent_text(s.power_law.exponent), kExponentWidth, s.theory,
-                                crossover_text(s)));
+    text += as_line(fmt::format(
+        "{:{}}{:<{}}{:<{}}{:<8.0f}{}", "", kIndent, s.kernel_id + not_confirmed_mark(group, s.kernel_id),
+        width, exponent_text(s.power_law.exponent), kExponentWidth, s.theory, crossover_text(s)));
   }
   return text;
 }

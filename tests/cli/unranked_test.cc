@@ -1,5 +1,5 @@
-// Kernels of another maker that are timed and shown but not ranked (tests/plugins/unranked_kernels.cc), through
-// the whole program.
+// Kernels of another maker that are timed and shown but not ranked (tests/plugins/unranked_kernels.cc),
+// through the whole program.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -53,7 +53,8 @@ TEST(Unranked, AnotherMakersErrorUpToTenTolerancesIsTimedAndShown) {
   const auto records = verifications_in(out);
   const auto& less_exact = records.at("mha/off_by_5@other");
   EXPECT_TRUE(less_exact.passed);
-  EXPECT_THAT(less_exact.reason, MatchesRegex("less exact: o off by .*, allowed .* \\([1-9].* times\\), input '.*'"));
+  EXPECT_THAT(less_exact.reason,
+              MatchesRegex("less exact: o off by .*, allowed .* \\([1-9].* times\\), input '.*'"));
   EXPECT_GT(less_exact.max_error, less_exact.tolerance);
   EXPECT_LE(less_exact.max_error, 10 * less_exact.tolerance);
   EXPECT_FALSE(records.at("mha/off_by_50@other").passed);
@@ -63,8 +64,7 @@ TEST(Unranked, AnotherMakersErrorUpToTenTolerancesIsTimedAndShown) {
 
   const auto summary_file = directory.file("summary.json");
   const auto csv_file = directory.file("kernels.csv");
-  const auto analysis =
-      attnbench({"analyze", out, "--out", summary_file, "--csv", csv_file});
+  const auto analysis = attnbench({"analyze", out, "--out", summary_file, "--csv", csv_file});
   EXPECT_THAT(analysis.exit_code, testing::AnyOf(0, 3)) << analysis.err;
   EXPECT_THAT(on_one_line(analysis.out), HasSubstr("not ranked at N = 16: mha/off_by_5@other: less exact"));
   const auto summary = nlohmann::json::parse(contents_of(summary_file));
@@ -93,8 +93,7 @@ TEST(Unranked, AnotherFunctionIsShownWithItsErrorAndIsNoBaseline) {
   EXPECT_EQ(run.exit_code % 3, 0) << run.err;
   const auto record = verifications_in(out).at("mha/first_value@other");
   EXPECT_TRUE(record.passed);
-  EXPECT_THAT(record.reason,
-              StartsWith("computes another function: the first value alone; o off by "));
+  EXPECT_THAT(record.reason, StartsWith("computes another function: the first value alone; o off by "));
   EXPECT_GT(record.max_error, 1000 * record.tolerance);
   EXPECT_THAT(on_one_line(run.err), AllOf(HasSubstr("the baseline mha/first_value@other is not ranked"),
                                           HasSubstr("ratios are to mha/exact@other")));
@@ -157,8 +156,8 @@ TEST(Unranked, VerifyCountsThemApart) {
 TEST(Unranked, TuneLeavesThemOut) {
   const TemporaryDirectory directory;
   const auto profile = directory.file("profile.json");
-  const auto tuned = attnbench({"tune", "--plugin", ATTNBENCH_UNRANKED_KERNELS, "--mechanism", "mha", "--dtype",
-                                "f32", "--budget", "2s", "--threads", "1", "--out", profile});
+  const auto tuned = attnbench({"tune", "--plugin", ATTNBENCH_UNRANKED_KERNELS, "--mechanism", "mha",
+                                "--dtype", "f32", "--budget", "2s", "--threads", "1", "--out", profile});
   EXPECT_THAT(contents_of(profile), Not(HasSubstr("off_by_5@other"))) << tuned.err;
   EXPECT_THAT(tuned.out + tuned.err, HasSubstr("off_by_5@other: left out: less exact: o off by"));
   EXPECT_THAT(tuned.out + tuned.err, Not(HasSubstr("first_value")));

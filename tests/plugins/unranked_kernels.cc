@@ -13,8 +13,8 @@ namespace {
 
 using namespace attnbench;
 
-/// An error of so many times 4 ulp of each output, which is nearly all of the tolerance where the plain form is
-/// exact to an ulp or so.
+/// An error of so many times 4 ulp of each output, which is nearly all of the tolerance where the plain form
+/// is exact to an ulp or so.
 double relative_error(std::string_view name) {
   const double ulps = std::ldexp(1.0, -23);
   if (name == "off_by_5") return 5 * 4 * ulps;
@@ -113,7 +113,7 @@ const attnbench::KernelInfo* const* attnbench_plugin_kernels() {
   static const Kernel exact("exact"), off_by_5("off_by_5"), off_by_50("off_by_50"),
       first_value("first_value"), not_confirmed("not_confirmed"), falls_back("falls_back"),
       lies_about_time("lies_about_time");
-  static const attnbench::KernelInfo* const all[] = {&exact,         &off_by_5,   &off_by_50,       &first_value,
-                                                     &not_confirmed, &falls_back, &lies_about_time, nullptr};
+  static const attnbench::KernelInfo* const all[] = {
+      &exact, &off_by_5, &off_by_50, &first_value, &not_confirmed, &falls_back, &lies_about_time, nullptr};
   return all;
 }

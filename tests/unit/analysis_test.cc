@@ -239,8 +239,8 @@ TEST(Analyze, LessExactKernelsKeepTimesAndAreNotRanked) {
 TEST(Analyze, NoRatioIsTakenToAnInexactBaseline) {
   auto run = one_cell();
   const auto cell = run.contents.cells[0];
-  run.contents.verifications.push_back(
-      passed_with(cell, "mha/unfused@cpu", "computes another function: half of it; o off by 1, allowed 1e-06"));
+  run.contents.verifications.push_back(passed_with(
+      cell, "mha/unfused@cpu", "computes another function: half of it; o off by 1, allowed 1e-06"));
   const auto analysis = analyzed(run);
   const auto& judged = analysis.groups[0].cells[0];
   EXPECT_EQ(judged.withheld,

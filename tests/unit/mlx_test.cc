@@ -121,8 +121,8 @@ TEST_F(Mlx, BlocksAndGlobalKeysShareOneSoftmax) {
   EXPECT_THAT(data.o, Near({9, 4.5, 8, 8, 9}, 1e-5f));
 }
 
-// Window 2 reaches one key to each side. The first query weighs its padding as it weighs the keys, for the last
-// the padding's score is +1e9; the publication gives the values there as 0.
+// Window 2 reaches one key to each side. The first query weighs its padding as it weighs the keys, for the
+// last the padding's score is +1e9; the publication gives the values there as 0.
 TEST_F(Mlx, ThePublishedWindowsCountTheirPadding) {
   const auto device = cpu_device(1);
   Data data{{0, 1, -1}, {0, 0, 0}, {3, 6, 12}, {-1, -1, -1}, {}};

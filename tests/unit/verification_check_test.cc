@@ -64,7 +64,8 @@ TEST(Check, AnotherMakersErrorUpToTenTolerancesPassesAsLessExact) {
   EXPECT_FALSE(s.check().passed) << "nothing is loosened for our own";
   const auto result = s.check(kAnotherMakers);
   EXPECT_TRUE(result.passed);
-  EXPECT_THAT(result.reason, testing::MatchesRegex("less exact: o off by .*, allowed .* \\((5|4.9.*|5.0.*) times\\)"));
+  EXPECT_THAT(result.reason,
+              testing::MatchesRegex("less exact: o off by .*, allowed .* \\((5|4.9.*|5.0.*) times\\)"));
   EXPECT_NEAR(result.share, 5, 0.2);  // o is rounded to f32
   s.move(Role::o, 11);
   EXPECT_FALSE(s.check(kAnotherMakers).passed);

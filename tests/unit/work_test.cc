@@ -77,8 +77,8 @@ double moved(const std::string& mechanism, const std::string& kernel, Problem pr
   return -2;
 }
 
-// f32, 2 heads of dimension 8, 4 queries and keys. A row of q and o, or of k and v: 64 bytes, 8 of each. A score
-// is written and read as score and as weight: 16 bytes.
+// f32, 2 heads of dimension 8, 4 queries and keys. A row of q and o, or of k and v: 64 bytes, 8 of each. A
+// score is written and read as score and as weight: 16 bytes.
 TEST(Work, MovedBytesAreThoseOfOperandsAndResults) {
   Problem problem;
   problem.shape = {
