@@ -235,10 +235,9 @@ CellAnalysis analyze_cell(const CellInput& input, std::vector<double>& aa_logs) 
 
   std::string usable_baseline;
   for (const auto& kernel : input.cell.kernels) {
-    if (!kernel.is_baseline) continue;
+    if (!kernel.is_baseline || !why_inexact(input, kernel.id()).empty()) continue;
     result.baseline = kernel.id();
-    if (!trouble_of(input, kernel) && why_inexact(input, result.baseline).empty())
-      usable_baseline = result.baseline;
+    if (!trouble_of(input, kernel)) usable_baseline = result.baseline;
   }
   const auto baseline_times = times_of(processes.judged, usable_baseline, usable_baseline);
   aa_logs = log_ratios(times_of(processes.judged, usable_baseline, kAliasKey));
@@ -247,6 +246,7 @@ CellAnalysis analyze_cell(const CellInput& input, std::vector<double>& aa_logs) 
   for (const auto& kernel : input.cell.kernels) {
     KernelAnalysis k;
     k.kernel = kernel;
+    k.kernel.is_baseline = kernel.id() == result.baseline;
     k.status = "ok";
     if (auto why = trouble_of(input, kernel)) {
       k.status = why->status;

@@ -52,7 +52,7 @@ std::string why_withheld(const RunAnalysis& run, const CellAnalysis& cell, std::
   }
   const auto* baseline = cell.find(cell.baseline);
   if (baseline == nullptr || !baseline->ok()) return "no measured baseline";
-  if (!baseline->unranked.empty()) return fmt::format("the baseline is not ranked: {}", baseline->unranked);
+  if (!baseline->unranked.empty()) return fmt::format("the baseline is {}", baseline->unranked);
   if (run.run.profile == "publish") {
     const auto looks = planned_looks(run.run);
     if (looks.empty()) return "the plan names no looks";

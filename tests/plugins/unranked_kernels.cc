@@ -23,9 +23,9 @@ double relative_error(std::string_view name) {
 }
 
 /// The simple kernel's execution with a clock and a word of its own.
-class Execution final : public attnbench::Execution {
+class OtherExecution final : public Execution {
  public:
-  Execution(std::string name, std::unique_ptr<HostExecution> simple)
+  OtherExecution(std::string name, std::unique_ptr<HostExecution> simple)
       : name_(std::move(name)), simple_(std::move(simple)) {}
 
   std::unique_ptr<Binding> bind(const Tensors& host) override { return std::make_unique<Bound>(host); }
@@ -77,9 +77,9 @@ class Execution final : public attnbench::Execution {
   std::unique_ptr<HostExecution> simple_;
 };
 
-class Kernel final : public KernelInfo {
+class OtherKernel final : public KernelInfo {
  public:
-  explicit Kernel(std::string_view name) : name_(name) {}
+  explicit OtherKernel(std::string_view name) : name_(name) {}
   std::string_view kernel() const override { return name_; }
   std::string_view engine() const override { return "other"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::mha}; }
@@ -91,8 +91,8 @@ class Kernel final : public KernelInfo {
     if (problem.shape.dtype_q != DType::f32) return Support::no("computes f32");
     return simple_.supports(problem, device);
   }
-  std::unique_ptr<attnbench::Execution> prepare(const Problem& problem, const Device& device) const override {
-    return std::make_unique<::Execution>(
+  std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device) const override {
+    return std::make_unique<OtherExecution>(
         std::string(name_), simple_.prepare_on_cpu(problem, dynamic_cast<const CpuDevice&>(device)));
   }
   double executed_flops(const Problem& problem) const override { return simple_.executed_flops(problem); }
@@ -110,7 +110,7 @@ class Kernel final : public KernelInfo {
 int attnbench_plugin_abi() { return attnbench::kPluginAbi; }
 
 const attnbench::KernelInfo* const* attnbench_plugin_kernels() {
-  static const Kernel exact("exact"), off_by_5("off_by_5"), off_by_50("off_by_50"),
+  static const OtherKernel exact("exact"), off_by_5("off_by_5"), off_by_50("off_by_50"),
       first_value("first_value"), not_confirmed("not_confirmed"), falls_back("falls_back"),
       lies_about_time("lies_about_time");
   static const attnbench::KernelInfo* const all[] = {

@@ -189,7 +189,7 @@ TEST(Analyze, ABaselineMissingInSomeProcessesWithholdsTheCell) {
   std::erase_if(run.contents.processes[2].samples,
                 [](const auto& sample) { return sample.kernel_id == "mha/unfused@cpu"; });
   const auto analysis = analyzed(run);
-  EXPECT_EQ(analysis.groups[0].cells[0].withheld, "the baseline is not ranked: in 4 of 5 processes");
+  EXPECT_EQ(analysis.groups[0].cells[0].withheld, "the baseline is in 4 of 5 processes");
 }
 
 /// What a process tells of a kernel at its end.
@@ -243,8 +243,9 @@ TEST(Analyze, NoRatioIsTakenToAnInexactBaseline) {
       cell, "mha/unfused@cpu", "computes another function: half of it; o off by 1, allowed 1e-06"));
   const auto analysis = analyzed(run);
   const auto& judged = analysis.groups[0].cells[0];
-  EXPECT_EQ(judged.withheld,
-            "the baseline is not ranked: computes another function: half of it; o off by 1, allowed 1e-06");
+  EXPECT_EQ(judged.baseline, "");
+  EXPECT_EQ(judged.withheld, "no measured baseline");
+  EXPECT_FALSE(judged.find("mha/unfused@cpu")->kernel.is_baseline);
   for (const auto& kernel : judged.kernels) {
     EXPECT_TRUE(kernel.seconds) << kernel.id();
     EXPECT_FALSE(kernel.ratio) << kernel.id();
