@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "attnbench/kernel.h"
 #include "stats/aa_gate.h"
 #include "stats/crossover.h"
 #include "stats/intervals.h"
@@ -60,6 +61,7 @@ struct WorkAnalysis {
   double useful_flops = 0;
   std::optional<double> executed_flops;  ///< absent in stores that do not hold it
   double compulsory_bytes = 0;
+  std::optional<double> moved_bytes;  ///< KernelInfo's; absent where it does not tell, and in older stores
   /// K and V as kept for later tokens; absent for linear mechanisms, which keep a state instead.
   std::optional<double> kv_cache_bytes;
   /// useful_flops / seconds in percent of the fastest unit measured for the element type, at that thread
@@ -69,6 +71,9 @@ struct WorkAnalysis {
   std::optional<double> percent_of_compute_executed;
   /// compulsory_bytes / seconds in percent of the bandwidth measured over as many bytes.
   std::optional<double> percent_of_bandwidth;
+  /// Which of useful_flops and compulsory_bytes takes longer at its ceiling, "compute" or "bandwidth"; empty
+  /// where one is not known.
+  std::string bound;
 };
 
 /// What a process spends on a kernel before its first call returns: medians over the processes that are
@@ -101,10 +106,16 @@ struct KernelAnalysis {
   std::string reason;  ///< empty when ok
   int processes = 0;   ///< with a value
 
-  /// "in 6 of 12 processes": so many have all blocks of it; empty where all have. Its time is over the
-  /// processes that have it, its ratio over those that have both, so the two need not agree: it gets no
-  /// verdict and is never ranked.
-  std::string partial;
+  /// Why it gets no verdict and is never ranked, a baseline, or an answer to a claim; empty where it may be.
+  /// "in 6 of 12 processes": so many have all blocks of it. Its time is over the processes that have it, its
+  /// ratio over those that have both, so the two need not agree. "less exact: ..", "computes another
+  /// function:
+  /// ..": how far off it is.
+  std::string unranked;
+  bool inexact = false;  ///< unranked for its error or its function, whatever the processes
+  /// Which code computed, by what the engine told at the end of valid processes; known_by is empty where one
+  /// of them could not tell. Absent in stores that do not hold it.
+  std::optional<Implementation> implementation;
 
   std::optional<stats::Interval> seconds;  ///< stats::time_interval of process values. Present when ok
   /// Mean of process means, where it lies outside the interval of `seconds`: disturbed blocks or processes.
@@ -148,6 +159,7 @@ struct KernelAnalysis {
 
   std::string id() const { return kernel.id(); }
   bool ok() const { return status == "ok"; }
+  bool is_confirmed() const { return !implementation || !implementation->known_by.empty(); }
 };
 
 /// Kernels that may be the fastest (stats::find_best_sets; one family for the run), best first. No verdict
@@ -387,7 +399,7 @@ bool canonically_before(const KernelRecord& a, const KernelRecord& b);
 
 /// One RunAnalysis a run, in order; runs are never averaged. Depends on nothing but its argument. A kernel
 /// with a failure of any stage is not ranked: it has its reason and no times, and no ratio is taken to such a
-/// baseline.
+/// baseline, nor to one that is less exact or computes another function.
 Analysis analyze(std::span<const RunContents> runs);
 
 }  // namespace attnbench

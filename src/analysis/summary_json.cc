@@ -54,7 +54,7 @@ void add_statistics(json& out, const KernelAnalysis& k) {
   const auto judged = [&](double stats::Judgement::* member) {
     return k.judgement ? json((*k.judgement).*member) : json();
   };
-  out["partial"] = k.partial;
+  out["unranked"] = k.unranked;
   out["seconds"] = interval_json(k.seconds);
   out["mean_seconds"] = value_json(k.mean_seconds);
   out["median"] = median_json(k.median);
@@ -90,6 +90,11 @@ json start_up_json(const std::optional<StartUp>& start_up) {
           {"pays_off_after_calls", value_json(start_up->pays_off_after_calls)}};
 }
 
+json implementation_json(const std::optional<Implementation>& implementation) {
+  if (!implementation) return {};
+  return {{"ran", implementation->ran}, {"known_by", implementation->known_by}};
+}
+
 json kernel_json(const KernelAnalysis& k) {
   json out = {{"id", k.id()},
               {"mechanism", k.kernel.mechanism},
@@ -103,6 +108,7 @@ json kernel_json(const KernelAnalysis& k) {
               {"reason", k.reason},
               {"impossible", k.status == "impossible" ? k.reason : ""},
               {"processes", k.processes},
+              {"implementation", implementation_json(k.implementation)},
               {"keys_share", k.keys_share},
               {"softmax", k.softmax},
               {"function", k.function},
@@ -110,10 +116,12 @@ json kernel_json(const KernelAnalysis& k) {
               {"useful_flops", k.work.useful_flops},
               {"executed_flops", value_json(k.work.executed_flops)},
               {"compulsory_bytes", k.work.compulsory_bytes},
+              {"moved_bytes", value_json(k.work.moved_bytes)},
               {"kv_cache_bytes", value_json(k.work.kv_cache_bytes)},
               {"percent_of_compute", value_json(k.work.percent_of_compute)},
               {"percent_of_compute_executed", value_json(k.work.percent_of_compute_executed)},
               {"percent_of_bandwidth", value_json(k.work.percent_of_bandwidth)},
+              {"bound", k.work.bound},
               {"peak_bytes", value_json(k.peak_bytes)},
               {"workspace_bytes", value_json(k.workspace_bytes)},
               {"start_up", start_up_json(k.start_up)},

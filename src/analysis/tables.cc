@@ -79,8 +79,11 @@ json point_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAna
   row["keys_share"] = k.keys_share;
   row["function"] = k.function;
   row["verdict"] = k.judgement ? json(stats::to_string(k.judgement->verdict)) : json();
-  row["verdict_words"] = k.judgement ? json(verdict_text(*k.judgement)) : json();
-  row["partial"] = k.partial;
+  row["verdict_words"] = k.judgement           ? json(verdict_text(*k.judgement))
+                         : !k.unranked.empty() ? json("not ranked: " + k.unranked)
+                                               : json();
+  row["unranked"] = k.unranked;
+  row["confirmed"] = k.is_confirmed();
   row["modes"] = k.modes;
   row["wide"] = k.wide;
   row["in_best_set"] = std::find(cell.best.set.begin(), cell.best.set.end(), k.id()) != cell.best.set.end();
@@ -89,6 +92,7 @@ json point_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAna
   row["useful_flops_per_byte"] = k.work.useful_flops / k.work.compulsory_bytes;
   row["percent_of_compute"] = value_json(k.work.percent_of_compute);
   row["percent_of_bandwidth"] = value_json(k.work.percent_of_bandwidth);
+  row["bound"] = k.work.bound;
   row["kv_cache_bytes"] = value_json(k.work.kv_cache_bytes);
   row["peak_bytes"] = value_json(k.peak_bytes);
   row["workspace_bytes"] = value_json(k.workspace_bytes);

@@ -80,7 +80,7 @@ void Operands::choose_fastest(const std::string& name, const std::vector<std::in
   std::size_t most = 0;
   for (const auto& id : candidates) {
     for (const auto seqlen : seqlens) {
-      if (const auto* kernel = find(id, seqlen); kernel && kernel->ok() && kernel->partial.empty())
+      if (const auto* kernel = find(id, seqlen); kernel && kernel->ok() && kernel->unranked.empty())
         logs[id].push_back(std::log(kernel->seconds->estimate));
     }
     most = std::max(most, logs[id].size());
@@ -107,10 +107,10 @@ std::string Operands::missing(const std::string& name, std::int64_t seqlen) cons
   return {};
 }
 
-std::string Operands::partial(const std::string& name, std::int64_t seqlen) const {
+std::string Operands::unranked(const std::string& name, std::int64_t seqlen) const {
   const auto* kernel = find(chosen_.at(name), seqlen);
-  if (kernel == nullptr || kernel->partial.empty()) return {};
-  return fmt::format("{} at N = {} is {}", kernel->id(), seqlen, kernel->partial);
+  if (kernel == nullptr || kernel->unranked.empty()) return {};
+  return fmt::format("{} at N = {} is not ranked: {}", kernel->id(), seqlen, kernel->unranked);
 }
 
 std::size_t Operands::processes(const std::string& name, std::int64_t seqlen) const {

@@ -28,8 +28,8 @@ class Operands {
 
   /// Why there is no time of a name at a length; empty where there is.
   std::string missing(const std::string& name, std::int64_t seqlen) const;
-  /// Why its times there allow no verdict: "... is in 6 of 12 processes"; empty where all processes have it.
-  std::string partial(const std::string& name, std::int64_t seqlen) const;
+  /// Why its times there allow no verdict: "... is not ranked: in 6 of 12 processes"; empty where they do.
+  std::string unranked(const std::string& name, std::int64_t seqlen) const;
   /// Processes that have times of it there.
   std::size_t processes(const std::string& name, std::int64_t seqlen) const;
 

@@ -139,6 +139,8 @@ struct Dispatcher::Impl {
     for (const auto& name : denied) {
       if (name.means(kernel, p.mechanism)) return fmt::format("{} is denied", name.text);
     }
+    if (const auto function = kernel.other_function(p); !function.empty())
+      return "computes another function: " + function;
     if (byte_limit > 0 && bytes > byte_limit)
       return fmt::format("needs a workspace of {} bytes; {} are allowed", bytes, byte_limit);
     const auto verdict = book.verified(kernel, kind_of(p));

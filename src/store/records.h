@@ -118,7 +118,9 @@ void visit_fields(Record& cell, Visit&& visit) {
 struct VerificationRecord {
   std::string cell_id, kernel_id;
   bool passed = false;
-  std::string reason;      ///< of a failure, in words
+  /// Of a failure, in words; of what passed why it is not to be ranked: "less exact: ..", "computes another
+  /// function: .."; else empty.
+  std::string reason;
   double max_error = 0;    ///< max |o - oracle|
   double plain_error = 0;  ///< of the plain same-precision form
   double tolerance = 0;

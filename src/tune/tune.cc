@@ -140,7 +140,8 @@ void Tuning::verify(const CpuDevice& device) {
       for (const auto& problem : verification_problems(mechanism, dtype)) {
         std::vector<VerificationTarget> targets;
         for (const auto* kernel : kernels()) {
-          if (computes(*kernel, problem.mechanism.kind) && kernel->supports(problem, device))
+          if (computes(*kernel, problem.mechanism.kind) && kernel->other_function(problem).empty() &&
+              kernel->supports(problem, device))
             targets.push_back({problem, kernel});
         }
         std::size_t next = 0;
@@ -150,6 +151,11 @@ void Tuning::verify(const CpuDevice& device) {
           if (!outcome.record.passed) {
             failed.insert(name);
             lose(name, problem, outcome.record.reason);
+            return;
+          }
+          if (!outcome.record.reason.empty()) {  // less exact: it is not to be chosen
+            failed.insert(name);
+            on_progress_(fmt::format("{}: left out: {}", name, outcome.record.reason));
             return;
           }
           const bool same = outcome.record.rerun_bitwise.value_or(false);
@@ -294,7 +300,8 @@ void Tuning::measure_process(const CpuDevice& device, int threads, double second
     }
     worker.send(to_json(messages::Stop{}));
     for (const auto& kernel : messages::read<messages::Stopped>(worker.receive(kSilenceSeconds)).kernels) {
-      if (!kernel.passed && kernel.name != kAlias && busy != nullptr)
+      const bool may_be_chosen = kernel.passed && kernel.reason.empty();
+      if (!may_be_chosen && kernel.name != kAlias && busy != nullptr)
         throw WorkerLost(kernel.name, "recheck", kernel.reason);
     }
   } catch (const WorkerLost& lost) {

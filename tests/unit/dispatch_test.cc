@@ -91,6 +91,24 @@ TEST_F(Dispatch, WithoutAProfileTheDocumentedDefault) {
   EXPECT_EQ(dispatcher.choose(ragged).kernel->kernel(), "fused");
 }
 
+TEST_F(Dispatch, AKernelOfAnotherFunctionIsNeverChosen) {
+  const auto device = cpu_device(1);
+  const auto problem = attention_problem("swa(w=64)", 128);
+  const auto* published = find_kernel({problem.mechanism, "gather_published", "mlx", ""});
+  if (published == nullptr || !published->supports(problem, device)) GTEST_SKIP() << "engine mlx is not here";
+  Policy policy;
+  policy.forced = "gather_published@mlx";
+  const Dispatcher dispatcher(device, policy);
+  EXPECT_FALSE(dispatcher.choose(problem)) << "forced or not";
+  bool seen = false;
+  for (const auto& candidate : dispatcher.candidates(problem)) {
+    if (candidate.kernel != published) continue;
+    seen = true;
+    EXPECT_THAT(candidate.excluded, testing::StartsWith("computes another function: "));
+  }
+  EXPECT_TRUE(seen);
+}
+
 TEST_F(Dispatch, TheDefaultPathIsTheMostSpecialisedOne) {
   auto device = device_of(2);
   struct Machine {

@@ -121,6 +121,37 @@ TEST_F(Mlx, BlocksAndGlobalKeysShareOneSoftmax) {
   EXPECT_THAT(data.o, Near({9, 4.5, 8, 8, 9}, 1e-5f));
 }
 
+// Window 2 reaches one key to each side. The first query weighs its padding as it weighs the keys, for the
+// last the padding's score is +1e9; the publication gives the values there as 0.
+TEST_F(Mlx, ThePublishedWindowsCountTheirPadding) {
+  const auto device = cpu_device(1);
+  Data data{{0, 1, -1}, {0, 0, 0}, {3, 6, 12}, {-1, -1, -1}, {}};
+  const auto problem = one_head("swa(w=2)", 3, 3);
+  const auto& kernel = mlx_kernel("swa(w=2)", "gather_published");
+  ASSERT_TRUE(kernel.supports(problem, device)) << kernel.supports(problem, device).reason();
+  run_once(*kernel.prepare(problem, device), problem, data.tensors(), *device.make_queue());
+  EXPECT_THAT(data.o, Near({3, 7, 0}, 1e-5f));
+  EXPECT_THAT(kernel.other_function(problem), HasSubstr("-1e9"));
+  EXPECT_EQ(mlx_kernel("swa(w=2)", "gather").other_function(problem), "");
+  EXPECT_EQ(kernel.supports(one_head("swa(w=2,causal)", 3, 3), device).reason(),
+            "what was published has no causal form");
+  EXPECT_EQ(kernel.supports(one_head("swa(w=2)", 1, 3), device).reason(),
+            "what was published covers prefill only");
+}
+
+// Means of the values in a block, 4.5, 10.5 and 15, each averaged with that of the global key, 3.
+TEST_F(Mlx, ThePublishedBlocksAverageTwoSoftmaxes) {
+  const auto device = cpu_device(1);
+  Data data{{0, 0, 0, 0, 0}, {1, 2, 3, 4, 5}, {3, 6, 9, 12, 15}, {0, 0, 0, 0, 0}, {}};
+  const auto problem = one_head("block_sparse(bs=2,globals=1)", 5, 5);
+  const auto& kernel = mlx_kernel("block_sparse(bs=2,globals=1)", "batched_published");
+  ASSERT_TRUE(kernel.supports(problem, device)) << kernel.supports(problem, device).reason();
+  run_once(*kernel.prepare(problem, device), problem, data.tensors(), *device.make_queue());
+  EXPECT_THAT(data.o, Near({3.75, 3.75, 6.75, 6.75, 9}, 1e-5f));
+  EXPECT_FALSE(kernel.computes_lse());
+  EXPECT_THAT(kernel.other_function(problem), HasSubstr("mean of two softmaxes"));
+}
+
 // phi(0) = 1 and phi(1) = 2: keys weigh 1 and 2.
 TEST_F(Mlx, LinearFormsUseEluPlusOne) {
   const auto device = cpu_device(1);

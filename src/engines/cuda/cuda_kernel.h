@@ -13,6 +13,7 @@ template <typename E>
 class CudaKernel : public KernelInfo {
  public:
   std::string_view engine() const final { return "cuda"; }
+  bool made_here() const final { return true; }
   std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device) const final {
     auto execution = std::make_unique<E>(problem, device);
     execution->allocate();

@@ -24,6 +24,9 @@ enum class Form : std::uint8_t {
   two_gemm,
   cumsum,
   sdpa,
+  // As published, where that is another function than the mechanism.
+  gather_published,
+  batched_published,
 };
 
 /// Where calls compute: MLX's GPU, or these CPUs with so many threads.

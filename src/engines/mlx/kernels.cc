@@ -54,6 +54,14 @@ double computed_pairs(Form form, const Problem& p) {
       return heads * (static_cast<double>(blocks * size) * static_cast<double>(size + globals) +
                       static_cast<double>(dense * s.seqlen_kv));
     }
+    case Form::gather_published:
+      return rows_of(p) * static_cast<double>(p.mechanism.window / 2 * 2 + 1);
+    case Form::batched_published: {
+      const auto size = p.mechanism.block_size;
+      const auto rows = static_cast<double>((s.seqlen_kv + size - 1) / size * size);
+      const auto globals = static_cast<double>(std::min(p.mechanism.globals, s.seqlen_kv));
+      return static_cast<double>(s.batch * s.num_q_heads) * rows * (static_cast<double>(size) + globals);
+    }
     case Form::two_gemm:
     case Form::cumsum:
       return 0;
@@ -80,7 +88,7 @@ double intermediate_elements(Form form, const Problem& p) {
   const auto kv_rows = static_cast<double>(s.batch * p.mechanism.num_kv_heads);
   const auto dims = static_cast<double>(s.head_dim_qk + s.head_dim_v);
   double elements = 3 * computed_pairs(form, p);
-  if (form == Form::gather)
+  if (form == Form::gather || form == Form::gather_published)
     elements += 2 * kv_rows * static_cast<double>(std::min(s.seqlen_q, s.seqlen_kv)) *
                 static_cast<double>(window_places(p)) * dims;
   if (form == Form::cumsum)
@@ -188,6 +196,34 @@ class FastFused final : public MlxKernel {
   }
 };
 
+/// A variant as the publication executed it, which computes another function. What is known of it covers no
+/// causal mask and no decoding.
+class Published final : public MlxKernel {
+ public:
+  Published(std::string_view name, Form form, MechanismKind kind, std::string_view function)
+      : MlxKernel(name, form, {kind}), function_(function), has_lse_(form == Form::gather_published) {}
+  bool computes_lse() const override { return has_lse_; }
+  std::string other_function(const Problem&) const override { return std::string(function_); }
+
+ protected:
+  Support supports_here(const Problem& problem, const CpuDevice*) const override {
+    const auto& m = problem.mechanism;
+    if (m.causal_bottom_right) return Support::no("what was published has no causal form");
+    if (problem.phase != Phase::prefill) return Support::no("what was published covers prefill only");
+    if (m.kind == MechanismKind::swa && m.window > problem.shape.seqlen_kv)
+      return Support::no("needs a window of no more than seqlen_kv keys");
+    if (m.kind == MechanismKind::block_sparse && m.block_size > problem.shape.seqlen_kv)
+      return Support::no("needs a block of no more than seqlen_kv keys");
+    if (m.kind == MechanismKind::block_sparse && m.globals < 1)
+      return Support::no("averages with the attention to global keys: needs one");
+    return Support::yes();
+  }
+
+ private:
+  std::string_view function_;
+  bool has_lse_;
+};
+
 /// MLX's GPU, by Metal or CUDA.
 class MlxGpu final : public Device {
  public:
@@ -244,6 +280,20 @@ ATTNBENCH_REGISTER_KERNEL(mlx_gather_view) {
 
 ATTNBENCH_REGISTER_KERNEL(mlx_batched) {
   static const MlxKernel kernel("batched", Form::batched, {MechanismKind::block_sparse});
+  return kernel;
+}
+
+ATTNBENCH_REGISTER_KERNEL(mlx_gather_published) {
+  static const attnbench::mlx::Published kernel(
+      "gather_published", Form::gather_published, MechanismKind::swa,
+      "past the ends of the sequence the softmax counts keys of -1e9 in each element, with values of 0");
+  return kernel;
+}
+
+ATTNBENCH_REGISTER_KERNEL(mlx_batched_published) {
+  static const attnbench::mlx::Published kernel(
+      "batched_published", Form::batched_published, MechanismKind::block_sparse,
+      "the mean of two softmaxes, over a query's own block and over the global keys");
   return kernel;
 }
 

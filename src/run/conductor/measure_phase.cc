@@ -48,16 +48,7 @@ void quarantine(Store& store, std::int64_t run, CellState& state, const std::str
   auto* kernel = state.find(kernel_id);
   if (kernel == nullptr || !kernel->quarantine_reason.empty()) return;
   kernel->quarantine_reason = fmt::format("{}: {}", stage, reason);
-  const bool was_baseline = kernel->is_baseline;
-  if (was_baseline) {
-    kernel->is_baseline = false;
-    for (auto& other : state.record.kernels) {
-      if (other.support_reason.empty() && other.quarantine_reason.empty()) {
-        other.is_baseline = true;
-        break;
-      }
-    }
-  }
+  state.choose_baseline();
   store.quarantine(run, state.record, {state.record.cell_id, kernel_id, stage, reason},
                    fmt::format("re-planned without {}, which failed ({})", kernel_id, reason));
   state.valid_processes = 0;

@@ -105,6 +105,8 @@ PreparedKernel prepared_from_json(const std::string& name, const json& in) {
           read_field<std::int64_t>(in, "workspace_bytes"),
           read_field<double>(in, "executed_flops"),
           read_field<double>(in, "compulsory_bytes"),
+          field_of(in, "moved_bytes").is_null() ? std::nullopt
+                                                : std::optional(read_field<double>(in, "moved_bytes")),
           read_field<int>(in, "warmup_calls"),
           read_field<double>(in, "warmup_seconds"),
           read_field<bool>(in, "warmup_settled"),
@@ -186,6 +188,7 @@ json to_json(const PreparedKernel& kernel) {
           {"workspace_bytes", kernel.workspace_bytes},
           {"executed_flops", kernel.executed_flops},
           {"compulsory_bytes", kernel.compulsory_bytes},
+          {"moved_bytes", kernel.moved_bytes ? json(*kernel.moved_bytes) : json()},
           {"warmup_calls", kernel.warmup_calls},
           {"warmup_seconds", kernel.warmup_seconds},
           {"warmup_settled", kernel.warmup_settled},
@@ -493,15 +496,17 @@ Check read<Check>(const json& in) {
 }
 
 json to_json(const Checked& message) {
-  return typed<Checked>(
-      {{"unsupported", message.unsupported}, {"failed", message.failed}, {"share", message.share}});
+  return typed<Checked>({{"unsupported", message.unsupported},
+                         {"failed", message.failed},
+                         {"unranked", message.unranked},
+                         {"share", message.share}});
 }
 
 template <>
 Checked read<Checked>(const json& in) {
   require<Checked>(in);
   return {read_field<std::string>(in, "unsupported"), read_field<std::string>(in, "failed"),
-          read_field<double>(in, "share")};
+          read_field<std::string>(in, "unranked"), read_error(in, "share")};
 }
 
 json to_json(const Ended& message) { return typed<Ended>({{"reason", message.reason}}); }

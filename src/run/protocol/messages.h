@@ -98,6 +98,7 @@ struct PreparedKernel {
   double prepare_seconds = 0, bind_seconds = 0, first_call_seconds = 0;
   std::int64_t workspace_bytes = 0;
   double executed_flops = 0, compulsory_bytes = 0;
+  std::optional<double> moved_bytes;  ///< KernelInfo's
   int warmup_calls = 0;
   double warmup_seconds = 0;
   bool warmup_settled = false;
@@ -120,7 +121,7 @@ nlohmann::json to_json(const RecheckedKernel& kernel);
 
 namespace messages {
 
-inline constexpr int kProtocol = 5;
+inline constexpr int kProtocol = 6;
 inline constexpr std::string_view kHeartbeat = "heartbeat";
 
 /// Seconds between heartbeats, and without one after which a worker exits.
@@ -248,10 +249,10 @@ struct Check {
   std::uint64_t seed = 0;
   std::vector<Case> cases;
 };
-/// One of three: unsupported, failed, or neither.
+/// One of three: unsupported, failed, or neither; then why the kernel is not to be ranked, if so.
 struct Checked {
   static constexpr std::string_view kType = "checked";
-  std::string unsupported, failed;
+  std::string unsupported, failed, unranked;
   double share = 0;  ///< error / tolerance
 };
 /// The kernel's worker cannot go on, because of the kernel.

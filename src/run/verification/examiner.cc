@@ -110,7 +110,7 @@ messages::Checked Examiner::check_case(const KernelInfo& kernel, const messages:
   host.threads = c.threads;
   const auto device = open_device(request.device, host);
   const auto support = kernel.supports(c.problem, *device);
-  if (!support) return {support.reason(), "", 0};
+  if (!support) return {support.reason(), "", "", 0};
   shared().seek(c.expected_at);
   const auto expected = take_expected(shared());
   VerifyShape shape;
@@ -128,9 +128,9 @@ messages::Checked Examiner::check_case(const KernelInfo& kernel, const messages:
   } catch (const WrongTiming& wrong) {
     result.reason = wrong.what();
   }
-  if (result.passed) result.reason = find_gap_write(shape, data.tensors[Role::o]);
-  if (!result.reason.empty()) return {"", result.reason, 0};
-  return {"", "", result.tolerance > 0 ? result.max_error / result.tolerance : 0};
+  if (!result.passed) return {"", result.reason, "", 0};
+  if (const auto gap = find_gap_write(shape, data.tensors[Role::o]); !gap.empty()) return {"", gap, "", 0};
+  return {"", "", result.reason, result.share};
 }
 
 }  // namespace attnbench

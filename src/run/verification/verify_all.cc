@@ -170,7 +170,12 @@ class Lane {
     } else if (!result.failed.empty()) {
       verdict.failures.push_back({c.name(), result.failed});
     } else {
-      ++verdict.passed;
+      const bool other = !verdict.kernel->other_function(c.problem).empty();
+      ++(other ? verdict.other_function : result.unranked.empty() ? verdict.passed : verdict.less_exact);
+      if (!result.unranked.empty() && result.share >= verdict.unranked_share) {
+        verdict.unranked = {c.name(), result.unranked};
+        verdict.unranked_share = result.share;
+      }
       if (result.share <= verdict.worst_share) return;
       verdict.worst_share = result.share;
       verdict.worst_case = c.name();

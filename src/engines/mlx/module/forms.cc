@@ -42,10 +42,10 @@ array rows(const array& x, int from, int to) {
   return mx::slice(x, start, stop);
 }
 
-/// Zeros before and after the rows.
-array padded(const array& x, int before, int after) {
+/// Rows of one value before and after the rows.
+array padded(const array& x, int before, int after, float value = 0) {
   if (before == 0 && after == 0) return x;
-  return mx::pad(x, std::vector<int>{-2}, mx::Shape{before}, mx::Shape{after});
+  return mx::pad(x, std::vector<int>{-2}, mx::Shape{before}, mx::Shape{after}, array(value));
 }
 
 /// Queries by the kv head that they read, (batch, kv_heads, group, ...), beside which k and v get a dimension
@@ -92,10 +92,10 @@ Result masked(const Plan& plan, const array& q, const array& k, const array& v, 
 
 /// The window of each query, (batch, kv_heads, queries, places, dim): a slice of the padded sequence for
 /// each, stacked; or one strided view of it.
-array windows(const Plan& plan, const array& x, bool as_view) {
+array windows(const Plan& plan, const array& x, bool as_view, float padding = 0) {
   const auto last = plan.window_start + (plan.queries - 1) * plan.window_step + plan.places;
   const auto before = std::max(-plan.window_start, 0);
-  const auto sequence = padded(x, before, std::max(last - plan.keys, 0));
+  const auto sequence = padded(x, before, std::max(last - plan.keys, 0), padding);
   const auto first = plan.window_start + before;
   const auto dim = x.shape(-1);
   if (as_view) {
@@ -113,9 +113,11 @@ array windows(const Plan& plan, const array& x, bool as_view) {
   return mx::stack(slices, 2);
 }
 
-/// Each query times the keys and values of its own window.
-Result gather(const Plan& plan, const array& q, const array& k, const array& v, bool with_lse, bool as_view) {
-  const auto window_k = for_group(plan, windows(plan, k, as_view));
+/// Each query times the keys and values of its own window. Without a mask the padding of k and v takes part
+/// in the softmax.
+Result gather(const Plan& plan, const array& q, const array& k, const array& v, bool with_lse, bool as_view,
+              float k_padding = 0) {
+  const auto window_k = for_group(plan, windows(plan, k, as_view, k_padding));
   const auto window_v = for_group(plan, windows(plan, v, as_view));
   const auto products = mx::matmul(mx::expand_dims(by_group(plan, q), -2), transposed(window_k));
   const auto w = softmax_of(plan, products, plan.mask, with_lse);
@@ -173,6 +175,26 @@ Result batched(const Plan& plan, const array& q, const array& k, const array& v,
   Result result{all_heads(plan, joined(parts_o))};
   if (with_lse) result.lse = heads_of(plan, joined(parts_lse));
   return result;
+}
+
+/// The mean of two attentions: over the query's own block, and over the global keys.
+Result batched_published(const Plan& plan, const array& q, const array& k, const array& v) {
+  const auto blocks = (plan.keys + plan.block - 1) / plan.block;
+  const auto after = blocks * plan.block - plan.keys;
+  const auto in_blocks = [&](const array& x) {
+    return mx::unflatten(padded(x, 0, after), -2, {blocks, plan.block});
+  };
+  const auto grouped_q = by_group(plan, q);
+  const auto grouped_k = for_group(plan, k);
+  const auto grouped_v = for_group(plan, v);
+  const auto block_products = mx::matmul(in_blocks(grouped_q), transposed(in_blocks(grouped_k)));
+  const auto block_weights = softmax_of(plan, block_products, plan.mask, false).p;
+  const auto of_block =
+      rows(mx::flatten(mx::matmul(block_weights, in_blocks(grouped_v)), -3, -2), 0, plan.queries);
+  const auto global_products = mx::matmul(grouped_q, transposed(rows(grouped_k, 0, plan.globals)));
+  const auto global_weights = softmax_of(plan, global_products, {}, false).p;
+  const auto of_globals = mx::matmul(global_weights, rows(grouped_v, 0, plan.globals));
+  return {all_heads(plan, mx::multiply(mx::add(of_block, of_globals), array(0.5f)))};
 }
 
 /// elu(x) + 1.
@@ -262,6 +284,22 @@ Plan::Plan(Form form, const Problem& problem, std::int64_t keys_in_use, const Se
       mask = ::mlx::core::expand_dims(*mask, 1);
       break;
     }
+    case Form::gather_published: {
+      const auto side = static_cast<int>(m.window / 2);
+      places = 2 * side + 1;
+      window_start = position - side;
+      break;
+    }
+    case Form::batched_published: {
+      block = static_cast<int>(m.block_size);
+      globals = static_cast<int>(std::min<std::int64_t>(m.globals, keys));
+      const auto blocks = (keys + block - 1) / block;
+      if (blocks * block == keys) break;
+      mask = make_mask(blocks * block, block,
+                       [&](std::int64_t r, bool* row) { allow(row, r / block * block, block, {0, keys}); });
+      mask = ::mlx::core::reshape(*mask, {blocks, block, block});
+      break;
+    }
     case Form::batched: {
       block = static_cast<int>(std::min<std::int64_t>(m.block_size, keys));
       globals = static_cast<int>(std::min<std::int64_t>(m.globals, keys));
@@ -303,6 +341,10 @@ Result build(Form form, const Plan& plan, const array& q, const array& k, const 
       return cumsum(plan, q, k, v);
     case Form::sdpa:
       return sdpa(plan, q, k, v, with_lse);
+    case Form::gather_published:
+      return gather(plan, q, k, v, with_lse, false, -1e9f);
+    case Form::batched_published:
+      return batched_published(plan, q, k, v);
   }
   return {q};
 }
