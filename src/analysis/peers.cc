@@ -54,7 +54,7 @@ using PeerFamilies = std::map<std::tuple<std::string, std::string, std::string>,
 std::string why_no_verdict(const CellAnalysis& cell, const KernelAnalysis& ours, const KernelAnalysis& peer) {
   if (!cell.withheld.empty()) return cell.withheld;
   for (const auto* kernel : {&ours, &peer}) {
-    if (!kernel->partial.empty()) return fmt::format("{}: {}", kernel->id(), kernel->partial);
+    if (!kernel->unranked.empty()) return fmt::format("{}: {}", kernel->id(), kernel->unranked);
   }
   return "";
 }
