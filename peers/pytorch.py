@@ -257,7 +257,8 @@ class Sdpa(Kernel):
         if self.one_size and problem["head_dim_qk"] != problem["head_dim_v"]:
             return "takes one head size"
         unequal = problem["seqlen_q"] != problem["seqlen_kv"]
-        if self.name == "flash" and self.device == "cpu" and problem["causal"] and problem["softmax_scale"] < 0:
+        triangle = problem["causal"] and problem["mechanism"] != "swa" and not unequal
+        if self.name == "flash" and self.device == "cpu" and triangle and problem["softmax_scale"] < 0:
             return "its causal form gives nan where the scale is negative"
         if not self.masked and (problem["mechanism"] == "swa" or (problem["causal"] and unequal)):
             return "takes no mask but the causal one of equal lengths"

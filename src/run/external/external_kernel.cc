@@ -13,8 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-/// Says whether, computes nothing.
-constexpr double kSupportSeconds = 30;
+/// Says whether, computes nothing, but may have to read a framework from a disk first.
+constexpr double kSupportSeconds = 120;
 /// To let go of something.
 constexpr double kReleaseSeconds = 60;
 
