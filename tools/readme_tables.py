@@ -178,7 +178,7 @@ def peers_in_full(datasets):
         parts.append(f"### {label}\n\n{run['machine']}; `{run['command'] or run['study']['name']}`"
                      + (f"; {run['mark']}" if run["mark"] else "") + ".\n\n"
                      + table(["cells", "N", "ours", "time"] + [f"`{engine}`" for engine in engines], lines)
-                     + (f"\n\nWithout times: {'; '.join(absent)}." if absent else ""))
+                     + (f"\n\nWithout a ratio: {'; '.join(absent)}." if absent else ""))
     return "\n\n".join(parts) or NO_PEERS
 
 

@@ -43,7 +43,7 @@ function showPeers(summary, section) {
     section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "",
       table([["engine", ""], ["ours ahead", "n"], ["tied", "n"], ["behind", "n"], ["not decided", "n"], ["ratios", "nowrap"], ["", "wide"]],
         run.peers.engines.map((e) => [e.engine, ...(e.missing ? ["–", "–", "–", "–", "–"] : [e.ahead, e.tied, e.behind, e.undecided].map(String)
-          .concat(`${digits(e.lowest_ratio)} to ${digits(e.highest_ratio)}`)), e.missing ? `no times: ${e.missing}` : ""])));
+          .concat(`${digits(e.lowest_ratio)} to ${digits(e.highest_ratio)}`)), e.missing ? `no ratio: ${e.missing}` : ""])));
     for (const group of run.groups) {
       const shown = peersTable(run, group);
       if (shown !== "") section.append(h("h4", {}, group.heading), shown);

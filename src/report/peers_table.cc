@@ -31,12 +31,12 @@ std::string engine_line(const PeerEngine& e) {
 std::string missing_line(const std::vector<const PeerEngine*>& missing, std::size_t more) {
   std::vector<std::string> names;
   for (const auto* engine : missing) names.push_back(engine->engine);
-  auto text = names.empty() ? "" : fmt::format("  without times: {}", fmt::join(names, ", "));
+  auto text = names.empty() ? "" : fmt::format("  without a ratio: {}", fmt::join(names, ", "));
   if (more > 0) text += fmt::format("{}{} more engines", names.empty() ? "  " : "; ", more);
   if (text.empty()) return "";
   text += " (attnbench analyze tells)";
   if (width_of(text) > kTextWidth)
-    text = fmt::format("  {} engines without times (attnbench analyze tells)", names.size());
+    text = fmt::format("  {} engines without a ratio (attnbench analyze tells)", names.size());
   return text + '\n';
 }
 
@@ -119,7 +119,7 @@ std::string peers_table(const RunAnalysis& run, std::size_t width) {
       "ours, in a family of their own\n";
   for (const auto& engine : run.peers.engines) {
     text += has_times(engine) ? engine_line(engine)
-                              : fmt::format("  {:<12} no times: {}\n", engine.engine, engine.missing);
+                              : fmt::format("  {:<12} no ratio: {}\n", engine.engine, engine.missing);
   }
   for (const auto& group : run.groups) text += group_lines(run, group);
   return wrapped(text, width);

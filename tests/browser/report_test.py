@@ -88,7 +88,7 @@ class Report(unittest.TestCase):
         self.browser.open(self.page_of(summary, "peers"), 1280)
         self.browser.value("document.querySelector('#peers details').open = true")
         text = self.browser.value("new Promise((done) => setTimeout(() => done(document.getElementById('peers').innerText), 300))")
-        for words in ("2.50 (2.25–2.75)", "ahead", "1.00 ms", "no times: not fetched", "unsupported: without a mask"):
+        for words in ("2.50 (2.25–2.75)", "ahead", "1.00 ms", "no ratio: not fetched", "unsupported: without a mask"):
             self.assertIn(words, text)
         self.assertEqual(self.browser.value("document.querySelectorAll('.chart[data-figure=\"10\"]').length"), 1)
         self.assertEqual(self.browser.errors, [])

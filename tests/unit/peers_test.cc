@@ -127,7 +127,7 @@ TEST(Peers, WhatIsMissingSaysWhy) {
   EXPECT_EQ(analysis.peers.engines[2].engine, "mlx");
   EXPECT_EQ(analysis.peers.engines[2].missing, "not fetched");
   const auto table = peers_table(analysis);
-  EXPECT_THAT(table, HasSubstr("absent       no times: unsupported: numpy cannot be imported\n"));
+  EXPECT_THAT(table, HasSubstr("absent       no ratio: unsupported: numpy cannot be imported\n"));
   EXPECT_THAT(table, HasSubstr("mha/wrong@other at 1 N: wrong: max error 0.5\n"));
   EXPECT_THAT(table, HasSubstr("N = 128, mha/fused@cpu takes 500 us\n    mha/flash@other"));
 }
@@ -169,7 +169,7 @@ TEST(Peers, LinesAreAtMostSix) {
   (*run.contents.run.environment)["missing_engines"] = {{{"engine", "mlx"}, {"reason", "not fetched"}}};
   const auto lines = peers_lines(analyzed(run));
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 6) << lines;
-  EXPECT_THAT(lines, HasSubstr("without times: mlx; 2 more engines"));
+  EXPECT_THAT(lines, HasSubstr("without a ratio: mlx; 2 more engines"));
 }
 
 TEST(Peers, WithoutAnyNothingIsSaid) {
@@ -179,7 +179,7 @@ TEST(Peers, WithoutAnyNothingIsSaid) {
   run.add_five(cell, {kLog2}, {0});
   (*run.contents.run.environment)["missing_engines"] = {{{"engine", "mlx"}, {"reason", "not fetched"}}};
   EXPECT_EQ(peers_lines(analyzed(run)), "") << "none was asked for";
-  EXPECT_THAT(peers_table(analyzed(run)), HasSubstr("mlx          no times: not fetched\n"));
+  EXPECT_THAT(peers_table(analyzed(run)), HasSubstr("mlx          no ratio: not fetched\n"));
 }
 
 }  // namespace
