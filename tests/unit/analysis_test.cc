@@ -262,7 +262,8 @@ TEST(Analyze, WhatRanIsConfirmedByEveryProcess) {
     recheck(run, p, "mha/unfused@cpu", "", "", "it is compiled into this program");
     recheck(run, p, "mqa/unfused@cpu", "", "flash", p == 2 ? "" : "a trace");
   }
-  const auto& kernels = analyzed(run).groups[0].cells[0];
+  const auto analysis = analyzed(run);
+  const auto& kernels = analysis.groups[0].cells[0];
   EXPECT_TRUE(kernels.find("mha/unfused@cpu")->is_confirmed());
   EXPECT_EQ(kernels.find("mha/unfused@cpu")->implementation->known_by, "it is compiled into this program");
   EXPECT_FALSE(kernels.find("mqa/unfused@cpu")->is_confirmed());

@@ -201,8 +201,8 @@ class FastFused final : public MlxKernel {
 class Published final : public MlxKernel {
  public:
   Published(std::string_view name, Form form, MechanismKind kind, std::string_view function)
-      : MlxKernel(name, form, {kind}), function_(function), has_lse_(form == Form::gather_published) {}
-  bool computes_lse() const override { return has_lse_; }
+      : MlxKernel(name, form, {kind}), function_(function) {}
+  bool computes_lse() const override { return false; }
   std::string other_function(const Problem&) const override { return std::string(function_); }
 
  protected:
@@ -221,7 +221,6 @@ class Published final : public MlxKernel {
 
  private:
   std::string_view function_;
-  bool has_lse_;
 };
 
 /// MLX's GPU, by Metal or CUDA.
