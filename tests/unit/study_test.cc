@@ -402,6 +402,8 @@ INSTANTIATE_TEST_SUITE_P(
         // paper: 4 lengths x 2 types x 2 thread counts; 2048: 4; 4096: 2; D = 128: 4; 8192: 2; decode: 3 x 2
         // x 2
         BuiltIn{"peers", 40, 0, "core-decode-hot-bf16-bhsd-b1-h32-q8-kv4096-d128-t2"},
+        // paper: 4 lengths x 2 types; 3 lengths x 2 head sizes; decode: 3 x 2
+        BuiltIn{"peers-gpu", 20, 0, "core-decode-hot-bf16-bhsd-b1-h32-q8-kv32768-d128-t1-cuda:0"},
         BuiltIn{"gpt2-small", 18, 1, "layer-prefill-hot-f32-bhsd-b1-h12-q1024-kv1024-d64-m768-t0"}),
     [](const auto& study) {
       std::string name = study.param.name;
@@ -409,7 +411,7 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-TEST(BuiltInStudies, AreAllPinnedAbove) { EXPECT_EQ(study_names().size(), 12u); }
+TEST(BuiltInStudies, AreAllPinnedAbove) { EXPECT_EQ(study_names().size(), 13u); }
 
 TEST(BuiltInStudies, ThePaperIsThePublishedDesign) {
   for (const auto& cell : find_study("paper").cells) {

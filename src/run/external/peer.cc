@@ -19,7 +19,8 @@ namespace {
 /// the other end of it is gone.
 Program guard_of(pid_t group) {
   Program program;
-  program.words = {"/bin/sh", "-c", "read -r _ || kill -s KILL -- \"-$0\" 2> /dev/null", std::to_string(group)};
+  program.words = {"/bin/sh", "-c", "read -r _ || kill -s KILL -- \"-$0\" 2> /dev/null",
+                   std::to_string(group)};
   program.heartbeats = false;
   return program;
 }
