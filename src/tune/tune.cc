@@ -16,6 +16,7 @@
 #include "core/kernel_name.h"
 #include "core/utc.h"
 #include "dispatch/cost_book.h"
+#include "dispatch/kernel_names.h"
 #include "plan/budget.h"
 #include "plan/random.h"
 #include "run/conductor/worker_process.h"
@@ -43,10 +44,6 @@ constexpr double kProcesses = 6;
 /// Loss of 0.2 % of the time is not worth measuring for.
 constexpr double kLeastLoss = 0.002;
 constexpr double kSilenceSeconds = 60;
-
-std::string name_of(const KernelInfo& kernel) {
-  return implementation_name(kernel.kernel(), kernel.engine(), kernel.path());
-}
 
 /// Before anything is measured: rates that any machine reaches within a factor of ten or so.
 double nominal_seconds(const Problem& problem, int threads) {

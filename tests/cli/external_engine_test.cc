@@ -83,16 +83,16 @@ std::map<std::string, int> samples_in(const std::string& out) {
   return count;
 }
 
-constexpr int kQuickSamples = 3 * 10;
+constexpr int kSamplesOfTheRun = 3 * 10;
 
 TEST(ExternalEngine, IsVerifiedMeasuredAndReported) {
   const TemporaryDirectory directory;
   const auto out = directory.file("s.db");
   const auto result = external_run(out, "attend,not_confirmed");
   ASSERT_EQ(result.exit_code % 3, 0) << result.err;
-  EXPECT_EQ(samples_in(out), (std::map<std::string, int>{{"mha/attend@outside", kQuickSamples},
-                                                         {"mha/not_confirmed@outside", kQuickSamples},
-                                                         {"mha/unfused@cpu", kQuickSamples}}));
+  EXPECT_EQ(samples_in(out), (std::map<std::string, int>{{"mha/attend@outside", kSamplesOfTheRun},
+                                                         {"mha/not_confirmed@outside", kSamplesOfTheRun},
+                                                         {"mha/unfused@cpu", kSamplesOfTheRun}}));
   const auto store = Store::open(out, Store::Mode::read);
   const auto stored = store.runs().front();
   EXPECT_EQ(stored.run.environment->at("libraries").at("outside library"), "1");
@@ -140,8 +140,8 @@ void expect_own_row_lost(const std::string& kernel, const std::string& reason, c
   ASSERT_EQ(failures.size(), 1u);
   EXPECT_THAT(failures.at("mha/" + kernel + "@outside"), HasSubstr(reason));
   const auto samples = samples_in(out);
-  EXPECT_EQ(samples.at("mha/attend@outside"), kQuickSamples);
-  EXPECT_EQ(samples.at("mha/unfused@cpu"), kQuickSamples);
+  EXPECT_EQ(samples.at("mha/attend@outside"), kSamplesOfTheRun);
+  EXPECT_EQ(samples.at("mha/unfused@cpu"), kSamplesOfTheRun);
 }
 
 using ExternalFault = testing::TestWithParam<std::pair<const char*, const char*>>;
@@ -209,7 +209,7 @@ TEST(ExternalEngine, OneThatStopsStartingCostsItsOwnRows) {
     EXPECT_THAT(failures_in(out).at("mha/attend@outside"),
                 HasSubstr("is not registered in this build; plugin: '" + engine +
                           "' its program exited with code 3 at 'hello'"));
-    EXPECT_EQ(samples_in(out).at("mha/unfused@cpu"), kQuickSamples);
+    EXPECT_EQ(samples_in(out).at("mha/unfused@cpu"), kSamplesOfTheRun);
   }
 }
 
@@ -320,8 +320,8 @@ TEST(ExternalEngine, IsMeasuredOnADevice) {
             "--kernel", "attend@remote,remote@outside,remote_keeps_v@outside", "--plugin",
             ATTNBENCH_REMOTE_ENGINE, "--plugin", ATTNBENCH_EXTERNAL_ENGINE}));
   EXPECT_EQ(result.exit_code, 4) << result.err;
-  EXPECT_EQ(samples_in(out), (std::map<std::string, int>{{"mha/attend@remote", kQuickSamples},
-                                                         {"mha/remote@outside", kQuickSamples}}));
+  EXPECT_EQ(samples_in(out), (std::map<std::string, int>{{"mha/attend@remote", kSamplesOfTheRun},
+                                                         {"mha/remote@outside", kSamplesOfTheRun}}));
   EXPECT_THAT(failures_in(out).at("mha/remote_keeps_v@outside"),
               HasSubstr("it does not follow new values of v"));
 }

@@ -85,7 +85,7 @@ TEST(ClaimsBeside, AreShownWhereOneEngineHasBoth) {
   EXPECT_NEAR(json.at("comparison").at("value").at("estimate").get<double>(), 3, 1e-12);
 }
 
-std::string error_of(const std::string& beside) {
+std::string error_beside(const std::string& beside) {
   try {
     claim_of(std::string(kFaster) + beside);
   } catch (const InputError& error) {
@@ -97,9 +97,10 @@ std::string error_of(const std::string& beside) {
 TEST(ClaimsBeside, AreRatiosWithoutADirection) {
   const std::string ratio =
       "[[beside]]\nrelation = \"ratio\"\nkernel = \"linear\"\nagainst = \"gqa\"\nseqlen = 128\n";
-  EXPECT_THAT(error_of(ratio), HasSubstr("[[beside]]: 'says' is missing"));
-  EXPECT_THAT(error_of(ratio + "says = \"x\"\nexpect = \"faster\"\n"), HasSubstr("'relation' is no ratio"));
-  EXPECT_THAT(error_of("[[beside]]\nsays = \"x\"\nrelation = \"cv_bound\"\nbound = 0.1\nseqlen = 128\n"),
+  EXPECT_THAT(error_beside(ratio), HasSubstr("[[beside]]: 'says' is missing"));
+  EXPECT_THAT(error_beside(ratio + "says = \"x\"\nexpect = \"faster\"\n"),
+              HasSubstr("'relation' is no ratio"));
+  EXPECT_THAT(error_beside("[[beside]]\nsays = \"x\"\nrelation = \"cv_bound\"\nbound = 0.1\nseqlen = 128\n"),
               HasSubstr("'relation' is no ratio"));
   try {
     parse_claim("beside = 3\n" + std::string(kClaimHead) + kQuoted + kFaster, "t", "t.toml");

@@ -63,11 +63,11 @@ std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell,
                                                            const Device& device,
                                                            std::int64_t available_bytes) {
   std::map<std::string, std::string> refused;
-  struct Demand {
+  struct Need {
     std::string id;
     std::int64_t bytes;
   };
-  std::vector<Demand> demands;
+  std::vector<Need> demands;
   const std::int64_t limit =
       available_bytes == 0 ? std::numeric_limits<std::int64_t>::max() : usable(available_bytes);
   const auto no_kernel_fits = why_tensors_do_not_fit(cell, available_bytes);
