@@ -56,7 +56,7 @@ TEST(Check, PassesTheExactResult) {
   EXPECT_LT(result.max_error, 1e-6);
 }
 
-constexpr Demand kAnotherMakers{10, {}};
+const Demand kAnotherMakers{10, {}};
 
 TEST(Check, AnotherMakersErrorUpToTenTolerancesPassesAsLessExact) {
   Settled s;
