@@ -1,25 +1,29 @@
 # The only set-up anyone needs. Every target first installs what it lacks (packages.txt).
-jobs := $(shell nproc)
+jobs := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 # Used where it is installed, never needed.
-export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
+export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache 2>/dev/null)
 export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 # Tests of commands spend a third of their time waiting.
 ctest = ctest --output-on-failure --no-tests=error --parallel $(shell expr $(jobs) + 1)
 
-.PHONY: help setup-build setup setup-report setup-all build report paper test check-all clang asan-ubsan tsan slow aarch64
+.PHONY: help setup-build setup setup-report setup-peers peers-of-report setup-all build report paper test check-all clang asan-ubsan tsan slow aarch64
 
 help:
 	@echo "make report     measure the published study on this machine (quick profile) and end with report.html"
+	@echo "make report PEERS=1  the same beside other engines, as many as can be fetched; with PYTORCH=1 PyTorch too"
 	@echo "make paper      typeset the newest store under results/ (or STORE=FILE) as paper.pdf, with its figures"
 	@echo "make test       build with warnings as errors and run the fast tests"
 	@echo "make build      build the release program, build/release/attnbench"
 	@echo "make check-all  the slow checks: clang, sanitizers, emulation, AArch64, formatting"
 	@echo "make setup      install the packages that report and test need, and nothing else"
+	@echo "make setup-peers  fetch engines of other makers (MLX, ggml), which the next build then has"
 
 setup-build:
 	@tools/setup.sh build
 setup-report:
 	@tools/setup.sh build report
+setup-peers:
+	@tools/setup.sh build peers
 setup:
 	@tools/setup.sh build report test
 setup-all:
@@ -29,10 +33,23 @@ build: setup-build
 	cmake --preset release
 	cmake --build build/release --parallel $(jobs)
 
-# Exit code 3 says "measured, but too noisy to publish"; tables, report and paper show the mark.
+# What cannot be fetched is left out, and the report names it.
+peers-of-report: setup-build
+	@tools/setup.sh peers || echo "setup: going on with what there is" >&2
+
+# Exit code 3 says "measured, but too noisy to publish"; tables, report and paper show the mark. A kernel of somebody else's
+# that is wrong or fails (4) has its row, and stops nothing.
+ifdef PEERS
+build: peers-of-report
+report: setup-report build
+	build/release/attnbench run || [ $$? -eq 3 ]
+	build/release/attnbench run peers --peers || case $$? in 3|4) ;; *) exit 1;; esac
+	tools/report.sh report $$(ls -t results/paper-*.db | head -n 1) $$(ls -t results/peers-*.db | head -n 1)
+else
 report: setup-report build
 	build/release/attnbench run || [ $$? -eq 3 ]
 	tools/report.sh report
+endif
 
 paper: setup-report build
 	tools/report.sh paper $(STORE)

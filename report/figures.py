@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TABLES = ("kernels", "series", "crossovers", "ceilings")
+TABLES = ("kernels", "series", "crossovers", "peers", "ceilings")
 
 
 def load_figures():
@@ -22,7 +22,7 @@ def mark_of(run):
 
 def selected(row, meta):
     chosen = all(row.get(column) in values for column, values in meta["select"].items())
-    baseline = meta["with_baseline"] and row["is_baseline"]
+    baseline = meta["with_baseline"] and row.get("is_baseline")
     return (chosen or baseline) and all(row.get(column) is not None for column in meta["needs"])
 
 
@@ -38,7 +38,7 @@ def panels(summary, spec):
             def of_group(row):
                 return row["run"] == run["id"] and row["group"] == group["id"]
 
-            tables = {name: [r for r in summary["tables"][name] if of_group(r)] for name in TABLES[:3]}
+            tables = {name: [r for r in summary["tables"][name] if of_group(r)] for name in TABLES[:4]}
             tables["ceilings"] = [c for c in summary["tables"]["ceilings"] if of_machine(c, run, group)]
             rows = [r for r in tables[meta["table"]] if selected(r, meta)]
             values = [sorted({r[column] for r in rows}) for column in meta["split"]]
@@ -47,7 +47,7 @@ def panels(summary, spec):
 
                 def of_part(row):
                     return (all(row[column] == value for column, value in mine.items())
-                            or meta["with_baseline"] and row["is_baseline"])
+                            or meta["with_baseline"] and row.get("is_baseline"))
 
                 bound = {name: [r for r in table if name == "ceilings" or (selected_beside(r, meta) and of_part(r))]
                          for name, table in tables.items()}

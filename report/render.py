@@ -55,8 +55,8 @@ def read_summary(file):
         sys.exit(f"render: {file}: {error}")
     if not isinstance(summary, dict) or summary.get("format") != "attnbench-summary":
         sys.exit(f"render: {file}: is no summary; 'attnbench analyze STORE --out summary.json' writes one")
-    if summary["version"] != 2:
-        sys.exit(f"render: {file}: version {summary['version']} is not known here; this program reads version 2")
+    if summary["version"] != 3:
+        sys.exit(f"render: {file}: version {summary['version']} is not known here; this program reads version 3")
     return summary
 
 

@@ -2,7 +2,7 @@
 # Usage: tools/check_includes.sh [DIR]
 # Fails where a source file of the tree at DIR (default: this one) breaks the dependency rules of
 # docs/architecture.md: which folder may include which, who may see a vendor's headers and the slowest ones, no
-# #ifdef for engines.
+# #ifdef for engines or for systems.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
@@ -18,11 +18,13 @@ BEGIN {
   may["io"] = "core"
   may["plan"] = "core io"
   may["store"] = "core io plan"
+  may["dispatch"] = "core registry io"
   may["run"] = "core registry reference stats io plan store"
+  may["tune"] = "core registry reference io stats plan store run dispatch"
   may["analysis"] = "core stats io plan store"
   may["claims"] = "core stats io plan analysis"
   may["report"] = "core stats io plan store analysis claims"
-  may["apps"] = "core registry reference stats io plan store run analysis claims report"
+  may["apps"] = "core registry reference stats io plan store run dispatch tune analysis claims report"
   vendor = "^(oneapi/)?(dnnl|hwy|mlx|torch|ATen|cuda|cudnn|cublas|cutlass)([_./]|$)"
 }
 
@@ -49,7 +51,7 @@ FNR == 1 {
   sub(/^[^<"]*[<"]/, "", target)
   sub(/[>"].*$/, "", target)
   if (target ~ /(^|\/)\.\.\//) complain("includes " target ": name headers from src/ or include/, without ..")
-  if (target ~ vendor && folder != "engine" && FILENAME !~ /^src\/run\/environment/)
+  if (target ~ vendor && folder != "engine")
     complain("includes " target ": vendor headers stay in src/engines")
   if (target == "nlohmann/json.hpp" && FILENAME ~ /\.h$/)
     complain("includes " target ": headers know no more than <nlohmann/json_fwd.hpp>")
@@ -69,6 +71,10 @@ FNR == 1 {
 
 /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)[ \t].*(DNNL|HWY_|CUDA|CUDNN|MLX|TORCH|ATTNBENCH_(WITH|HAS|ENABLE|USE)_)/ {
   if (folder != "engine") complain("asks for an engine at compile time: a missing engine is a folder not built")
+}
+
+/^[ \t]*#[ \t]*(if|ifdef|ifndef|elif|elifdef|elifndef)[ \t].*(__APPLE__|__MACH__|TARGET_OS_|__linux|linux__|__gnu_linux__|__GLIBC__)/ {
+  complain("asks for a system at compile time: files named *_linux.cc and *_macos.cc are compiled there alone")
 }
 
 END { exit bad }

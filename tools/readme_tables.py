@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Usage: tools/readme_tables.py PROGRAM [--check]
+       tools/readme_tables.py PROGRAM --peers STORE...
 
-Writes the tables of README.md and data/README.md that hold results: whatever stands between `<!-- table NAME -->` and
-`<!-- end -->`, from the data sets under data/ as PROGRAM (build/release/attnbench) analyzes them. With --check it
-writes nothing and fails where a table is not what it would write.
+Writes the tables of README.md, data/README.md and docs/performance.md that hold results: whatever stands between
+`<!-- table NAME -->` and `<!-- end -->`, from the data sets under data/ as PROGRAM (build/release/attnbench) analyzes
+them. With --check it writes nothing and fails where a table is not what it would write. Every data set named peers-*
+has its columns in the tables of other engines, every one named mlx-* one among the claims. With --peers it prints
+those tables of other engines as these stores give them.
 """
 import gzip
 import json
@@ -16,18 +19,34 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parent.parent
 LAYER, CORE, XEON, XEON_BF16 = "paper-layer-f32-zen3", "paper-core-f32-zen3", "paper-core-f32-xeon-amx", "paper-core-bf16-xeon-amx"
 SPEC = "paper-spec-xeon-amx"
+LABELS = {"zen3": "Zen 3", "xeon-amx": "Xeon with AMX", "xeon-amx-bf16": "Xeon with AMX, bf16", "h200": "H200"}
+PEERS_ON_THE_FIRST_SCREEN = 5
 SHOWN = ("mha", "swa(w=64)", "block_sparse(bs=32,globals=1)", "linear", "causal_linear")
+
+
+def unpacked(name, folder):
+    """The data set as a file that the program reads."""
+    for end in (".csv", ".env.json"):
+        (folder / (name + end)).write_bytes(gzip.decompress((TOP / "data" / (name + end + ".gz")).read_bytes()))
+    return folder / (name + ".csv")
+
+
+def output(program, *arguments):
+    done = subprocess.run([program, *arguments], capture_output=True)
+    if done.returncode not in (0, 3):
+        sys.exit(f"{' '.join(map(str, arguments))}: exit code {done.returncode}\n{done.stderr.decode()}")
+    return json.loads(done.stdout)
 
 
 def summary(program, name, folder):
     """summary.json of a data set."""
-    for end in (".csv", ".env.json"):
-        (folder / (name + end)).write_bytes(gzip.decompress((TOP / "data" / (name + end + ".gz")).read_bytes()))
-    out = folder / (name + ".json")
-    done = subprocess.run([program, "analyze", folder / (name + ".csv"), "--out", out], capture_output=True)
-    if done.returncode not in (0, 3):
-        sys.exit(f"analyze {name}: exit code {done.returncode}\n{done.stderr.decode()}")
-    return json.loads(out.read_text())
+    return output(program, "analyze", unpacked(name, folder), "--json")
+
+
+def named(prefix):
+    """Data sets whose names begin so, by what follows."""
+    ends = sorted(file.name.removesuffix(".csv.gz") for file in (TOP / "data").glob(f"{prefix}-*.csv.gz"))
+    return {LABELS.get(name.removeprefix(f"{prefix}-"), name.removeprefix(f"{prefix}-")): name for name in ends}
 
 
 def table(header, rows):
@@ -86,6 +105,94 @@ def headline(answer):
     return words + (f"<br>details: {answer['details_text']}" if answer["details_text"] else "")
 
 
+NO_PEERS = "No data set holds kernels of other engines yet; `attnbench run peers --peers` measures them."
+
+
+def time_text(seconds):
+    unit, factor = ("s", 1) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
+    return f"{digits(seconds * factor)} {unit}"
+
+
+def runs_of(datasets):
+    """(label, run) of each run, labelled by its data set."""
+    return [(label, run) for label, data in datasets.items() for run in data["runs"]]
+
+
+def peers_in_short(datasets):
+    """An engine a row: how ours stands against it on each machine."""
+    runs = runs_of(datasets)
+    engines = {}
+    for index, (_, run) in enumerate(runs):
+        for engine in run["peers"]["engines"]:
+            if not engine["missing"]:
+                engines.setdefault(engine["engine"], {})[index] = engine
+    if not engines:
+        return NO_PEERS
+
+    def cases(engine):
+        return sum(engine[key] for key in ("ahead", "tied", "behind", "undecided"))
+
+    def cell(engine):
+        if engine is None:
+            return "–"
+        words = [f"{engine[key]} {word}" for key, word in
+                 (("ahead", "ahead"), ("tied", "tied"), ("behind", "behind"), ("undecided", "not decided")) if engine[key]]
+        return f"{', '.join(words)}<br>{digits(engine['lowest_ratio'])} to {digits(engine['highest_ratio'])}"
+
+    order = sorted(engines, key=lambda name: (-sum(cases(e) for e in engines[name].values()), name))
+    rows = [[f"`{name}`"] + [cell(engines[name].get(index)) for index in range(len(runs))]
+            for name in order[:PEERS_ON_THE_FIRST_SCREEN]]
+    return table(["their time / ours"] + [label for label, _ in runs], rows)
+
+
+def peer_text(rows):
+    """Of one engine in one cell and mechanism, a kernel a line."""
+    def line(row):
+        kernel = row["kernel"].rsplit("/", 1)[1].split("@")[0]
+        if row["ratio"] is None:
+            return f"`{kernel}` {time_text(row['seconds']['estimate'])}" if row["seconds"] else f"`{kernel}` {row['status']}"
+        return f"`{kernel}` {interval(row['ratio'])} {'modes, ' if row['modes'] else ''}{row['standing']}"
+    return "<br>".join(line(row) for row in rows) or "–"
+
+
+def peers_in_full(datasets):
+    """Every cell and mechanism in which another engine has a time, data set by data set."""
+    parts = []
+    for label, run in runs_of(datasets):
+        rows = run["peers"]["rows"]
+        if not any(row["seconds"] for row in rows):
+            continue
+        engines = list(dict.fromkeys(row["engine"] for row in rows if row["seconds"]))
+        cases = {}
+        for row in rows:
+            cases.setdefault((row["group"], row["seqlen"], row["mechanism"]), []).append(row)
+        headings = {group["id"]: group["heading"] for group in run["groups"]}
+        lines = []
+        for (group, seqlen, mechanism), mine in cases.items():
+            if not any(row["seconds"] for row in mine):
+                continue
+            ours = mine[0]["our_seconds"]
+            lines.append([headings[group], str(seqlen), f"`{mine[0]['ours'] or mechanism}`", time_text(ours["estimate"]) if ours else "–"]
+                         + [peer_text([row for row in mine if row["engine"] == engine]) for engine in engines])
+        absent = [f"{e['engine']} ({e['missing']})" for e in run["peers"]["engines"] if e["missing"]]
+        parts.append(f"### {label}\n\n{run['machine']}; `{run['command'] or run['study']['name']}`"
+                     + (f"; {run['mark']}" if run["mark"] else "") + ".\n\n"
+                     + table(["cells", "N", "ours", "time"] + [f"`{engine}`" for engine in engines], lines)
+                     + (f"\n\nWithout a ratio: {'; '.join(absent)}." if absent else ""))
+    return "\n\n".join(parts) or NO_PEERS
+
+
+def peers_behind(datasets):
+    """Where ours is shown to be slower, the worst first."""
+    rows = [(row["ratio"]["estimate"], label, row, run) for label, run in runs_of(datasets)
+            for row in run["peers"]["rows"] if row["standing"] == "behind"]
+    if not rows:
+        return "None." if any(run["peers"]["rows"] for _, run in runs_of(datasets)) else NO_PEERS
+    return table(["machine", "cell", "ours", "other", "their time / ours"],
+                 [[label, f"`{row['cell_id']}`", f"`{row['ours']}`", f"`{row['kernel']}`", interval(row["ratio"])]
+                  for _, label, row, _ in sorted(rows, key=lambda entry: entry[0])])
+
+
 def standing(datasets):
     rows = []
     for name, data in datasets.items():
@@ -106,20 +213,30 @@ def standing(datasets):
 
 
 def tables(program):
-    with tempfile.TemporaryDirectory() as folder:
-        data = {name: summary(program, name, pathlib.Path(folder)) for name in (LAYER, CORE, XEON, XEON_BF16, SPEC)}
+    with tempfile.TemporaryDirectory() as place:
+        folder = pathlib.Path(place)
+        data = {name: summary(program, name, folder) for name in (LAYER, CORE, XEON, XEON_BF16, SPEC)}
+        peers = {label: summary(program, name, folder) for label, name in named("peers").items()}
+        mlx = [(f"MLX, {label}", output(program, "claims", unpacked(name, folder), "--engine", "mlx", "--json"), "published")
+               for label, name in named("mlx").items()]
     columns = [("layer f32, Zen 3", data[LAYER], "published"), ("its fastest kernels", data[LAYER], "best"),
                ("core f32, Zen 3", data[CORE], "published"), ("core f32, Xeon", data[XEON], "published"),
                ("core bf16, Xeon", data[XEON_BF16], "published")]
-    return {"results-f32": results(data[XEON]), "results-bf16": results(data[XEON_BF16]), "claims": claims(columns),
+    columns = columns[:1] + mlx + columns[1:]
+    return {"peers": peers_in_short(peers), "peers-full": peers_in_full(peers), "peers-behind": peers_behind(peers),
+            "results-f32": results(data[XEON]), "results-bf16": results(data[XEON_BF16]), "claims": claims(columns),
             "standing": standing(data)}
 
 
 def main():
     program = pathlib.Path(sys.argv[1]).resolve()
+    if sys.argv[2:3] == ["--peers"]:
+        stores = {pathlib.Path(store).stem: output(program, "analyze", store, "--json") for store in sys.argv[3:]}
+        print(peers_in_short(stores), peers_behind(stores), peers_in_full(stores), sep="\n\n")
+        return
     made = tables(program)
     stale = []
-    for file in (TOP / "README.md", TOP / "data" / "README.md"):
+    for file in (TOP / "README.md", TOP / "data" / "README.md", TOP / "docs" / "performance.md"):
         old = file.read_text()
         new = re.sub(r"(<!-- table (\S+) -->\n).*?(?=<!-- end -->)",
                      lambda found: f"{found[1]}\n{made[found[2]]}\n\n", old, flags=re.S)

@@ -13,6 +13,7 @@
 #include "io/json.h"
 #include "io/standard_streams.h"
 #include "report/kernels_csv.h"
+#include "report/peers_table.h"
 #include "report/summary.h"
 #include "report/table.h"
 #include "report/verdict_table.h"
@@ -55,7 +56,8 @@ int run_analyze(const Options& options) {
   } else {
     const char* separator = "";
     for (const auto& run : analysis.runs) {
-      fmt::print("{}{}{}", separator, run_table(run, result_width()), verdict_table(run, result_width()));
+      fmt::print("{}{}{}{}", separator, run_table(run, result_width()), verdict_table(run, result_width()),
+                 peers_table(run, result_width()));
       separator = "\n";
     }
   }
@@ -66,7 +68,7 @@ int run_analyze(const Options& options) {
 
 void add_analyze_command(CLI::App& app, int& exit_code) {
   Command command(app, "analyze", "From samples to intervals and verdicts: tables, summary.json, CSV, LaTeX");
-  command.footer(table_legend() + "\n" + verdict_legend() +
+  command.footer(table_legend() + "\n" + verdict_legend() + "\n" + peers_legend() +
                  "\nExit codes: 0 done, 2 bad input, 3 a run of the publish profile is not publishable,\nor "
                  "only in part.\n\n"
                  "Examples:\n"

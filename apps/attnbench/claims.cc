@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "attnbench/error.h"
 #include "claims/answer_claims.h"
 #include "claims/claim_json.h"
 #include "claims/load_claims.h"
@@ -23,11 +25,13 @@ namespace {
 struct Options {
   std::vector<std::string> files;
   std::string claims;
+  std::string engine;
   bool explain = false;
   bool as_json = false;
 };
 
-void print_json(const std::vector<ClaimResult>& claims, const std::vector<RunAnalysis>& runs) {
+void print_json(const Options& options, const std::vector<ClaimResult>& claims,
+                const std::vector<RunAnalysis>& runs) {
   auto run_list = nlohmann::json::array();
   for (const auto& run : runs) {
     run_list.push_back({{"id", run.id},
@@ -39,7 +43,11 @@ void print_json(const std::vector<ClaimResult>& claims, const std::vector<RunAna
   }
   auto claim_list = nlohmann::json::array();
   for (const auto& claim : claims) claim_list.push_back(to_json(claim));
-  fmt::print("{}\n", nlohmann::json{{"runs", run_list}, {"claims", claim_list}}.dump(1));
+  fmt::print("{}\n", nlohmann::json{{"engine", options.engine.empty() ? nlohmann::json()
+                                                                      : nlohmann::json(options.engine)},
+                                    {"runs", run_list},
+                                    {"claims", claim_list}}
+                         .dump(1));
 }
 
 /// Columns of the terminal that shows the table; kTextWidth where it is none.
@@ -50,11 +58,26 @@ std::size_t output_width() {
   return std::clamp<std::size_t>(size.ws_col, kNarrowest, kTextWidth);
 }
 
+/// Throws InputError where no run has a kernel of it, naming the engines that there are.
+void require_engine(const std::string& engine, const std::vector<RunAnalysis>& runs) {
+  std::set<std::string> known;
+  for (const auto& run : runs) {
+    for (const auto& group : run.groups) {
+      for (const auto& cell : group.cells) {
+        for (const auto& kernel : cell.kernels) known.insert(kernel.kernel.engine);
+      }
+    }
+  }
+  if (known.contains(engine)) return;
+  throw InputError("engine", engine, fmt::format("has no kernel there, {} has", fmt::join(known, ", ")));
+}
+
 void run_claims(const Options& options) {
   const auto claims = options.claims.empty() ? builtin_claims() : load_claims(options.claims);
   const auto runs = analyze(read_stores(options.files)).runs;
-  const auto results = answer_claims(claims, runs);
-  if (options.as_json) return print_json(results, runs);
+  if (!options.engine.empty()) require_engine(options.engine, runs);
+  const auto results = answer_claims(claims, runs, options.engine);
+  if (options.as_json) return print_json(options, results, runs);
   const auto width = output_width();
   const char* separator = "";
   for (const auto& run : runs) {
@@ -74,6 +97,7 @@ void add_claims_command(CLI::App& app, int& exit_code) {
                  "  attnbench claims paper.db\n"
                  "  attnbench claims paper.db --explain\n"
                  "  attnbench claims xeon.db epyc.db data/m4_mlx_published.csv --json\n"
+                 "  attnbench claims paper.db --engine mlx\n"
                  "  attnbench claims paper.db --claims my_claims/");
   const auto options = std::make_shared<Options>();
   command
@@ -82,6 +106,10 @@ void add_claims_command(CLI::App& app, int& exit_code) {
       .required();
   command.add_option("--claims", options->claims,
                      "Folder of claim files to answer instead of the published findings (claims/README.md)");
+  command.add_option(
+      "--engine", options->engine,
+      "Answer by the kernels of this engine alone: mlx is the publication's own (default: where "
+      "several engines match, that of the baseline)");
   command.add_flag(
       "--explain", options->explain,
       "Print below the table each finding as published, with every published and measured value");

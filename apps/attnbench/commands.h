@@ -31,10 +31,12 @@ std::vector<std::string> split_words(const std::string& text);
 void add_analyze_command(CLI::App& app, int& exit_code);
 void add_claims_command(CLI::App& app, int& exit_code);
 void add_compare_command(CLI::App& app, int& exit_code);
+void add_dispatch_command(CLI::App& app, int& exit_code);
 void add_export_command(CLI::App& app, int& exit_code);
 void add_import_command(CLI::App& app, int& exit_code);
 void add_list_command(CLI::App& app, int& exit_code);
 void add_report_command(CLI::App& app, int& exit_code);
+void add_tune_command(CLI::App& app, int& exit_code);
 /// argv: the command line as given, for the program to start itself and for the command that resumes.
 void add_run_command(CLI::App& app, char** argv, int& exit_code);
 void add_worker_command(CLI::App& app, char** argv, int& exit_code);

@@ -2,14 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "attnbench/error.h"
 #include "command.h"
 #include "commands.h"
+#include "core/real_number.h"
 #include "report/comparison_table.h"
 #include "stores.h"
 #include "terminal.h"
@@ -26,11 +27,10 @@ struct Options {
 
 /// "2%", "2 %" or "0.02".
 double parse_threshold(const std::string& text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const auto rest = std::string(end, text.data() + text.size());
+  std::string_view rest = text;
+  const double value = take_real(rest).value_or(-1);
   const bool percent = rest == "%" || rest == " %";
-  if (error != std::errc() || (!percent && !rest.empty()) || !(value >= 0) || value >= (percent ? 100 : 1))
+  if ((!percent && !rest.empty()) || !(value >= 0) || value >= (percent ? 100 : 1))
     throw InputError("threshold", text, "is not a share below 1, such as 2% or 0.02");
   return percent ? value / 100 : value;
 }

@@ -16,6 +16,7 @@
 #include "plan/budget.h"
 #include "run/conductor/cell_state.h"
 #include "run/conductor/progress.h"
+#include "run/thrown.h"
 #include "run/worker/memory_fit.h"
 
 namespace attnbench {
@@ -26,21 +27,35 @@ constexpr double kNominalFlopsPerSecondAndThread = 2e10;
 constexpr double kNominalBytesPerSecond = 5e9;
 
 /// The kernels that are left out by themselves, whatever is prepared beside them, with the reason; the others
-/// with their workspaces, at their cost.
-CellCost cost_of(const Cell& cell, const Device& device, std::int64_t available_bytes,
+/// with their workspaces, at their cost. Paths of a kernel cost the same here, so that where the default one
+/// alone is timed any of them stands for it.
+CellCost cost_of(const Cell& cell, const Device& device, bool default_path_only, std::int64_t available_bytes,
                  nlohmann::json& kernels) {
   CellCost cost{cell.id(), cell.baseline, cell.condition, {}};
+  cost.processes = cell.processes;
+  cost.blocks = cell.blocks;
+  std::set<std::string> counted;  // without their paths
   for (const auto& request : candidates(cell, kernel_offers(), 0)) {
     const auto choice = *find_choice(request);
     const auto problem = cell.problem(choice.mechanism);
     nlohmann::json entry = {{"kernel", choice.id()}};
-    if (const auto support = choice.kernel->supports(problem, device); !support) {
+    auto support = Support::yes();
+    if (const auto fault = thrown([&] { support = choice.kernel->supports(problem, device); });
+        !fault.empty())
+      support = Support::no(fault);
+    if (!support) {
       entry["unsupported"] = support.reason();
     } else if (const auto refused = kernels_that_do_not_fit(cell, {&choice, 1}, device, available_bytes);
                !refused.empty()) {
       entry["does_not_fit"] = refused.begin()->second;
     } else {
       entry["workspace_bytes"] = choice.kernel->workspace_bytes(problem, device);
+      const auto id = choice.id();
+      const bool is_new = counted.insert(id.substr(0, id.find(':'))).second;
+      if (default_path_only && !is_new && id != cell.baseline) {
+        kernels.push_back(entry);
+        continue;
+      }
       cost.kernels.push_back(
           {choice.id(),
            nominal_call_seconds(choice.kernel->executed_flops(problem), work(problem).compulsory_bytes,
@@ -71,7 +86,7 @@ void apply_budget(const RunOptions& options, const std::vector<CellCost>& costs,
   plan["budget"] = {{"seconds", *options.budget_seconds}};
   try {
     const auto fit = fit_budget(each, costs, options.profile, kOverheads);
-    plan["budget"]["processes"] = fit.profile.max_processes();
+    plan["budget"]["processes"] = fit.processes;
     plan["budget"]["kernels_left_out"] = fit.too_slow.size();
     plan["estimated_seconds"] = fit.seconds;
   } catch (const InputError& error) {
@@ -126,8 +141,8 @@ nlohmann::json dry_run_json(const RunOptions& options) {
   auto cells = nlohmann::json::array();
   for (const auto& cell : options.study.cells) {
     auto kernels = nlohmann::json::array();
-    costs.push_back(
-        cost_of(cell, *open_device(cell.device, cpu_device(cell.threads)), available_bytes, kernels));
+    costs.push_back(cost_of(cell, *open_device(cell.device, cpu_device(cell.threads)),
+                            for_cell(options.profile, cell).default_path_only, available_bytes, kernels));
     cells.push_back({{"cell_id", cell.id()}, {"tensor_bytes", memory_bytes(cell)}, {"kernels", kernels}});
   }
   nlohmann::json plan = {{"study", options.study.name},
@@ -161,6 +176,9 @@ std::string dry_run_text(const RunOptions& options) {
         "itself leaves out what does not fit there\n";
   if (options.profile.default_path_only)
     text += "of kernels with several paths this profile times the default one alone\n";
+  else if (std::any_of(options.study.cells.begin(), options.study.cells.end(),
+                       [](const auto& cell) { return cell.default_path_only; }))
+    text += "of kernels with several paths the study has cells that time the default one alone\n";
   if (plan.contains("budget")) text += budget_text(plan.at("budget"));
   return text + fmt::format("{} cells, profile {}: at most about {} by nominal rates; nothing was measured\n",
                             plan.at("cells").size(), options.profile.name,

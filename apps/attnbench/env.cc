@@ -92,6 +92,13 @@ void print_cpu(const json& cpu) {
     if (node.is_object())
       print_row(fmt::format("NUMA node {}", to_text(node["node"])), "CPUs " + to_text(node["cpus"]));
   }
+  if (cpu.contains("core_kinds")) {
+    for (const auto& kind : cpu["core_kinds"]) {
+      print_row(to_text(kind["name"]) + " cores",
+                fmt::format("{}, L2 {} for {} CPUs each", to_text(kind["physical_cores"]),
+                            bytes_text(kind["l2_bytes"].get<double>()), to_text(kind["cpus_per_l2"])));
+    }
+  }
   print_row("governor", to_text(cpu["governor"]));
   print_row("hypervisor", to_text(cpu["hypervisor"]));
 }
@@ -101,6 +108,7 @@ void print_system(const json& environment) {
   const auto& total = memory["total_bytes"];
   fmt::print("\nSystem\n");
   print_row("memory", total.is_number() ? bytes_text(total.get<double>()) : to_text(total));
+  if (memory.contains("page_bytes")) print_row("page", bytes_text(memory["page_bytes"].get<double>()));
   print_row("huge pages", to_text(memory["transparent_huge_pages"]));
   print_row("system", to_text(environment["os"]["name"]));
   print_row("kernel", to_text(environment["os"]["kernel"]));
@@ -125,6 +133,12 @@ void print_noise(const json& noise) {
   print_row("switches", fmt::format("{} involuntary, {} voluntary", number("involuntary_switches", ""),
                                     number("voluntary_switches", "")));
   print_row("other processes", number("others_cpu_seconds", " s on these CPUs"));
+  if (noise.contains("thermal_state")) print_row("thermal state", to_text(noise["thermal_state"]));
+  if (noise.contains("low_power_mode"))
+    print_row("low power mode", noise["low_power_mode"] == true ? "on" : "off");
+  if (noise.contains("efficiency_core_share"))
+    print_row("efficiency cores",
+              fmt::format("{:.1f} % of the CPU time", 100 * noise["efficiency_core_share"].get<double>()));
   print_row("clock",
             fmt::format("{} to {}", number("clock_mhz_start", " MHz"), number("clock_mhz_end", " MHz")));
 }

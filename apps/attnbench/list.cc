@@ -5,11 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "attnbench/cpu_device.h"
 #include "attnbench/registry.h"
 #include "command.h"
 #include "commands.h"
 #include "io/json.h"
 #include "plan/find_study.h"
+#include "run/external/load.h"
+#include "run/external/peers.h"
 
 namespace attnbench {
 namespace {
@@ -20,7 +23,15 @@ std::vector<std::string> mechanism_names(const KernelInfo& kernel) {
   return names;
 }
 
-void print_json() {
+/// Engines that this build lacks, and those of --peers that cannot be loaded or can compute nothing here.
+std::vector<MissingEngine> all_missing(const std::vector<MissingEngine>& peers) {
+  auto all = missing_engines();
+  all.insert(all.end(), peers.begin(), peers.end());
+  for (const auto& engine : unavailable_engines()) all.push_back(engine);
+  return all;
+}
+
+void print_json(const std::vector<MissingEngine>& peers) {
   auto list = nlohmann::json::array();
   for (const auto* kernel : kernels()) {
     list.push_back({{"kernel", kernel->kernel()},
@@ -29,21 +40,29 @@ void print_json() {
                     {"mechanisms", mechanism_names(*kernel)}});
   }
   auto missing = nlohmann::json::array();
-  for (const auto& engine : missing_engines())
+  for (const auto& engine : all_missing(peers))
     missing.push_back({{"engine", engine.name}, {"reason", engine.reason}});
-  fmt::print("{}\n",
-             json_text({{"kernels", list}, {"devices", device_names()}, {"missing_engines", missing}}, 2));
+  fmt::print("{}\n", json_text({{"kernels", list},
+                                {"devices", device_names()},
+                                {"missing_devices", missing_devices()},
+                                {"missing_engines", missing}},
+                               2));
 }
 
-void print_table() {
+void print_table(const std::vector<MissingEngine>& peers) {
   fmt::print("{:<12} {:<8} {:<12} mechanisms\n", "kernel", "engine", "path");
   for (const auto* kernel : kernels()) {
     fmt::print("{:<12} {:<8} {:<12} {}\n", kernel->kernel(), kernel->engine(),
                kernel->path().empty() ? "-" : kernel->path(), fmt::join(mechanism_names(*kernel), ", "));
   }
   fmt::print("devices: {}\n", fmt::join(device_names(), ", "));
+  for (const auto& why : missing_devices()) fmt::print("no device of {}\n", why);
   for (const auto& engine : missing_engines())
     fmt::print("{:<12} {:<8} not built: {}\n", "-", engine.name, engine.reason);
+  for (const auto& engine : peers)
+    fmt::print("{:<12} {:<8} not loaded: {}\n", "-", engine.name, engine.reason);
+  for (const auto& engine : unavailable_engines())
+    fmt::print("{:<12} {:<8} computes nothing here: {}\n", "-", engine.name, engine.reason);
 }
 
 void print_studies_json() {
@@ -75,19 +94,26 @@ void add_list_command(CLI::App& app, int& exit_code) {
   struct Flags {
     bool json = false;
     bool studies = false;
+    bool peers = false;
     std::vector<std::string> plugins;
   };
   const auto flags = std::make_shared<Flags>();
   command.add_flag("--studies", flags->studies, "Show the studies that `attnbench run` knows by name");
-  command.add_option("--plugin", flags->plugins, "Load kernels and devices from this shared object")
+  command
+      .add_option("--plugin", flags->plugins,
+                  "Load kernels and devices from this shared object (.so), or this program that is an engine")
       .delimiter(',');
+  command.add_flag("--peers", flags->peers,
+                   "Load the engines of other makers that come with AttnBench (docs/external-kernels.md)");
   command.add_flag("--json", flags->json, "Print JSON");
   command.callback([flags, &exit_code] {
-    for (const auto& plugin : flags->plugins) load_plugin(plugin);
+    for (const auto& plugin : flags->plugins) load_kernels(plugin, allowed_cpus(), false);
+    const auto peers =
+        flags->peers ? load_peers(allowed_cpus(), flags->plugins).missing : std::vector<MissingEngine>{};
     if (flags->studies) {
       flags->json ? print_studies_json() : print_studies();
     } else {
-      flags->json ? print_json() : print_table();
+      flags->json ? print_json(peers) : print_table(peers);
     }
     exit_code = kDone;
   });

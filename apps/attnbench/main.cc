@@ -74,6 +74,8 @@ int run_program(int argc, char** argv) {
   add_worker_command(app, argv, exit_code);
   add_env_command(app, exit_code);
   add_verify_command(app, argv, exit_code);
+  add_tune_command(app, exit_code);
+  add_dispatch_command(app, exit_code);
   try {
     if (argc > 1) require_known_command(app, argv[1]);
     app.parse(argc, argv);

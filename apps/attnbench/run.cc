@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "analysis/compare.h"
+#include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "command.h"
@@ -22,10 +23,14 @@
 #include "io/standard_streams.h"
 #include "plan/ranges.h"
 #include "report/comparison_table.h"
+#include "report/peers_table.h"
 #include "report/summary.h"
 #include "report/table.h"
 #include "run/conductor/conduct.h"
 #include "run/conductor/resume.h"
+#include "run/environment/executable.h"
+#include "run/external/load.h"
+#include "run/external/peers.h"
 #include "run/worker/memory_fit.h"
 #include "store/export.h"
 #include "study_options.h"
@@ -43,6 +48,7 @@ struct RunArguments {
   std::string against;
   std::string budget;
   std::vector<std::string> plugins;
+  bool peers = false;
   std::optional<std::string> seed;  ///< "1"
   double kernel_limit_seconds = 60;
   bool dry_run = false;
@@ -185,15 +191,19 @@ RunOptions to_options(const RunArguments& arguments, char** argv) {
   options.command = portable_command(argv);
   for (const auto& plugin : arguments.plugins) {
     options.launch.plugins.push_back(std::filesystem::absolute(plugin).string());
-    load_plugin(options.launch.plugins.back());
+    load_kernels(options.launch.plugins.back(), allowed_cpus(), false);
+  }
+  if (arguments.peers) {
+    auto peers = load_peers(allowed_cpus(), options.launch.plugins);
+    for (const auto& engine : peers.missing) print_error("peer {}: {}\n", engine.name, engine.reason);
+    options.missing_engines = std::move(peers.missing);
+    options.launch.plugins.insert(options.launch.plugins.end(), peers.files.begin(), peers.files.end());
   }
   options.study = find_changed_study(arguments.study.value_or("paper"), *arguments.changes);
   options.profile = parse_profile(arguments.profile.value_or("quick"));
   options.seed = parse_seed(arguments.seed.value_or("1"));
   options.launch.launcher = split_words(arguments.launcher);
-  options.launch.program = arguments.program.empty()
-                               ? std::filesystem::read_symlink("/proc/self/exe").string()
-                               : arguments.program;
+  options.launch.program = arguments.program.empty() ? own_path() : arguments.program;
   if (!arguments.against.empty()) {
     const bool local = arguments.launcher.empty();
     if (local && kind_of_file(arguments.against, "against") != FileKind::file)
@@ -275,6 +285,7 @@ int run(const RunArguments& arguments, char** argv) {
   } else {
     text = run_table(analysis.runs.front(), result_width());
     if (!options.against.empty()) text += '\n' + pair_table(analysis, options.out);
+    if (const auto peers = peers_lines(analysis.runs.front()); !peers.empty()) text += '\n' + peers;
     text += fmt::format("\nstore: {}\ncsv:   {}\n", options.out, csv);
   }
   print_results(text, options.out, csv);
@@ -308,6 +319,7 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       "  attnbench run paper --seqlen 128..4096*2 --mechanism mha,swa --dtype bf16 --threads 1\n"
       "  attnbench run paper --kernel linear,gather,'block_sparse(bs=32,globals=1)/fused'\n"
       "  attnbench run long --budget 20m\n"
+      "  attnbench run peers --peers               # ours against every engine that is there\n"
       "  attnbench run paper --wait-quiet 30m\n"
       "  attnbench run paper --profile spec --against ./attnbench-1.0 --out pair.db\n"
       "  attnbench run decode --launcher 'ssh host' --out host.db\n"
@@ -325,7 +337,10 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
   command.add_option("--worker-program", arguments->program, "Path of attnbench where the workers run");
   command.add_option("--against", arguments->against,
                      "Program of another build: its workers take turns with this one's, for `compare`");
-  command.add_option("--plugin", arguments->plugins, "Shared object with further kernels");
+  command.add_option("--plugin", arguments->plugins,
+                     "Shared object (.so) with further kernels, or a program that is an engine");
+  command.add_flag("--peers", arguments->peers,
+                   "Load the engines of other makers that come with AttnBench (docs/external-kernels.md)");
   command
       .add_option("--kernel-timeout", arguments->kernel_limit_seconds, "Seconds after which a kernel hangs")
       .capture_default_str();

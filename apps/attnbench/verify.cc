@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -19,6 +18,9 @@
 #include "io/json.h"
 #include "io/standard_streams.h"
 #include "plan/study.h"
+#include "run/environment/executable.h"
+#include "run/external/load.h"
+#include "run/external/peers.h"
 #include "run/verification/verify_all.h"
 
 namespace attnbench {
@@ -28,9 +30,10 @@ struct VerifyArguments {
   bool all = false;
   std::vector<std::string> kernels, mechanisms, dtypes, plugins;
   std::string device = "cpu";
-  std::size_t shapes = 0;
+  std::uint64_t shapes = 0;
   int threads = 0;
   std::string launcher;
+  bool peers = false;
   bool json = false;
 };
 
@@ -77,8 +80,16 @@ std::vector<VerifyShape> first_of(const std::vector<VerifyShape>& list, std::siz
   return {list.begin(), end};
 }
 
+/// Those that --peers names become plugins of the arguments.
+void load_all(VerifyArguments& arguments) {
+  for (auto& plugin : arguments.plugins) load_kernels(plugin, allowed_cpus(), false);
+  if (!arguments.peers) return;
+  const auto peers = load_peers(allowed_cpus(), arguments.plugins);
+  for (const auto& engine : peers.missing) print_error("peer {}: {}\n", engine.name, engine.reason);
+  arguments.plugins.insert(arguments.plugins.end(), peers.files.begin(), peers.files.end());
+}
+
 VerifyAllOptions read_options(const VerifyArguments& arguments) {
-  for (const auto& plugin : arguments.plugins) load_plugin(plugin);
   const bool chosen =
       !arguments.kernels.empty() || !arguments.mechanisms.empty() || !arguments.dtypes.empty();
   if (!arguments.all && !chosen) {
@@ -122,31 +133,65 @@ nlohmann::json to_json(const KernelVerdict& verdict) {
   auto failures = nlohmann::json::array();
   for (const auto& failure : verdict.failures)
     failures.push_back({{"case", failure.case_name}, {"reason", failure.reason}});
-  return {{"kernel", label(*verdict.kernel)},   {"mechanisms", mechanism_list(*verdict.kernel)},
-          {"dtype", name(verdict.dtype)},       {"passed", verdict.passed},
-          {"unsupported", verdict.unsupported}, {"worst_error_over_tolerance", verdict.worst_share},
-          {"worst_case", verdict.worst_case},   {"failures", failures}};
+  return {{"kernel", label(*verdict.kernel)},
+          {"mechanisms", mechanism_list(*verdict.kernel)},
+          {"dtype", name(verdict.dtype)},
+          {"passed", verdict.passed},
+          {"less_exact", verdict.less_exact},
+          {"other_function", verdict.other_function},
+          {"unranked",
+           {{"case", verdict.unranked.case_name},
+            {"reason", verdict.unranked.reason},
+            {"error_over_tolerance", verdict.unranked_share}}},
+          {"unsupported", verdict.unsupported},
+          {"worst_error_over_tolerance", verdict.worst_share},
+          {"worst_case", verdict.worst_case},
+          {"failures", failures}};
+}
+
+std::int64_t unsupported_cases(const KernelVerdict& verdict) {
+  std::int64_t cases = 0;
+  for (const auto& [reason, count] : verdict.unsupported) cases += count;
+  return cases;
+}
+
+/// "cases: 96 passed, 4 less exact, 0 of another function, 0 failed, 12 unsupported".
+std::string totals(const std::vector<KernelVerdict>& verdicts) {
+  std::int64_t passed = 0, less_exact = 0, other_function = 0, failed = 0, unsupported = 0;
+  for (const auto& v : verdicts) {
+    passed += v.passed;
+    less_exact += v.less_exact;
+    other_function += v.other_function;
+    failed += std::ssize(v.failures);
+    unsupported += unsupported_cases(v);
+  }
+  return fmt::format("cases: {} passed, {} less exact, {} of another function, {} failed, {} unsupported",
+                     passed, less_exact, other_function, failed, unsupported);
 }
 
 void print_table(const std::vector<KernelVerdict>& verdicts) {
-  fmt::print("{:<24} {:<28} {:<6} {:>7} {:>7} {:>12}  {}\n", "kernel", "mechanisms", "dtype", "passed",
-             "failed", "unsupported", "largest error / allowed");
+  fmt::print("{:<24} {:<28} {:<6} {:>7} {:>10} {:>7} {:>12}  {}\n", "kernel", "mechanisms", "dtype", "passed",
+             "not ranked", "failed", "unsupported", "largest error / allowed");
   for (const auto& v : verdicts) {
-    std::int64_t unsupported = 0;
-    for (const auto& [reason, count] : v.unsupported) unsupported += count;
-    fmt::print("{:<24} {:<28} {:<6} {:>7} {:>7} {:>12}  {:.2f}\n", label(*v.kernel),
-               mechanism_list(*v.kernel), name(v.dtype), v.passed, v.failures.size(), unsupported,
-               v.worst_share);
+    fmt::print("{:<24} {:<28} {:<6} {:>7} {:>10} {:>7} {:>12}  {:.2f}\n", label(*v.kernel),
+               mechanism_list(*v.kernel), name(v.dtype), v.passed, v.less_exact + v.other_function,
+               v.failures.size(), unsupported_cases(v), v.worst_share);
   }
   for (const auto& v : verdicts) {
     for (const auto& [reason, count] : v.unsupported)
       fmt::print("unsupported: {} {} ({} cases): {}\n", label(*v.kernel), name(v.dtype), count, reason);
   }
   for (const auto& v : verdicts) {
+    if (v.less_exact + v.other_function > 0)
+      fmt::print("not ranked: {} {} ({} cases), the worst, {}: {}\n", label(*v.kernel), name(v.dtype),
+                 v.less_exact + v.other_function, v.unranked.case_name, v.unranked.reason);
+  }
+  for (const auto& v : verdicts) {
     for (const auto& failure : v.failures)
       fmt::print("FAILED: {} {}, {}: {}\n", label(*v.kernel), name(v.dtype), failure.case_name,
                  failure.reason);
   }
+  fmt::print("{}\n", totals(verdicts));
 }
 
 /// The program that runs one kernel. Element types are verified side by side, each with a pool of its own;
@@ -156,10 +201,10 @@ Program worker_program(const VerifyArguments& arguments, char** argv) {
   Program program;
   program.words = split_words(arguments.launcher);
   if (program.words.empty()) {
-    program.file = "/proc/self/exe";
+    program.file = own_program();
     program.words.emplace_back(argv[0]);
   } else {
-    program.words.push_back(std::filesystem::read_symlink("/proc/self/exe").string());
+    program.words.push_back(own_path());
   }
   program.words.insert(program.words.end(),
                        {"worker", "--cpus", fmt::format("{}", fmt::join(allowed_cpus(), ","))});
@@ -170,7 +215,8 @@ Program worker_program(const VerifyArguments& arguments, char** argv) {
   return program;
 }
 
-int verify(const VerifyArguments& arguments, char** argv) {
+int verify(VerifyArguments& arguments, char** argv) {
+  load_all(arguments);
   auto options = read_options(arguments);
   options.worker = worker_program(arguments, argv);
   std::vector<KernelVerdict> verdicts;
@@ -193,7 +239,8 @@ int verify(const VerifyArguments& arguments, char** argv) {
   const bool failed =
       std::any_of(verdicts.begin(), verdicts.end(), [](const auto& v) { return !v.failures.empty(); });
   if (failed) return kKernelFailed;
-  if (std::any_of(verdicts.begin(), verdicts.end(), [](const auto& v) { return v.passed > 0; })) return kDone;
+  const auto was_run = [](const auto& v) { return v.passed + v.less_exact + v.other_function > 0; };
+  if (std::any_of(verdicts.begin(), verdicts.end(), was_run)) return kDone;
   print_error("nothing was verified: no case is supported on device {}\n", options.device);
   return kNotPublishable;
 }
@@ -204,7 +251,9 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
   Command command(app, "verify", "Check kernels against the float64 oracle");
   command.footer(
       "Every kernel and element type over a fixed list of shapes, each with inputs made to show mistakes.\n"
-      "Exit code 4 if a kernel is wrong, crashes or hangs, 3 if no case is supported.\n"
+      "Exit code 4 if a kernel is wrong, crashes or hangs, 3 if no case is supported. A kernel of another "
+      "maker\n"
+      "that exceeds the tolerance up to ten times is less exact, and never ranked: no failure.\n"
       "Examples:\n"
       "  attnbench verify --all\n"
       "  attnbench verify --kernel gather --dtype bf16\n"
@@ -222,7 +271,12 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
       .range(1, 65535);
   command.add_option("--threads", arguments->threads, "Cases take turns between N threads (default 2) and 1")
       .range(1, 65535);
-  command.add_option("--plugin", arguments->plugins, "Load kernels from this shared object").delimiter(',');
+  command
+      .add_option("--plugin", arguments->plugins,
+                  "Load kernels from this shared object (.so), or this program that is an engine")
+      .delimiter(',');
+  command.add_flag("--peers", arguments->peers,
+                   "Load the engines of other makers that come with AttnBench (docs/external-kernels.md)");
   command.add_option(
       "--launcher", arguments->launcher,
       "Words before the program that runs a kernel, on this machine: 'qemu-x86_64 -cpu Nehalem'");

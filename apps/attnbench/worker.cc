@@ -15,6 +15,7 @@ void add_worker_command(CLI::App& app, char** argv, int& exit_code) {
   command.add_option("--threads", options->threads);
   command.add_option("--cpus", options->cpus).delimiter(',');
   command.add_option("--plugin", options->plugins);
+  command.add_option("--exec", options->exec);
   command.add_option("--layout-seed", options->layout_seed);
   command.callback([options, argv, &exit_code] { exit_code = run_worker(*options, argv); });
 }

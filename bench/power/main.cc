@@ -22,6 +22,7 @@
 #include "attnbench/registry.h"
 #include "plan/find_study.h"
 #include "run/conductor/conduct.h"
+#include "run/environment/executable.h"
 #include "store/import.h"
 
 namespace {
@@ -88,7 +89,7 @@ RunOptions options_of(const Arguments& arguments, int repeat) {
   // Processes count up from the seed: each repeat draws memory layouts of its own.
   options.seed = static_cast<std::uint64_t>(repeat) * 1000;
   options.out = fmt::format("{}/{}.db", arguments.out, repeat);
-  options.launch.program = std::filesystem::read_symlink("/proc/self/exe").string();
+  options.launch.program = own_path();
   options.launch.plugins = {arguments.plugin};
   options.against = arguments.program;
   options.accept_noise = arguments.accept_noise;
@@ -193,7 +194,7 @@ int main(int argc, char** argv) {
   app.add_flag("--accept-noise", arguments.accept_noise, "For trials on a busy machine");
   CLI11_PARSE(app, argc, argv);
   try {
-    const auto here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+    const auto here = std::filesystem::path(own_path()).parent_path();
     arguments.program = (here.parent_path() / "attnbench").string();
     arguments.plugin = (here / "libpower_kernels.so").string();
     if (!std::filesystem::exists(arguments.program))

@@ -61,7 +61,8 @@ class CpuDevice final : public Device {
 /// The CPUs this process might run on when it started, in order of number: a thread pool may have bound the
 /// first thread since.
 std::vector<int> allowed_cpus();
-/// A CPU device on the first `threads` allowed physical cores (then SMT siblings). 0: all physical cores.
+/// A CPU device on the first `threads` allowed physical cores (then SMT siblings). 0: all physical cores, of
+/// the fastest kind where the system tells kinds apart (performance cores, which come first).
 /// Throws InputError if threads exceeds the allowed CPUs.
 CpuDevice cpu_device(int threads);
 

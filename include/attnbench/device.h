@@ -54,6 +54,8 @@ class DeviceProvider {
   virtual std::vector<std::string> names() const = 0;
   /// Pre: one of names(). Throws std::runtime_error where it cannot be opened after all.
   virtual std::unique_ptr<Device> open(std::string_view name) const = 0;
+  /// Why names() is empty, in words that begin with the engine; empty where there is nothing to say.
+  virtual std::string why_none() const { return {}; }
 };
 
 }  // namespace attnbench

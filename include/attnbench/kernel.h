@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,7 +55,7 @@ struct Timing {
 /// Which code computed.
 struct Implementation {
   std::string ran;       ///< as the engine reports it; empty: the kernel's own code, there is no other
-  std::string known_by;  ///< "a profiler's trace", "the library's log", ...
+  std::string known_by;  ///< "a profiler's trace", "the library's log", ...; empty: not confirmed
 };
 
 /// A kernel made ready for one problem: workspace allocated, plans built. Serves one thread at a time.
@@ -72,6 +73,9 @@ class Execution {
   virtual std::int64_t workspace_bytes() const = 0;
   /// What ran in the last call of time().
   virtual Implementation implementation() const = 0;
+  /// Another kernel's turn follows: whatever threads it still has running are to disturb nobody until it is
+  /// used again.
+  virtual void rest() {}
 };
 
 /// One way to compute one or more mechanisms on an engine. Const and thread-safe.
@@ -82,15 +86,26 @@ class KernelInfo {
   virtual std::string_view engine() const = 0;          ///< "cpu", "onednn", ...
   virtual std::string_view path() const { return {}; }  ///< instruction set, where the engine has several
   virtual std::vector<MechanismKind> mechanisms() const = 0;
+  /// Whether a call that is given lse writes it.
+  virtual bool computes_lse() const { return true; }
   /// What Implementation::ran must say. No kernel stands in for another: an execution that reports other code
   /// failed, whatever it computed.
   virtual std::string implementation() const { return std::string(kernel()); }
+  /// Whether its code is made here and held to the tolerance of verification. One of another maker that is
+  /// off by up to ten times as much is timed, called less exact, and never ranked.
+  virtual bool made_here() const { return false; }
+  /// What it computes on purpose in place of the mechanism, in words; empty: the mechanism. Such a kernel is
+  /// timed and shown with its error, and never ranked or chosen.
+  virtual std::string other_function(const Problem&) const { return {}; }
 
   virtual Support supports(const Problem& problem, const Device& device) const = 0;
   /// Pre: supports() said yes. The device must outlive the execution.
   virtual std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device) const = 0;
   /// FLOPs this kernel really does, masked work included.
   virtual double executed_flops(const Problem& problem) const = 0;
+  /// Bytes that its operations read and write, each its operands once and its result once, at whatever level
+  /// of memory: tensors of the call and intermediate results. Nothing where it does not tell.
+  virtual std::optional<double> moved_bytes(const Problem&) const { return std::nullopt; }
   /// Workspace it would allocate in prepare(), for memory checks before any work.
   virtual std::int64_t workspace_bytes(const Problem& problem, const Device& device) const = 0;
 };

@@ -10,7 +10,7 @@
 
 namespace attnbench {
 /// Rises when a type in the public headers changes.
-inline constexpr int kPluginAbi = 2;
+inline constexpr int kPluginAbi = 4;
 }  // namespace attnbench
 
 extern "C" {

@@ -53,7 +53,9 @@ function answerDetails(summary, claim) {
     answer.headline.length > 0 ? h("p", {class: "soft"}, "Headline") : null,
     answer.headline.length > 0 ? comparisonTable(answer.headline) : null,
     answer.details.length > 0 ? h("p", {class: "soft"}, `Details, each judged alone, at 5 %: ${answer.details_text}`) : null,
-    answer.details.length > 0 ? comparisonTable(answer.details) : null)));
+    answer.details.length > 0 ? comparisonTable(answer.details) : null,
+    answer.beside.length > 0 ? table([["beside, not published", "wide"], ["measured, 95 % CI", "wide"], ["tells", "wide"]],
+      answer.beside.map(({says, comparison}) => [comparison.what, comparison.measured_text, says]), () => null, "stacked") : null)));
 }
 
 function showClaims(summary, section) {

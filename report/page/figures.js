@@ -25,7 +25,7 @@ function panelsOf(summary, spec) {
   for (const run of summary.runs) {
     for (const group of run.groups) {
       const tables = {};
-      for (const name of ["kernels", "series", "crossovers"]) {
+      for (const name of ["kernels", "series", "crossovers", "peers"]) {
         tables[name] = summary.tables[name].filter((row) => row.run === run.id && row.group === group.id
           && isSelected(row, meta, name === meta.table ? meta.needs : []));
       }

@@ -7,6 +7,7 @@ document.getElementById("theme").addEventListener("click", () => {
 });
 showMachines(summary);
 showUse(summary, document.getElementById("use"));
+showPeers(summary, document.getElementById("peers"));
 showLayer(summary, document.getElementById("layer"));
 showClaims(summary, document.getElementById("claims"));
 showCells(summary, document.getElementById("cells"));

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "attnbench/kernel.h"
 #include "stats/aa_gate.h"
 #include "stats/crossover.h"
 #include "stats/intervals.h"
@@ -60,6 +61,7 @@ struct WorkAnalysis {
   double useful_flops = 0;
   std::optional<double> executed_flops;  ///< absent in stores that do not hold it
   double compulsory_bytes = 0;
+  std::optional<double> moved_bytes;  ///< KernelInfo's; absent where it does not tell, and in older stores
   /// K and V as kept for later tokens; absent for linear mechanisms, which keep a state instead.
   std::optional<double> kv_cache_bytes;
   /// useful_flops / seconds in percent of the fastest unit measured for the element type, at that thread
@@ -69,6 +71,9 @@ struct WorkAnalysis {
   std::optional<double> percent_of_compute_executed;
   /// compulsory_bytes / seconds in percent of the bandwidth measured over as many bytes.
   std::optional<double> percent_of_bandwidth;
+  /// Which of useful_flops and compulsory_bytes takes longer at its ceiling, "compute" or "bandwidth"; empty
+  /// where one is not known.
+  std::string bound;
 };
 
 /// What a process spends on a kernel before its first call returns: medians over the processes that are
@@ -101,10 +106,16 @@ struct KernelAnalysis {
   std::string reason;  ///< empty when ok
   int processes = 0;   ///< with a value
 
-  /// "in 6 of 12 processes": so many have all blocks of it; empty where all have. Its time is over the
-  /// processes that have it, its ratio over those that have both, so the two need not agree: it gets no
-  /// verdict and is never ranked.
-  std::string partial;
+  /// Why it gets no verdict and is never ranked, a baseline, or an answer to a claim; empty where it may be.
+  /// "in 6 of 12 processes": so many have all blocks of it. Its time is over the processes that have it, its
+  /// ratio over those that have both, so the two need not agree. "less exact: ..", "computes another
+  /// function:
+  /// ..": how far off it is.
+  std::string unranked;
+  bool inexact = false;  ///< unranked for its error or its function, whatever the processes
+  /// Which code computed, by what the engine told at the end of valid processes; known_by is empty where one
+  /// of them could not tell. Absent in stores that do not hold it.
+  std::optional<Implementation> implementation;
 
   std::optional<stats::Interval> seconds;  ///< stats::time_interval of process values. Present when ok
   /// Mean of process means, where it lies outside the interval of `seconds`: disturbed blocks or processes.
@@ -148,6 +159,7 @@ struct KernelAnalysis {
 
   std::string id() const { return kernel.id(); }
   bool ok() const { return status == "ok"; }
+  bool is_confirmed() const { return !implementation || !implementation->known_by.empty(); }
 };
 
 /// Kernels that may be the fastest (stats::find_best_sets; one family for the run), best first. No verdict
@@ -293,6 +305,48 @@ struct LayerEffect {
   std::optional<bool> differs;  ///< both resolved and not the same; absent where either is withheld
 };
 
+/// How our kernel stands against one of another engine, or against all that an engine has.
+enum class PeerStanding : std::uint8_t {
+  ahead,      ///< shown to be faster
+  tied,       ///< shown to be as fast
+  behind,     ///< shown to be slower
+  undecided,  ///< measured, none of these
+  missing,    ///< one of the two has no times
+};
+/// "ahead", "tied", "behind", "not decided", "missing".
+std::string_view to_string(PeerStanding standing);
+
+/// A kernel of another engine beside ours of the same mechanism in the same cell.
+struct PeerRow {
+  std::string cell_id, group;
+  std::int64_t seqlen = 0;
+  std::string mechanism, engine;
+  std::string ours;    ///< kernel id; empty where no fused kernel of ours is in the cell
+  std::string kernel;  ///< kernel id
+  std::optional<stats::Interval> our_seconds, seconds;
+  /// Time of the other kernel / time of ours: above 1 ours is faster. Absent where one has no times.
+  std::optional<stats::Interval> ratio;
+  bool modes = false;
+  std::optional<stats::Judgement> judgement;  ///< FASTER: ours is
+  PeerStanding standing = PeerStanding::missing;
+  std::string status;  ///< of the other kernel, as KernelAnalysis::status
+  std::string reason;  ///< why it is missing or has no verdict
+};
+
+/// An engine over all cells and mechanisms in which it has times beside ours. Of several kernels there the
+/// one decides that is worst for us: behind, then not decided, then tied.
+struct PeerEngine {
+  std::string engine;
+  int ahead = 0, tied = 0, behind = 0, undecided = 0;
+  std::optional<double> lowest, highest;  ///< ratio of its fastest kernel, over these
+  std::string missing;                    ///< why it has no times at all; empty where it has
+};
+
+struct PeerComparison {
+  std::vector<PeerRow> rows;        ///< in the order of the cells
+  std::vector<PeerEngine> engines;  ///< in the order met, then those that were not there
+};
+
 /// A ratio that misses the width for which profile publish measures.
 struct WideRatio {
   std::string cell_id, kernel_id;
@@ -333,6 +387,7 @@ struct RunAnalysis {
   std::vector<CeilingRow> ceilings;
   std::vector<GroupAnalysis> groups;  ///< in the order of the run's cells
   std::vector<LayerEffect> layer_effect;
+  PeerComparison peers;
 };
 
 struct Analysis {
@@ -344,7 +399,7 @@ bool canonically_before(const KernelRecord& a, const KernelRecord& b);
 
 /// One RunAnalysis a run, in order; runs are never averaged. Depends on nothing but its argument. A kernel
 /// with a failure of any stage is not ranked: it has its reason and no times, and no ratio is taken to such a
-/// baseline.
+/// baseline, nor to one that is less exact or computes another function.
 Analysis analyze(std::span<const RunContents> runs);
 
 }  // namespace attnbench

@@ -12,6 +12,7 @@
 #include "analysis/grouping.h"
 #include "analysis/kernel_work.h"
 #include "analysis/layer_effect.h"
+#include "analysis/peers.h"
 #include "analysis/recommend.h"
 #include "analysis/series.h"
 #include "analysis/standing.h"
@@ -107,6 +108,7 @@ RunAnalysis analyze_run(const RunContents& contents) {
     group.recommendation = recommend(group);
   }
   run.layer_effect = layer_effects(run);
+  compare_peers(run);
   set_standing(run);
   if (!run.published) return run;
   for (auto& group : run.groups) {

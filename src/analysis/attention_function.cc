@@ -76,7 +76,7 @@ std::string best_dense(const GroupAnalysis& group, const Mechanism& dense, bool 
   for (const auto& cell : group.cells) {
     for (const auto& kernel : cell.kernels) {
       const auto mechanism = mechanism_of(cell.cell, kernel.kernel);
-      if (!kernel.seconds || !kernel.partial.empty() || mechanism.kind != dense.kind ||
+      if (!kernel.seconds || !kernel.unranked.empty() || mechanism.kind != dense.kind ||
           mechanism.num_kv_heads != dense.num_kv_heads || hides_later_keys(mechanism, cell.cell) != causal)
         continue;
       auto& candidate = candidates[kernel.id()];
@@ -101,9 +101,10 @@ std::string function_in_words(const KernelAnalysis& kernel, const std::optional<
   return words + (kernel.softmax ? "" : ", no softmax");
 }
 
-/// None where one of them lacks processes: its time is then not over those that both have.
+/// None where one of them is not ranked: it may lack processes, and then its time is not over those that both
+/// have.
 std::optional<stats::Interval> ratio_between(const KernelAnalysis& dense, const KernelAnalysis& kernel) {
-  if (!dense.partial.empty() || !kernel.partial.empty()) return std::nullopt;
+  if (!dense.unranked.empty() || !kernel.unranked.empty()) return std::nullopt;
   std::vector<double> logs;
   for (const auto& [process, log] : process_log_ratios(dense.by_process, kernel.by_process))
     logs.push_back(log);

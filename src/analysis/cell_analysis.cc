@@ -11,6 +11,7 @@
 #include "analysis/kernel_work.h"
 #include "analysis/looks.h"
 #include "analysis/process_times.h"
+#include "analysis/recheck.h"
 #include "analysis/standing.h"
 #include "analysis/start_up.h"
 #include "stats/constants.h"
@@ -72,14 +73,22 @@ std::string reason_of_slots(const CellInput& input, const std::string& kernel_id
   return input.processes.empty() ? "no process was run" : "no valid process has times of it";
 }
 
-/// As the conductor recorded it beside the samples.
-std::optional<double> executed_flops(const CellInput& input, const std::string& kernel_id) {
+/// Why a kernel that passed verification is not to be ranked, by that or by the last check of a process.
+std::string why_inexact(const CellInput& input, const std::string& kernel_id) {
+  for (const auto* v : input.verifications) {
+    if (v->kernel_id == kernel_id && v->passed && !v->reason.empty()) return v->reason;
+  }
+  return recheck_of(input.processes, kernel_id).unranked;
+}
+
+/// A figure of the kernel that the conductor recorded beside the samples.
+std::optional<double> told(const CellInput& input, const std::string& kernel_id, const char* figure) {
   for (const auto* process : input.processes) {
     if (!process->kernels->is_object()) continue;
     const auto kernel = process->kernels->find(kernel_id);
     if (kernel == process->kernels->end() || !kernel->is_object()) continue;
-    const auto flops = kernel->find("executed_flops");
-    if (flops != kernel->end() && flops->is_number()) return flops->get<double>();
+    const auto value = kernel->find(figure);
+    if (value != kernel->end() && value->is_number()) return value->get<double>();
   }
   return std::nullopt;
 }
@@ -202,7 +211,8 @@ void add_times(KernelAnalysis& k, const CellInput& input, const Processes& proce
   k.modes = stats::has_modes(logs);
   if (!logs.empty()) k.ratio = stats::exponential(stats::process_interval(logs));
   if (input.run.profile == "published") return;
-  k.partial = partial(processes.judged, k.id());
+  const auto missing = partial(processes.judged, k.id());
+  k.unranked += (k.unranked.empty() || missing.empty() ? "" : "; ") + missing;
   add_spread(k);
   k.unbatched = unbatched_times(processes.judged, k.id());
   if (k.kernel.is_baseline || logs.size() < 2) return;
@@ -225,7 +235,7 @@ CellAnalysis analyze_cell(const CellInput& input, std::vector<double>& aa_logs) 
 
   std::string usable_baseline;
   for (const auto& kernel : input.cell.kernels) {
-    if (!kernel.is_baseline) continue;
+    if (!kernel.is_baseline || !why_inexact(input, kernel.id()).empty()) continue;
     result.baseline = kernel.id();
     if (!trouble_of(input, kernel)) usable_baseline = result.baseline;
   }
@@ -236,16 +246,21 @@ CellAnalysis analyze_cell(const CellInput& input, std::vector<double>& aa_logs) 
   for (const auto& kernel : input.cell.kernels) {
     KernelAnalysis k;
     k.kernel = kernel;
+    k.kernel.is_baseline = kernel.id() == result.baseline;
     k.status = "ok";
     if (auto why = trouble_of(input, kernel)) {
       k.status = why->status;
       k.reason = why->reason;
     } else {
+      k.unranked = why_inexact(input, k.id());
+      k.inexact = !k.unranked.empty();
       add_times(k, input, processes, baseline_times, usable_baseline);
     }
+    k.implementation = recheck_of(input.processes, k.id()).implementation;
     add_verification(k, input);
     const auto seconds = k.seconds ? std::optional(k.seconds->estimate) : std::nullopt;
-    k.work = analyze_work(input.cell, kernel, seconds, executed_flops(input, k.id()), ceilings);
+    k.work = analyze_work(input.cell, kernel, seconds, told(input, k.id(), "executed_flops"), ceilings);
+    k.work.moved_bytes = told(input, k.id(), "moved_bytes");
     k.start_up = start_up_of(input.processes, k.id());
     result.kernels.push_back(std::move(k));
   }

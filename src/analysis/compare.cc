@@ -142,7 +142,7 @@ std::optional<stats::LogRatio> measure_relative(const Match& match, ComparedKern
 std::string why_withheld(const Match& match) {
   for (const auto& [name, cell, kernel] : {std::tuple("old", &match.old_cell, &match.old_kernel),
                                            std::tuple("new", &match.new_cell, &match.new_kernel)}) {
-    const auto& why = cell->withheld.empty() ? kernel->partial : cell->withheld;
+    const auto& why = cell->withheld.empty() ? kernel->unranked : cell->withheld;
     if (!why.empty()) return fmt::format("{}: {}", name, why);
   }
   return "";
@@ -257,11 +257,16 @@ Comparison compare(const RunAnalysis& before, const RunAnalysis& after, Basis ba
         row.cell_processes =
             static_cast<std::size_t>(std::min(cell.valid_processes, new_cell->valid_processes));
         const auto* new_kernel = new_cell->find(row.kernel_id);
+        row.confirmed = kernel.is_confirmed() && (new_kernel == nullptr || new_kernel->is_confirmed());
         if (new_kernel == nullptr || !new_kernel->ok()) {
           set_lost(row, new_kernel);
         } else if (const Match match{cell, *new_cell, kernel, *new_kernel};
                    const auto log_ratio = measure(match, row)) {
           pending.push_back({comparison.rows.size(), *log_ratio, why_withheld(match)});
+        }
+        if (new_kernel != nullptr && kernel.inexact && new_kernel->inexact) {
+          row.outcome = Outcome::kUnranked;
+          row.reason = kernel.unranked;
         }
         comparison.rows.push_back(std::move(row));
       }
@@ -309,6 +314,8 @@ std::string_view to_string(ComparisonOutcome outcome) {
       return "lost";
     case Outcome::kReference:
       return "baseline";
+    case Outcome::kUnranked:
+      return "not ranked";
     case Outcome::kUndecided:
       break;
   }

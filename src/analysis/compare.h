@@ -22,8 +22,9 @@ enum class ComparisonOutcome {
   kLost,        ///< has times in the old one; in the new one it is gone, unsupported, wrong or failed
   kUndecided,   ///< neither is shown
   kReference,   ///< the baseline, whose ratio to itself cannot change
+  kUnranked,    ///< less exact or of another function in both: nothing is asked of its time
 };
-/// "passed", "regression", "lost", "not decided", "baseline".
+/// "passed", "regression", "lost", "not decided", "baseline", "not ranked".
 std::string_view to_string(ComparisonOutcome outcome);
 
 /// One kernel in one cell, in an old and a new measurement. Ratios are old time / new time: above 1 the new
@@ -33,8 +34,9 @@ struct ComparedKernel {
   std::string kernel_id;  ///< empty: the row is of the whole cell
   std::int64_t seqlen = 0;
   bool is_baseline = false;
+  bool confirmed = true;  ///< in both its engine told what ran, or the store holds nothing of it
   ComparisonOutcome outcome = ComparisonOutcome::kUndecided;
-  std::string reason;              ///< of lost and undecided rows, in words
+  std::string reason;              ///< of lost, undecided and unranked rows, in words
   std::size_t processes = 0;       ///< behind the ratio; of two sessions, those of the smaller
   std::size_t cell_processes = 0;  ///< that the cell has: more than `processes` where some lack the kernel
   /// Geometric means over processes of each one's median. Paired: over the processes and blocks that both

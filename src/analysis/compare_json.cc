@@ -29,6 +29,7 @@ json compared_json(const ComparedKernel& r) {
           {"seqlen", r.seqlen},
           {"kernel", r.kernel_id.empty() ? json() : json(r.kernel_id)},
           {"is_baseline", r.is_baseline},
+          {"confirmed", r.confirmed},
           {"outcome", to_string(r.outcome)},
           {"reason", r.reason},
           {"processes", r.processes},
@@ -53,7 +54,7 @@ json to_json(const Comparison& c) {
   auto rows = json::array();
   for (const auto& row : c.rows) rows.push_back(compared_json(row));
   return {{"format", "attnbench-comparison"},
-          {"version", 2},
+          {"version", 3},
           {"basis", name_of(c.basis)},
           {"paired", c.basis == ComparisonBasis::kPaired},
           {"old", {{"build_id", c.old_build}, {"machine", c.old_machine}}},
@@ -64,6 +65,7 @@ json to_json(const Comparison& c) {
           {"regressions", c.count(ComparisonOutcome::kRegression)},
           {"lost", c.count(ComparisonOutcome::kLost)},
           {"not_decided", c.count(ComparisonOutcome::kUndecided)},
+          {"not_ranked", c.count(ComparisonOutcome::kUnranked)},
           {"not_decided_cells", c.undecided_cells()},
           {"warnings", c.warnings},
           {"rows", rows}};

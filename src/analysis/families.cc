@@ -15,7 +15,7 @@
 
 namespace attnbench {
 
-bool is_ranked(const KernelAnalysis& kernel) { return kernel.ratio && kernel.partial.empty(); }
+bool is_ranked(const KernelAnalysis& kernel) { return kernel.ratio && kernel.unranked.empty(); }
 
 namespace {
 
@@ -52,7 +52,7 @@ std::string why_withheld(const RunAnalysis& run, const CellAnalysis& cell, std::
   }
   const auto* baseline = cell.find(cell.baseline);
   if (baseline == nullptr || !baseline->ok()) return "no measured baseline";
-  if (!baseline->partial.empty()) return fmt::format("the baseline is {}", baseline->partial);
+  if (!baseline->unranked.empty()) return fmt::format("the baseline is {}", baseline->unranked);
   if (run.run.profile == "publish") {
     const auto looks = planned_looks(run.run);
     if (looks.empty()) return "the plan names no looks";
@@ -99,7 +99,7 @@ void judge_families(RunAnalysis& run) {
     const auto judgements = stats::judge_family(family.logs);
     for (std::size_t i = 0; i < judgements.size(); ++i) {
       const auto& [cell, kernel] = family.members[i];
-      if (!cell->withheld.empty() || !kernel->partial.empty()) continue;
+      if (!cell->withheld.empty() || !kernel->unranked.empty()) continue;
       kernel->judgement = judgements[i];
       require_consistent(*cell, *kernel);
     }

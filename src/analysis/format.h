@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "stats/aa_gate.h"
 #include "stats/intervals.h"
@@ -35,5 +36,8 @@ std::string aa_text(const stats::AaCheck& aa);
 /// "FASTER", "EQUIVALENT ±2 %": with the margin that it was tested against.
 std::string verdict_text(stats::Verdict verdict, double margin_ratio);
 std::string verdict_text(const stats::Judgement& judgement);
+
+/// Said of a kernel whose engine could not tell which implementation ran.
+inline constexpr std::string_view kNotConfirmed = "not confirmed";
 
 }  // namespace attnbench

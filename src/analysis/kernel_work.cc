@@ -59,10 +59,14 @@ WorkAnalysis analyze_work(const CellRecord& cell, const KernelRecord& kernel, st
   }
   if (!ceilings) return result;
   const auto compute = compute_ceiling_flops(*ceilings, cell.shape.dtype_q);
+  const auto bandwidth = bandwidth_ceiling(*ceilings, amount.compulsory_bytes);
   result.percent_of_compute = percent(amount.useful_flops, seconds, compute);
   if (executed_flops) result.percent_of_compute_executed = percent(*executed_flops, seconds, compute);
-  result.percent_of_bandwidth =
-      percent(amount.compulsory_bytes, seconds, bandwidth_ceiling(*ceilings, amount.compulsory_bytes));
+  result.percent_of_bandwidth = percent(amount.compulsory_bytes, seconds, bandwidth);
+  if (compute > 0 && bandwidth > 0) {
+    const bool is_compute = amount.useful_flops / compute >= amount.compulsory_bytes / bandwidth;
+    result.bound = is_compute ? "compute" : "bandwidth";
+  }
   return result;
 }
 

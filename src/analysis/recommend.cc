@@ -50,7 +50,8 @@ std::string not_ranked(const CellAnalysis& cell, const std::string& mechanism) {
   std::vector<std::string> list;
   for (const auto& kernel : cell.kernels) {
     const bool asked = mechanism.empty() || kernel.kernel.mechanism == mechanism;
-    if (asked && !kernel.partial.empty()) list.push_back(fmt::format("{} ({})", kernel.id(), kernel.partial));
+    if (asked && !kernel.unranked.empty())
+      list.push_back(fmt::format("{} ({})", kernel.id(), kernel.unranked));
   }
   return list.empty() ? "" : fmt::format(" Not ranked: {}.", fmt::join(list, ", "));
 }

@@ -52,7 +52,7 @@ std::optional<std::int64_t> calls_to_pay_off(double surplus_seconds, double seco
 void set_pay_off(CellAnalysis& cell) {
   const KernelAnalysis* baseline = nullptr;
   for (const auto& k : cell.kernels) {
-    if (k.id() == cell.baseline && k.seconds && k.start_up) baseline = &k;
+    if (k.id() == cell.baseline && k.unranked.empty() && k.seconds && k.start_up) baseline = &k;
   }
   if (baseline == nullptr) return;
   const double baseline_seconds = baseline->seconds->estimate;

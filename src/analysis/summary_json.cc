@@ -54,7 +54,7 @@ void add_statistics(json& out, const KernelAnalysis& k) {
   const auto judged = [&](double stats::Judgement::* member) {
     return k.judgement ? json((*k.judgement).*member) : json();
   };
-  out["partial"] = k.partial;
+  out["unranked"] = k.unranked;
   out["seconds"] = interval_json(k.seconds);
   out["mean_seconds"] = value_json(k.mean_seconds);
   out["median"] = median_json(k.median);
@@ -90,6 +90,11 @@ json start_up_json(const std::optional<StartUp>& start_up) {
           {"pays_off_after_calls", value_json(start_up->pays_off_after_calls)}};
 }
 
+json implementation_json(const std::optional<Implementation>& implementation) {
+  if (!implementation) return {};
+  return {{"ran", implementation->ran}, {"known_by", implementation->known_by}};
+}
+
 json kernel_json(const KernelAnalysis& k) {
   json out = {{"id", k.id()},
               {"mechanism", k.kernel.mechanism},
@@ -103,6 +108,7 @@ json kernel_json(const KernelAnalysis& k) {
               {"reason", k.reason},
               {"impossible", k.status == "impossible" ? k.reason : ""},
               {"processes", k.processes},
+              {"implementation", implementation_json(k.implementation)},
               {"keys_share", k.keys_share},
               {"softmax", k.softmax},
               {"function", k.function},
@@ -110,10 +116,12 @@ json kernel_json(const KernelAnalysis& k) {
               {"useful_flops", k.work.useful_flops},
               {"executed_flops", value_json(k.work.executed_flops)},
               {"compulsory_bytes", k.work.compulsory_bytes},
+              {"moved_bytes", value_json(k.work.moved_bytes)},
               {"kv_cache_bytes", value_json(k.work.kv_cache_bytes)},
               {"percent_of_compute", value_json(k.work.percent_of_compute)},
               {"percent_of_compute_executed", value_json(k.work.percent_of_compute_executed)},
               {"percent_of_bandwidth", value_json(k.work.percent_of_bandwidth)},
+              {"bound", k.work.bound},
               {"peak_bytes", value_json(k.peak_bytes)},
               {"workspace_bytes", value_json(k.workspace_bytes)},
               {"start_up", start_up_json(k.start_up)},
@@ -277,6 +285,42 @@ json layer_json(const LayerEffect& e) {
           {"differs", value_json(e.differs)}};
 }
 
+json peer_row_json(const PeerRow& r) {
+  return {{"cell_id", r.cell_id},
+          {"group", r.group},
+          {"seqlen", r.seqlen},
+          {"mechanism", r.mechanism},
+          {"engine", r.engine},
+          {"ours", r.ours.empty() ? json() : json(r.ours)},
+          {"kernel", r.kernel},
+          {"our_seconds", interval_json(r.our_seconds)},
+          {"seconds", interval_json(r.seconds)},
+          {"ratio", interval_json(r.ratio)},
+          {"modes", r.modes},
+          {"verdict", r.judgement ? json(stats::to_string(r.judgement->verdict)) : json()},
+          {"verdict_words", r.judgement ? json(verdict_text(*r.judgement)) : json()},
+          {"p_difference_adjusted", r.judgement ? json(r.judgement->difference_p_adjusted) : json()},
+          {"p_equivalence_adjusted", r.judgement ? json(r.judgement->equivalence_p_adjusted) : json()},
+          {"standing", to_string(r.standing)},
+          {"status", r.status},
+          {"reason", r.reason}};
+}
+
+json peers_json(const PeerComparison& peers) {
+  return {{"engines", list_json(peers.engines,
+                                [](const PeerEngine& e) {
+                                  return json{{"engine", e.engine},
+                                              {"ahead", e.ahead},
+                                              {"tied", e.tied},
+                                              {"behind", e.behind},
+                                              {"undecided", e.undecided},
+                                              {"lowest_ratio", value_json(e.lowest)},
+                                              {"highest_ratio", value_json(e.highest)},
+                                              {"missing", e.missing}};
+                                })},
+          {"rows", list_json(peers.rows, peer_row_json)}};
+}
+
 json ceiling_json(const CeilingRow& c) {
   return {{"quantity", c.quantity},       {"dtype", c.dtype},     {"path", c.path},
           {"operation", c.operation},     {"threads", c.threads}, {"value", c.value},
@@ -329,7 +373,8 @@ json to_json(const RunAnalysis& r) {
           {"rejected_effect", rejected_json(r.rejected_effect)},
           {"ceilings", list_json(r.ceilings, ceiling_json)},
           {"groups", list_json(r.groups, group_json)},
-          {"layer_effect", list_json(r.layer_effect, layer_json)}};
+          {"layer_effect", list_json(r.layer_effect, layer_json)},
+          {"peers", peers_json(r.peers)}};
 }
 
 }  // namespace attnbench

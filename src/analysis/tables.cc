@@ -7,6 +7,7 @@
 
 #include "analysis/format.h"
 #include "analysis/json_values.h"
+#include "analysis/peers.h"
 
 namespace attnbench {
 namespace {
@@ -33,6 +34,12 @@ bool is_causal_reference(const CellAnalysis& cell, const KernelAnalysis& k) {
          !parse_mechanism(baseline->kernel.mechanism).causal_bottom_right;
 }
 
+/// A kernel of another engine than ours and the baseline's: it has a figure of its own.
+bool is_peer(const CellAnalysis& cell, const KernelAnalysis& k) {
+  const auto* baseline = cell.find(cell.baseline);
+  return !is_own(k.kernel) && (baseline == nullptr || baseline->kernel.engine != k.kernel.engine);
+}
+
 json kernel_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAnalysis& cell,
                 const KernelAnalysis& k) {
   auto row = group_row(run, group);
@@ -48,6 +55,7 @@ json kernel_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAn
   row["is_baseline"] = k.kernel.is_baseline;
   row["causal_reference"] = is_causal_reference(cell, k);
   row["default_path"] = k.kernel.is_default_path;
+  row["peer"] = is_peer(cell, k);
   return row;
 }
 
@@ -71,8 +79,11 @@ json point_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAna
   row["keys_share"] = k.keys_share;
   row["function"] = k.function;
   row["verdict"] = k.judgement ? json(stats::to_string(k.judgement->verdict)) : json();
-  row["verdict_words"] = k.judgement ? json(verdict_text(*k.judgement)) : json();
-  row["partial"] = k.partial;
+  row["verdict_words"] = k.judgement           ? json(verdict_text(*k.judgement))
+                         : !k.unranked.empty() ? json("not ranked: " + k.unranked)
+                                               : json();
+  row["unranked"] = k.unranked;
+  row["confirmed"] = k.is_confirmed();
   row["modes"] = k.modes;
   row["wide"] = k.wide;
   row["in_best_set"] = std::find(cell.best.set.begin(), cell.best.set.end(), k.id()) != cell.best.set.end();
@@ -81,6 +92,7 @@ json point_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAna
   row["useful_flops_per_byte"] = k.work.useful_flops / k.work.compulsory_bytes;
   row["percent_of_compute"] = value_json(k.work.percent_of_compute);
   row["percent_of_bandwidth"] = value_json(k.work.percent_of_bandwidth);
+  row["bound"] = k.work.bound;
   row["kv_cache_bytes"] = value_json(k.work.kv_cache_bytes);
   row["peak_bytes"] = value_json(k.peak_bytes);
   row["workspace_bytes"] = value_json(k.workspace_bytes);
@@ -140,6 +152,20 @@ void add_series(json& tables, const RunAnalysis& run, const GroupAnalysis& group
   }
 }
 
+json peer_row(const RunAnalysis& run, const GroupAnalysis& group, const PeerRow& peer) {
+  auto row = group_row(run, group);
+  row["cell_id"] = peer.cell_id;
+  row["seqlen"] = peer.seqlen;
+  row["mechanism"] = peer.mechanism;
+  row["engine"] = peer.engine;
+  row["kernel"] = peer.kernel;
+  row["ours"] = peer.ours;
+  add_interval(row, "ratio", peer.ratio);
+  row["standing"] = to_string(peer.standing);
+  row["verdict_words"] = peer.judgement ? json(verdict_text(*peer.judgement)) : json();
+  return row;
+}
+
 json ceiling_row(const RunAnalysis& run, const CeilingRow& c) {
   return {{"run", run.id},
           {"machine", run.machine},
@@ -157,7 +183,7 @@ json ceiling_row(const RunAnalysis& run, const CeilingRow& c) {
 
 json figure_tables(const Analysis& analysis) {
   json tables;
-  for (const char* table : {"kernels", "series", "steps", "crossovers", "ceilings"})
+  for (const char* table : {"kernels", "series", "steps", "crossovers", "peers", "ceilings"})
     tables[table] = json::array();
   for (const auto& run : analysis.runs) {
     for (const auto& group : run.groups) {
@@ -166,6 +192,9 @@ json figure_tables(const Analysis& analysis) {
           tables["kernels"].push_back(point_row(run, group, cell, kernel));
       }
       for (const auto& series : group.series) add_series(tables, run, group, series);
+      for (const auto& peer : run.peers.rows) {
+        if (peer.group == group.id && peer.ratio) tables["peers"].push_back(peer_row(run, group, peer));
+      }
     }
     for (const auto& ceiling : run.ceilings) tables["ceilings"].push_back(ceiling_row(run, ceiling));
   }

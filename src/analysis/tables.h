@@ -12,6 +12,7 @@ namespace attnbench {
 ///   series      one row a group and kernel: exponent, its theory, the range of N
 ///   steps       one row a group, kernel and pair of neighbouring N
 ///   crossovers  one row a group, kernel and range of N; `estimate` is null where the range holds none
+///   peers       one row a group, N, mechanism and kernel of another engine that has a ratio to ours
 ///   ceilings    the measured ceilings
 /// `form` and `default_path` are what the run decided of a kernel (KernelRecord): whether it materialises
 /// scores, windows or prefix sums, and whether it is the one path of its kernel that figures draw, not chosen

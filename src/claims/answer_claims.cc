@@ -86,9 +86,25 @@ struct Draft {
   std::vector<Evidence> headline;
 };
 
+/// What stands beside a claim: kernels of one engine that are there. It is no test of anything published.
+std::vector<ClaimAnswer::Beside> beside(const Claim& claim, const Operands& operands) {
+  std::vector<ClaimAnswer::Beside> list;
+  const auto engine_of = [](const std::string& id) {
+    return id.substr(id.find('@') + 1, id.find(':') - id.find('@') - 1);
+  };
+  for (const auto& [says, spec] : claim.beside) {
+    const auto& kernel = operands.kernel(spec.kernel);
+    const auto& against = operands.kernel(spec.against);
+    if (kernel.empty() || against.empty() || engine_of(kernel) != engine_of(against)) continue;
+    auto evidence = weigh(spec, operands);
+    if (evidence.part.value) list.push_back({says, std::move(evidence.part)});
+  }
+  return list;
+}
+
 Draft draft(std::size_t index, const Claim& claim, const RunAnalysis& run, const GroupAnalysis& group,
-            Form form) {
-  const Operands operands(claim, group, form);
+            Form form, std::string_view engine) {
+  const Operands operands(claim, group, form, engine);
   Draft draft{index, {}, {}};
   for (const auto& spec : claim.headline.parts) draft.headline.push_back(weigh(spec, operands));
   auto& answer = draft.answer;
@@ -97,6 +113,7 @@ Draft draft(std::size_t index, const Claim& claim, const RunAnalysis& run, const
     if (look_at(evidence, run)) resolve(evidence);
     answer.details.push_back(std::move(evidence.part));
   }
+  if (form == Form::published) answer.beside = beside(claim, operands);
   answer.group = group.id;
   answer.heading = group.heading;
   answer.dtype = group.dtype;
@@ -107,7 +124,7 @@ Draft draft(std::size_t index, const Claim& claim, const RunAnalysis& run, const
 }
 
 /// All answers of a run but for what depends on the family.
-std::vector<Draft> drafts(std::span<const Claim> claims, const RunAnalysis& run) {
+std::vector<Draft> drafts(std::span<const Claim> claims, const RunAnalysis& run, std::string_view engine) {
   std::vector<Draft> all;
   for (std::size_t i = 0; i < claims.size(); ++i) {
     const auto& claim = claims[i];
@@ -115,8 +132,9 @@ std::vector<Draft> drafts(std::span<const Claim> claims, const RunAnalysis& run)
     for (const bool as_published : {true, false}) {
       for (const auto& group : run.groups) {
         if (!is_about(claim, group.first()) || is_published_setting(claim, group) != as_published) continue;
-        all.push_back(draft(i, claim, run, group, Form::published));
-        if (!claim.best.empty() && !run.published) all.push_back(draft(i, claim, run, group, Form::best));
+        all.push_back(draft(i, claim, run, group, Form::published, engine));
+        if (!claim.best.empty() && !run.published)
+          all.push_back(draft(i, claim, run, group, Form::best, engine));
       }
     }
     if (all.size() > before) continue;
@@ -162,11 +180,12 @@ void conclude(Draft& draft, const RunAnalysis& run) {
 
 }  // namespace
 
-std::vector<ClaimResult> answer_claims(std::span<const Claim> claims, std::span<const RunAnalysis> runs) {
+std::vector<ClaimResult> answer_claims(std::span<const Claim> claims, std::span<const RunAnalysis> runs,
+                                       std::string_view engine) {
   std::vector<ClaimResult> results;
   for (const auto& claim : claims) results.push_back({claim, {}});
   for (const auto& run : runs) {
-    auto all = drafts(claims, run);
+    auto all = drafts(claims, run, engine);
     judge(all, run);
     for (auto& one : all) conclude(one, run);
     for (std::size_t i = 0; i < all.size(); ++i) {

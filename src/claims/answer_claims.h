@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "analysis/analysis.h"
@@ -19,6 +20,9 @@ namespace attnbench {
 /// not; else UNRESOLVED. A comparison whose cell has no verdicts (too noisy, too few processes) is
 /// unresolved. Details are exploratory: each is tested by itself at the same level and has no say in the
 /// answer.
-std::vector<ClaimResult> answer_claims(std::span<const Claim> claims, std::span<const RunAnalysis> runs);
+///
+/// Where an engine is named its kernels alone stand for the claims' names (Operands).
+std::vector<ClaimResult> answer_claims(std::span<const Claim> claims, std::span<const RunAnalysis> runs,
+                                       std::string_view engine = {});
 
 }  // namespace attnbench

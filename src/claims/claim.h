@@ -109,6 +109,13 @@ struct Claim {
   } headline;
   /// The finding's other values: compared one by one, without a say in the answer.
   std::vector<PartSpec> details;
+
+  /// A comparison that was not published and says what a published one is made of.
+  struct Beside {
+    std::string says;  ///< what the ratio tells
+    PartSpec part;     ///< relation ratio, without a direction
+  };
+  std::vector<Beside> beside;
 };
 
 }  // namespace attnbench

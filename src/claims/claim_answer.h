@@ -100,6 +100,12 @@ struct ClaimAnswer {
   std::string sentence;                         ///< the headline in one paragraph, all its numbers in it
   std::vector<ClaimPart> parts;                 ///< the headline's
   std::vector<ClaimPart> details;
+  /// Comparisons of Claim::beside between kernels of one engine that both have times; no others.
+  struct Beside {
+    std::string says;
+    ClaimPart part;
+  };
+  std::vector<Beside> beside;
 };
 
 /// A claim and its answers: run by run, in each the published setting first and each setting's companion

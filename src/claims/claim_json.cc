@@ -104,6 +104,13 @@ json to_json(const std::vector<ClaimPart>& parts) {
   return list;
 }
 
+json beside_json(const ClaimAnswer& answer) {
+  auto list = json::array();
+  for (const auto& [says, part] : answer.beside)
+    list.push_back({{"says", says}, {"comparison", to_json(part)}});
+  return list;
+}
+
 json to_json(const ClaimAnswer& answer) {
   return {{"run", answer.run},
           {"group", answer.group},
@@ -119,7 +126,8 @@ json to_json(const ClaimAnswer& answer) {
           {"sentence", answer.sentence},
           {"headline", to_json(answer.parts)},
           {"details", to_json(answer.details)},
-          {"details_text", details_text(answer)}};
+          {"details_text", details_text(answer)},
+          {"beside", beside_json(answer)}};
 }
 
 }  // namespace

@@ -268,6 +268,20 @@ void read_headline(const toml::table& table, const std::string& source, Claim& c
   });
 }
 
+Claim::Beside read_beside(const toml::table& table, const Claim& claim, const std::string& source) {
+  Claim::Beside beside;
+  beside.part = read_part(
+      table, claim, source, "[[beside]]",
+      {{"says", [&](const auto& field, const toml::node& node) { beside.says = text_of(field, node); }}});
+  located(source, line_of(table), [&] {
+    if (beside.says.empty()) throw InputError("[[beside]]", "says", "is missing");
+    if (beside.part.relation != Relation::ratio || beside.part.expect != Expect::nothing)
+      throw InputError("[[beside]]", "relation",
+                       "is no ratio without `expect`: nothing else was not published");
+  });
+  return beside;
+}
+
 const toml::table& table_of(std::string_view field, const toml::node& node) {
   const auto* table = node.as_table();
   if (table == nullptr) throw InputError(field, shown(node), fmt::format("is not a table [{}]", field));
@@ -330,8 +344,12 @@ Claim parse_claim(std::string_view text, const std::string& id, const std::strin
         [&](const auto& f, const auto& n) { read_selectors(table_of(f, n), source, claim.kernels); }},
        {"best", [&](const auto& f, const auto& n) { read_selectors(table_of(f, n), source, claim.best); }},
        {"headline", [](const auto& f, const auto& n) { table_of(f, n); }},
-       {"details", [](const auto& f, const toml::node& n) {
+       {"details",
+        [](const auto& f, const toml::node& n) {
           if (!n.is_array_of_tables()) throw InputError(f, shown(n), "is not [[details]] tables");
+        }},
+       {"beside", [](const auto& f, const toml::node& n) {
+          if (!n.is_array_of_tables()) throw InputError(f, shown(n), "is not [[beside]] tables");
         }}});
   const std::pair<const char*, bool> required[] = {{"number", claim.number > 0},
                                                    {"title", !claim.title.empty()},
@@ -352,6 +370,9 @@ Claim parse_claim(std::string_view text, const std::string& id, const std::strin
   if (const auto* details = document["details"].as_array()) {
     for (const auto& table : *details)
       claim.details.push_back(read_part(*table.as_table(), claim, source, "[[details]]", {}));
+  }
+  if (const auto* beside = document["beside"].as_array()) {
+    for (const auto& table : *beside) claim.beside.push_back(read_beside(*table.as_table(), claim, source));
   }
   return claim;
 }

@@ -351,8 +351,8 @@ std::string why_no_verdict(const PartSpec& spec, const Operands& operands, std::
   if (processes < static_cast<std::size_t>(stats::kFewestProcesses))
     return fmt::format("too few processes: {}, verdicts need {}", processes, stats::kFewestProcesses);
   for (const auto& need : needs(spec)) {
-    auto partial = operands.partial(need.name, need.seqlen);
-    if (!partial.empty()) return partial;
+    auto unranked = operands.unranked(need.name, need.seqlen);
+    if (!unranked.empty()) return unranked;
   }
   return {};
 }

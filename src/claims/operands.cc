@@ -13,13 +13,15 @@
 namespace attnbench {
 namespace {
 
-/// Kernels of the group that a selector matches, in canonical order.
-std::vector<const KernelRecord*> matches(const GroupAnalysis& group, const std::string& selector) {
+/// Kernels of the group that a selector matches, of one engine where it is named; in canonical order.
+std::vector<const KernelRecord*> matches(const GroupAnalysis& group, const std::string& selector,
+                                         std::string_view engine) {
   std::vector<const KernelRecord*> found;
   std::set<std::string> seen;
   for (const auto& cell : group.cells) {
     for (const auto& kernel : cell.kernels) {
       const auto id = kernel.id();
+      if (!engine.empty() && kernel.kernel.engine != engine) continue;
       if (kernel_matches(selector, id) && seen.insert(id).second) found.push_back(&kernel.kernel);
     }
   }
@@ -49,7 +51,7 @@ std::vector<std::int64_t> lengths_of(const Claim& claim) {
   return {all.begin(), all.end()};
 }
 
-Operands::Operands(const Claim& claim, const GroupAnalysis& group, Form form)
+Operands::Operands(const Claim& claim, const GroupAnalysis& group, Form form, std::string_view only)
     : group_(group), selectors_(claim.kernels) {
   if (form == Form::best) {
     for (const auto& [name, selector] : claim.best) selectors_[name] = selector;
@@ -58,7 +60,7 @@ Operands::Operands(const Claim& claim, const GroupAnalysis& group, Form form)
   for (const auto& [name, selector] : selectors_) {
     auto& candidates = candidates_[name];
     auto& chosen = chosen_[name];
-    const auto found = matches(group, selector);
+    const auto found = matches(group, selector, only);
     if (form == Form::best && claim.best.contains(name)) {
       for (const auto* kernel : found) candidates.push_back(kernel->id());
       choose_fastest(name, lengths_of(claim));
@@ -78,7 +80,7 @@ void Operands::choose_fastest(const std::string& name, const std::vector<std::in
   std::size_t most = 0;
   for (const auto& id : candidates) {
     for (const auto seqlen : seqlens) {
-      if (const auto* kernel = find(id, seqlen); kernel && kernel->ok() && kernel->partial.empty())
+      if (const auto* kernel = find(id, seqlen); kernel && kernel->ok() && kernel->unranked.empty())
         logs[id].push_back(std::log(kernel->seconds->estimate));
     }
     most = std::max(most, logs[id].size());
@@ -105,10 +107,10 @@ std::string Operands::missing(const std::string& name, std::int64_t seqlen) cons
   return {};
 }
 
-std::string Operands::partial(const std::string& name, std::int64_t seqlen) const {
+std::string Operands::unranked(const std::string& name, std::int64_t seqlen) const {
   const auto* kernel = find(chosen_.at(name), seqlen);
-  if (kernel == nullptr || kernel->partial.empty()) return {};
-  return fmt::format("{} at N = {} is {}", kernel->id(), seqlen, kernel->partial);
+  if (kernel == nullptr || kernel->unranked.empty()) return {};
+  return fmt::format("{} at N = {} is not ranked: {}", kernel->id(), seqlen, kernel->unranked);
 }
 
 std::size_t Operands::processes(const std::string& name, std::int64_t seqlen) const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "analysis/analysis.h"
@@ -16,8 +17,9 @@ class Operands {
  public:
   /// Form::published: the kernel that the selector matches, on the baseline's engine where several do, else
   /// the first in canonical order. Form::best: of the kernels matched the fastest, by the geometric mean of
-  /// its times over the claim's lengths, the same at all of them. Keeps a reference to the group.
-  Operands(const Claim& claim, const GroupAnalysis& group, Form form);
+  /// its times over the claim's lengths, the same at all of them. Where an engine is named its kernels alone
+  /// are matched. Keeps a reference to the group.
+  Operands(const Claim& claim, const GroupAnalysis& group, Form form, std::string_view engine = {});
 
   /// Kernel id; empty where none matches.
   const std::string& kernel(const std::string& name) const { return chosen_.at(name); }
@@ -26,8 +28,8 @@ class Operands {
 
   /// Why there is no time of a name at a length; empty where there is.
   std::string missing(const std::string& name, std::int64_t seqlen) const;
-  /// Why its times there allow no verdict: "... is in 6 of 12 processes"; empty where all processes have it.
-  std::string partial(const std::string& name, std::int64_t seqlen) const;
+  /// Why its times there allow no verdict: "... is not ranked: in 6 of 12 processes"; empty where they do.
+  std::string unranked(const std::string& name, std::int64_t seqlen) const;
   /// Processes that have times of it there.
   std::size_t processes(const std::string& name, std::int64_t seqlen) const;
 

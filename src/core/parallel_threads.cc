@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/affinity.h"
 #include "core/parallel.h"
 
 namespace attnbench {
@@ -69,6 +70,7 @@ class Pool {
   }
 
   void help(std::int64_t index, std::uint64_t seen) {
+    prefer_fast_cores();
     std::unique_lock lock(mutex_);
     while (true) {
       wake_.wait(lock, [&] { return stopping_ || job_ != seen; });

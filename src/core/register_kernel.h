@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "attnbench/kernel.h"
 
 /// Begins the definition of a function that returns a kernel with static lifetime. The build collects these
@@ -23,3 +26,11 @@
   const ::attnbench::DeviceProvider& function(); \
   }                                              \
   const ::attnbench::DeviceProvider& attnbench::registered::function()
+
+/// The same for the libraries that an engine's results depend on: begins the definition of a function that
+/// returns their versions by name (see engine_libraries()).
+#define ATTNBENCH_REGISTER_LIBRARIES(function)   \
+  namespace attnbench::registered {              \
+  std::map<std::string, std::string> function(); \
+  }                                              \
+  std::map<std::string, std::string> attnbench::registered::function()

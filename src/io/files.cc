@@ -108,7 +108,7 @@ Target target_of(const std::string& file, std::string_view field) {
   const bool found = ::stat(path.c_str(), &followed) == 0 && same_file(followed, *status);
   if (kind == FileKind::stream || !found) return {Target::How::open, file, -1, 0};
   check_folder(path, file, field);
-  return {Target::How::replace, path.string(), -1, status->st_mode & 07777};
+  return {Target::How::replace, path.string(), -1, static_cast<mode_t>(status->st_mode & 07777)};
 }
 
 /// A reader that goes away is an error to name, not the end of the program.

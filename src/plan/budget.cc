@@ -24,6 +24,28 @@ double warmup_seconds(double call, const Profile& profile) {
   return std::max(call, std::min(call * profile.warmup_limit_calls, profile.warmup_limit_seconds));
 }
 
+int processes_of(const CellCost& cell, const Profile& profile) {
+  return with_own(profile, cell.processes, cell.blocks).max_processes();
+}
+
+int most_processes(const std::vector<CellCost>& cells, const Profile& profile) {
+  int most = cells.empty() ? profile.max_processes() : 0;
+  for (const auto& cell : cells) most = std::max(most, processes_of(cell, profile));
+  return most;
+}
+
+/// Of at most so many processes a cell.
+double study_seconds(const std::vector<CellCost>& cells, const Profile& profile, const Overheads& overheads,
+                     int processes) {
+  double seconds = 0;
+  for (const auto& cell : cells) {
+    if (!cell.verified) seconds += verification_seconds(cell, overheads);
+    const int planned = std::min(processes, processes_of(cell, profile));
+    seconds += std::max(0, planned - cell.done_processes) * process_seconds(cell, profile, overheads);
+  }
+  return seconds;
+}
+
 /// The slowest call of a kernel that may be left out; 0 when only baselines remain.
 double slowest_call(const std::vector<CellCost>& cells) {
   double slowest = 0;
@@ -65,7 +87,8 @@ double nominal_call_seconds(double executed_flops, double compulsory_bytes, doub
   return std::max(executed_flops / flops_per_second, compulsory_bytes / bytes_per_second);
 }
 
-double process_seconds(const CellCost& cell, const Profile& profile, const Overheads& overheads) {
+double process_seconds(const CellCost& cell, const Profile& of_study, const Overheads& overheads) {
+  const auto profile = with_own(of_study, cell.processes, cell.blocks);
   const bool cold = cell.condition == Condition::cold;
   double seconds = overheads.process_start_seconds + 2 * profile.blocks * overheads.sentinel_seconds;
   for (const auto& kernel : cell.kernels) {
@@ -89,22 +112,14 @@ double verification_seconds(const CellCost& cell, const Overheads& overheads) {
 }
 
 double study_seconds(const std::vector<CellCost>& cells, const Profile& profile, const Overheads& overheads) {
-  double seconds = 0;
-  for (const auto& cell : cells) {
-    if (!cell.verified) seconds += verification_seconds(cell, overheads);
-    seconds += std::max(0, profile.max_processes() - cell.done_processes) *
-               process_seconds(cell, profile, overheads);
-  }
-  return seconds;
+  return study_seconds(cells, profile, overheads, most_processes(cells, profile));
 }
 
 BudgetPlan fit_budget(double budget_seconds, std::vector<CellCost> cells, const Profile& profile,
                       const Overheads& overheads) {
-  const auto at = [&](int processes) {
-    return study_seconds(cells, with_at_most(profile, processes), overheads);
-  };
+  const auto at = [&](int processes) { return study_seconds(cells, profile, overheads, processes); };
   BudgetPlan plan;
-  int processes = profile.max_processes();
+  int processes = most_processes(cells, profile);
   while (processes > kFewestProcesses && at(processes) > budget_seconds) --processes;
 
   const double needed = at(processes);
@@ -126,6 +141,7 @@ BudgetPlan fit_budget(double budget_seconds, std::vector<CellCost> cells, const 
   }
   for (auto& kernel : plan.too_slow) kernel.limit_seconds = slowest_call(cells);
   plan.profile = with_at_most(profile, processes);
+  plan.processes = processes;
   plan.seconds = at(processes);
   return plan;
 }

@@ -31,8 +31,9 @@ struct CellCost {
   std::string baseline;  ///< id of the kernel that runs a second time as the A/A alias
   Condition condition = Condition::hot;
   std::vector<KernelCost> kernels;
-  int done_processes = 0;  ///< measured already; with any, no kernel of the cell is left out
-  bool verified = false;   ///< already
+  int processes = 0, blocks = 0;  ///< its own (with_own()); 0: the profile's
+  int done_processes = 0;         ///< measured already; with any, no kernel of the cell is left out
+  bool verified = false;          ///< already
 };
 
 /// Costs that are the machine's, not a kernel's.
@@ -49,7 +50,8 @@ inline constexpr Overheads kOverheads{.process_start_seconds = 0.3,
                                       .eviction_seconds = 0.02,
                                       .verification_calls = 20};
 
-/// One process that measures the cell once, warm-up at its limits: an upper estimate.
+/// One process that measures the cell once, by its own numbers where it has some, warm-up at its limits: an
+/// upper estimate.
 double process_seconds(const CellCost& cell, const Profile& profile, const Overheads& overheads);
 /// All verification processes of the cell, one a kernel.
 double verification_seconds(const CellCost& cell, const Overheads& overheads);
@@ -66,7 +68,8 @@ struct TooSlow {
 };
 
 struct BudgetPlan {
-  Profile profile;  ///< with the number of processes that fits
+  Profile profile;    ///< with the number of processes that fits
+  int processes = 0;  ///< that a cell has at most; more than `profile` has where cells have their own
   double seconds = 0;
   std::vector<TooSlow> too_slow;
 };

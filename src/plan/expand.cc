@@ -133,6 +133,9 @@ std::vector<Cell> cells_of(const CellTable& table) {
     }
     cell.kernels = table.kernels;
     cell.baseline = table.baseline;
+    cell.processes = table.processes;
+    cell.blocks = table.blocks;
+    cell.default_path_only = table.default_path_only;
     for (const auto& mechanism : cell.measured_mechanisms()) validate(cell.problem(mechanism));
   }
   return cells;
@@ -150,6 +153,16 @@ void merge(Cell& cell, const Cell& again) {
     throw InputError("kernels", fmt::format("{}", fmt::join(again.kernels, ", ")),
                      fmt::format("differs from '{}' in the same cell {}", fmt::join(cell.kernels, ", "), id));
   }
+  const auto require_same = [&](const char* field, int first, int second) {
+    if (first != second)
+      throw InputError(field, std::to_string(second),
+                       fmt::format("differs from {} in the same cell {}", first, id));
+  };
+  require_same("processes", cell.processes, again.processes);
+  require_same("blocks", cell.blocks, again.blocks);
+  if (cell.default_path_only != again.default_path_only)
+    throw InputError("paths", again.default_path_only ? "default" : "all",
+                     fmt::format("differs from the same cell {}", id));
   for (const auto& mechanism : again.mechanisms) {
     const auto text = to_string(mechanism);
     for (const auto& other : cell.mechanisms) {

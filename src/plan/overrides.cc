@@ -34,7 +34,8 @@ template <typename Change>
 void change_mechanism(std::string& kernel_id, Change change) {
   const auto slash = kernel_id.find('/');
   if (slash == std::string::npos) return;
-  kernel_id = to_string(change(mechanism_of("kernel", kernel_id))) + kernel_id.substr(slash);
+  kernel_id = (is_exclusion(kernel_id) ? "!" : "") +
+              to_string(change(mechanism_of("kernel", without_sign(kernel_id)))) + kernel_id.substr(slash);
 }
 
 template <typename Change>

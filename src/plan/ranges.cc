@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "attnbench/error.h"
+#include "core/real_number.h"
 
 namespace attnbench {
 namespace {
@@ -85,10 +86,8 @@ double parse_seconds(std::string_view field, std::string_view text) {
   double total = 0;
   auto rest = text;
   while (!rest.empty()) {
-    double value = 0;
-    const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-    rest.remove_prefix(static_cast<std::size_t>(stop - rest.data()));
-    if (error != std::errc{} || rest.empty() || !(value >= 0)) fail();
+    const double value = take_real(rest).value_or(-1);
+    if (rest.empty() || !(value >= 0)) fail();
     switch (rest.front()) {
       case 's':
         total += value;

@@ -106,8 +106,24 @@ bool Cell::keeps(std::string_view kernel_id) const {
   const auto mechanism = split_id(kernel_id)[0];
   const auto asked = [&](const Mechanism& m) { return to_string(m) == mechanism; };
   if (std::none_of(mechanisms.begin(), mechanisms.end(), asked)) return false;
-  const auto matches = [&](const std::string& filter) { return kernel_matches(filter, kernel_id); };
-  return kernels.empty() || std::any_of(kernels.begin(), kernels.end(), matches);
+  bool keeps_all = true;
+  bool is_kept = false;
+  for (const auto& filter : kernels) {
+    const bool matches = kernel_matches(without_sign(filter), kernel_id);
+    if (is_exclusion(filter)) {
+      if (matches) return false;
+      continue;
+    }
+    keeps_all = false;
+    is_kept |= matches;
+  }
+  return keeps_all || is_kept;
+}
+
+bool is_exclusion(std::string_view filter) { return filter.starts_with('!'); }
+
+std::string_view without_sign(std::string_view filter) {
+  return is_exclusion(filter) ? filter.substr(1) : filter;
 }
 
 bool kernel_matches(std::string_view filter, std::string_view kernel_id) {
@@ -148,6 +164,21 @@ Profile with_at_most(Profile profile, int processes) {
   std::erase_if(profile.processes, [&](int look) { return look >= processes; });
   profile.processes.push_back(processes);
   return profile;
+}
+
+Profile with_own(Profile profile, int processes, int blocks) {
+  if (processes > 0 && !profile.stops_on_width) profile.processes = {processes};
+  if (blocks > 0) {
+    profile.blocks = blocks;
+    profile.unbatched_calls = 0;
+  }
+  return profile;
+}
+
+Profile for_cell(const Profile& profile, const Cell& cell) {
+  auto own = with_own(profile, cell.processes, cell.blocks);
+  own.default_path_only |= cell.default_path_only;
+  return own;
 }
 
 }  // namespace attnbench

@@ -30,13 +30,17 @@ struct Cell {
   int threads = 0;                    ///< 0: all physical cores of the measuring machine
   std::int64_t kv_heads = 0;          ///< of mechanisms whose name does not give them; 0: num_q_heads
   std::vector<Mechanism> mechanisms;  ///< num_kv_heads bound
-  /// Kernels to keep, as matched by kernel_matches(); empty keeps all.
+  /// Kernels to keep, as matched by kernel_matches(); those with a leading '!' are left out. Without any to
+  /// keep all others are kept.
   std::vector<std::string> kernels;
   /// What ratios are taken against, as a full kernel id: "mha/unfused@cpu". It is measured even where
   /// `mechanisms` or `kernels` leave it out.
   std::string baseline;
+  /// How much is measured where the profile's numbers are not to hold (for_cell()); 0: they hold.
+  int processes = 0, blocks = 0;
+  bool default_path_only = false;  ///< whatever the profile says
 
-  /// Stable name made of everything but kv_heads, mechanisms, kernels and baseline, readable:
+  /// Stable name made of what is computed, where and on which inputs, readable:
   /// "core-prefill-hot-f32-bhsd-b1-h8-q128-kv128-d64-t0". Added where they apply: "-v.." (head_dim_v other
   /// than head_dim_qk), "-m512" (layer scope), "-s.." (softmax_scale other than 1/sqrt(head_dim_qk)),
   /// "-n.." (seqlens_kv), and at the end the device where it is not the CPU, "-cuda:0".
@@ -57,6 +61,10 @@ double rsqrt_scale(std::int64_t head_dim_qk);
 /// ":amx", "fused@cpu", "swa(w=64)/", "swa(w=64)/gather@cpu". Parts left out match everything. A word alone
 /// may also be a mechanism, with or without its parameters: "linear", "swa", "swa(w=64)".
 bool kernel_matches(std::string_view filter, std::string_view kernel_id);
+/// Whether a filter leaves kernels out: "!gather".
+bool is_exclusion(std::string_view filter);
+/// The filter without that sign.
+std::string_view without_sign(std::string_view filter);
 /// The mechanism of a kernel id or filter. Throws InputError(field, ...) where it is missing or not
 /// canonical.
 Mechanism mechanism_of(std::string_view field, std::string_view kernel_id);
@@ -88,6 +96,12 @@ Profile parse_profile(std::string_view text);
 std::vector<std::string> profile_names();
 /// The same profile with at most `processes` processes; looks beyond that number are dropped.
 Profile with_at_most(Profile profile, int processes);
+/// The profile as it holds for a cell with these own numbers, 0 for none. A profile that stops on width keeps
+/// its numbers of processes: they belong to its rule. With blocks of its own a cell makes no single calls
+/// besides: such are for slow kernels, of which a batch is one call.
+Profile with_own(Profile profile, int processes, int blocks);
+/// The same by the cell's fields.
+Profile for_cell(const Profile& profile, const Cell& cell);
 
 struct Study {
   std::string name;

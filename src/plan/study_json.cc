@@ -19,6 +19,10 @@ json to_json(const Cell& cell) {
               {"mechanisms", mechanisms},          {"kernels", cell.kernels},   {"baseline", cell.baseline}};
   // Plans made before there was another device have the same hash.
   if (cell.device != "cpu") out["device"] = cell.device;
+  // The same of plans made before a cell could have numbers of its own.
+  if (cell.processes > 0) out["processes"] = cell.processes;
+  if (cell.blocks > 0) out["blocks"] = cell.blocks;
+  if (cell.default_path_only) out["default_path_only"] = true;
   return out;
 }
 
@@ -54,6 +58,9 @@ Cell cell_from_json(const json& in) {
   }
   cell.kernels = read_field<std::vector<std::string>>(in, "kernels");
   cell.baseline = read_field<std::string>(in, "baseline");
+  if (in.contains("processes")) cell.processes = read_field<int>(in, "processes");
+  if (in.contains("blocks")) cell.blocks = read_field<int>(in, "blocks");
+  if (in.contains("default_path_only")) cell.default_path_only = read_field<bool>(in, "default_path_only");
   return cell;
 }
 

@@ -33,6 +33,8 @@ struct CellTable {
   std::vector<Mechanism> mechanisms;
   std::vector<std::string> kernels;
   std::string baseline;
+  int processes = 0, blocks = 0;  ///< 0: the profile's
+  bool default_path_only = false;
 };
 
 struct StudyTables {

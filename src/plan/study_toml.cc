@@ -31,6 +31,15 @@ void read_numbers(std::string_view field, const toml::node& node, std::vector<st
   });
 }
 
+/// Of processes or blocks.
+int count_of(std::string_view field, const toml::node& node) {
+  constexpr std::int64_t kMost = 1000;
+  const auto* number = node.as_integer();
+  if (number == nullptr || number->get() < 1 || number->get() > kMost)
+    throw InputError(field, shown(node), fmt::format("is not a whole number from 1 to {}", kMost));
+  return static_cast<int>(number->get());
+}
+
 void read_scale(const toml::node& node, CellTable& table) {
   const auto number = node.value<double>();
   table.scale_is_rsqrt = !number && node.value<std::string>() == "rsqrt";
@@ -75,13 +84,24 @@ CellTable read_cell_table(const toml::table& toml, const std::string& source) {
        [&](const std::string& field, const toml::node& node) {
          for_each_value(field, node, [&](const toml::node& value) {
            table.kernels.push_back(text_of(field, value));
-           if (table.kernels.back().find('/') != std::string::npos) mechanism_of(field, table.kernels.back());
+           const auto filter = without_sign(table.kernels.back());
+           if (filter.find('/') != std::string::npos) mechanism_of(field, filter);
          });
        }},
       {"baseline",
        [&](const std::string& field, const toml::node& node) {
          table.baseline = text_of(field, node);
          mechanism_of(field, table.baseline);
+       }},
+      {"processes",
+       [&](const auto& field, const toml::node& node) { table.processes = count_of(field, node); }},
+      {"blocks", [&](const auto& field, const toml::node& node) { table.blocks = count_of(field, node); }},
+      {"paths",
+       [&](const auto& field, const toml::node& node) {
+         const auto text = text_of(field, node);
+         if (text != "default" && text != "all")
+           throw InputError(field, text, "is neither \"default\" nor \"all\"");
+         table.default_path_only = text == "default";
        }},
   };
   read_keys(toml, source, readers);

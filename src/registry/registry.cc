@@ -10,7 +10,9 @@
 #include "attnbench/error.h"
 #include "attnbench/plugin.h"
 #include "core/kernel_name.h"
+#include "registry/add_kernels.h"
 #include "registry/builtin.h"
+#include "registry/c_plugin.h"
 
 namespace attnbench {
 namespace {
@@ -43,6 +45,14 @@ std::vector<std::string> device_names() {
   return all;
 }
 
+std::vector<std::string> missing_devices() {
+  std::vector<std::string> all;
+  for (const auto* provider : device_providers()) {
+    if (const auto why = provider->why_none(); !why.empty()) all.push_back(why);
+  }
+  return all;
+}
+
 std::unique_ptr<Device> open_device(std::string_view name, const CpuDevice& host) {
   if (name == "cpu") return std::make_unique<CpuDevice>(host);
   for (const auto* provider : device_providers()) {
@@ -59,35 +69,45 @@ std::unique_ptr<Device> open_device(std::string_view name, const CpuDevice& host
 
 const std::vector<const KernelInfo*>& kernels() { return registered_kernels(); }
 
+std::map<std::string, std::string> engine_libraries() { return builtin_libraries(); }
+
 const std::vector<MissingEngine>& missing_engines() {
   static const std::vector<MissingEngine> missing = builtin_missing_engines();
   return missing;
 }
 
+void add_kernels(const std::vector<const KernelInfo*>& more, const std::string& file) {
+  auto all = registered_kernels();
+  for (const auto* kernel : more) {
+    const auto same = [&](const KernelInfo* other) { return same_name(*kernel, *other); };
+    if (std::any_of(all.begin(), all.end(), same)) {
+      throw InputError("plugin", file,
+                       fmt::format("has a kernel {}, and there is one of that name already",
+                                   implementation_name(kernel->kernel(), kernel->engine(), kernel->path())));
+    }
+    all.push_back(kernel);
+  }
+  registered_kernels() = std::move(all);
+}
+
 void load_plugin(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw InputError("plugin", path, fmt::format("cannot be loaded: {}", dlerror()));
+  if (load_c_plugin(library, path)) return;
   const auto abi = reinterpret_cast<decltype(&attnbench_plugin_abi)>(dlsym(library, "attnbench_plugin_abi"));
   const auto list =
       reinterpret_cast<decltype(&attnbench_plugin_kernels)>(dlsym(library, "attnbench_plugin_kernels"));
   if (abi == nullptr || list == nullptr) {
-    throw InputError("plugin", path, "defines no attnbench_plugin_abi and attnbench_plugin_kernels");
+    throw InputError(
+        "plugin", path,
+        "defines neither attnbench_plugin_abi and attnbench_plugin_kernels nor attnbench_c_plugin_version");
   }
   if (abi() != kPluginAbi) {
     throw InputError("plugin", path, fmt::format("has ABI {}, this program {}", abi(), kPluginAbi));
   }
-  auto all = registered_kernels();
-  for (auto kernel = list(); *kernel != nullptr; ++kernel) {
-    const auto same = [&](const KernelInfo* other) { return same_name(**kernel, *other); };
-    if (std::any_of(all.begin(), all.end(), same)) {
-      throw InputError(
-          "plugin", path,
-          fmt::format("has a kernel {}, and there is one of that name already",
-                      implementation_name((*kernel)->kernel(), (*kernel)->engine(), (*kernel)->path())));
-    }
-    all.push_back(*kernel);
-  }
-  registered_kernels() = std::move(all);
+  std::vector<const KernelInfo*> more;
+  for (auto kernel = list(); *kernel != nullptr; ++kernel) more.push_back(*kernel);
+  add_kernels(more, path);
   const auto devices =
       reinterpret_cast<decltype(&attnbench_plugin_devices)>(dlsym(library, "attnbench_plugin_devices"));
   if (devices == nullptr) return;

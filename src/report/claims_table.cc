@@ -236,9 +236,11 @@ std::string claims_explained(std::span<const ClaimResult> claims, const RunAnaly
     for (const auto& answer : answers) {
       if (answer.run != run.id || (has_published && !answer.as_published)) continue;
       text += "   " + answer.sentence + '\n';
-      if (answer.form == Form::best || answer.details.empty()) continue;
-      text += "   details, each judged alone, at 5 %:\n";
+      if (answer.form == Form::best) continue;
+      if (!answer.details.empty()) text += "   details, each judged alone, at 5 %:\n";
       for (const auto& part : answer.details) text += detail_line(part);
+      for (const auto& [says, part] : answer.beside)
+        text += fmt::format("   beside: {}: {}: {}\n", comparison_text(part.spec), measured_text(part), says);
     }
   }
   return wrapped(text, width);

@@ -75,9 +75,11 @@ std::string conclusion(const Comparison& c) {
       cells == 0     ? counted(kernels, "kernel", "kernels")
       : kernels == 0 ? counted(cells, "cell", "cells")
                      : counted(kernels, "kernel", "kernels") + " and " + counted(cells, "cell", "cells");
-  const auto counts = fmt::format("{}, {}, {} not decided; {} shown not to be slower by more than {:g} %\n",
+  const auto unranked = c.count(Outcome::kUnranked);
+  const auto counts = fmt::format("{}, {}, {} not decided{}; {} shown not to be slower by more than {:g} %\n",
                                   counted(c.count(Outcome::kRegression), "regression", "regressions"),
                                   counted(c.count(Outcome::kLost), "lost kernel", "lost kernels"), undecided,
+                                  unranked == 0 ? "" : fmt::format(", {} not ranked", unranked),
                                   counted(passed, "kernel is", "kernels are"), 100 * c.threshold);
   switch (c.outcome()) {
     case Outcome::kPassed:
@@ -94,9 +96,13 @@ struct Line {
   std::string kernel, before, after, ratio, limit, result;
 };
 
+std::string kernel_text(const ComparedKernel& row) {
+  if (row.kernel_id.empty()) return "all kernels";
+  return row.confirmed ? row.kernel_id : fmt::format("{}, {}", row.kernel_id, kNotConfirmed);
+}
+
 Line line_of(const ComparedKernel& row) {
-  Line line{
-      row.kernel_id.empty() ? "all kernels" : row.kernel_id, "", "", "-", limit_text(row), result_text(row)};
+  Line line{kernel_text(row), "", "", "-", limit_text(row), result_text(row)};
   if (row.ratio && row.processes < row.cell_processes)
     line.result += fmt::format(" (in {} of {} processes)", row.processes, row.cell_processes);
   const bool in_ratios = row.old_to_baseline.has_value();
@@ -126,7 +132,7 @@ std::string comparison_table(const Comparison& c, std::size_t text_width) {
       "limit: with 95 % confidence the new one is slower by at most this; up to {:+g} % passes\n",
       100 * c.threshold);
   std::size_t width = 6;
-  for (const auto& row : c.rows) width = std::max(width, row.kernel_id.size());
+  for (const auto& row : c.rows) width = std::max(width, kernel_text(row).size());
   std::string heading;
   for (const auto& row : c.rows) {
     if (const auto own = fmt::format("{}, N = {}", row.heading, row.seqlen); own != heading) {

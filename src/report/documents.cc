@@ -14,7 +14,8 @@ std::vector<std::vector<std::string>> rows_of(const RunAnalysis& run, const Grou
   for (const auto& cell : group.cells) {
     const auto n = std::to_string(cell.seqlen());
     for (const auto& k : cell.kernels) {
-      std::vector<std::string> row{n, k.kernel.id(), k.function, "", "", "", "", "", ""};
+      const auto confirmed = k.is_confirmed() ? "" : fmt::format(", {}", kNotConfirmed);
+      std::vector<std::string> row{n, k.kernel.id() + confirmed, k.function, "", "", "", "", "", ""};
       if (k.seconds) {
         const auto unit = unit_for(k.seconds->estimate);
         row[3] = fmt::format("{} {}", three_digits(k.seconds->estimate * unit.per_second), unit.name);
@@ -24,7 +25,8 @@ std::vector<std::vector<std::string>> rows_of(const RunAnalysis& run, const Grou
         if (k.modes) row[6] += " (modes)";
         if (k.wide) row[6] += " (wide)";
         if (!k.kernel.is_baseline && !run.published && !cell.withheld.empty()) row[6] += " (no verdict)";
-        if (!k.partial.empty()) row[6] += fmt::format(" ({})", k.partial);
+        if (!k.unranked.empty())
+          row[6] += fmt::format("{}(not ranked: {})", row[6].empty() ? "" : " ", k.unranked);
         if (k.to_dense) row[7] = ratio_text(k.to_dense->estimate);
         if (k.to_dense) row[8] = range_text(*k.to_dense);
         if (k.id() == group.dense || k.id() == group.causal_dense) row[8] = "dense";

@@ -26,7 +26,7 @@ namespace {
 using nlohmann::json;
 
 /// In the order in which one needs the other.
-constexpr std::array kScripts{"dom", "figures", "advice", "claims", "cells", "machine", "main"};
+constexpr std::array kScripts{"dom", "figures", "advice", "peers", "claims", "cells", "machine", "main"};
 
 /// Seven significant digits: more than any table shows.
 void round_numbers(json& value) {

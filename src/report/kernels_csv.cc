@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "analysis/format.h"
 #include "store/csv.h"
 
 namespace attnbench {
@@ -72,17 +73,32 @@ const std::vector<CsvColumn>& columns() {
        [](const Row& r) {
          return r.kernel.judgement ? fmt::format("{:.4g}", r.kernel.judgement->margin_ratio - 1) : "";
        }},
-      {"partial", [](const Row& r) { return r.kernel.partial; }},
+      {"unranked", [](const Row& r) { return r.kernel.unranked; }},
+      {"ran", [](const Row& r) { return r.kernel.implementation ? r.kernel.implementation->ran : ""; }},
+      {"known_by",
+       [](const Row& r) {
+         if (!r.kernel.is_confirmed()) return std::string(kNotConfirmed);
+         return r.kernel.implementation ? r.kernel.implementation->known_by : "";
+       }},
       {"modes", [](const Row& r) { return std::string(r.kernel.modes ? "true" : "false"); }},
       {"wide", [](const Row& r) { return std::string(r.kernel.wide ? "true" : "false"); }},
       {"withheld", [](const Row& r) { return r.cell.withheld; }},
       {"unbatched_p95",
        [](const Row& r) { return r.kernel.unbatched ? fmt::format("{}", r.kernel.unbatched->p95) : ""; }},
+      {"useful_flops", [](const Row& r) { return fmt::format("{}", r.kernel.work.useful_flops); }},
+      {"executed_flops", [](const Row& r) { return optional_text(r.kernel.work.executed_flops); }},
+      {"compulsory_bytes", [](const Row& r) { return fmt::format("{}", r.kernel.work.compulsory_bytes); }},
+      {"moved_bytes", [](const Row& r) { return optional_text(r.kernel.work.moved_bytes); }},
       {"percent_of_compute", [](const Row& r) { return optional_text(r.kernel.work.percent_of_compute); }},
+      {"percent_of_compute_executed",
+       [](const Row& r) { return optional_text(r.kernel.work.percent_of_compute_executed); }},
       {"percent_of_bandwidth",
        [](const Row& r) { return optional_text(r.kernel.work.percent_of_bandwidth); }},
+      {"bound", [](const Row& r) { return r.kernel.work.bound; }},
       {"max_error",
        [](const Row& r) { return r.kernel.accuracy ? fmt::format("{}", r.kernel.accuracy->max_error) : ""; }},
+      {"tolerance",
+       [](const Row& r) { return r.kernel.accuracy ? fmt::format("{}", r.kernel.accuracy->tolerance) : ""; }},
       {"peak_bytes", [](const Row& r) { return optional_text(r.kernel.peak_bytes); }},
       {"function", [](const Row& r) { return r.kernel.function; }},
       {"keys_share", [](const Row& r) { return fmt::format("{}", r.kernel.keys_share); }},

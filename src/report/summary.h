@@ -9,7 +9,7 @@
 namespace attnbench {
 
 /// Of summary.json: raised whenever a field is added, removed or means something else.
-inline constexpr int kSummaryVersion = 2;
+inline constexpr int kSummaryVersion = 3;
 
 /// summary.json, as docs/summary.schema.json describes it: the analysis, the answers to the claims and the
 /// flat tables of the figures. Deterministic.

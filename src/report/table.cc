@@ -11,6 +11,7 @@
 #include "analysis/format.h"
 #include "report/folded_paths.h"
 #include "report/no_verdicts.h"
+#include "report/not_confirmed.h"
 #include "report/text_width.h"
 #include "stats/constants.h"
 #include "stats/intervals.h"
@@ -82,6 +83,7 @@ Parts parts_of(const Column& column, const KernelAnalysis& k, const std::string&
   if (!k.seconds) return {three_digits(k.rejected->seconds * column.unit.per_second), "", "", "rejected"};
   Parts parts{three_digits(k.seconds->estimate * column.unit.per_second), half_width_percent(*k.seconds), "",
               ""};
+  parts[3] = note;
   if (k.ratio) {
     parts[2] = ratio_text(k.ratio->estimate);
     parts[3] = (k.kernel.is_baseline ? "baseline" : range_text(*k.ratio)) +
@@ -116,7 +118,7 @@ Column make_column(const CellAnalysis& cell) {
   widen(kPartNames);
   if (cell.aa) widen(aa_parts(column, *cell.aa));
   for (const auto& kernel : cell.kernels) {
-    if (has_times(kernel)) widen(parts_of(column, kernel, kernel.partial.empty() ? "" : "(99)"));
+    if (has_times(kernel)) widen(parts_of(column, kernel, kernel.unranked.empty() ? "" : "(99)"));
   }
   return column;
 }
@@ -163,7 +165,8 @@ class Block {
     for (const auto& row : rows_) {
       const auto id = row.id();
       labels_.push_back(id.substr(0, id.size() - suffix.size()) +
-                        (parse_mechanism(row.mechanism).is_softmax() ? "" : ", no softmax"));
+                        (parse_mechanism(row.mechanism).is_softmax() ? "" : ", no softmax") +
+                        not_confirmed_mark(group, id));
       label_width_ = std::max(label_width_, width_of(labels_.back()));
     }
   }
@@ -354,7 +357,7 @@ class Block {
     const auto& kernel = *found->second;
     if (has_times(kernel)) {
       const auto note =
-          kernel.partial.empty() ? "" : notes_.mark(kernel.partial + ": no verdict, not ranked");
+          kernel.unranked.empty() ? "" : notes_.mark(kernel.unranked + ": no verdict, not ranked");
       return parts_text(column, parts_of(column, kernel, note));
     }
     return left(fmt::format("{} {}", kernel.status, notes_.mark(reason_text(kernel))), column.width());
@@ -520,7 +523,10 @@ std::string table_legend() {
             it look fast, so the gains of others are rather too small. Causal mechanisms: the causal one
   *         profile publish: that interval is wider than the ±2 % for which it measures
   modes     some processes lie apart from the others: the interval holds mean and median of their ratios
-  (1)       behind an interval: the kernel is missing in some processes, as the note below the table says
+  (1)       behind an interval: the kernel is not ranked, as the note below the table says: it is missing in some
+            processes, less exact (of another maker, off by up to ten times what is allowed), or computes another
+            function
+  not confirmed  behind a kernel: its engine could not tell which implementation ran
   -         cannot be known: from one process no interval follows, or the kernel has no part in that cell
   rejected  in place of an interval: the noise guard rejected each process that has times of the kernel; shown
             is their median, which is in no ratio, verdict or ranking

@@ -9,6 +9,7 @@
 #include "analysis/attention_function.h"
 #include "analysis/format.h"
 #include "report/no_verdicts.h"
+#include "report/not_confirmed.h"
 #include "report/text_width.h"
 
 namespace attnbench {
@@ -38,6 +39,7 @@ std::string verdict_in(const CellAnalysis& cell, const std::string& id) {
   const auto* kernel = cell.find(id);
   if (kernel == nullptr || !kernel->ok()) return "-";
   if (kernel->kernel.is_baseline) return "baseline";
+  if (!kernel->unranked.empty()) return "not ranked";
   return kernel->judgement ? verdict_text(*kernel->judgement) : "-";
 }
 
@@ -50,9 +52,23 @@ std::string keys_over(std::span<const CellAnalysis> cells, const std::string& id
   return keys_in_short(shares);
 }
 
-std::string label_of(const SeriesAnalysis& series) {
+std::string label_of(const GroupAnalysis& group, const SeriesAnalysis& series) {
   const auto mechanism = series.kernel_id.substr(0, series.kernel_id.find('/'));
-  return series.kernel_id + (parse_mechanism(mechanism).is_softmax() ? "" : ", no softmax");
+  return series.kernel_id + (parse_mechanism(mechanism).is_softmax() ? "" : ", no softmax") +
+         not_confirmed_mark(group, series.kernel_id);
+}
+
+/// Kernels with times that have no verdict of their own doing, and why.
+std::string unranked_lines(const GroupAnalysis& group) {
+  std::string text;
+  for (const auto& cell : group.cells) {
+    for (const auto& kernel : cell.kernels) {
+      if (!kernel.unranked.empty())
+        text += fmt::format("  not ranked at N = {}: {}{}: {}\n", cell.seqlen(), kernel.id(),
+                            not_confirmed_mark(group, kernel.id()), kernel.unranked);
+    }
+  }
+  return text;
 }
 
 constexpr std::size_t kVerdictWidth = 17;
@@ -70,7 +86,7 @@ std::string as_line(std::string text) {
 std::string series_lines(const GroupAnalysis& group, std::size_t text_width) {
   if (group.series.empty()) return "";
   std::size_t width = 0;
-  for (const auto& s : group.series) width = std::max(width, label_of(s).size() + 2);
+  for (const auto& s : group.series) width = std::max(width, label_of(group, s).size() + 2);
   const std::span<const CellAnalysis> cells(group.cells);
   const auto before = kIndent + width + kKeysWidth;
   const auto fitting = std::max<std::size_t>(1, (text_width - std::min(text_width, before)) / kVerdictWidth);
@@ -84,16 +100,16 @@ std::string series_lines(const GroupAnalysis& group, std::size_t text_width) {
     };
     text += line("", "keys", [](const auto& cell) { return fmt::format("N = {}", cell.seqlen()); });
     for (const auto& s : group.series) {
-      text += line(label_of(s), keys_over(part, s.kernel_id),
+      text += line(label_of(group, s), keys_over(part, s.kernel_id),
                    [&](const auto& cell) { return verdict_in(cell, s.kernel_id); });
     }
   }
   text += fmt::format("{:{}}{:<{}}{:<{}}{:<8}{}\n", "", kIndent, "", width, "exponent, 95 % CI",
                       kExponentWidth, "theory", "as fast as the baseline at N");
   for (const auto& s : group.series) {
-    text += as_line(fmt::format("{:{}}{:<{}}{:<{}}{:<8.0f}{}", "", kIndent, s.kernel_id, width,
-                                exponent_text(s.power_law.exponent), kExponentWidth, s.theory,
-                                crossover_text(s)));
+    text += as_line(fmt::format(
+        "{:{}}{:<{}}{:<{}}{:<8.0f}{}", "", kIndent, s.kernel_id + not_confirmed_mark(group, s.kernel_id),
+        width, exponent_text(s.power_law.exponent), kExponentWidth, s.theory, crossover_text(s)));
   }
   return text;
 }
@@ -104,8 +120,8 @@ std::string single_lines(const GroupAnalysis& group) {
   for (const auto& cell : group.cells) {
     for (const auto& kernel : cell.kernels) {
       if (kernel.judgement)
-        text += fmt::format("  {:<{}}{} ({})\n", verdict_text(*kernel.judgement), kVerdictWidth, kernel.id(),
-                            kernel.function);
+        text += fmt::format("  {:<{}}{} ({})\n", verdict_text(*kernel.judgement), kVerdictWidth,
+                            kernel.id() + not_confirmed_mark(group, kernel.id()), kernel.function);
     }
   }
   return text;
@@ -152,7 +168,7 @@ std::string group_text(const GroupAnalysis& group, std::size_t text_width) {
   text += advice_lines(group);
   for (const auto& without : no_verdicts(group)) text += "  " + without + '\n';
   return text + (group.cells.size() > 1 ? series_lines(group, text_width) : single_lines(group)) +
-         typical_line(group);
+         unranked_lines(group) + typical_line(group);
 }
 
 }  // namespace
@@ -179,8 +195,9 @@ std::string verdict_legend() {
                 never where processes have modes
   FASTER        shown to differ from the baseline, and faster; SLOWER likewise
   UNRESOLVED    neither is shown
+  not ranked    the kernel lacks processes, is less exact or computes another function, as a line below says
   -             no verdict: withheld for the whole cell, as the line 'no verdicts at N = ..' says, or the kernel has
-                no result there or lacks processes, as the table above says
+                no result there, as the table above says
 A kernel is called the fastest only where it is shown to be faster than every other, at 5 % for all such
 statements of the run; else the tied set is named. Kernels that only their noise keeps from being excluded, slower by
 estimate than one that is, are named apart.

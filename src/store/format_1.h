@@ -5,7 +5,7 @@
 namespace attnbench {
 
 /// Stores of format 1 and exports of version 1 do not hold what their run decided of a cell's kernels
-/// (plan/decisions.h). It follows from what they do hold:
+/// (core/decisions.h). It follows from what they do hold:
 /// - form: form_of() the kernel's name.
 /// - is_default_path: of the paths of one kernel that the cell supports, the one that preferred_path() takes
 /// by the

@@ -65,10 +65,10 @@ struct KernelRecord {
   bool is_baseline = false;
   std::optional<std::int64_t> batch_calls;  ///< set once, before the cell's first process
   std::string quarantine_reason;            ///< empty: in the cell's set
-  /// Of the paths of this kernel the one to show where one is shown (plan/decisions.h). True for a kernel
+  /// Of the paths of this kernel the one to show where one is shown (core/decisions.h). True for a kernel
   /// that has one, or none that is supported.
   bool is_default_path = true;
-  std::string form = "direct";  ///< direct or fused (plan/decisions.h)
+  std::string form = "direct";  ///< direct or fused (core/decisions.h)
 
   /// "mechanism/kernel@engine[:path]".
   std::string id() const;
@@ -118,7 +118,9 @@ void visit_fields(Record& cell, Visit&& visit) {
 struct VerificationRecord {
   std::string cell_id, kernel_id;
   bool passed = false;
-  std::string reason;      ///< of a failure, in words
+  /// Of a failure, in words; of what passed why it is not to be ranked: "less exact: ..", "computes another
+  /// function: .."; else empty.
+  std::string reason;
   double max_error = 0;    ///< max |o - oracle|
   double plain_error = 0;  ///< of the plain same-precision form
   double tolerance = 0;

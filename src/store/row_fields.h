@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "attnbench/error.h"
+#include "core/real_number.h"
 #include "io/json.h"
 #include "store/csv.h"
 
@@ -30,11 +31,18 @@ class RowFields {
   template <typename Number>
   Number number(std::string_view field) const {
     const auto& digits = text(field);
-    Number value{};
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty())
-      fail(field, std::is_integral_v<Number> ? "is not a whole number in range" : "is not a number");
-    return value;
+    if constexpr (std::is_floating_point_v<Number>) {
+      static_assert(std::is_same_v<Number, double>);
+      const auto value = parse_real(digits);
+      if (!value) fail(field, "is not a number");
+      return *value;
+    } else {
+      Number value{};
+      const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+      if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty())
+        fail(field, "is not a whole number in range");
+      return value;
+    }
   }
 
   /// The field as what it is to be: a number, true or false, or text, whose bytes that are no UTF-8 are

@@ -39,7 +39,9 @@ class Paper(unittest.TestCase):
         self.assertTrue((out / "paper.pdf").read_bytes().startswith(b"%PDF-"))
         for name, spec in load_figures():
             drawn = {f.suffix for f in (out / "figures").glob(f"{name}-*")}
-            self.assertEqual(drawn, {".pdf", ".svg", ".png"}, name)
+            is_there = any(panels(self.summary, spec))  # no other engine was measured in these stores
+            self.assertEqual(drawn, {".pdf", ".svg", ".png"} if is_there else set(), name)
+            self.assertTrue(is_there or spec["usermeta"]["table"] == "peers", name)
 
     def test_a_changed_number_changes_where_it_stands_and_nowhere_else(self):
         before = numbers_in_paper(f"{self.folder}/a", write(self.folder, "a.json", self.summary))
@@ -55,7 +57,7 @@ class Paper(unittest.TestCase):
         for name, spec in load_figures():
             with self.subTest(figure=name):
                 found = list(panels(self.summary, spec))
-                self.assertGreater(len(found), 0)
+                self.assertEqual(len(found) > 0, spec["usermeta"]["table"] != "peers")
                 for panel in found:
                     for row in panel["spec"]["datasets"]["kernels"]:
                         self.assertEqual((row["run"], row["group"]), (panel["run"], panel["group"]))

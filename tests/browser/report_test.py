@@ -39,6 +39,7 @@ class Report(unittest.TestCase):
     def test_draws_every_chart_without_error_request_or_overflow(self):
         figures = {json.loads(f.read_text())["usermeta"]["figure"] for f in (SOURCE / "report/figures").glob("*.vl.json")}
         self.assertGreaterEqual(len(figures), 9)
+        figures.remove("10")  # small.csv has no other engine
         for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light")):
             with self.subTest(width=width, scheme=scheme):
                 self.browser.open(self.page, width, scheme=scheme)
@@ -57,6 +58,39 @@ class Report(unittest.TestCase):
                 text = self.browser.value("document.body.innerText")
                 for word in ("undefined", "NaN", "[object"):
                     self.assertEqual(text.count(word), 0, text[max(0, text.find(word) - 200):][:400])
+
+    def test_sets_ours_beside_other_engines(self):
+        self.browser.open(self.page, 1280)
+        summary = copy.deepcopy(self.summary)
+        run = summary["runs"][0]
+        group = run["groups"][0]
+        rows = []
+        for cell in group["cells"]:
+            rows.append({"cell_id": cell["cell_id"], "group": group["id"], "seqlen": cell["seqlen"], "mechanism": "mha", "engine": "other",
+                         "ours": "mha/fused@cpu", "kernel": "mha/flash@other", "our_seconds": {"estimate": 1e-3, "low": 9e-4, "high": 1.1e-3},
+                         "seconds": {"estimate": 2.5e-3, "low": 2e-3, "high": 3e-3}, "ratio": {"estimate": 2.5, "low": 2.25, "high": 2.75},
+                         "modes": False, "verdict": "FASTER", "verdict_words": "FASTER", "p_difference_adjusted": 0.01,
+                         "p_equivalence_adjusted": 1, "standing": "ahead", "status": "ok", "reason": ""})
+        rows.append({**rows[0], "kernel": "mha/eager@other", "seconds": None, "ratio": None, "verdict": None, "verdict_words": None,
+                     "p_difference_adjusted": None, "p_equivalence_adjusted": None, "standing": "missing", "status": "unsupported",
+                     "reason": "without a mask"})
+        run["peers"] = {"rows": rows, "engines": [
+            {"engine": "other", "ahead": 2, "tied": 0, "behind": 0, "undecided": 0, "lowest_ratio": 2.5, "highest_ratio": 2.5, "missing": ""},
+            {"engine": "mlx", "ahead": 0, "tied": 0, "behind": 0, "undecided": 0, "lowest_ratio": None, "highest_ratio": None,
+             "missing": "not fetched"}]}
+        summary["tables"]["peers"] = [
+            {"run": run["id"], "machine": run["machine"], "published": False, "dtype": group["dtype"], "scope": group["scope"],
+             "phase": group["phase"], "threads": group["threads"], "group": group["id"], "heading": group["heading"],
+             "cell_id": row["cell_id"], "seqlen": row["seqlen"], "mechanism": "mha", "engine": "other", "kernel": row["kernel"],
+             "ours": row["ours"], "ratio": 2.5, "ratio_low": 2.25, "ratio_high": 2.75, "standing": "ahead", "verdict_words": "FASTER"}
+            for row in rows if row["ratio"]]
+        self.browser.open(self.page_of(summary, "peers"), 1280)
+        self.browser.value("document.querySelector('#peers details').open = true")
+        text = self.browser.value("new Promise((done) => setTimeout(() => done(document.getElementById('peers').innerText), 300))")
+        for words in ("2.50 (2.25–2.75)", "ahead", "1.00 ms", "no ratio: not fetched", "unsupported: without a mask"):
+            self.assertIn(words, text)
+        self.assertEqual(self.browser.value("document.querySelectorAll('.chart[data-figure=\"10\"]').length"), 1)
+        self.assertEqual(self.browser.errors, [])
 
     def test_shows_samples_by_process(self):
         self.browser.open(self.page, 1280)

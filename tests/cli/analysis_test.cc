@@ -27,8 +27,8 @@ using testing_support::TemporaryDirectory;
 const std::string kPublished = std::string(ATTNBENCH_SOURCE_DIR) + "/data/m4_mlx_published.csv";
 
 std::vector<std::string> small_run(const std::string& out) {
-  return testing_support::small_run(
-      out, {"--kernel", "unfused,two_gemm", "--seqlen", "32,64", "--mechanism", "mha,linear", "--quiet"});
+  return testing_support::small_run(out, {"--kernel", "unfused@cpu,two_gemm@cpu", "--seqlen", "32,64",
+                                          "--mechanism", "mha,linear", "--quiet"});
 }
 
 std::string text_of(const std::string& file) {
@@ -54,10 +54,10 @@ TEST(AnalyzeCommand, WritesTablesSummaryCsvAndLatex) {
   EXPECT_THAT(text_of(directory.file("s.csv")), HasSubstr("machine,study,profile,cell_id"));
   EXPECT_THAT(text_of(directory.file("s.tex")), HasSubstr("\\begin{tabular}"));
   const auto summary = json::parse(text_of(directory.file("s.json")));
-  EXPECT_EQ(
-      summary["runs"][0]["command"],
-      "attnbench run smoke --accept-noise --scope core --dtype f32 --threads 1 --kernel unfused,two_gemm "
-      "--seqlen 32,64 --mechanism mha,linear");
+  EXPECT_EQ(summary["runs"][0]["command"],
+            "attnbench run smoke --accept-noise --scope core --dtype f32 --threads 1 --kernel "
+            "unfused@cpu,two_gemm@cpu "
+            "--seqlen 32,64 --mechanism mha,linear");
   const auto& group = summary["runs"][0]["groups"][0];
   EXPECT_EQ(group["seqlens"], json({32, 64}));
   EXPECT_EQ(group["cells"][0]["withheld"], "too few processes: 3, verdicts need 5");
@@ -218,7 +218,7 @@ TEST(Against, AKernelThatOnlyOneBuildHasOrThatBreaksThereIsSaid) {
       << testing_support::program() << " \"${arguments[@]}\"\n";
   std::filesystem::permissions(old_build, std::filesystem::perms::owner_all);
   const auto result = attnbench(testing_support::small_run(
-      out, {"--kernel", "unfused,good,crashes_timed", "--mechanism", "mha", "--seqlen", "32", "--plugin",
+      out, {"--kernel", "unfused@cpu,good,crashes_timed", "--mechanism", "mha", "--seqlen", "32", "--plugin",
             ATTNBENCH_BAD_KERNELS, "--against", old_build, "--quiet"}));
   EXPECT_EQ(result.exit_code, 4) << result.err;
   EXPECT_THAT(result.out, HasSubstr("in the new one alone: core-prefill-hot-f32-bhsd-b1-h"));

@@ -163,7 +163,7 @@ TEST(ReportOfSummary, BadOnesAreNamed) {
   const TemporaryDirectory directory;
   std::ofstream(directory.file("text.json")) << "{\"format\": ";
   std::ofstream(directory.file("other.json")) << "{\"format\": \"something\"}";
-  std::ofstream(directory.file("cut.json")) << R"({"format": "attnbench-summary", "version": 2})";
+  std::ofstream(directory.file("cut.json")) << R"({"format": "attnbench-summary", "version": 3})";
   for (const auto& [name, message] : std::vector<std::pair<std::string, std::string>>{
            {"none.json", "none.json' cannot be read"},
            {"text.json", "text.json: line 1, column 12: '' is where the JSON ends too soon"},

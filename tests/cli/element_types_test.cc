@@ -25,9 +25,9 @@ std::string contents(const std::string& file) {
 TEST(ElementTypes, F16IsMeasuredKeptAndShown) {
   const TemporaryDirectory directory;
   const auto store = directory.file("s.db"), csv = directory.file("s.csv"), again = directory.file("t.db");
-  const auto run =
-      attnbench({"run", "smoke", "--accept-noise", "--scope", "core", "--dtype", "f16", "--mechanism",
-                 "mha,linear", "--seqlen", "32", "--threads", "1", "--quiet", "--out", store});
+  const auto run = attnbench({"run", "smoke", "--accept-noise", "--scope", "core", "--dtype", "f16",
+                              "--mechanism", "mha,linear", "--kernel", "@cpu", "--seqlen", "32", "--threads",
+                              "1", "--quiet", "--out", store});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   ASSERT_EQ(attnbench({"export", store, "--out", csv}).exit_code, 0);
   EXPECT_THAT(contents(csv), HasSubstr("f16"));
@@ -47,8 +47,8 @@ TEST(ElementTypes, F16IsMeasuredKeptAndShown) {
 }
 
 TEST(ElementTypes, VerifyCoversF16AndPathsOfOtherTypesSayNo) {
-  const auto result =
-      attnbench({"verify", "--dtype", "f16", "--kernel", "fused,two_gemm", "--shapes", "1", "--json"});
+  const auto result = attnbench(
+      {"verify", "--dtype", "f16", "--kernel", "fused@cpu,two_gemm@cpu", "--shapes", "1", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   int computing = 0;
   for (const auto& verdict : json::parse(result.out)) {

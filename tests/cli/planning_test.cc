@@ -42,7 +42,7 @@ TEST_P(KernelFaults, InPlanningCostTheirOwnRow) {
   const TemporaryDirectory directory;
   const auto out = directory.file("s.db");
   const auto result = attnbench(testing_support::small_run(
-      out, {"--mechanism", "mha", "--seqlen", "16", "--kernel", "unfused,good,plans", "--plugin",
+      out, {"--mechanism", "mha", "--seqlen", "16", "--kernel", "unfused@cpu,good,plans", "--plugin",
             ATTNBENCH_BAD_KERNELS, "--kernel-timeout", "2"}));
   EXPECT_EQ(result.exit_code, GetParam().is_failure ? 4 : 0) << result.err;
   const auto store = Store::open(out, Store::Mode::read);

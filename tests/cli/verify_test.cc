@@ -27,7 +27,7 @@ TEST(Verify, StartsAProcessForEachKernelThroughALauncher) {
   std::ofstream(launcher) << "#!/bin/sh\necho >> " << directory.file("count") << "\nexec \"$@\"\n";
   std::filesystem::permissions(launcher, std::filesystem::perms::owner_all);
   const auto result = testing_support::attnbench(
-      verify_with({"--kernel", "unfused,gather", "--launcher", launcher, "--json"}));
+      verify_with({"--kernel", "unfused@cpu,gather@cpu", "--launcher", launcher, "--json"}));
   EXPECT_EQ(result.exit_code, 0) << result.err;
   const auto verdicts = nlohmann::json::parse(result.out);
   ASSERT_EQ(verdicts.size(), 2u);

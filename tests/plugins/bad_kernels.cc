@@ -77,9 +77,11 @@ class BadKernel : public HostKernel {
       : name_(name), misbehave_(misbehave), last_computed_(last_computed) {}
   std::string_view kernel() const override { return name_; }
   std::string_view engine() const override { return "test"; }
-  std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::mha}; }
-  Support supports_on_cpu(const Problem& problem, const CpuDevice&) const override {
+  std::vector<MechanismKind> mechanisms() const override {
     if (std::getenv("ATTNBENCH_TEST_THROW") != nullptr) throw std::logic_error("a broken promise");
+    return {MechanismKind::mha};
+  }
+  Support supports_on_cpu(const Problem& problem, const CpuDevice&) const override {
     const bool plain = problem.scope == Scope::core && problem.shape.dtype_q == DType::f32 &&
                        !problem.mechanism.causal_bottom_right && problem.shape.seqlens_kv.empty();
     return plain ? Support::yes() : Support::no("the test kernels compute full mha in f32, core scope");

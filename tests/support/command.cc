@@ -25,8 +25,8 @@ std::string contents(const std::string& file) {
 }
 
 pid_t start(const std::vector<std::string>& arguments, const std::string& out, const std::string& err,
-            const std::string& directory) {
-  std::vector<std::string> words = {ATTNBENCH_PROGRAM};
+            const std::string& directory, const std::string& program_file = ATTNBENCH_PROGRAM) {
+  std::vector<std::string> words = {program_file};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
@@ -48,9 +48,10 @@ pid_t start(const std::vector<std::string>& arguments, const std::string& out, c
 std::string program() { return ATTNBENCH_PROGRAM; }
 
 CommandResult attnbench(const std::vector<std::string>& arguments, double limit_seconds,
-                        const std::string& directory) {
+                        const std::string& directory, const std::string& program_file) {
   const TemporaryDirectory scratch;
-  const pid_t pid = start(arguments, scratch.file("out"), scratch.file("err"), directory);
+  const pid_t pid = start(arguments, scratch.file("out"), scratch.file("err"), directory,
+                          program_file.empty() ? program() : program_file);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(limit_seconds);
   int status = 0;
   while (waitpid(pid, &status, WNOHANG) == 0) {

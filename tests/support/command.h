@@ -15,10 +15,10 @@ struct CommandResult {
 /// Path of the attnbench program under test.
 std::string program();
 
-/// Runs the attnbench program with these arguments, waits for it, and returns what it printed. A command that
-/// does not end within `limit_seconds` is killed.
+/// Runs the attnbench program (or `program_file`) with these arguments, waits for it, and returns what it
+/// printed. A command that does not end within `limit_seconds` is killed.
 CommandResult attnbench(const std::vector<std::string>& arguments, double limit_seconds = 120,
-                        const std::string& directory = "");
+                        const std::string& directory = "", const std::string& program_file = "");
 
 /// The same words with single spaces between them, however the lines were broken.
 std::string on_one_line(const std::string& text);

@@ -43,6 +43,7 @@ class SimpleKernel final : public HostKernel {
   /// "simple", or the fault's name: each may be registered by a plugin (tests/plugins/simple_kernels.cc).
   std::string_view kernel() const override;
   std::string_view engine() const override { return "test"; }
+  bool made_here() const override { return true; }
   std::vector<MechanismKind> mechanisms() const override;
   Support supports_on_cpu(const Problem& problem, const CpuDevice& device) const override;
   std::unique_ptr<HostExecution> prepare_on_cpu(const Problem& problem,

@@ -104,6 +104,7 @@ TEST(Analyze, WorkAndShareOfTheCeilings) {
        {{{"bytes", 65536}, {"read_bytes_per_second", 4e9}, {"copy_bytes_per_second", 3e9}},
         {{"bytes", 268435456}, {"read_bytes_per_second", 1e9}, {"copy_bytes_per_second", 2e9}}}}};
   (*run.contents.processes[0].kernels)["mha/unfused@cpu"]["executed_flops"] = 5e7;
+  (*run.contents.processes[0].kernels)["mha/unfused@cpu"]["moved_bytes"] = 3e7;
   const auto analysis = analyzed(run);
   const auto& cell = analysis.groups[0].cells[0];
   const auto& work = cell.find("mha/unfused@cpu")->work;
@@ -113,6 +114,11 @@ TEST(Analyze, WorkAndShareOfTheCeilings) {
   EXPECT_NEAR(*work.percent_of_compute, 33.554432, 1e-9);
   EXPECT_NEAR(*work.percent_of_compute_executed, 50, 1e-9);
   EXPECT_NEAR(*work.percent_of_bandwidth, 26.2144, 1e-9);
+  EXPECT_EQ(work.bound, "compute") << "335.5 us for the operations, 262.1 us for the bytes";
+  EXPECT_EQ(work.moved_bytes, 3e7);
+  EXPECT_FALSE(cell.find("mqa/unfused@cpu")->work.moved_bytes);
+  // 2 (64 + 64) 8 128: 16.8 million operations in 168 us, 786432 bytes of q, k, v, o in 197 us or more.
+  EXPECT_EQ(cell.find("linear/two_gemm@cpu")->work.bound, "bandwidth");
   EXPECT_EQ(cell.find("mqa/unfused@cpu")->work.kv_cache_bytes, 65536) << "one head of eight";
   EXPECT_FALSE(cell.find("linear/two_gemm@cpu")->work.kv_cache_bytes);
   EXPECT_FALSE(cell.find("mqa/unfused@cpu")->work.percent_of_compute_executed);
@@ -168,11 +174,11 @@ TEST(Analyze, AKernelMissingInSomeProcessesGetsNoVerdict) {
   }
   const auto analysis = analyzed(run);
   const auto& judged = analysis.groups[0].cells[0];
-  EXPECT_EQ(judged.find("swa(w=64)/masked@cpu")->partial, "in 6 of 12 processes");
-  EXPECT_EQ(judged.find("linear/two_gemm@cpu")->partial, "in 11 of 12 processes");
+  EXPECT_EQ(judged.find("swa(w=64)/masked@cpu")->unranked, "in 6 of 12 processes");
+  EXPECT_EQ(judged.find("linear/two_gemm@cpu")->unranked, "in 11 of 12 processes");
   EXPECT_FALSE(judged.find("swa(w=64)/masked@cpu")->judgement);
   EXPECT_FALSE(judged.find("linear/two_gemm@cpu")->judgement);
-  EXPECT_EQ(judged.find("mqa/unfused@cpu")->partial, "");
+  EXPECT_EQ(judged.find("mqa/unfused@cpu")->unranked, "");
   EXPECT_EQ(judged.find("mqa/unfused@cpu")->judgement->verdict, stats::Verdict::kFaster);
   EXPECT_EQ(judged.fastest, "mqa/unfused@cpu") << "who is not in all processes is not ranked";
   EXPECT_THAT(judged.best.set, ElementsAre("mqa/unfused@cpu"));
@@ -184,6 +190,86 @@ TEST(Analyze, ABaselineMissingInSomeProcessesWithholdsTheCell) {
                 [](const auto& sample) { return sample.kernel_id == "mha/unfused@cpu"; });
   const auto analysis = analyzed(run);
   EXPECT_EQ(analysis.groups[0].cells[0].withheld, "the baseline is in 4 of 5 processes");
+}
+
+/// What a process tells of a kernel at its end.
+void recheck(SyntheticRun& run, std::size_t process, const std::string& kernel, const std::string& reason,
+             const std::string& ran, const std::string& known_by) {
+  (*run.contents.processes[process].kernels)[kernel]["recheck"] = {
+      {"passed", true}, {"reason", reason}, {"ran", ran}, {"known_by", known_by}};
+}
+
+VerificationRecord passed_with(const CellRecord& cell, const std::string& kernel, const std::string& reason) {
+  VerificationRecord record;
+  record.cell_id = cell.cell_id;
+  record.kernel_id = kernel;
+  record.passed = true;
+  record.reason = reason;
+  record.max_error = 5e-6;
+  record.tolerance = 1e-6;
+  return record;
+}
+
+// The window would be the fastest and is less exact, by its verification; so is mqa, by the end of a process.
+TEST(Analyze, LessExactKernelsKeepTimesAndAreNotRanked) {
+  SyntheticRun run;
+  const auto cell = run.add_cell(128, kFour);
+  run.add_five(cell, {0.3, 0.9, 0.5}, {0.01, 0.01, 0.01});
+  const std::string why = "less exact: o off by 5e-06, allowed 1e-06 (5 times), input 'normal'";
+  run.contents.verifications.push_back(passed_with(cell, "swa(w=64)/masked@cpu", why));
+  recheck(run, 3, "mqa/unfused@cpu", "less exact: o off by 3e-06, allowed 2e-06 (1.5 times)", "", "compiled");
+  const auto analysis = analyzed(run);
+  const auto& judged = analysis.groups[0].cells[0];
+  const auto& window = *judged.find("swa(w=64)/masked@cpu");
+  EXPECT_EQ(window.status, "ok");
+  EXPECT_EQ(window.unranked, why);
+  EXPECT_TRUE(window.inexact);
+  EXPECT_NEAR(window.ratio->estimate, std::exp(0.9), 1e-9);
+  EXPECT_TRUE(window.ratio->is_bounded());
+  EXPECT_FALSE(window.judgement);
+  EXPECT_FALSE(window.to_dense);
+  EXPECT_EQ(judged.find("mqa/unfused@cpu")->unranked,
+            "less exact: o off by 3e-06, allowed 2e-06 (1.5 times), at the end of process 3");
+  EXPECT_EQ(judged.fastest, "linear/two_gemm@cpu");
+  EXPECT_THAT(judged.best.set, ElementsAre("linear/two_gemm@cpu"));
+  EXPECT_EQ(judged.find("linear/two_gemm@cpu")->unranked, "");
+  EXPECT_THAT(analysis.groups[0].recommendation[0].sentence, HasSubstr("swa(w=64)/masked@cpu (" + why + ")"));
+}
+
+TEST(Analyze, NoRatioIsTakenToAnInexactBaseline) {
+  auto run = one_cell();
+  const auto cell = run.contents.cells[0];
+  run.contents.verifications.push_back(passed_with(
+      cell, "mha/unfused@cpu", "computes another function: half of it; o off by 1, allowed 1e-06"));
+  const auto analysis = analyzed(run);
+  const auto& judged = analysis.groups[0].cells[0];
+  EXPECT_EQ(judged.baseline, "");
+  EXPECT_EQ(judged.withheld, "no measured baseline");
+  EXPECT_FALSE(judged.find("mha/unfused@cpu")->kernel.is_baseline);
+  for (const auto& kernel : judged.kernels) {
+    EXPECT_TRUE(kernel.seconds) << kernel.id();
+    EXPECT_FALSE(kernel.ratio) << kernel.id();
+  }
+  EXPECT_FALSE(judged.aa);
+  EXPECT_THAT(analysis.groups[0].recommendation, IsEmpty());
+  EXPECT_EQ(analysis.groups[0].dense, "") << "the only dense kernel is not exact";
+}
+
+// Confirmed only where every process knows.
+TEST(Analyze, WhatRanIsConfirmedByEveryProcess) {
+  auto run = one_cell();
+  for (std::size_t p = 0; p < run.contents.processes.size(); ++p) {
+    recheck(run, p, "mha/unfused@cpu", "", "", "it is compiled into this program");
+    recheck(run, p, "mqa/unfused@cpu", "", "flash", p == 2 ? "" : "a trace");
+  }
+  const auto analysis = analyzed(run);
+  const auto& kernels = analysis.groups[0].cells[0];
+  EXPECT_TRUE(kernels.find("mha/unfused@cpu")->is_confirmed());
+  EXPECT_EQ(kernels.find("mha/unfused@cpu")->implementation->known_by, "it is compiled into this program");
+  EXPECT_FALSE(kernels.find("mqa/unfused@cpu")->is_confirmed());
+  EXPECT_EQ(kernels.find("mqa/unfused@cpu")->implementation->ran, "flash");
+  EXPECT_FALSE(kernels.find("linear/two_gemm@cpu")->implementation) << "an older store does not tell";
+  EXPECT_TRUE(kernels.find("linear/two_gemm@cpu")->is_confirmed());
 }
 
 TEST(Analyze, TiesAreNamed) {

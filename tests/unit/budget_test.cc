@@ -81,6 +81,21 @@ TEST(FitBudget, LowersProcessesOfAllCellsTogether) {
   EXPECT_THAT(at(2 * replicate).too_slow, IsEmpty());
 }
 
+TEST(FitBudget, CountsCellsByTheirOwnNumbers) {
+  // 1 s a call: warm-up, re-check, and of each block a priming and a timed call; without single calls.
+  auto own = cell_of({{"k", 1}});
+  own.processes = 6;
+  own.blocks = 2;
+  const auto profile = small_profile({3});
+  EXPECT_DOUBLE_EQ(process_seconds(own, profile, {}), 1 + 2 * 2 + 1);
+  const std::vector<CellCost> cells = {own, cell_of({{"k", 1}})};
+  EXPECT_DOUBLE_EQ(study_seconds(cells, profile, {}), 6 * 6 + 3 * kPerCall);
+  EXPECT_EQ(fit_budget(1000, cells, profile, {}).processes, 6);
+  const auto plan = fit_budget(4 * 6 + 3 * kPerCall, cells, profile, {});
+  EXPECT_EQ(plan.processes, 4) << "the other cell keeps its three";
+  EXPECT_DOUBLE_EQ(plan.seconds, 4 * 6 + 3 * kPerCall);
+}
+
 TEST(FitBudget, DropsLooksBeyondTheNumber) {
   const auto plan = fit_budget(17 * kPerCall, {cell_of({{"k", 1}})}, small_profile({10, 15, 20, 30}), {});
   EXPECT_THAT(plan.profile.processes, ElementsAre(10, 15, 17));

@@ -350,11 +350,11 @@ TEST(ClaimNotTested, WithheldCellsHaveNoVerdict) {
 TEST(ClaimNotTested, AKernelMissingInSomeProcessesHasNoVerdict) {
   ClaimRun run;
   run.against_mha(kGqa, 128, five(0.5));
-  run.cell(128).kernels[1].partial = "in 5 of 12 processes";
+  run.cell(128).kernels[1].unranked = "in 5 of 12 processes";
   const auto answer = answer_of(ratio_part("printed = 1.65"), run);
   EXPECT_EQ(answer.direction, Direction::unresolved);
   EXPECT_EQ(answer.magnitude, Magnitude::none);
-  EXPECT_EQ(answer.parts[0].reason, "gqa(kv=4)/unfused@cpu at N = 128 is in 5 of 12 processes");
+  EXPECT_EQ(answer.parts[0].reason, "gqa(kv=4)/unfused@cpu at N = 128 is not ranked: in 5 of 12 processes");
 }
 
 TEST(ClaimNotTested, PublishedMeansGiveNoInterval) {

@@ -175,6 +175,34 @@ TEST(Compare, ACellThatIsWithheldInEitherIsNotDecided) {
   }
 }
 
+/// mqa passed its verification as less exact.
+SyntheticRun with_less_exact(SyntheticRun run) {
+  VerificationRecord record;
+  record.cell_id = run.contents.cells[0].cell_id;
+  record.kernel_id = "mqa/unfused@cpu";
+  record.passed = true;
+  record.reason = "less exact: o off by 5e-06, allowed 1e-06 (5 times)";
+  run.contents.verifications.push_back(record);
+  return run;
+}
+
+TEST(Compare, NothingIsAskedOfWhatNeitherRanks) {
+  const auto exact = five({0, 0}, {0.001, 0.001});
+  const auto less = with_less_exact(exact);
+  auto slower = with_less_exact(five({-0.5, 0}, {0.001, 0.0011}));
+  slower.contents.run.build_id = "new";
+  const auto both = relative(less, slower, 0.05);
+  EXPECT_EQ(row(both, "mqa/unfused@cpu").outcome, Outcome::kUnranked);
+  EXPECT_THAT(row(both, "mqa/unfused@cpu").reason, HasSubstr("less exact: o off by 5e-06"));
+  EXPECT_TRUE(row(both, "mqa/unfused@cpu").new_seconds);
+  EXPECT_EQ(both.outcome(), Outcome::kPassed) << "linear alone decides";
+  EXPECT_THAT(comparison_table(both, 100), HasSubstr("not ranked: "));
+  EXPECT_EQ(to_json(both).at("not_ranked"), 1);
+  const auto no_longer = relative(exact, slower, 0.05);
+  EXPECT_EQ(row(no_longer, "mqa/unfused@cpu").outcome, Outcome::kUndecided);
+  EXPECT_EQ(no_longer.outcome(), Outcome::kUndecided);
+}
+
 TEST(Compare, AKernelThatTheNewOneLostIsALoss) {
   const std::vector<std::pair<std::string, std::function<void(RunContents&)>>> losses = {
       {"not in the new one", [](auto& c) { c.cells[0].kernels.erase(c.cells[0].kernels.begin() + 1); }},

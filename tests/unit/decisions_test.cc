@@ -1,6 +1,6 @@
 // What a run decides of a cell's kernels is stored; stores and exports of format 1 get it by one rule.
 // tests/data holds one of each, as the program wrote them before format 2.
-#include "plan/decisions.h"
+#include "core/decisions.h"
 
 #include <gmock/gmock.h>
 

@@ -2,17 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/cpu_list.h"
 #include "core/system/parse.h"
 #include "core/system/topology.h"
 #include "run/environment/advice.h"
+#include "run/environment/executable.h"
 #include "run/environment/identity.h"
+#include "support/fake_system.h"
 
 namespace attnbench {
 namespace {
@@ -23,28 +22,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::MatchesRegex;
 
-/// A file system of the test's own.
-class FakeSystem {
- public:
-  FakeSystem()
-      : root_(std::filesystem::temp_directory_path() / ("attnbench-test-" + std::to_string(getpid()))) {
-    std::filesystem::remove_all(root_);
-    std::filesystem::create_directories(root_);
-  }
-  ~FakeSystem() { std::filesystem::remove_all(root_); }
-  FakeSystem(const FakeSystem&) = delete;
-  FakeSystem& operator=(const FakeSystem&) = delete;
-
-  void write(const std::string& path, const std::string& text) const {
-    const auto file = root_ / std::filesystem::path(path).relative_path();
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file) << text;
-  }
-  SystemFiles files() const { return SystemFiles(root_); }
-
- private:
-  std::filesystem::path root_;
-};
+using testing_support::FakeSystem;
 
 constexpr const char* kXeon =
     "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\n"

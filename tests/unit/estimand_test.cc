@@ -25,10 +25,10 @@ void count(const RunAnalysis& run, Counted& counted) {
     for (const auto& cell : group.cells) {
       const auto* baseline = cell.find(cell.baseline);
       for (const auto& kernel : cell.kernels) {
-        counted.partial += !kernel.partial.empty();
+        counted.partial += !kernel.unranked.empty();
         if (!kernel.ok()) continue;
         ++counted.rows;
-        if (!kernel.ratio || baseline == nullptr || !kernel.partial.empty() || !baseline->partial.empty())
+        if (!kernel.ratio || baseline == nullptr || !kernel.unranked.empty() || !baseline->unranked.empty())
           continue;
         const double shown = baseline->seconds->estimate / kernel.seconds->estimate;
         EXPECT_NEAR(kernel.ratio->estimate / shown, 1, 1e-9) << cell.cell.cell_id << " " << kernel.id();

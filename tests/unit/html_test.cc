@@ -16,7 +16,7 @@ using testing::Not;
 
 /// One kernel in one cell, with two processes of two blocks.
 json small_summary() {
-  return json::parse(R"({"format": "attnbench-summary", "version": 2, "claims": [],
+  return json::parse(R"({"format": "attnbench-summary", "version": 3, "claims": [],
     "tables": {"kernels": [], "series": [], "steps": [], "crossovers": [], "ceilings": []},
     "runs": [{"id": "r0", "machine": "m", "groups": [{"cells": [{"kernels": [{"id": "mha/unfused@cpu",
       "seconds": {"estimate": 1.2345678912e-4, "low": null, "high": null},
@@ -77,7 +77,7 @@ TEST(HtmlReport, LeavesBlocksOutWhereThePageWouldBeTooLarge) {
 
 TEST(HtmlReport, RejectsWhatIsNoSummary) {
   auto newer = small_summary();
-  newer["version"] = 3;
+  newer["version"] = 4;
   EXPECT_THROW(html_report(json::object()), InputError);
   EXPECT_THROW(html_report(json::array()), InputError);
   EXPECT_THROW(html_report(newer), InputError);

@@ -158,25 +158,28 @@ TEST(Messages, Prepare) {
 
 // As every store has them.
 TEST(Messages, WhatAProcessTellsOfAKernel) {
-  const PreparedKernel prepared{"k", 1, 1.5, 2, 3, 4, 5, 6, 7, true};
+  const PreparedKernel prepared{"k", 1, 1.5, 2, 3, 4, 5, 5.5, 6, 7, true, 8};
   EXPECT_EQ(to_json(prepared),
             json::parse(R"({"prepare_seconds": 1.0, "bind_seconds": 1.5, "first_call_seconds": 2.0,
-    "workspace_bytes": 3, "executed_flops": 4.0, "compulsory_bytes": 5.0, "warmup_calls": 6,
-    "warmup_seconds": 7.0, "warmup_settled": true})"));
+    "workspace_bytes": 3, "executed_flops": 4.0, "compulsory_bytes": 5.0, "moved_bytes": 5.5, "warmup_calls": 6,
+    "warmup_seconds": 7.0, "warmup_settled": true, "transport_seconds": 8.0})"));
   const auto in = sent(Prepared{{prepared}}).kernels;
   ASSERT_EQ(in.size(), 1u);
   EXPECT_EQ(in[0].name, "k");
   EXPECT_EQ(to_json(in[0]), to_json(prepared));
+  auto untold = prepared;
+  untold.moved_bytes.reset();
+  EXPECT_FALSE(sent(Prepared{{untold}}).kernels[0].moved_bytes);
 
-  const RecheckedKernel rechecked{"k", false, "wrong", 1, 2, true};
+  const RecheckedKernel rechecked{"k", false, "wrong", 1, 2, true, {"code", "a log"}};
   EXPECT_EQ(to_json(rechecked), json::parse(R"({"passed": false, "reason": "wrong", "max_error": 1.0,
-    "tolerance": 2.0, "changed_fp_state": true})"));
+    "tolerance": 2.0, "changed_fp_state": true, "ran": "code", "known_by": "a log"})"));
   const auto stopped = sent(Stopped{json{{"steal_share", 0.5}}, {rechecked}});
   EXPECT_EQ(*stopped.noise, (json{{"steal_share", 0.5}}));
   ASSERT_EQ(stopped.kernels.size(), 1u);
   EXPECT_EQ(to_json(stopped.kernels[0]), to_json(rechecked));
   const auto inf =
-      sent(Stopped{{}, {{"k", false, "nan", std::numeric_limits<double>::infinity(), 2, false}}});
+      sent(Stopped{{}, {{"k", false, "nan", std::numeric_limits<double>::infinity(), 2, false, {}}}});
   EXPECT_TRUE(std::isinf(inf.kernels[0].max_error));
 }
 
@@ -212,10 +215,12 @@ TEST(Messages, Check) {
   EXPECT_EQ(c.batch_stride, 6);
   EXPECT_EQ(c.threads, 7);
   EXPECT_EQ(c.expected_at, 64u);
-  const auto checked = sent(Checked{"u", "f", 0.5});
+  const auto checked = sent(Checked{"u", "f", "less exact", 0.5});
   EXPECT_EQ(checked.unsupported, "u");
   EXPECT_EQ(checked.failed, "f");
+  EXPECT_EQ(checked.unranked, "less exact");
   EXPECT_EQ(checked.share, 0.5);
+  EXPECT_TRUE(std::isinf(sent(Checked{"", "", "w", std::numeric_limits<double>::infinity()}).share));
 }
 
 TEST(Messages, StepsAndErrorsNameTheKernel) {

@@ -6,10 +6,12 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "attnbench/error.h"
 #include "plan/find_study.h"
+#include "plan/study_json.h"
 
 namespace attnbench {
 namespace {
@@ -238,6 +240,54 @@ TEST(Cell, KeepsWhatItsFiltersMatchAndTheBaseline) {
   EXPECT_EQ(measured[0].num_kv_heads, 8);
 }
 
+TEST(Cell, LeavesOutWhatASignExcludes) {
+  Cell cell;
+  cell.baseline = "mha/unfused@cpu";
+  cell.mechanisms = {parse_mechanism("mha"), parse_mechanism("swa(w=64)")};
+  cell.kernels = {"!gather", "!swa(w=64)/masked@cpu"};
+  EXPECT_TRUE(cell.keeps("mha/fused@other")) << "nothing is to be kept alone";
+  EXPECT_FALSE(cell.keeps("swa(w=64)/gather@other"));
+  EXPECT_FALSE(cell.keeps("swa(w=64)/masked@cpu"));
+  EXPECT_TRUE(cell.keeps("swa(w=64)/masked@other"));
+  EXPECT_FALSE(cell.keeps("linear/fused@cpu")) << "not a mechanism of the cell";
+  cell.kernels = {"@cpu", "!unfused", "!fused"};
+  EXPECT_FALSE(cell.keeps("mha/fused@cpu"));
+  EXPECT_FALSE(cell.keeps("mha/flash@other"));
+  EXPECT_TRUE(cell.keeps("swa(w=64)/masked@cpu"));
+  EXPECT_TRUE(cell.keeps("mha/unfused@cpu")) << "the baseline";
+}
+
+TEST(Cell, MayHaveNumbersOfItsOwn) {
+  const auto study = load_study(
+      with("baseline", "baseline = \"mha/unfused@cpu\"\nprocesses = 7\nblocks = 4\npaths = \"default\""),
+      "m");
+  ASSERT_EQ(study.cells.size(), 1u);
+  const auto& cell = study.cells[0];
+  const auto spec = for_cell(parse_profile("spec"), cell);
+  EXPECT_THAT(spec.processes, ElementsAre(7));
+  EXPECT_EQ(spec.blocks, 4);
+  EXPECT_EQ(spec.unbatched_calls, 0);
+  EXPECT_TRUE(spec.default_path_only);
+  const auto publish = for_cell(parse_profile("publish"), cell);
+  EXPECT_THAT(publish.processes, ElementsAre(10, 15, 20, 30)) << "its looks belong to its stopping rule";
+  EXPECT_EQ(publish.blocks, 4);
+  const auto plain = load_study(kStudy, "m").cells[0];
+  EXPECT_EQ(for_cell(parse_profile("quick"), plain), parse_profile("quick"));
+  EXPECT_EQ(plain.id(), cell.id());
+  EXPECT_EQ(cell_from_json(to_json(cell)), cell);
+  EXPECT_FALSE(to_json(plain).contains("blocks")) << "plans of before have the same hash";
+
+  EXPECT_THAT(error_of(with("threads", "threads = 2\nprocesses = 0")),
+              StartsWith("mine.toml:10: processes: '0'"));
+  EXPECT_THAT(error_of(with("threads", "threads = 2\nblocks = \"5\"")),
+              StartsWith("mine.toml:10: blocks: '5'"));
+  EXPECT_THAT(error_of(with("threads", "threads = 2\npaths = \"one\"")),
+              StartsWith("mine.toml:10: paths: 'one'"));
+  const std::string table = std::string(kStudy).substr(std::string(kStudy).find("[[cells]]"));
+  EXPECT_THAT(error_of(kStudy + with("heads", "heads = 8\nblocks = 5", table)),
+              HasSubstr("blocks: '5' differs from 0 in the same cell"));
+}
+
 TEST(KernelMatches, AnyPartOfAnId) {
   const auto* id = "swa(w=64)/fused@cpu:amx";
   for (const auto* filter :
@@ -310,7 +360,7 @@ TEST(StudyToml, KeysDeeperThanTheStackAreRefused) {
 struct BuiltIn {
   const char* name;
   std::size_t cells;
-  std::size_t mechanisms;  ///< in each cell
+  std::size_t mechanisms;  ///< in each cell; 0: not the same in all
   const char* an_id;
 };
 
@@ -323,8 +373,10 @@ TEST_P(BuiltInStudy, HasItsCellsAndMechanisms) {
   EXPECT_FALSE(study.description.empty());
   EXPECT_EQ(study.cells.size(), expected.cells);
   for (const auto& cell : study.cells) {
-    EXPECT_EQ(cell.mechanisms.size(), expected.mechanisms) << cell.id();
-    EXPECT_EQ(cell.measured_mechanisms().size(), expected.mechanisms) << "baseline outside the cell";
+    if (expected.mechanisms > 0) {
+      EXPECT_EQ(cell.mechanisms.size(), expected.mechanisms) << cell.id();
+    }
+    EXPECT_EQ(cell.measured_mechanisms().size(), cell.mechanisms.size()) << "baseline outside the cell";
   }
   EXPECT_THAT(ids(study), testing::Contains(expected.an_id));
 }
@@ -347,6 +399,11 @@ INSTANTIATE_TEST_SUITE_P(
         BuiltIn{"mistral-7b", 6, 2, "core-prefill-hot-bf16-bhsd-b1-h32-q4096-kv4096-d128-t0"},
         BuiltIn{"gemma2-9b", 4, 2, "core-prefill-hot-bf16-bhsd-b1-h16-q8192-kv8192-d256-t0"},
         BuiltIn{"qwen25-7b", 7, 1, "core-decode-hot-bf16-bhsd-b1-h28-q1-kv32768-d128-t0"},
+        // paper: 4 lengths x 2 types x 2 thread counts; 2048: 4; 4096: 2; D = 128: 4; 8192: 2; decode: 3 x 2
+        // x 2
+        BuiltIn{"peers", 40, 0, "core-decode-hot-bf16-bhsd-b1-h32-q8-kv4096-d128-t2"},
+        // paper: 4 lengths x 2 types; 3 lengths x 2 head sizes; decode: 3 x 2
+        BuiltIn{"peers-gpu", 20, 0, "core-decode-hot-bf16-bhsd-b1-h32-q8-kv32768-d128-t1-cuda:0"},
         BuiltIn{"gpt2-small", 18, 1, "layer-prefill-hot-f32-bhsd-b1-h12-q1024-kv1024-d64-m768-t0"}),
     [](const auto& study) {
       std::string name = study.param.name;
@@ -354,7 +411,7 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-TEST(BuiltInStudies, AreAllPinnedAbove) { EXPECT_EQ(study_names().size(), 11u); }
+TEST(BuiltInStudies, AreAllPinnedAbove) { EXPECT_EQ(study_names().size(), 13u); }
 
 TEST(BuiltInStudies, ThePaperIsThePublishedDesign) {
   for (const auto& cell : find_study("paper").cells) {

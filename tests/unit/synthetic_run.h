@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "analysis/analysis.h"
-#include "plan/decisions.h"
+#include "core/decisions.h"
 #include "store/records.h"
 
 namespace attnbench {

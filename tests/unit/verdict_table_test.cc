@@ -69,7 +69,7 @@ TEST(KernelsCsv, HoldsMarginsMarksAndDisturbedMeans) {
   EXPECT_EQ(column_of(csv, "margin")["mqa"], "0.05");
   EXPECT_EQ(column_of(csv, "verdict")["mqa"], "EQUIVALENT");
   EXPECT_EQ(column_of(csv, "margin")["mha"], "") << "the baseline has no verdict";
-  EXPECT_EQ(column_of(csv, "partial")["linear"], "in 4 of 5 processes");
+  EXPECT_EQ(column_of(csv, "unranked")["linear"], "in 4 of 5 processes");
   EXPECT_EQ(column_of(csv, "wide")["linear"], "false") << "not profile publish";
   EXPECT_EQ(column_of(csv, "mean_seconds")["mqa"], "");
   // Process means 5e-4 (1 + ..) but for the one with a block of 5 s: about 5 / 3 / 4 s over all.

@@ -36,7 +36,17 @@ struct Settled {
           static_cast<float>(output_of(expected, Role::lse).exact[n]);
     }
   }
-  CaseResult check() const { return check_output(problem, data.tensors, expected); }
+  CaseResult check(const Demand& demand = {}) const {
+    return check_output(problem, data.tensors, expected, demand);
+  }
+  /// Moves an element of o or lse to so many tolerances from where it should be.
+  void move(Role role, double tolerances) {
+    const auto& output = output_of(expected, role);
+    double largest = role == Role::lse ? 1 : 0;
+    for (const double value : output.exact) largest = std::max(largest, std::abs(value));
+    const double tolerance = 2 * output.plain_error + 4 * std::pow(2.0, -23) * largest;
+    *data.tensors[role].row<float>(0, 0, 0) = static_cast<float>(output.exact[0] + tolerances * tolerance);
+  }
 };
 
 TEST(Check, PassesTheExactResult) {
@@ -44,6 +54,49 @@ TEST(Check, PassesTheExactResult) {
   const auto result = s.check();
   EXPECT_TRUE(result.passed) << result.reason;
   EXPECT_LT(result.max_error, 1e-6);
+}
+
+const Demand kAnotherMakers{10, {}};
+
+TEST(Check, AnotherMakersErrorUpToTenTolerancesPassesAsLessExact) {
+  Settled s;
+  s.move(Role::o, 5);
+  EXPECT_FALSE(s.check().passed) << "nothing is loosened for our own";
+  const auto result = s.check(kAnotherMakers);
+  EXPECT_TRUE(result.passed);
+  EXPECT_THAT(result.reason,
+              testing::MatchesRegex("less exact: o off by .*, allowed .* \\((5|4.9.*|5.0.*) times\\)"));
+  EXPECT_NEAR(result.share, 5, 0.2);  // o is rounded to f32
+  s.move(Role::o, 11);
+  EXPECT_FALSE(s.check(kAnotherMakers).passed);
+  EXPECT_THAT(s.check(kAnotherMakers).reason, HasSubstr("o[batch 0, head 0, row 0] column 0"));
+}
+
+TEST(Check, TheOutputThatIsMostOffIsNamed) {
+  Settled s;
+  s.move(Role::o, 2);
+  s.move(Role::lse, 6);
+  EXPECT_THAT(s.check(kAnotherMakers).reason, testing::StartsWith("less exact: lse off by "));
+  EXPECT_NEAR(s.check(kAnotherMakers).share, 6, 0.2);
+}
+
+TEST(Check, ExactResultsOfAnotherMakerAreNotLessExact) {
+  Settled s;
+  s.move(Role::o, 0.5);
+  EXPECT_TRUE(s.check(kAnotherMakers).passed);
+  EXPECT_EQ(s.check(kAnotherMakers).reason, "");
+}
+
+TEST(Check, AnotherFunctionPassesWithItsError) {
+  Settled s;
+  const Demand demand{10, "half of it"};
+  EXPECT_THAT(s.check(demand).reason, testing::StartsWith("computes another function: half of it; "))
+      << "right by chance is not ranked either";
+  s.move(Role::o, 1000);
+  EXPECT_TRUE(s.check(demand).passed);
+  EXPECT_NEAR(s.check(demand).share, 1000, 1);
+  *s.data.tensors[Role::o].row<float>(0, 0, 0) = std::nanf("");
+  EXPECT_FALSE(s.check(demand).passed);
 }
 
 TEST(Check, ToleranceIsTwicePlainErrorPlusFourUlpOfTheLargest) {

@@ -1,6 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "attnbench/kernel.h"
 #include "attnbench/problem.h"
+#include "attnbench/registry.h"
 
 namespace attnbench {
 namespace {
@@ -59,6 +63,43 @@ TEST(Work, BytesOfALayerAreThoseOfTheRowsOfXThatMatter) {
   EXPECT_EQ(work(problem).compulsory_bytes, weights + 10 * 16 * (4 + 4));
   problem.shape.seqlens_kv = {3};  // keys are rows 0..2, queries that see one are rows 7..9
   EXPECT_EQ(work(problem).compulsory_bytes, weights + 6 * 16 * 4 + 10 * 16 * 4);
+}
+
+double moved(const std::string& mechanism, const std::string& kernel, Problem problem) {
+  problem.mechanism = bind_kv_heads(parse_mechanism(mechanism), problem.shape.num_q_heads,
+                                    mechanism.starts_with("gqa") ? 1 : 0);
+  for (const auto* candidate : kernels()) {
+    if (candidate->engine() == "cpu" && candidate->kernel() == kernel &&
+        (candidate->path().empty() || candidate->path() == "portable") &&
+        computes(*candidate, problem.mechanism.kind))
+      return candidate->moved_bytes(problem).value_or(-1);
+  }
+  return -2;
+}
+
+// f32, 2 heads of dimension 8, 4 queries and keys. A row of q and o, or of k and v: 64 bytes, 8 of each. A
+// score is written and read as score and as weight: 16 bytes.
+TEST(Work, MovedBytesAreThoseOfOperandsAndResults) {
+  Problem problem;
+  problem.shape = {
+      .batch = 1, .num_q_heads = 2, .seqlen_q = 4, .seqlen_kv = 4, .head_dim_qk = 8, .head_dim_v = 8};
+  problem.shape.softmax_scale = 1;
+  EXPECT_EQ(moved("mha", "unfused", problem), 64 * (8 + 8) + 16 * 32);
+  EXPECT_EQ(moved("gqa(kv=1)", "unfused", problem), 64 * (8 + 3 * 8) + 16 * 32) << "read, repeated, read";
+  EXPECT_EQ(moved("swa(w=2)", "masked", problem), 64 * (8 + 8) + 16 * 32);
+  EXPECT_EQ(moved("swa(w=2)", "gather", problem), 64 * (8 + 3 * 24) + 16 * 24) << "windows of 3 keys, copied";
+  EXPECT_EQ(moved("mha", "fused", problem), 64 * (8 + 8));
+  problem.scope = Scope::layer;
+  EXPECT_EQ(moved("mha", "unfused", problem), -1) << "not told";
+}
+
+// 33 rows of one head are two blocks, each of which reads the keys.
+TEST(Work, EachBlockOfAFusedKernelReadsItsKeys) {
+  Problem problem;
+  problem.shape = {
+      .batch = 1, .num_q_heads = 1, .seqlen_q = 33, .seqlen_kv = 33, .head_dim_qk = 8, .head_dim_v = 8};
+  problem.shape.softmax_scale = 1;
+  EXPECT_EQ(moved("mha", "fused", problem), 64 * (33 + 2 * 33));
 }
 
 }  // namespace

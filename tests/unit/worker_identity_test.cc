@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "attnbench/error.h"
 #include "support/command.h"
@@ -55,6 +56,18 @@ TEST(WorkerIdentity, WithoutExpectedCpusAnyWillDo) {
   auto expected = worker();
   expected.cpus.clear();
   EXPECT_EQ(difference_to(worker(), expected), "");
+}
+
+TEST(WorkerIdentity, OneThatCouldNotLoadAPluginDoesNotKnowItsLibraries) {
+  auto expected = worker();
+  expected.libraries["outside library"] = "1";
+  auto found = worker();
+  EXPECT_NE(difference_to(found, expected), "");
+  found.plugins_not_loaded["engine"] = "its program exited with code 3 at 'hello'";
+  EXPECT_EQ(difference_to(found, expected), "");
+  found.libraries["onednn"] = "3.2.0";
+  EXPECT_NE(difference_to(found, expected), "");
+  EXPECT_EQ(worker_identity_from_json(to_json(found)).plugins_not_loaded, found.plugins_not_loaded);
 }
 
 TEST(WorkerIdentity, SurvivesAMessage) {

@@ -12,12 +12,17 @@ std::filesystem::path SystemFiles::resolve(const std::string& path) const {
 }
 
 std::optional<std::string> SystemFiles::read(const std::string& path) const {
-  std::ifstream file(resolve(path), std::ios::binary);
-  if (!file) return std::nullopt;
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!text.empty() && text.back() == '\n') text.pop_back();
-  if (text.empty()) return std::nullopt;
+  auto text = root_ == "/" ? read_from_system(path) : read_file(resolve(path));
+  if (!text) return std::nullopt;
+  if (!text->empty() && text->back() == '\n') text->pop_back();
+  if (text->empty()) return std::nullopt;
   return text;
+}
+
+std::optional<std::string> read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  return std::string{std::istreambuf_iterator<char>(file), {}};
 }
 
 std::vector<std::string> SystemFiles::entries(const std::string& directory) const {

@@ -16,7 +16,7 @@ constexpr std::int64_t kDefaultBytes = std::int64_t{64} << 20;
 std::int64_t sweep_bytes(const CpuDevice& device, const SystemFiles& files) {
   const auto last = last_level_cache_bytes(files, device.cpus).value_or(kDefaultBytes);
   const auto second = cache_bytes(files, device.cpus, 2).value_or(0);
-  return 2 * std::max(last, second);
+  return 2 * std::max({last, second, assumed_cache_bytes(files)});
 }
 
 }  // namespace

@@ -3,26 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <set>
 #include <utility>
 
 #include "attnbench/error.h"
+#include "core/system/topology.h"
 #include "engines/cpu/cache_evictor.h"
 #include "engines/cpu/ceilings/measure.h"
 
 namespace attnbench {
 namespace {
-
-/// (package, core) of a logical CPU; the CPU itself where the kernel does not tell.
-std::pair<int, int> core_of(int cpu) {
-  int package = 0;
-  int core = cpu;
-  const auto folder = fmt::format("/sys/devices/system/cpu/cpu{}/topology/", cpu);
-  std::ifstream(folder + "physical_package_id") >> package;
-  std::ifstream(folder + "core_id") >> core;
-  return {package, core};
-}
 
 /// Calls are complete when they return.
 class SynchronousQueue final : public Queue {
@@ -56,11 +46,16 @@ Ceilings CpuDevice::ceilings() const { return measure_ceilings(*this); }
 
 CpuDevice cpu_device(int threads) {
   const auto allowed = allowed_cpus();
-  std::set<std::pair<int, int>> cores;
+  const SystemFiles files;
+  std::set<std::pair<std::int64_t, std::int64_t>> cores;
   std::vector<int> first_of_core;
   std::vector<int> siblings;
-  for (const int cpu : allowed) (cores.insert(core_of(cpu)).second ? first_of_core : siblings).push_back(cpu);
-  if (threads == 0) threads = static_cast<int>(first_of_core.size());
+  for (const int cpu : allowed)
+    (cores.insert(core_of(files, cpu)).second ? first_of_core : siblings).push_back(cpu);
+  if (threads == 0) {
+    threads = static_cast<int>(std::count_if(first_of_core.begin(), first_of_core.end(),
+                                             [&](int cpu) { return is_fastest_kind(files, cpu); }));
+  }
   if (threads < 1 || threads > static_cast<int>(allowed.size())) {
     throw InputError("threads", std::to_string(threads),
                      fmt::format("is outside 1..{}, the CPUs this process may use", allowed.size()));

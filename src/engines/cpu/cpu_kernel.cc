@@ -21,6 +21,10 @@ double CpuKernel::executed_flops(const Problem& problem) const {
   return projection_flops(problem) + core_flops(core_problem(problem));
 }
 
+std::optional<double> CpuKernel::moved_bytes(const Problem& problem) const {
+  return problem.scope == Scope::core ? core_moved_bytes(problem) : std::nullopt;
+}
+
 std::int64_t CpuKernel::workspace_on_cpu(const Problem& problem, const CpuDevice& device) const {
   if (problem.scope == Scope::core) return core_workspace_bytes(problem, device);
   return layer_workspace_bytes(problem, device) + core_workspace_bytes(core_problem(problem), device);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "attnbench/host_kernel.h"
@@ -12,9 +13,12 @@ namespace attnbench::cpu {
 class CpuKernel : public HostKernel {
  public:
   std::string_view engine() const final { return "cpu"; }
+  bool made_here() const final { return true; }
   Support supports_on_cpu(const Problem& problem, const CpuDevice& device) const final;
   std::unique_ptr<HostExecution> prepare_on_cpu(const Problem& problem, const CpuDevice& device) const final;
   double executed_flops(const Problem& problem) const final;
+  /// Told of core scope.
+  std::optional<double> moved_bytes(const Problem& problem) const final;
   std::int64_t workspace_on_cpu(const Problem& problem, const CpuDevice& device) const final;
 
  protected:
@@ -23,6 +27,7 @@ class CpuKernel : public HostKernel {
   virtual std::unique_ptr<HostExecution> core_prepare(const Problem& problem,
                                                       const CpuDevice& device) const = 0;
   virtual double core_flops(const Problem& problem) const = 0;
+  virtual std::optional<double> core_moved_bytes(const Problem&) const { return std::nullopt; }
   virtual std::int64_t core_workspace_bytes(const Problem& problem, const CpuDevice& device) const = 0;
 };
 

@@ -38,22 +38,23 @@ struct MatmulShape {
 /// Whether there are products of this element type on this CPU.
 Support matmul_support(DType dtype, const CpuDevice& device);
 
-/// The element type in which oneDNN multiplies what is given in this one, and the type for what a kernel
-/// keeps between two products. f16 is multiplied in f32, since oneDNN has f16 products in 3.x on few CPUs
-/// alone.
+/// The element type in which the library multiplies what is given in this one, and the type for what a kernel
+/// keeps between two products. With oneDNN f16 is multiplied in f32, since it has f16 products in 3.x on few
+/// CPUs alone; with Accelerate (macOS), whose BLAS has f32 products, both types of two bytes are.
 DType operand_type(DType dtype);
 
-/// A matrix product by oneDNN (2.6 or 3.x), accumulated in f32. A and B share one operand_type(); C has it
-/// too or is f32. Matrices in f16 are widened to f32 in the workspace before the product, and C is rounded
-/// after it, as part of each run. Prepared for one shape and layout; a matrix in f16 is never larger than
-/// prepared; other sizes and strides (with the same unit strides, C's in its columns) run through a primitive
-/// that takes them at run time, about 5 % slower and with oneDNN's own temporary memory.
+/// A matrix product by oneDNN (2.6 or 3.x), on macOS by Accelerate, accumulated in f32. A and B share one
+/// operand_type(); C has it too or is f32. Matrices of another operand_type() are widened to it in the
+/// workspace before the product, and C is rounded after it, as part of each run. Prepared for one shape and
+/// layout; a widened matrix is never larger than prepared; other sizes and strides (with the same unit
+/// strides, C's in its columns) run, with oneDNN, through a primitive that takes them at run time, about 5 %
+/// slower and with oneDNN's own temporary memory.
 class Matmul {
  public:
   /// How one call is executed.
   enum class Threading {
     caller,  ///< by the calling thread alone; `threads` callers may run at once, each with its own number
-    team,    ///< by `threads` threads of oneDNN's pool; one caller, number 0
+    team,    ///< by `threads` threads of the library's pool; one caller, number 0
   };
   enum class Result { overwrite, accumulate };  ///< C = A B, or C += A B (f32 only)
 
@@ -67,7 +68,7 @@ class Matmul {
   void run(int caller, const MatmulShape& shape, const void* a, const void* b, void* c);
 
   const MatmulShape& shape() const;
-  /// oneDNN's name of the code it chose for the prepared shape: "brg:avx512_core_bf16".
+  /// The library's name of the code it chose for the prepared shape: "brg:avx512_core_bf16".
   std::string implementation() const;
 
  private:

@@ -3,7 +3,7 @@
 #include <string_view>
 #include <vector>
 
-#include "plan/decisions.h"
+#include "core/decisions.h"
 
 namespace attnbench {
 

@@ -32,6 +32,24 @@ const KernelRecord* CellState::baseline() const {
   return found == record.kernels.end() ? nullptr : &*found;
 }
 
+void CellState::choose_baseline() {
+  const auto can_be_timed = [](const KernelRecord& kernel) {
+    return kernel.support_reason.empty() && kernel.quarantine_reason.empty();
+  };
+  const auto can_be_ranked = [&](const KernelRecord& kernel) {
+    return can_be_timed(kernel) && !unranked.contains(kernel.id());
+  };
+  auto& kernels = record.kernels;
+  const bool any = std::any_of(kernels.begin(), kernels.end(), can_be_ranked);
+  const auto will_do = [&](const KernelRecord& kernel) {
+    return any ? can_be_ranked(kernel) : can_be_timed(kernel);
+  };
+  if (const auto* planned = baseline(); planned != nullptr && will_do(*planned)) return;
+  for (auto& kernel : kernels) kernel.is_baseline = false;
+  const auto first = std::find_if(kernels.begin(), kernels.end(), will_do);
+  if (first != kernels.end()) first->is_baseline = true;
+}
+
 std::vector<KernelRequest> candidates(const Cell& cell, const std::vector<KernelOffer>& offers,
                                       double limit_seconds) {
   std::vector<KernelRequest> list;

@@ -15,7 +15,9 @@ struct CellState {
   Cell cell;
   CellRecord record;
   std::map<std::string, double> call_seconds;  ///< by kernel id, from verification
-  bool verified_before = false;                ///< by an earlier invocation
+  /// Of kernels that passed it: why they are not to be ranked.
+  std::map<std::string, std::string> unranked;
+  bool verified_before = false;  ///< by an earlier invocation
   int next_process = 0;
   int valid_processes = 0;
   int tried_processes = 0;   ///< valid ones, and those that this invocation saw rejected, since the cell's
@@ -28,6 +30,9 @@ struct CellState {
   std::vector<KernelRequest> entrants(double limit_seconds) const;
   KernelRecord* find(const std::string& kernel_id);
   const KernelRecord* baseline() const;
+  /// Ratios need a baseline: where it cannot be timed or ranked, the first kernel that can takes its place.
+  /// Where none can be ranked it is one that can be timed, for its alias; no ratio will be taken to it.
+  void choose_baseline();
 };
 
 /// The offered kernels that compute the cell's mechanisms and pass its filter; the baseline always.

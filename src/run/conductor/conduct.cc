@@ -6,10 +6,12 @@
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 
 #include "attnbench/error.h"
 #include "plan/budget.h"
+#include "run/conductor/keep_awake.h"
 #include "run/conductor/measure_phase.h"
 #include "run/conductor/neighbours.h"
 #include "run/conductor/probe.h"
@@ -136,6 +138,8 @@ class Conductor {
 
   CellCost cost_of(const CellState& state) const {
     CellCost cost{state.record.cell_id, state.cell.baseline, state.cell.condition, {}};
+    cost.processes = state.cell.processes;
+    cost.blocks = state.cell.blocks;
     for (const auto& choice : state.entrants(options_.kernel_limit_seconds)) {
       cost.kernels.push_back({choice.id(), state.call_seconds.at(choice.id()), 0});
     }
@@ -150,7 +154,6 @@ class Conductor {
   }
 
   void fit_to_budget() {
-    target_ = options_.profile.max_processes();
     lift_earlier_budget();
     if (!options_.budget_seconds) return;
     std::vector<CellCost> costs;
@@ -161,12 +164,12 @@ class Conductor {
     }
     const auto each = *options_.budget_seconds / static_cast<double>(builds_.size());
     const auto plan = fit_budget(each, costs, options_.profile, kOverheads);
-    target_ = plan.profile.max_processes();
+    most_processes_ = plan.processes;
     for (const auto& left_out : plan.too_slow) {
       for (auto& build : builds_) leave_out(build, left_out);
     }
     progress_.milestone(fmt::format("budget of {}: {} processes a cell, about {}",
-                                    duration_in_words(*options_.budget_seconds), target_,
+                                    duration_in_words(*options_.budget_seconds), plan.processes,
                                     duration_in_words(plan.seconds * static_cast<double>(builds_.size()))));
   }
 
@@ -216,10 +219,16 @@ class Conductor {
     }
   }
 
+  /// Processes that the cell is to have.
+  int target(std::size_t c) const {
+    const int planned = for_cell(options_.profile, cell(c).cell).max_processes();
+    return most_processes_ ? std::min(planned, *most_processes_) : planned;
+  }
+
   bool done(std::size_t c) const {
     int tried = 0;
     for (const auto& build : builds_) tried = std::max(tried, build.cells[c].tried_processes);
-    return complete(c) || tried >= options_.profile.most_tries(target_);
+    return complete(c) || tried >= options_.profile.most_tries(target(c));
   }
 
   bool complete(std::size_t c) const {
@@ -227,7 +236,7 @@ class Conductor {
       if (build.cells[c].baseline() == nullptr) return true;
     }
     const int valid = valid_processes(c);
-    if (valid >= target_) return true;
+    if (valid >= target(c)) return true;
     if (!options_.profile.stops_on_width) return false;
     const auto& looks = options_.profile.processes;
     const bool is_look = std::find(looks.begin(), looks.end(), valid) != looks.end();
@@ -238,7 +247,7 @@ class Conductor {
   double seconds_left() const {
     double left = 0;
     for (std::size_t c = 0; c < cell_count(); ++c) {
-      if (!done(c)) left += expected_process_seconds(cell(c)) * std::max(1, target_ - valid_processes(c));
+      if (!done(c)) left += expected_process_seconds(cell(c)) * std::max(1, target(c) - valid_processes(c));
     }
     return left;
   }
@@ -250,8 +259,8 @@ class Conductor {
     const int valid = valid_processes(c);
     const auto show = [&](int block) {
       progress_.update(fmt::format("cell {}/{} {} | process {}/{} | block {}/{} | {} left{}", c + 1,
-                                   cell_count(), cell(c).record.cell_id, valid + 1, target_, block,
-                                   options_.profile.blocks, left, width));
+                                   cell_count(), cell(c).record.cell_id, valid + 1, target(c), block,
+                                   for_cell(options_.profile, cell(c).cell).blocks, left, width));
     };
     std::vector<RunOptions> options;
     for (const auto& build : builds_) options.push_back(build.for_cell(c));
@@ -297,7 +306,7 @@ class Conductor {
       outcome_.cell_incomplete = true;
       if (outcome_.too_noisy) continue;  // said for all cells at once
       progress_.warning(fmt::format("{}: {} of {} processes; the other tries were rejected",
-                                    cell(c).record.cell_id, valid_processes(c), target_));
+                                    cell(c).record.cell_id, valid_processes(c), target(c)));
     }
   }
 
@@ -321,15 +330,16 @@ class Conductor {
   Neighbours neighbours_;
   RunOutcome outcome_;
   std::vector<BuildRun> builds_;
-  std::vector<KernelOffer> offers_;  ///< of all builds: one that lacks a kernel says so
-  int target_ = 0;
-  bool started_ = false;  ///< measuring
+  std::vector<KernelOffer> offers_;    ///< of all builds: one that lacks a kernel says so
+  std::optional<int> most_processes_;  ///< a cell, by the budget
+  bool started_ = false;               ///< measuring
 };
 
 }  // namespace
 
 RunOutcome conduct(const RunOptions& options) {
   catch_interrupts();
+  keep_awake();
   Progress progress(options.quiet);
   auto store = Store::open(options.out, Store::Mode::write);
   store.wait_while_locked([&] {

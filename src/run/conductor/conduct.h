@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "attnbench/registry.h"
 #include "plan/study.h"
 #include "run/ceilings/earlier.h"
 #include "run/conductor/worker_process.h"
@@ -23,6 +25,8 @@ struct RunOptions {
   double wait_quiet_seconds = 0;     ///< in all, for a machine on which nothing disturbs
   bool quiet = false;
   std::optional<EarlierCeilings> ceilings;  ///< taken instead of measuring those of as many threads
+  std::vector<MissingEngine>
+      missing_engines;  ///< asked for by the run and not to be had, besides the build's
   std::string command;  ///< that asks for this run, to be stored with the plan; empty: not known
 };
 

@@ -25,17 +25,18 @@ using nlohmann::json;
 
 MeasurementPlan plan_process(const RunOptions& options, const CellState& state) {
   MeasurementPlan plan;
+  const auto profile = for_cell(options.profile, state.cell);
   plan.cell = state.cell;
   plan.kernels = state.entrants(options.kernel_limit_seconds);
   for (std::size_t k = 0; k < plan.kernels.size(); ++k) {
     if (plan.kernels[k].id() == state.baseline()->id()) plan.baseline = k;
   }
   const auto treatments = static_cast<int>(plan.kernels.size()) + 1;  // and the alias
-  plan.orders = block_orders(treatments, cell_seed(options.seed, state.cell.id()), state.next_process,
-                             options.profile.blocks);
-  plan.unbatched_calls = options.profile.unbatched_calls;
-  plan.warmup_limit_calls = options.profile.warmup_limit_calls;
-  plan.warmup_limit_seconds = options.profile.warmup_limit_seconds;
+  plan.orders =
+      block_orders(treatments, cell_seed(options.seed, state.cell.id()), state.next_process, profile.blocks);
+  plan.unbatched_calls = profile.unbatched_calls;
+  plan.warmup_limit_calls = profile.warmup_limit_calls;
+  plan.warmup_limit_seconds = profile.warmup_limit_seconds;
   // Other inputs than verification saw, and others in each process.
   plan.data_seed = options.seed + 1000003u * (static_cast<std::uint64_t>(state.next_process) + 1);
   return plan;
@@ -47,16 +48,7 @@ void quarantine(Store& store, std::int64_t run, CellState& state, const std::str
   auto* kernel = state.find(kernel_id);
   if (kernel == nullptr || !kernel->quarantine_reason.empty()) return;
   kernel->quarantine_reason = fmt::format("{}: {}", stage, reason);
-  const bool was_baseline = kernel->is_baseline;
-  if (was_baseline) {
-    kernel->is_baseline = false;
-    for (auto& other : state.record.kernels) {
-      if (other.support_reason.empty() && other.quarantine_reason.empty()) {
-        other.is_baseline = true;
-        break;
-      }
-    }
-  }
+  state.choose_baseline();
   store.quarantine(run, state.record, {state.record.cell_id, kernel_id, stage, reason},
                    fmt::format("re-planned without {}, which failed ({})", kernel_id, reason));
   state.valid_processes = 0;
@@ -231,7 +223,7 @@ bool measure_together(std::span<CellRun> runs, Store& store, Progress& progress,
     cell.state.next_process = number;
     all.emplace_back(cell);
   }
-  const int blocks = runs.front().options.profile.blocks;
+  const int blocks = for_cell(runs.front().options.profile, runs.front().state.cell).blocks;
   bool was_interrupted = false;
   try {
     in_turn(all, number, [](auto& process) { process.start(); });

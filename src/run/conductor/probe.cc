@@ -72,6 +72,9 @@ Probe probe_machine(const RunOptions& options) {
   if (!earlier_utc.empty()) (*probe.run.environment)["ceilings_measured_before"] = earlier_utc;
   if (!devices.empty()) (*probe.run.environment)["devices"] = devices;
   (*probe.run.environment)["noise_thresholds"] = thresholds::to_json();
+  auto& absent = (*probe.run.environment)["missing_engines"];
+  for (const auto& engine : options.missing_engines)
+    absent.push_back({{"engine", engine.name}, {"reason", engine.reason}});
   (*probe.run.environment)["noise_guard"] = options.accept_noise ? "off" : "on";
   probe.run.study = options.study.name;
   probe.run.profile = options.profile.name;

@@ -118,6 +118,7 @@ std::vector<CellState> restore_cells(const Store& store, std::int64_t run, const
     for (const auto& verification : verifications) {
       if (verification.cell_id == cell.id() && verification.passed) {
         state.call_seconds[verification.kernel_id] = verification.median_call_seconds;
+        if (!verification.reason.empty()) state.unranked[verification.kernel_id] = verification.reason;
       }
     }
     if (record == records.end()) {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "plan/decisions.h"
+#include "core/decisions.h"
 #include "run/protocol/messages.h"
 #include "run/worker/slot_timer.h"
 
@@ -37,6 +37,7 @@ bool take(const VerificationOutcome& outcome, Store& store, std::int64_t run, Ce
   const double call = outcome.record.median_call_seconds;
   if (outcome.record.passed) {
     state.call_seconds[kernel->id()] = call;
+    if (!outcome.record.reason.empty()) state.unranked[kernel->id()] = outcome.record.reason;
     const bool hot = state.cell.condition == Condition::hot;
     kernel->batch_calls = hot ? batch_calls_for(call, TimingRules{}) : 1;
     return false;
@@ -46,22 +47,20 @@ bool take(const VerificationOutcome& outcome, Store& store, std::int64_t run, Ce
   return true;
 }
 
-/// Ratios need a baseline: where the planned one cannot be timed, the first kernel that can takes its place,
-/// openly.
+/// Says so where another kernel than the planned one becomes the baseline.
 void choose_baseline(CellState& state, Progress& progress) {
-  const auto can_be_timed = [](const KernelRecord& kernel) {
-    return kernel.support_reason.empty() && kernel.quarantine_reason.empty();
-  };
-  for (auto& kernel : state.record.kernels) {
-    if (kernel.is_baseline && can_be_timed(kernel)) return;
-  }
-  for (auto& kernel : state.record.kernels) kernel.is_baseline = false;
-  for (auto& kernel : state.record.kernels) {
-    if (!can_be_timed(kernel)) continue;
-    kernel.is_baseline = true;
-    progress.warning(fmt::format("{}: the baseline {} cannot be timed; ratios are to {}",
-                                 state.record.cell_id, state.cell.baseline, kernel.id()));
-    return;
+  state.choose_baseline();
+  const auto* chosen = state.baseline();
+  if (chosen == nullptr) return;
+  if (const auto why = state.unranked.find(chosen->id()); why != state.unranked.end()) {
+    progress.warning(fmt::format("{}: no kernel that can be ranked is there: no ratios; {} is {}",
+                                 state.record.cell_id, chosen->id(), why->second));
+  } else if (chosen->id() != state.cell.baseline) {
+    const auto planned = state.unranked.find(state.cell.baseline);
+    progress.warning(fmt::format(
+        "{}: the baseline {} {}; ratios are to {}", state.record.cell_id, state.cell.baseline,
+        planned == state.unranked.end() ? "cannot be timed" : "is not ranked (" + planned->second + ")",
+        chosen->id()));
   }
 }
 
@@ -84,8 +83,9 @@ bool verify_cell_in_worker(const RunOptions& options, const std::vector<KernelOf
     try {
       WorkerProcess worker(options.launch, options.seed);
       worker.hello(Ask::nothing_more);
-      worker.send(to_json(messages::Verify{state.cell, waiting, asked, ceilings,
-                                           options.profile.default_path_only, options.seed}));
+      worker.send(
+          to_json(messages::Verify{state.cell, waiting, asked, ceilings,
+                                   for_cell(options.profile, state.cell).default_path_only, options.seed}));
       // The worker ends a kernel that hangs; only a hung worker itself is silent for longer.
       const double patience = 3 * options.kernel_limit_seconds + 60;
       while (!waiting.empty()) {
@@ -113,7 +113,8 @@ bool verify_cell_in_worker(const RunOptions& options, const std::vector<KernelOf
       VerificationOutcome outcome;
       outcome.record.cell_id = state.record.cell_id;
       outcome.record.kernel_id = lost.kernel_id;
-      outcome.record.reason = lost.what();
+      outcome.record.reason =
+          lost.stage.empty() ? lost.what() : fmt::format("{} while {}", lost.what(), lost.stage);
       const auto before = waiting.size();
       for (auto* list : {&waiting, &asked})
         std::erase_if(*list, [&](const auto& choice) { return choice.id() == lost.kernel_id; });

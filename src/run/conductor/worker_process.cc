@@ -158,6 +158,9 @@ messages::Welcome WorkerProcess::hello(Ask ask, const std::vector<std::string>& 
                      fmt::format("of the worker is not this program's {}", messages::kProtocol));
   }
   auto welcome = messages::read<messages::Welcome>(answer);
+  if (ask != Ask::nothing_more && !welcome.identity.plugins_not_loaded.empty())
+    throw bad_start(options_,
+                    "could not load a plugin: " + welcome.identity.plugins_not_loaded.begin()->second);
   if (options_.expected) {
     if (const auto other = difference(*options_.expected, welcome.identity)) {
       throw bad_start(options_,

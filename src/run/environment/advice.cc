@@ -10,6 +10,7 @@
 #include "core/names.h"
 #include "core/system/parse.h"
 #include "core/system/system_files.h"
+#include "run/noise/apple_noise.h"
 #include "run/noise/consumers.h"
 #include "run/noise/thresholds.h"
 
@@ -18,18 +19,23 @@ namespace {
 
 using nlohmann::json;
 
-constexpr NameTable<AdviceKind, 9> kKinds{{{AdviceKind::governor, "governor"},
-                                           {AdviceKind::huge_pages, "huge pages"},
-                                           {AdviceKind::pinning, "pinning"},
-                                           {AdviceKind::smt, "SMT"},
-                                           {AdviceKind::steal, "steal"},
-                                           {AdviceKind::pressure, "pressure"},
-                                           {AdviceKind::throttling, "throttling"},
-                                           {AdviceKind::drift, "drift"},
-                                           {AdviceKind::neighbours, "neighbours"}}};
+constexpr NameTable<AdviceKind, 12> kKinds{{{AdviceKind::governor, "governor"},
+                                            {AdviceKind::huge_pages, "huge pages"},
+                                            {AdviceKind::pinning, "pinning"},
+                                            {AdviceKind::smt, "SMT"},
+                                            {AdviceKind::steal, "steal"},
+                                            {AdviceKind::pressure, "pressure"},
+                                            {AdviceKind::throttling, "throttling"},
+                                            {AdviceKind::drift, "drift"},
+                                            {AdviceKind::neighbours, "neighbours"},
+                                            {AdviceKind::heat, "heat"},
+                                            {AdviceKind::low_power, "low power mode"},
+                                            {AdviceKind::cores, "cores"}}};
 
 /// Advice only: shares of the CPU set that others used.
 constexpr double kOthersShare = 0.05;
+/// Advice only, until somebody has measured what it costs: share of CPU time on efficiency cores.
+constexpr double kEfficiencyShare = 0.05;
 
 json at(const json& object, const char* pointer) {
   const json::json_pointer where(pointer);
@@ -71,6 +77,25 @@ void advise_on_pinning(const json& environment, std::vector<Advice>& advice) {
   }
 }
 
+/// What macOS alone tells.
+void advise_on_mac(const json& noise, std::vector<Advice>& advice) {
+  if (const auto reason = thermal_reject_reason(noise)) {
+    advice.push_back({AdviceKind::heat, *reason + ": let the Mac cool, away from other heat, or measure "
+                                                  "shorter runs (--budget)"});
+  }
+  if (at(noise, "/low_power_mode") == true) {
+    advice.push_back({AdviceKind::low_power,
+                      "Low Power Mode is on, which lowers the clock: System Settings > Battery > Low Power "
+                      "Mode > Never, and connect the power adapter"});
+  }
+  if (const auto share = number_at(noise, "/efficiency_core_share"); share > kEfficiencyShare) {
+    advice.push_back({AdviceKind::cores,
+                      fmt::format("{:.1f} % of the CPU time was on efficiency cores: stop other work, or use "
+                                  "no more --threads than there are performance cores",
+                                  100 * share)});
+  }
+}
+
 }  // namespace
 
 std::string_view name(AdviceKind kind) { return name_in(kKinds, kind); }
@@ -107,15 +132,16 @@ std::vector<Advice> advise_on_noise(const json& noise) {
                      "the clock changes (heat, power, battery) or a neighbour comes and goes",
                      percent("/sentinel_drift"), 100 * thresholds::kSentinelDrift)});
   }
+  advise_on_mac(noise, advice);
+  const bool mac = noise.contains("thermal_state");  // which binds no process to a CPU
   const auto wall = number_at(noise, "/wall_seconds");
   const auto others = number_at(noise, "/others_cpu_seconds");
   const auto names = consumers_in_words(at(noise, "/consumers"));
   if (wall > 0 && others / wall > kOthersShare) {
-    advice.push_back(
-        {AdviceKind::neighbours,
-         fmt::format("other processes used these CPUs for {:.2f} s of {:.2f} s{}: stop them, or move "
-                     "them to other CPUs (taskset -c)",
-                     others, wall, names.empty() ? "" : fmt::format(" (busiest: {})", names))});
+    advice.push_back({AdviceKind::neighbours,
+                      fmt::format("other processes used these CPUs for {:.2f} s of {:.2f} s{}: stop them{}",
+                                  others, wall, names.empty() ? "" : fmt::format(" (busiest: {})", names),
+                                  mac ? "" : ", or move them to other CPUs (taskset -c)")});
   } else if (!names.empty() && !advice.empty()) {
     advice.push_back({AdviceKind::neighbours, fmt::format("the busiest other processes: {}", names)});
   }

@@ -18,6 +18,9 @@ enum class AdviceKind : std::uint8_t {
   throttling,
   drift,
   neighbours,
+  heat,
+  low_power,
+  cores,
 };
 std::string_view name(AdviceKind kind);
 

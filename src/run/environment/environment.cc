@@ -11,12 +11,17 @@
 #include <vector>
 
 #include "attnbench/cpu_device.h"
+#include "attnbench/registry.h"
 #include "core/cpu_list.h"
 #include "core/parallel.h"
+#include "core/system/apple_values.h"
+#include "core/system/host.h"
 #include "core/system/parse.h"
 #include "core/system/topology.h"
-#include "run/environment/identity.h"
+#include "run/environment/executable.h"
 #include "run/environment/libraries.h"
+
+extern char** environ;  // macOS declares it nowhere
 
 namespace attnbench {
 namespace {
@@ -34,10 +39,11 @@ json text_or_not_readable(const std::string& text) { return text.empty() ? json(
 std::vector<std::string> flags_that_matter(const CpuInfo& cpu) {
   std::vector<std::string> found;
   for (const auto* flag :
-       {"sse4_2",   "avx",      "f16c",     "fma",        "avx2",         "avx512f",     "avx512dq",
-        "avx512cd", "avx512bw", "avx512vl", "avx_vnni",   "avx512_vnni",  "avx512_bf16", "avx512_fp16",
-        "amx_tile", "amx_bf16", "amx_int8", "amx_fp16",   "asimd",        "asimdhp",     "asimdfhm",
-        "bf16",     "sve",      "sve2",     "hypervisor", "constant_tsc", "nonstop_tsc"}) {
+       {"sse4_2",   "avx",          "f16c",      "fma",        "avx2",         "avx512f",     "avx512dq",
+        "avx512cd", "avx512bw",     "avx512vl",  "avx_vnni",   "avx512_vnni",  "avx512_bf16", "avx512_fp16",
+        "amx_tile", "amx_bf16",     "amx_int8",  "amx_fp16",   "asimd",        "asimdhp",     "asimdfhm",
+        "bf16",     "sve",          "sve2",      "hypervisor", "constant_tsc", "nonstop_tsc", "FEAT_FP16",
+        "FEAT_FHM", "FEAT_DotProd", "FEAT_BF16", "FEAT_I8MM",  "FEAT_SME",     "FEAT_SME2"}) {
     if (cpu.has(flag)) found.emplace_back(flag);
   }
   return found;
@@ -67,20 +73,40 @@ json probe_numa(const SystemFiles& files) {
   return list.empty() ? json(kNotReadable) : list;
 }
 
+json hypervisor(const SystemFiles& files, const CpuInfo& cpu) {
+  if (const auto guest = apple::number(files, "kern.hv_vmm_present"))
+    return *guest == 1 ? "yes" : "none seen";
+  if (cpu.logical_cpus == 0) return kNotReadable;
+  return cpu.has("hypervisor") ? "yes" : "none seen";
+}
+
+/// Kinds of cores, the fastest first; empty where the system knows one kind.
+json probe_core_kinds(const SystemFiles& files) {
+  auto list = json::array();
+  for (const auto& level : apple::perf_levels(files)) {
+    list.push_back({{"name", level.name},
+                    {"physical_cores", level.physical},
+                    {"logical_cpus", level.logical},
+                    {"l2_bytes", level.l2_bytes},
+                    {"cpus_per_l2", level.cpus_per_l2}});
+  }
+  return list;
+}
+
 json probe_cpu(const SystemFiles& files) {
-  const auto cpuinfo = files.read("/proc/cpuinfo");
-  const auto cpu = parse_cpuinfo(cpuinfo.value_or(""));
+  const auto cpu = cpu_info(files);
+  const bool known = cpu.logical_cpus > 0;
   const auto allowed = allowed_cpus();
   const auto online = online_cpus(files);
   const auto cores = cores_of(files, online);
   const auto logical = online.empty() ? cpu.logical_cpus : static_cast<int>(online.size());
-  return {
+  json found = {
       {"vendor", text_or_not_readable(cpu.vendor)},
       {"model", text_or_not_readable(cpu.model)},
       {"family", text_or_not_readable(cpu.family)},
       {"model_number", text_or_not_readable(cpu.model_number)},
       {"stepping", text_or_not_readable(cpu.stepping)},
-      {"flags", cpuinfo ? json(flags_that_matter(cpu)) : json(kNotReadable)},
+      {"flags", known ? json(flags_that_matter(cpu)) : json(kNotReadable)},
       {"features", to_string(cpu_features())},
       {"packages", cores ? json(cores->packages) : json(kNotReadable)},
       {"physical_cores", cores ? json(cores->physical) : json(kNotReadable)},
@@ -89,26 +115,37 @@ json probe_cpu(const SystemFiles& files) {
       {"smt", smt_state(files)},
       {"governor", or_not_readable(files.read(fmt::format(
                        "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_governor", allowed.front())))},
-      {"hypervisor", cpuinfo ? json(cpu.has("hypervisor") ? "yes" : "none seen") : json(kNotReadable)},
+      {"hypervisor", hypervisor(files, cpu)},
       {"caches", probe_caches(files, allowed.front())},
       {"numa_nodes", probe_numa(files)},
   };
+  if (auto kinds = probe_core_kinds(files); !kinds.empty()) found["core_kinds"] = std::move(kinds);
+  return found;
 }
 
 json probe_memory(const SystemFiles& files) {
   const auto huge_pages = files.read("/sys/kernel/mm/transparent_hugepage/enabled");
-  return {
-      {"total_bytes", or_not_readable(parse_meminfo(files.read("/proc/meminfo").value_or(""), "MemTotal"))},
+  json found = {
+      {"total_bytes", or_not_readable(memory_bytes(files))},
       {"transparent_huge_pages", or_not_readable(selected_option(huge_pages.value_or("")))},
   };
+  if (const auto bytes = apple::number(files, "hw.pagesize")) found["page_bytes"] = *bytes;
+  return found;
 }
 
 json probe_os(const SystemFiles& files) {
   utsname names{};
   const bool known = uname(&names) == 0;
-  return {{"name", or_not_readable(parse_os_release(files.read("/etc/os-release").value_or("")))},
+  return {{"name", or_not_readable(system_name(files))},
           {"kernel", known ? json(fmt::format("{} {} {}", names.sysname, names.release, names.machine))
                            : json(kNotReadable)}};
+}
+
+json absent_engines() {
+  auto list = json::array();
+  for (const auto& engine : missing_engines())
+    list.push_back({{"engine", engine.name}, {"reason", engine.reason}});
+  return list;
 }
 
 json probe_openmp(const SystemFiles& files) {
@@ -133,6 +170,7 @@ json probe_environment(const std::string& commit, const SystemFiles& files) {
             {"build_id", build_id()},
             {"pool", parallel_backend()}}},
           {"libraries", library_versions()},
+          {"missing_engines", absent_engines()},
           {"openmp", probe_openmp(files)}};
 }
 

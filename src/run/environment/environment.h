@@ -12,8 +12,10 @@ namespace attnbench {
 ///
 /// cpu: vendor, model, family, model_number, stepping, flags (those that matter here), features (usable),
 ///      packages, physical_cores, logical_cpus, allowed_cpus, smt, governor, hypervisor,
-///      caches [{level, type, bytes, cpus}], numa_nodes [{node, cpus}] (cpus as "0-3,8")
-/// memory: total_bytes, transparent_huge_pages;  os: name, kernel
+///      caches [{level, type, bytes, cpus}], numa_nodes [{node, cpus}] (cpus as "0-3,8"),
+///      core_kinds [{name, physical_cores, logical_cpus, l2_bytes, cpus_per_l2}], the fastest first, where
+///      the system tells kinds of cores apart: CPUs are then numbered in that order
+/// memory: total_bytes, transparent_huge_pages, page_bytes (macOS);  os: name, kernel
 /// build: version, commit, compiler, build_id, pool;  libraries: onednn, highway, sqlite, fmt
 /// openmp: runtimes (loaded), variables (in force)
 /// `commit`: that the running program was built from, "-dirty" added where it is not quite that one, or

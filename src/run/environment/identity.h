@@ -2,17 +2,10 @@
 
 #include <string>
 
+#include "core/system/machine_key.h"
 #include "core/system/system_files.h"
 
 namespace attnbench {
-
-/// Hex hash of what does not change while the hardware stays: CPU vendor, model and stepping, instruction
-/// sets, numbers of CPUs and cores, caches, memory rounded to GiB. Holds no host name.
-std::string machine_key(const SystemFiles& files = SystemFiles());
-
-/// Hex GNU build id of the running executable, from its own note.
-/// Throws std::runtime_error if it was linked without one.
-std::string build_id();
 
 /// Changes at every start of the operating system; "not readable" where it does not tell.
 std::string boot_id(const SystemFiles& files = SystemFiles());

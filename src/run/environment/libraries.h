@@ -5,7 +5,7 @@
 
 namespace attnbench {
 
-/// Versions by name: onednn and sqlite as loaded, highway and fmt as compiled.
+/// Versions by name: those of the engines (see engine_libraries()), sqlite as loaded, fmt as compiled.
 std::map<std::string, std::string> library_versions();
 
 }  // namespace attnbench

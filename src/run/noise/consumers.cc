@@ -5,8 +5,12 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "core/system/apple_values.h"
 #include "core/system/parse.h"
 
 namespace attnbench {
@@ -40,10 +44,30 @@ std::optional<ProcessCpu> parse_stat(std::string_view text) {
                     static_cast<double>(*user + *system) / static_cast<double>(sysconf(_SC_CLK_TCK))};
 }
 
+/// A line of apple::kProcesses. The name comes last and may hold blanks.
+std::optional<std::pair<std::int64_t, ProcessCpu>> parse_apple_process(const SystemFiles& files,
+                                                                       std::string_view line) {
+  const auto words = split_words(line);
+  if (words.size() < 3) return std::nullopt;
+  const auto id = parse_integer(words[0]);
+  const auto user = parse_integer(words[1]);
+  const auto system = parse_integer(words[2]);
+  if (!id || !user || !system || *user < 0 || *system < 0) return std::nullopt;
+  const auto seconds = apple::seconds_of(files, *user + *system);
+  if (!seconds) return std::nullopt;
+  const auto name =
+      words.size() > 3 ? line.substr(static_cast<std::size_t>(words[3].data() - line.data())) : "?";
+  return std::pair{*id, ProcessCpu{printable(name), *seconds}};
+}
+
 }  // namespace
 
 std::map<std::int64_t, ProcessCpu> cpu_of_processes(const SystemFiles& files) {
   std::map<std::int64_t, ProcessCpu> processes;
+  const auto lines = files.read(apple::kProcesses).value_or("");
+  for (const auto line : split_lines(lines)) {
+    if (auto process = parse_apple_process(files, line)) processes.insert(std::move(*process));
+  }
   for (const auto& entry : files.entries("/proc")) {
     const auto id = parse_integer(entry);
     if (!id) continue;

@@ -11,7 +11,7 @@ namespace attnbench {
 
 /// CPU time of a process since its start.
 struct ProcessCpu {
-  std::string name;  ///< as the system shows it, at most 15 characters
+  std::string name;  ///< as the system shows it, at most 15 characters (32 on macOS)
   double cpu_seconds = 0;
 };
 /// By process id, of every process that this one may see.

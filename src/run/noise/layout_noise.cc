@@ -1,15 +1,16 @@
 #include "run/noise/layout_noise.h"
 
 #include <alloca.h>
-#include <malloc.h>
 
 #include <random>
+
+#include "run/allocator.h"
 
 namespace attnbench {
 
 LayoutNoise::LayoutNoise(std::uint64_t seed) {
   // Large blocks would come from mmap, page-aligned and untouched by what is allocated before them.
-  mallopt(M_MMAP_MAX, 0);
+  keep_large_blocks_in_heap();
   std::mt19937_64 draw(seed);
   const auto below = [&draw](std::uint64_t limit) { return static_cast<std::size_t>(draw() % limit); };
   const auto blocks = 16 + below(48);

@@ -83,6 +83,8 @@ NoiseProbe probe_noise(const std::vector<int>& cpus, const SystemFiles& files) {
   probe.throttling = probe_throttling(files);
   probe.clock_mhz = cpufreq_mhz(files, cpus);
   if (!probe.clock_mhz) probe.clock_mhz = parse_clock_mhz(files.read("/proc/cpuinfo").value_or(""), cpus);
+  probe.apple = probe_apple(files);
+  if (probe.apple.busy_seconds) probe.busy_seconds = probe.apple.busy_seconds;
   return probe;
 }
 
@@ -94,7 +96,7 @@ json difference(const NoiseProbe& start, const NoiseProbe& end) {
   const auto pressure = elapsed(start.pressure_seconds, end.pressure_seconds);
   const auto involuntary = end.involuntary_switches - start.involuntary_switches;
   const bool throttling = start.throttling && end.throttling;
-  return {
+  json noise = {
       {"wall_seconds", wall},
       {"cpu_seconds", cpu},
       {"steal_seconds", number(steal)},
@@ -112,6 +114,8 @@ json difference(const NoiseProbe& start, const NoiseProbe& end) {
       {"clock_mhz_start", number(start.clock_mhz)},
       {"clock_mhz_end", number(end.clock_mhz)},
   };
+  add_apple_difference(start.apple, end.apple, noise);
+  return noise;
 }
 
 std::optional<double> sentinel_drift(std::span<const double> seconds) {
@@ -145,6 +149,7 @@ std::optional<std::string> reject_reason(const json& noise) {
   }
   if (const auto periods = value_of("throttled_periods"); periods && *periods > 0)
     reasons.push_back(fmt::format("control group throttled in {:g} periods (limit 0)", *periods));
+  if (const auto reason = thermal_reject_reason(noise)) reasons.push_back(*reason);
   if (reasons.empty()) return std::nullopt;
   return fmt::format("{}", fmt::join(reasons, "; "));
 }

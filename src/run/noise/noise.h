@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/system/system_files.h"
+#include "run/noise/apple_noise.h"
 #include "run/noise/parse.h"
 
 namespace attnbench {
@@ -23,6 +24,7 @@ struct NoiseProbe {
   std::optional<double> clock_mhz;         ///< mean over the CPU set
   std::int64_t voluntary_switches = 0;     ///< of this process and the children it has waited for
   std::int64_t involuntary_switches = 0;
+  AppleProbe apple{};
 };
 NoiseProbe probe_noise(const std::vector<int>& cpus, const SystemFiles& files = SystemFiles());
 
@@ -30,7 +32,7 @@ NoiseProbe probe_noise(const std::vector<int>& cpus, const SystemFiles& files = 
 /// wall_seconds, cpu_seconds, steal_seconds, steal_share (of cpu_seconds), pressure_seconds, pressure_share
 /// (of wall), others_cpu_seconds (CPU time on the set that was not this process's), voluntary_switches,
 /// involuntary_switches, involuntary_switches_per_second, throttled_periods, throttled_seconds,
-/// clock_mhz_start, clock_mhz_end.
+/// clock_mhz_start, clock_mhz_end; and on macOS those of add_apple_difference().
 nlohmann::json difference(const NoiseProbe& start, const NoiseProbe& end);
 
 /// Larger over smaller median of the first and last third of the sentinel's times, less 1.

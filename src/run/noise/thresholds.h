@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 
 /// Every limit of the noise guard. They were set before any result and invalidate a process whatever it
@@ -12,6 +13,9 @@ inline constexpr double kStealShare = 0.02;
 inline constexpr double kPressureShare = 0.05;
 /// Larger over smaller median of the sentinel's first and last third, less 1.
 inline constexpr double kSentinelDrift = 0.15;
+/// The worst of NSProcessInfo's thermal states (macOS) that counts: 1, "fair", at which, Apple says, nothing
+/// need be done; from "serious" on performance is reduced.
+inline constexpr std::int64_t kMostThermalState = 1;
 /// A rate above this multiple of the measured ceiling is impossible.
 inline constexpr double kCeilingFactor = 1.10;
 

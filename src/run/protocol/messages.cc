@@ -105,9 +105,12 @@ PreparedKernel prepared_from_json(const std::string& name, const json& in) {
           read_field<std::int64_t>(in, "workspace_bytes"),
           read_field<double>(in, "executed_flops"),
           read_field<double>(in, "compulsory_bytes"),
+          field_of(in, "moved_bytes").is_null() ? std::nullopt
+                                                : std::optional(read_field<double>(in, "moved_bytes")),
           read_field<int>(in, "warmup_calls"),
           read_field<double>(in, "warmup_seconds"),
-          read_field<bool>(in, "warmup_settled")};
+          read_field<bool>(in, "warmup_settled"),
+          read_field<double>(in, "transport_seconds")};
 }
 
 RecheckedKernel rechecked_from_json(const std::string& name, const json& in) {
@@ -116,7 +119,8 @@ RecheckedKernel rechecked_from_json(const std::string& name, const json& in) {
           read_field<std::string>(in, "reason"),
           read_error(in, "max_error"),
           read_error(in, "tolerance"),
-          read_field<bool>(in, "changed_fp_state")};
+          read_field<bool>(in, "changed_fp_state"),
+          {read_field<std::string>(in, "ran"), read_field<std::string>(in, "known_by")}};
 }
 
 /// {name: the rest}.
@@ -184,9 +188,11 @@ json to_json(const PreparedKernel& kernel) {
           {"workspace_bytes", kernel.workspace_bytes},
           {"executed_flops", kernel.executed_flops},
           {"compulsory_bytes", kernel.compulsory_bytes},
+          {"moved_bytes", kernel.moved_bytes ? json(*kernel.moved_bytes) : json()},
           {"warmup_calls", kernel.warmup_calls},
           {"warmup_seconds", kernel.warmup_seconds},
-          {"warmup_settled", kernel.warmup_settled}};
+          {"warmup_settled", kernel.warmup_settled},
+          {"transport_seconds", kernel.transport_seconds}};
 }
 
 json to_json(const RecheckedKernel& kernel) {
@@ -194,7 +200,9 @@ json to_json(const RecheckedKernel& kernel) {
           {"reason", kernel.reason},
           {"max_error", kernel.max_error},
           {"tolerance", kernel.tolerance},
-          {"changed_fp_state", kernel.changed_fp_state}};
+          {"changed_fp_state", kernel.changed_fp_state},
+          {"ran", kernel.implementation.ran},
+          {"known_by", kernel.implementation.known_by}};
 }
 
 std::string messages::type_of(const json& message) { return message.value("type", ""); }
@@ -322,7 +330,7 @@ Prepare read<Prepare>(const json& in) {
   auto& plan = message.plan;
   plan.cell = cell_from_json(field_of(in, "cell"));
   plan.kernels = requests_from_json(in, "kernels");
-  plan.baseline = read_field<std::size_t>(in, "baseline");
+  plan.baseline = read_field<std::uint64_t>(in, "baseline");
   plan.orders = read_field<std::vector<std::vector<int>>>(in, "orders");
   plan.unbatched_calls = read_field<int>(in, "unbatched_calls");
   plan.warmup_limit_calls = read_field<int>(in, "warmup_limit_calls");
@@ -482,21 +490,23 @@ Check read<Check>(const json& in) {
         {problem_from_json(field_of(item, "problem")),
          input_kind_named(read_field<std::string>(item, "input")), read_field<std::int64_t>(item, "keys"),
          read_field<std::int64_t>(item, "row_stride"), read_field<std::int64_t>(item, "batch_stride"),
-         read_field<int>(item, "threads"), read_field<std::size_t>(item, "expected_at")});
+         read_field<int>(item, "threads"), read_field<std::uint64_t>(item, "expected_at")});
   });
   return message;
 }
 
 json to_json(const Checked& message) {
-  return typed<Checked>(
-      {{"unsupported", message.unsupported}, {"failed", message.failed}, {"share", message.share}});
+  return typed<Checked>({{"unsupported", message.unsupported},
+                         {"failed", message.failed},
+                         {"unranked", message.unranked},
+                         {"share", message.share}});
 }
 
 template <>
 Checked read<Checked>(const json& in) {
   require<Checked>(in);
   return {read_field<std::string>(in, "unsupported"), read_field<std::string>(in, "failed"),
-          read_field<double>(in, "share")};
+          read_field<std::string>(in, "unranked"), read_error(in, "share")};
 }
 
 json to_json(const Ended& message) { return typed<Ended>({{"reason", message.reason}}); }

@@ -98,9 +98,11 @@ struct PreparedKernel {
   double prepare_seconds = 0, bind_seconds = 0, first_call_seconds = 0;
   std::int64_t workspace_bytes = 0;
   double executed_flops = 0, compulsory_bytes = 0;
+  std::optional<double> moved_bytes;  ///< KernelInfo's
   int warmup_calls = 0;
   double warmup_seconds = 0;
   bool warmup_settled = false;
+  double transport_seconds = 0;  ///< that the host waited for a call beyond what is reported: median, warm-up
 };
 
 /// What one kernel's last output, and one more, were judged at the end of a process.
@@ -110,6 +112,7 @@ struct RecheckedKernel {
   std::string reason;
   double max_error = 0, tolerance = 0;
   bool changed_fp_state = false;
+  Implementation implementation;
 };
 
 /// Both as they stand in ProcessRecord::kernels under their name, the second as "recheck".
@@ -118,7 +121,7 @@ nlohmann::json to_json(const RecheckedKernel& kernel);
 
 namespace messages {
 
-inline constexpr int kProtocol = 4;
+inline constexpr int kProtocol = 6;
 inline constexpr std::string_view kHeartbeat = "heartbeat";
 
 /// Seconds between heartbeats, and without one after which a worker exits.
@@ -246,10 +249,10 @@ struct Check {
   std::uint64_t seed = 0;
   std::vector<Case> cases;
 };
-/// One of three: unsupported, failed, or neither.
+/// One of three: unsupported, failed, or neither; then why the kernel is not to be ranked, if so.
 struct Checked {
   static constexpr std::string_view kType = "checked";
-  std::string unsupported, failed;
+  std::string unsupported, failed, unranked;
   double share = 0;  ///< error / tolerance
 };
 /// The kernel's worker cannot go on, because of the kernel.

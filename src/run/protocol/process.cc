@@ -1,8 +1,6 @@
 #include "run/protocol/process.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sched.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,7 +9,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <system_error>
@@ -21,6 +18,9 @@
 #include "core/affinity.h"
 #include "run/environment/control_groups.h"
 #include "run/protocol/messages.h"
+#include "run/protocol/spawn.h"
+
+extern char** environ;  // macOS declares it nowhere
 
 namespace attnbench {
 namespace {
@@ -29,7 +29,7 @@ namespace {
 struct Pipe {
   Pipe() {
     std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+    if (!make_pipe(ends)) throw std::system_error(errno, std::generic_category(), "pipe");
     read_end = ends[0];
     write_end = ends[1];
   }
@@ -42,22 +42,6 @@ struct Pipe {
 
   int read_end = -1;
   int write_end = -1;
-};
-
-/// While it lives, what this thread starts may run on all CPUs that this program started with: a thread pool
-/// may have bound the thread since.
-class OnAllCpus {
- public:
-  OnAllCpus() : known_(sched_getaffinity(0, sizeof before_, &before_) == 0) { restore_start_affinity(); }
-  ~OnAllCpus() {
-    if (known_) sched_setaffinity(0, sizeof before_, &before_);
-  }
-  OnAllCpus(const OnAllCpus&) = delete;
-  OnAllCpus& operator=(const OnAllCpus&) = delete;
-
- private:
-  cpu_set_t before_{};
-  bool known_;
 };
 
 /// What posix_spawn() is to do besides.
@@ -107,12 +91,14 @@ pid_t spawn(const Program& program, int input, int output, int shared_fd) {
   sigaddset(&pipe_signal, SIGPIPE);  // this program ignores it; a launcher may count on it
   posix_spawnattr_setsigdefault(&settings.attributes, &pipe_signal);
   posix_spawnattr_setpgroup(&settings.attributes, 0);
-  posix_spawnattr_setflags(&settings.attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP;
+  inherit_only_what_is_asked(flags, settings.actions);
+  posix_spawnattr_setflags(&settings.attributes, flags);
 
   auto words = program.words;
   auto environment = environment_of(program);
   const auto& file = program.file.empty() ? words.front() : program.file;
-  const OnAllCpus wide;
+  const OnStartCpus wide;
   pid_t pid = -1;
   const int error = posix_spawnp(&pid, file.c_str(), &settings.actions, &settings.attributes,
                                  pointers(words).data(), pointers(environment).data());
@@ -128,12 +114,11 @@ pid_t spawn(const Program& program, int input, int output, int shared_fd) {
 std::string ProcessEnd::in_words() const {
   if (out_of_memory) return "was ended by the system, which ran out of memory";
   if (signal == 0) return fmt::format("exited with code {}", exit_code);
-  const auto* abbreviation = sigabbrev_np(signal);
-  return fmt::format("crashed with SIG{}", abbreviation != nullptr ? abbreviation : "?");
+  return fmt::format("crashed with SIG{}", signal_abbreviation(signal));
 }
 
 Process::Process(const Program& program, int shared_fd)
-    : files_(program.files), oom_kills_before_(oom_kills(program.files)) {
+    : files_(program.files), oom_kills_before_(oom_kills(program.files)), heartbeats_(program.heartbeats) {
   Pipe down;
   Pipe up;
   pid_ = spawn(program, down.read_end, up.write_end, shared_fd);
@@ -149,14 +134,30 @@ LineChannel::Received Process::receive(std::chrono::milliseconds timeout) {
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(messages::kHeartbeatSeconds));
   const auto until = Clock::now() + timeout;
   while (true) {
-    if (Clock::now() >= next_beat_) {
+    if (heartbeats_ && Clock::now() >= next_beat_) {
       send({{"type", messages::kHeartbeat}});  // where it is gone, what it said last is still to be read
       next_beat_ = Clock::now() + beat;
     }
-    const auto wait = std::max(std::min(until, next_beat_) - Clock::now(), Clock::duration::zero());
+    const auto next = heartbeats_ ? std::min(until, next_beat_) : until;
+    const auto wait = std::max(next - Clock::now(), Clock::duration::zero());
     auto received = channel_.receive(std::chrono::ceil<std::chrono::milliseconds>(wait));
     if (received.event != LineChannel::Event::timeout || Clock::now() >= until) return received;
   }
+}
+
+void Process::suspend() {
+  if (suspended_ || pid_ < 0) return;
+  kill(-pid_, SIGSTOP);
+  siginfo_t state{};
+  while (waitid(P_PID, static_cast<id_t>(pid_), &state, WSTOPPED | WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+  suspended_ = true;
+}
+
+void Process::resume() {
+  if (!suspended_ || pid_ < 0) return;
+  kill(-pid_, SIGCONT);
+  suspended_ = false;
 }
 
 ProcessEnd Process::end(double patience_seconds) {

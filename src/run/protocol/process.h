@@ -20,7 +20,8 @@ struct Program {
   std::vector<std::string> words;  ///< its name and its arguments
   std::string file{};              ///< that is executed; empty: the one that words[0] names, sought in PATH
   std::vector<std::pair<std::string, std::string>> environment{};  ///< added to this process's
-  SystemFiles files{};  ///< where the system counts whom it ended for want of memory
+  bool heartbeats = true;  ///< it is a worker, which ends without them
+  SystemFiles files{};     ///< where the system counts whom it ended for want of memory
 };
 
 /// How a process ended.
@@ -50,10 +51,17 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
+  /// Of its group too; -1 when it has ended.
+  pid_t id() const { return pid_; }
   /// False when it is gone.
   bool send(const nlohmann::json& message) { return channel_.send(message); }
-  /// Waits at most `timeout` for a message and sends heartbeats meanwhile. Throws NotAMessage.
+  /// Waits at most `timeout` for a message and sends heartbeats meanwhile to a program that is to have them.
+  /// Throws NotAMessage.
   LineChannel::Received receive(std::chrono::milliseconds timeout);
+  /// Stops every thread of its group, and returns when those of the program itself have stopped; resume()
+  /// lets them go on.
+  void suspend();
+  void resume();
   /// Closes its input and output, gives it so long to end, then ends it; says how it ended.
   ProcessEnd end(double patience_seconds);
 
@@ -62,6 +70,8 @@ class Process {
 
   SystemFiles files_;
   std::optional<std::int64_t> oom_kills_before_;
+  bool heartbeats_ = true;
+  bool suspended_ = false;
   pid_t pid_ = -1;
   int to_process_ = -1;
   int from_process_ = -1;

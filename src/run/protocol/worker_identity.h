@@ -29,6 +29,7 @@ struct WorkerIdentity {
   std::vector<int> cpus;                         ///< of its threads
   std::map<std::string, std::string> libraries;  ///< versions by name
   std::vector<PluginFile> plugins;
+  std::map<std::string, std::string> plugins_not_loaded{};  ///< why, by file
 };
 nlohmann::json to_json(const WorkerIdentity& identity);
 /// Throws InputError naming the missing or ill-typed field.
@@ -38,7 +39,8 @@ WorkerIdentity worker_identity_from_json(const nlohmann::json& in);
 struct IdentityDifference {
   std::string what, expected, found;
 };
-/// The first difference; nothing where there is none. Where `expected` has no cpus, any will do.
+/// The first difference; nothing where there is none. Where `expected` has no cpus, any will do. Of one that
+/// could not load a plugin, the versions that it tells must be the same.
 std::optional<IdentityDifference> difference(const WorkerIdentity& expected, const WorkerIdentity& found);
 
 }  // namespace attnbench

@@ -1,15 +1,18 @@
 #include "run/verification/address_space.h"
 
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include <fstream>
+#include <atomic>
+
+#include "core/system/host.h"
 
 namespace attnbench {
 namespace {
 
 /// What a thread takes without using it: its stack and glibc's arena (128 MiB before it is trimmed).
 constexpr std::int64_t kBytesPerThread = std::int64_t{160} << 20;
+
+std::atomic<bool> g_limited = false;
 
 void set_soft_limit(rlim_t bytes) {
   rlimit limit{};
@@ -21,11 +24,21 @@ void set_soft_limit(rlim_t bytes) {
 }  // namespace
 
 void limit_address_space(std::int64_t more_bytes, int threads) {
-  std::int64_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  set_soft_limit(static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + more_bytes + threads * kBytesPerThread));
+  g_limited = true;
+  set_soft_limit(
+      static_cast<rlim_t>(address_space_bytes(SystemFiles()) + more_bytes + threads * kBytesPerThread));
 }
 
-void unlimit_address_space() { set_soft_limit(RLIM_INFINITY); }
+void unlimit_address_space() {
+  g_limited = false;
+  set_soft_limit(RLIM_INFINITY);
+}
+
+void move_address_space_limit(std::int64_t bytes) {
+  if (!g_limited) return;
+  rlimit limit{};
+  getrlimit(RLIMIT_AS, &limit);
+  set_soft_limit(limit.rlim_cur + static_cast<rlim_t>(bytes));
+}
 
 }  // namespace attnbench

@@ -9,5 +9,7 @@ namespace attnbench {
 void limit_address_space(std::int64_t more_bytes, int threads);
 /// Takes that limit back.
 void unlimit_address_space();
+/// Moves the limit, where there is one, by what is mapped now (or, negative, no longer) and is no kernel's.
+void move_address_space_limit(std::int64_t bytes);
 
 }  // namespace attnbench

@@ -13,6 +13,7 @@
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "run/bound_call.h"
+#include "run/external/load.h"
 #include "run/noise/fp_state.h"
 #include "run/protocol/process.h"
 #include "run/thrown.h"
@@ -45,7 +46,7 @@ class MemoryLimit {
 
 const KernelInfo& kernel_of(const KernelId& id) {
   const auto* kernel = find_kernel(id);
-  if (kernel == nullptr) throw InputError("kernel", id.kernel, "is not registered in this build");
+  if (kernel == nullptr) throw InputError("kernel", id.kernel, why_not_registered());
   return *kernel;
 }
 
@@ -80,10 +81,10 @@ SharedReader& Examiner::shared() {
 
 void Examiner::observe(const messages::Observe& request) {
   end_by_signals();
-  const auto& kernel = kernel_of(request.kernel);
   auto cases = take_cases(shared(), request.problem);
   VerificationRecord record;
   const auto reason = reason_to_end(request.memory_bytes, [&] {
+    const auto& kernel = kernel_of(request.kernel);
     const auto device = open_device(request.device, host_);
     const MemoryLimit limit(*device, request.memory_bytes, std::max(device->host_threads(), 2));
     const auto doing = [&](const std::string& what) { send_(to_json(messages::Doing{what})); };
@@ -94,10 +95,10 @@ void Examiner::observe(const messages::Observe& request) {
 
 void Examiner::check(const messages::Check& request) {
   end_by_signals();
-  const auto& kernel = kernel_of(request.kernel);
   for (const auto& c : request.cases) {
     messages::Checked result;
-    const auto reason = reason_to_end(request.memory_bytes, [&] { result = check_case(kernel, request, c); });
+    const auto reason = reason_to_end(request.memory_bytes,
+                                      [&] { result = check_case(kernel_of(request.kernel), request, c); });
     if (!reason.empty()) return send_(to_json(messages::Ended{reason}));
     send_(to_json(result));
   }
@@ -109,7 +110,7 @@ messages::Checked Examiner::check_case(const KernelInfo& kernel, const messages:
   host.threads = c.threads;
   const auto device = open_device(request.device, host);
   const auto support = kernel.supports(c.problem, *device);
-  if (!support) return {support.reason(), "", 0};
+  if (!support) return {support.reason(), "", "", 0};
   shared().seek(c.expected_at);
   const auto expected = take_expected(shared());
   VerifyShape shape;
@@ -127,9 +128,9 @@ messages::Checked Examiner::check_case(const KernelInfo& kernel, const messages:
   } catch (const WrongTiming& wrong) {
     result.reason = wrong.what();
   }
-  if (result.passed) result.reason = find_gap_write(shape, data.tensors[Role::o]);
-  if (!result.reason.empty()) return {"", result.reason, 0};
-  return {"", "", result.tolerance > 0 ? result.max_error / result.tolerance : 0};
+  if (!result.passed) return {"", result.reason, "", 0};
+  if (const auto gap = find_gap_write(shape, data.tensors[Role::o]); !gap.empty()) return {"", gap, "", 0};
+  return {"", "", result.reason, result.share};
 }
 
 }  // namespace attnbench

@@ -1,6 +1,5 @@
 #include "run/verification/shared_memory.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,16 +21,19 @@ std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlig
 
 }  // namespace
 
-SharedWriter::SharedWriter() : fd_(memfd_create("attnbench", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
-  if (fd_ < 0) fail("shared memory");
+SharedWriter::SharedWriter() : file_(open_nameless_file()) {
+  if (file_.fd < 0) fail("shared memory");
 }
 
-SharedWriter::~SharedWriter() { close(fd_); }
+SharedWriter::~SharedWriter() {
+  close(file_.fd);
+  if (file_.read_only >= 0) close(file_.read_only);
+}
 
 void SharedWriter::put(const void* data, std::size_t bytes) {
   const auto* next = static_cast<const char*>(data);
   for (std::size_t done = 0; done < bytes;) {
-    const auto n = pwrite(fd_, next + done, bytes - done, static_cast<off_t>(position_ + done));
+    const auto n = pwrite(file_.fd, next + done, bytes - done, static_cast<off_t>(position_ + done));
     if (n < 0 && errno != EINTR) fail("shared memory");
     if (n > 0) done += static_cast<std::size_t>(n);
   }
@@ -41,9 +43,8 @@ void SharedWriter::put(const void* data, std::size_t bytes) {
 void SharedWriter::skip(std::size_t bytes) { position_ += aligned(bytes); }
 
 void SharedWriter::seal() {
-  if (ftruncate(fd_, static_cast<off_t>(position_)) != 0) fail("shared memory");
-  if (fcntl(fd_, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-    fail("shared memory");
+  if (ftruncate(file_.fd, static_cast<off_t>(position_)) != 0) fail("shared memory");
+  if (!make_unchangeable(file_)) fail("shared memory");
 }
 
 SharedReader::SharedReader(int fd) {

@@ -4,6 +4,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "run/verification/nameless_file.h"
+
 namespace attnbench {
 
 /// Bytes written once, in order, for processes started from this one to read. Each piece begins at a multiple
@@ -34,10 +36,10 @@ class SharedWriter {
   std::size_t position() const { return position_; }
   /// From now on nobody can change it.
   void seal();
-  int descriptor() const { return fd_; }
+  int descriptor() const { return file_.fd; }
 
  private:
-  int fd_ = -1;
+  NamelessFile file_;
   std::size_t position_ = 0;
 };
 

@@ -12,6 +12,7 @@
 
 #include "attnbench/registry.h"
 #include "run/protocol/messages.h"
+#include "run/thrown.h"
 #include "run/verification/check.h"
 #include "run/verification/kernel_process.h"
 #include "run/verification/placement.h"
@@ -52,7 +53,10 @@ std::vector<Case> make_cases(const VerifyAllOptions& options, DType dtype) {
         host.threads = turn++ % 2 == 0 ? options.threads : 1;
         const auto device = open_device(options.device, host);
         const auto supports = [&](const KernelInfo* kernel) {
-          return computes(*kernel, problem.mechanism.kind) && kernel->supports(problem, *device);
+          if (!computes(*kernel, problem.mechanism.kind)) return false;
+          bool supported = true;  // one that throws is asked again where that costs its own row
+          thrown([&] { supported = static_cast<bool>(kernel->supports(problem, *device)); });
+          return supported;
         };
         const bool supported = std::any_of(options.kernels.begin(), options.kernels.end(), supports);
         cases.push_back({&shape, problem, kind, host.threads, supported, 0});
@@ -166,7 +170,12 @@ class Lane {
     } else if (!result.failed.empty()) {
       verdict.failures.push_back({c.name(), result.failed});
     } else {
-      ++verdict.passed;
+      const bool other = !verdict.kernel->other_function(c.problem).empty();
+      ++(other ? verdict.other_function : result.unranked.empty() ? verdict.passed : verdict.less_exact);
+      if (!result.unranked.empty() && result.share >= verdict.unranked_share) {
+        verdict.unranked = {c.name(), result.unranked};
+        verdict.unranked_share = result.share;
+      }
       if (result.share <= verdict.worst_share) return;
       verdict.worst_share = result.share;
       verdict.worst_case = c.name();

@@ -32,14 +32,18 @@ struct VerifyAllOptions {
 struct KernelVerdict {
   const KernelInfo* kernel = nullptr;
   DType dtype = DType::f32;
-  std::int64_t passed = 0;
+  std::int64_t passed = 0;          ///< cases within the tolerance
+  std::int64_t less_exact = 0;      ///< beyond it by no more than another maker's kernel may be
+  std::int64_t other_function = 0;  ///< in which it computes something else on purpose
   std::map<std::string, std::int64_t> unsupported;  ///< problems, by the kernel's reason
-  double worst_share = 0;                           ///< largest error / tolerance of a case that passed
+  double worst_share = 0;                           ///< largest error / tolerance of a case that did not fail
   std::string worst_case;
   struct Failure {
     std::string case_name, reason;
   };
   std::vector<Failure> failures;
+  Failure unranked;  ///< of the less exact and the other_function ones the one that is most off
+  double unranked_share = 0;
 };
 
 /// Every kernel and element type over every shape, each with every kind of input. One process for each kernel

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "attnbench/error.h"
-#include "core/system/parse.h"
+#include "core/system/host.h"
 #include "plan/budget.h"
 #include "run/environment/control_groups.h"
 #include "run/verification/verify_cell.h"
@@ -35,7 +35,7 @@ std::string available_in_words(std::int64_t bytes) {
 }  // namespace
 
 std::int64_t available_memory_bytes(const SystemFiles& files) {
-  auto available = parse_meminfo(files.read("/proc/meminfo").value_or(""), "MemAvailable");
+  auto available = free_memory_bytes(files);
   if (const auto left = memory_left_in_groups(files); left && (!available || *left < *available))
     available = left;
   return available ? std::max<std::int64_t>(1, *available) : 0;
@@ -63,11 +63,11 @@ std::map<std::string, std::string> kernels_that_do_not_fit(const Cell& cell,
                                                            const Device& device,
                                                            std::int64_t available_bytes) {
   std::map<std::string, std::string> refused;
-  struct Demand {
+  struct Need {
     std::string id;
     std::int64_t bytes;
   };
-  std::vector<Demand> demands;
+  std::vector<Need> demands;
   const std::int64_t limit =
       available_bytes == 0 ? std::numeric_limits<std::int64_t>::max() : usable(available_bytes);
   const auto no_kernel_fits = why_tensors_do_not_fit(cell, available_bytes);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -22,8 +21,11 @@
 #include "io/json.h"
 #include "run/ceilings/default_path.h"
 #include "run/environment/environment.h"
+#include "run/environment/executable.h"
 #include "run/environment/identity.h"
 #include "run/environment/libraries.h"
+#include "run/external/load.h"
+#include "run/external/peer_start.h"
 #include "run/noise/layout_noise.h"
 #include "run/noise/noise.h"
 #include "run/noise/observe_noise.h"
@@ -48,6 +50,7 @@ using nlohmann::json;
 [[noreturn]] void restart_pinned(const WorkerOptions& options, char** argv) {
   const auto device = cpu_device(options.threads);
   const auto cpus = fmt::format("{}", fmt::join(device.cpus, ","));
+  setenv("VECLIB_MAXIMUM_THREADS", std::to_string(device.threads).c_str(), 1);  // Accelerate's own pool
   setenv("OMP_NUM_THREADS", std::to_string(device.threads).c_str(), 1);
   setenv("OMP_DYNAMIC", "false", 1);
   setenv("OMP_PROC_BIND", "true", 1);
@@ -62,7 +65,7 @@ using nlohmann::json;
   arguments.push_back(value.data());
   arguments.push_back(nullptr);
   restore_start_affinity();
-  execv("/proc/self/exe", arguments.data());
+  execv(own_program().c_str(), arguments.data());
   throw std::runtime_error("cannot start the worker again");
 }
 
@@ -70,9 +73,16 @@ CpuDevice pinned_device(const WorkerOptions& options) {
   return {options.cpus, static_cast<int>(options.cpus.size()), cpu_features()};
 }
 
+std::map<std::string, std::string> all_library_versions() {
+  auto versions = library_versions();
+  versions.merge(engine_versions());
+  return versions;
+}
+
+/// Without the library versions: to tell them engines load what they need, which only who is asked should do.
 WorkerIdentity identity_of(const CpuDevice& device, std::vector<PluginFile> plugins) {
-  return {build_id(),  machine_key(),      boot_id(),         format_cpu_list(allowed_cpus()),
-          device.cpus, library_versions(), std::move(plugins)};
+  return {build_id(), machine_key(),     boot_id(), format_cpu_list(allowed_cpus()), device.cpus,
+          {},         std::move(plugins)};
 }
 
 /// Throws InputError for a rate that none can be.
@@ -91,7 +101,7 @@ void require_rates(const std::string& device, const Ceilings& ceilings) {
 /// Starts another worker like this one: on the same CPUs, with the same plugins and environment.
 Program another_worker(char** argv) {
   Program program;
-  program.file = "/proc/self/exe";
+  program.file = own_program();
   for (char** argument = argv; *argument != nullptr; ++argument) program.words.emplace_back(*argument);
   return program;
 }
@@ -167,9 +177,12 @@ class Worker {
     require_threads(host_.threads, most_threads());
     messages::Welcome answer;
     answer.identity = identity_;
+    answer.identity.libraries = all_library_versions();
+    answer.identity.plugins_not_loaded = plugins_not_loaded();
     if (request.probe) {
       answer.environment = probe_environment(commit_);
       answer.kernels = kernel_offers();
+      (*answer.environment)["libraries"] = answer.identity.libraries;
     }
     if (request.ceilings) answer.ceilings = host_.ceilings();
     for (const auto& name : request.devices) {
@@ -195,6 +208,13 @@ class Worker {
       outcome.is_default_path = !other_paths.contains(outcome.record.kernel_id);
       lifeline_.send(to_json(messages::Outcome{std::move(outcome)}));
     };
+    const auto fail_one = [&](const std::string& kernel_id, const std::string& reason) {
+      VerificationOutcome outcome;
+      outcome.record.cell_id = cell.id();
+      outcome.record.kernel_id = kernel_id;
+      outcome.record.reason = reason;
+      send(std::move(outcome));
+    };
     const auto refuse = [&](const std::string& kernel_id, const std::string& reason) {
       VerificationOutcome outcome;
       outcome.record.cell_id = cell.id();
@@ -204,14 +224,12 @@ class Worker {
     };
     for (const auto& wanted : request.kernels) {
       const auto choice = find_choice(wanted);
-      if (!choice) {
+      if (!choice && !plugins_not_loaded().empty()) {
+        fail_one(wanted.id(), why_not_registered());
+      } else if (!choice) {
         refuse(wanted.id(), "this build does not have it");
       } else if (const auto reason = unable.find(wanted.id()); reason != unable.end()) {
-        VerificationOutcome outcome;
-        outcome.record.cell_id = cell.id();
-        outcome.record.kernel_id = wanted.id();
-        outcome.record.reason = reason->second;
-        send(std::move(outcome));
+        fail_one(wanted.id(), reason->second);
       } else {
         choices.push_back(*choice);
       }
@@ -361,13 +379,15 @@ class Worker {
 }  // namespace
 
 int run_worker(const WorkerOptions& options, char** argv) {
+  if (!options.exec.empty()) become_peer(options.exec, options.cpus);
   if (options.cpus.empty()) restart_pinned(options, argv);
+  prefer_fast_cores();
   const int out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
   dup2(STDERR_FILENO, STDOUT_FILENO);
   std::vector<PluginFile> plugins;
   for (const auto& plugin : options.plugins) {
     plugins.push_back(identify_plugin(plugin));
-    load_plugin(plugin);
+    load_kernels_or_keep_why(plugin, options.cpus);
   }
   const auto device = pinned_device(options);
   const auto identity = identity_of(device, std::move(plugins));

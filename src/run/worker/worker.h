@@ -12,6 +12,7 @@ struct WorkerOptions {
   int threads = 0;        ///< 0: all physical cores
   std::vector<int> cpus;  ///< one a thread: set by the worker's own second start, never by a person
   std::vector<std::string> plugins;
+  std::string exec;                          ///< not empty: become this engine's program (become_peer())
   std::string commit;                        ///< that the program was built from, see probe_environment()
   std::optional<std::uint64_t> layout_seed;  ///< offsets of heap and stack
 };

@@ -1,11 +1,10 @@
 #include "engines/cpu/ceilings/measure.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 
 #include "core/buffer.h"
 #include "core/parallel.h"
+#include "core/system/pages.h"
 #include "core/system/topology.h"
 #include "engines/cpu/ceilings/loops.h"
 #include "engines/cpu/ceilings/thread_rates.h"
@@ -40,7 +39,9 @@ std::int64_t share_bytes(std::int64_t working_set, int threads) {
 
 /// From what first-level caches hold to well past the last.
 std::vector<std::int64_t> working_sets(const CpuDevice& device) {
-  const auto last_level = last_level_cache_bytes(SystemFiles(), device.cpus).value_or(0);
+  const SystemFiles files;
+  const auto last_level =
+      std::max(last_level_cache_bytes(files, device.cpus).value_or(0), assumed_cache_bytes(files));
   const auto largest = std::max(256 * kMiB, 2 * last_level);
   std::vector<std::int64_t> sets;
   for (auto bytes = 16 * kKiB; bytes < largest; bytes *= 4) {
@@ -57,7 +58,7 @@ class WorkingMemory {
     const auto address = reinterpret_cast<std::uintptr_t>(buffer_.data());
     const auto offset = (static_cast<std::uintptr_t>(kPage) - address % kPage) % kPage;
     data_ = buffer_.as<std::byte>() + offset;
-    madvise(data_, static_cast<std::size_t>(bytes), MADV_HUGEPAGE);
+    ask_for_large_pages(data_, bytes);
   }
   std::byte* data() const { return data_; }
 

@@ -56,6 +56,15 @@ inline MatrixLayout probabilities(DType dtype, std::int64_t score_stride) {
   return {type, score_stride * size_bytes(DType::f32) / size_bytes(type)};
 }
 
+/// Of a product, a softmax in place and a product: q and o once, `pairs` f32 scores written and read, as many
+/// weights in the operands' type written and read, and `kv_rows` rows of k and of v. Of all heads.
+inline double unfused_moved_bytes(const Shape& s, double pairs, double kv_rows) {
+  const auto query_rows = static_cast<double>(s.batch * s.num_q_heads * s.seqlen_q);
+  const auto dims = static_cast<double>(s.head_dim_qk + s.head_dim_v);
+  const double weight = 4 + static_cast<double>(size_bytes(operand_type(s.dtype_q)));
+  return static_cast<double>(size_bytes(s.dtype_q)) * dims * (query_rows + kv_rows) + 2 * weight * pairs;
+}
+
 /// The factor left for the softmax. A scale of 0 or below is applied to the scores here, since -inf marks
 /// masked scores only under a positive one.
 inline float make_scale_positive(const ScoreRows& scores, double softmax_scale) {

@@ -136,6 +136,16 @@ void DenseAttention::attend(const Tensors& t, const TensorView& k, const TensorV
   values_.run(thread, product, scores, row_of(v, batch, kv_head, 0), row_of(t[Role::o], batch, head, first));
 }
 
+double dense_moved_bytes(const Problem& problem, DenseAttention::KvHeads heads) {
+  const auto& s = problem.shape;
+  const auto all_heads = static_cast<double>(s.batch * s.num_q_heads);
+  const auto keys = static_cast<double>(s.seqlen_kv);
+  const bool repeats =
+      heads == DenseAttention::KvHeads::repeated && problem.mechanism.num_kv_heads < s.num_q_heads;
+  const double kv_rows = all_heads * keys * (repeats ? 3 : 1);  // of one repeated: read, written, read
+  return unfused_moved_bytes(s, all_heads * static_cast<double>(s.seqlen_q) * keys, kv_rows);
+}
+
 double dense_flops(const Problem& problem) {
   const auto& s = problem.shape;
   return 2.0 * static_cast<double>(s.head_dim_qk + s.head_dim_v) *

@@ -32,5 +32,7 @@ class DenseAttention : public PlannedExecution {
 
 /// Both products over all pairs.
 double dense_flops(const Problem& problem);
+/// KernelInfo::moved_bytes().
+double dense_moved_bytes(const Problem& problem, DenseAttention::KvHeads kv_heads);
 
 }  // namespace attnbench::cpu

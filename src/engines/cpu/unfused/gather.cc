@@ -175,6 +175,12 @@ class Gather final : public UnfusedKernel<GatherExecution> {
     const auto pairs = s.batch * s.num_q_heads * s.seqlen_q * Window(problem.mechanism, s.seqlen_kv).places;
     return 2.0 * static_cast<double>(pairs) * static_cast<double>(s.head_dim_qk + s.head_dim_v);
   }
+  std::optional<double> core_moved_bytes(const Problem& problem) const override {
+    const auto& s = problem.shape;
+    const auto places = s.batch * s.num_q_heads * s.seqlen_q * Window(problem.mechanism, s.seqlen_kv).places;
+    const auto copied = static_cast<double>(places);
+    return unfused_moved_bytes(s, copied, 3 * copied);  // keys are read, written to windows and read
+  }
 };
 
 }  // namespace

@@ -17,6 +17,9 @@ class Masked final : public UnfusedKernel<BandAttention> {
 
  protected:
   double core_flops(const Problem& problem) const override { return dense_flops(problem); }
+  std::optional<double> core_moved_bytes(const Problem& problem) const override {
+    return dense_moved_bytes(problem, DenseAttention::KvHeads::shared);
+  }
 };
 
 }  // namespace

@@ -20,6 +20,9 @@ class Unfused final : public UnfusedKernel<RepeatingAttention> {
 
  protected:
   double core_flops(const Problem& problem) const override { return dense_flops(problem); }
+  std::optional<double> core_moved_bytes(const Problem& problem) const override {
+    return dense_moved_bytes(problem, DenseAttention::KvHeads::repeated);
+  }
 };
 
 }  // namespace

@@ -104,5 +104,7 @@ class SoftmaxExecution final : public HostExecution {
 
 /// FLOPs the path really does: lanes without a row and masked keys of its tiles included.
 double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem);
+/// q and o once, k and v once for each block of rows that sees them.
+double softmax_moved_bytes(const Problem& problem);
 
 }  // namespace attnbench::cpu::fused

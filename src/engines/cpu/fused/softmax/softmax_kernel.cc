@@ -50,6 +50,10 @@ double SoftmaxKernel::core_flops(const Problem& problem) const {
   return executed_softmax_flops(*path_of(problem.shape.dtype_q), problem);
 }
 
+std::optional<double> SoftmaxKernel::core_moved_bytes(const Problem& problem) const {
+  return softmax_moved_bytes(problem);
+}
+
 std::int64_t SoftmaxKernel::core_workspace_bytes(const Problem& problem, const CpuDevice& device) const {
   return SoftmaxExecution::planned_bytes(*path_of(problem.shape.dtype_q), problem, device);
 }

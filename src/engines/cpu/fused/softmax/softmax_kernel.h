@@ -20,6 +20,7 @@ class SoftmaxKernel final : public CpuKernel {
   Support core_supports(const Problem& problem, const CpuDevice& device) const override;
   std::unique_ptr<HostExecution> core_prepare(const Problem& problem, const CpuDevice& device) const override;
   double core_flops(const Problem& problem) const override;
+  std::optional<double> core_moved_bytes(const Problem& problem) const override;
   std::int64_t core_workspace_bytes(const Problem& problem, const CpuDevice& device) const override;
 
  private:

@@ -38,4 +38,25 @@ double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
   return scores * static_cast<double>(m.num_kv_heads * 2 * (s.head_dim_qk + s.head_dim_v));
 }
 
+double softmax_moved_bytes(const Problem& problem) {
+  const auto& s = problem.shape;
+  const auto& m = problem.mechanism;
+  const auto group = s.num_q_heads / m.num_kv_heads;
+  double keys_read = 0;
+  for (std::int64_t b = 0; b < s.batch; ++b) {
+    const auto keys = s.seqlens_kv.empty() ? s.seqlen_kv : s.seqlens_kv[static_cast<std::size_t>(b)];
+    const HeadGeometry head(m, group, s.seqlen_q, keys);
+    for (auto row = head.first_row(); row < head.rows(); row = head.block_end(row)) {
+      const auto local = whole_piece(head, row, head.block_end(row), KeyRange{0, keys}).keys();
+      keys_read += static_cast<double>(head.allowed(row).globals.size() + local.size());
+    }
+  }
+  const auto row_of = [&](DType dtype) { return static_cast<double>(size_bytes(dtype)); };
+  const auto queries = static_cast<double>(s.batch * s.num_q_heads * s.seqlen_q);
+  return queries * (row_of(s.dtype_q) * static_cast<double>(s.head_dim_qk) +
+                    row_of(s.dtype_o) * static_cast<double>(s.head_dim_v)) +
+         static_cast<double>(m.num_kv_heads) * keys_read * row_of(s.dtype_kv) *
+             static_cast<double>(s.head_dim_qk + s.head_dim_v);
+}
+
 }  // namespace attnbench::cpu::fused

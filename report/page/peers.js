@@ -1,0 +1,55 @@
+// Our kernels beside those of other engines.
+
+/// "1.24 (1.20–1.28)" with how ours stands, or why that is not known.
+function peerCell(rows) {
+  return rows.map((row) => h("div", {}, h("span", {class: "soft"}, `${row.kernel.slice(row.kernel.lastIndexOf("/") + 1).split("@")[0]} `),
+    known(row.ratio) ? h("span", {class: "nowrap"}, intervalText(row.ratio)) : "–", row.modes ? h("span", {class: "warn"}, " modes") : null,
+    " ", row.verdict ? h("span", {class: `badge ${row.verdict}`}, row.standing + (row.verdict === "EQUIVALENT" ? row.verdict_words.slice("EQUIVALENT".length) : "")) : h("span", {class: "soft"}, row.status === "ok" ? "not decided" : row.status)));
+}
+
+function peersTable(run, group) {
+  const rows = run.peers.rows.filter((row) => row.group === group.id);
+  const engines = [...new Set(rows.filter((row) => known(row.seconds)).map((row) => row.engine))];
+  const cases = [...new Set(rows.filter((row) => known(row.seconds)).map((row) => `${row.seqlen} ${row.mechanism}`))];
+  if (cases.length === 0) return "";
+  return table([["N", "n"], ["ours", ""], ["time (95 % CI)", "nowrap"], ...engines.map((engine) => [`${engine} / ours (95 % CI)`, ""])],
+    cases.map((one) => {
+      const mine = rows.filter((row) => `${row.seqlen} ${row.mechanism}` === one);
+      return [String(mine[0].seqlen), mine[0].ours ? id(mine[0].ours) : `${mine[0].mechanism}: no fused kernel of ours`, intervalText(mine[0].our_seconds, timeText),
+        ...engines.map((engine) => peerCell(mine.filter((row) => row.engine === engine)))];
+    }), () => null, "stacked");
+}
+
+/// Each reason once, with the kernel and the number of cells.
+function peersMissing(run) {
+  const counts = new Map();
+  for (const row of run.peers.rows.filter((r) => r.standing === "missing" || (known(r.seconds) && !known(r.verdict)))) {
+    const key = JSON.stringify([row.kernel, row.status === "ok" ? row.reason : `${row.status}: ${row.reason}`]);
+    counts.set(key, (counts.get(key) || 0) + 1);
+  }
+  return [...counts].map(([key, count]) => [...JSON.parse(key), count]);
+}
+
+function showPeers(summary, section) {
+  const runs = summary.runs.filter((run) => run.peers.engines.length > 0);
+  if (runs.length === 0) {
+    section.append(h("p", {}, "No kernel of another engine was measured: ", h("code", {}, "attnbench run peers --peers"), " measures those that are there."));
+    return;
+  }
+  section.append(h("p", {class: "soft"}, "Time of the other engine's kernel / time of our fused kernel of the same mechanism in the same processes: "
+    + "above 1 ours is faster. Ahead: ours is shown to be faster; tied: as fast, within the margin; behind: slower. All such comparisons of one device, element type and scope are one family. An engine is counted once "
+    + "a cell and mechanism, as its kernel that is worst for ours; the range is that of its fastest kernel in each."));
+  for (const run of runs) {
+    section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "",
+      table([["engine", ""], ["ours ahead", "n"], ["tied", "n"], ["behind", "n"], ["not decided", "n"], ["ratios", "nowrap"], ["", "wide"]],
+        run.peers.engines.map((e) => [e.engine, ...(e.missing ? ["–", "–", "–", "–", "–"] : [e.ahead, e.tied, e.behind, e.undecided].map(String)
+          .concat(`${digits(e.lowest_ratio)} to ${digits(e.highest_ratio)}`)), e.missing ? `no ratio: ${e.missing}` : ""])));
+    for (const group of run.groups) {
+      const shown = peersTable(run, group);
+      if (shown !== "") section.append(h("h4", {}, group.heading), shown);
+    }
+    const missing = peersMissing(run);
+    if (missing.length > 0) section.append(fold("kernels without a time or a verdict, and why", () => table([["kernel", ""], ["why", "wide"], ["cells", "n"]],
+      missing.map(([kernel, why, count]) => [id(kernel), why, String(count)]))));
+  }
+}

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dispatch/profile.h"
+
+namespace attnbench {
+
+/// What a profile says of the kernels that are registered here, ready to be asked. Constant.
+class CostBook {
+ public:
+  CostBook() = default;
+  /// Times of kernels on problems that they do not support on the device are left out.
+  CostBook(const CostProfile& profile, const Device& device);
+
+  /// Whether anything was verified for that kind of problem.
+  bool knows(const ProblemKind& kind) const { return verified_.contains(kind); }
+  struct Verdict {
+    bool deterministic = false;
+  };
+  /// Nothing where the kernel did not pass.
+  std::optional<Verdict> verified(const KernelInfo& kernel, const ProblemKind& kind) const;
+
+  struct Cost {
+    std::optional<CostModel::Prediction> time;  ///< nothing: not known
+    bool out_of_range = false;                  ///< that is why
+  };
+  /// Of one call on so many threads. Where that number was not measured but a smaller and a larger one were,
+  /// the logarithm is interpolated over that of the threads, with the larger of their errors.
+  Cost cost(const KernelInfo& kernel, const Problem& problem, int threads) const;
+
+ private:
+  using ByThreads = std::map<int, CostModel>;
+  std::map<ProblemKind, std::map<const KernelInfo*, Verdict>> verified_;
+  std::map<std::pair<const KernelInfo*, ProblemKind>, ByThreads> models_;
+};
+
+}  // namespace attnbench

@@ -1,0 +1,385 @@
+#include "engines/cuda/fused/linear.h"
+
+#include <cmath>
+
+#include "engines/cuda/elements.cuh"
+#include "engines/cuda/fused/tensor_core.cuh"
+
+namespace attnbench::cuda {
+namespace {
+
+using T = __nv_bfloat16;
+constexpr unsigned kAllLanes = 0xffffffffu;
+
+template <int kHeadDim>
+struct Sizes {
+  static constexpr int kWarps = kHeadDim / 16;  // each has 16 rows of the state
+  static constexpr int kThreads = 32 * kWarps;
+  static constexpr int kChunks = kHeadDim / 8;  // of 16 bytes in a row
+  static constexpr int kTileBytes = kTokens * kHeadDim * 2;
+  static constexpr int kColumnGroups = kWarps / 4;  // of warps that have the same 16 queries
+  static constexpr int kColumns = kHeadDim / kColumnGroups;
+};
+
+__device__ const T* head_of(const Strided& view, int batch, int head) {
+  return static_cast<const T*>(view.data) + batch * view.batch_stride + head * view.head_stride;
+}
+
+/// Rows [first, first + kTokens) of a head; zeros where they are not in [0, rows).
+template <int kHeadDim>
+__device__ void load_tile(std::uint32_t base, const T* head, std::int64_t stride, int first, int rows) {
+  using S = Sizes<kHeadDim>;
+  const int chunk = static_cast<int>(threadIdx.x) % S::kChunks;
+#pragma unroll
+  for (int n = 0; n < kTokens * S::kChunks / S::kThreads; ++n) {
+    const int row = n * (S::kThreads / S::kChunks) + static_cast<int>(threadIdx.x) / S::kChunks;
+    const bool there = first + row >= 0 && first + row < rows;
+    copy_async(swizzled<kHeadDim>(base, row, chunk), head + (there ? first + row : 0) * stride + chunk * 8, there);
+  }
+}
+
+__device__ float phi_fast(float x) { return x > 0 ? x + 1 : exp2_fast(x * 1.4426950408889634f); }
+
+__device__ std::uint32_t phi_pair(std::uint32_t pair) {
+  const float low = __uint_as_float(pair << 16), high = __uint_as_float(pair & 0xffff0000u);
+  return pack<T>(phi_fast(low), phi_fast(high));
+}
+
+/// phi of a tile in place; rows outside [begin, end) become zeros.
+template <int kHeadDim>
+__device__ void apply_phi(char* tile, int begin, int end) {
+  using S = Sizes<kHeadDim>;
+#pragma unroll
+  for (int n = 0; n < kTokens * S::kChunks / S::kThreads; ++n) {
+    const int at = n * S::kThreads + static_cast<int>(threadIdx.x);
+    const int row = at / S::kChunks;  // a swizzle stays within its row
+    auto& chunk = reinterpret_cast<uint4*>(tile)[at];
+    if (row >= begin && row < end) {
+      chunk = make_uint4(phi_pair(chunk.x), phi_pair(chunk.y), phi_pair(chunk.z), phi_pair(chunk.w));
+    } else {
+      chunk = make_uint4(0, 0, 0, 0);
+    }
+  }
+}
+
+/// state += phi(K)^T V of a tile, the warp's 16 rows; z likewise for rows lane / 4 and lane / 4 + 8, of which the four
+/// lanes of a row have a part each.
+template <int kHeadDim>
+__device__ void add_tile(std::uint32_t k_base, std::uint32_t v_base, int warp, int lane,
+                         float (&state)[kHeadDim / 8][4], float (&z)[2]) {
+#pragma unroll
+  for (int t = 0; t < kTokens / 16; ++t) {
+    std::uint32_t k[4];
+    load_matrices_transposed(
+        k, swizzled<kHeadDim>(k_base, t * 16 + lane % 8 + lane / 16 * 8, warp * 2 + lane / 8 % 2));
+#pragma unroll
+    for (int n = 0; n < 4; ++n)
+      z[n % 2] += __uint_as_float(k[n] << 16) + __uint_as_float(k[n] & 0xffff0000u);
+    std::uint32_t v[kHeadDim / 16][4];
+#pragma unroll
+    for (int e = 0; e < kHeadDim / 16; ++e)
+      load_matrices_transposed(v[e], swizzled<kHeadDim>(v_base, t * 16 + lane % 16, e * 2 + lane / 16));
+#pragma unroll
+    for (int e = 0; e < kHeadDim / 16; ++e) {
+      multiply<T>(state[2 * e], k, v[e][0], v[e][1]);
+      multiply<T>(state[2 * e + 1], k, v[e][2], v[e][3]);
+    }
+  }
+}
+
+template <int kHeadDim>
+__global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, 2) sum_chunks(const LinearCall call) {
+  using S = Sizes<kHeadDim>;
+  constexpr int kStages = 3;
+  extern __shared__ __align__(128) char shared[];
+  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const int item = static_cast<int>(blockIdx.y);  // batch entry and kv head
+  const int first = static_cast<int>(blockIdx.x) * call.chunk;
+  const int end = min(first + call.chunk, call.k.rows);
+  const int tiles = (end - first + kTokens - 1) / kTokens;
+  const auto* k = head_of(call.k, item / call.kv_heads, item % call.kv_heads);
+  const auto* v = head_of(call.v, item / call.kv_heads, item % call.kv_heads);
+  const auto base = shared_address(shared);
+  const auto load = [&](int tile) {
+    const auto at = base + static_cast<std::uint32_t>(tile % kStages * 2 * S::kTileBytes);
+    load_tile<kHeadDim>(at, k, call.k.row_stride, first + tile * kTokens, end);
+    load_tile<kHeadDim>(at + S::kTileBytes, v, call.v.row_stride, first + tile * kTokens, end);
+  };
+#pragma unroll
+  for (int stage = 0; stage < kStages - 1; ++stage) {
+    if (stage < tiles) load(stage);
+    commit_copies();
+  }
+  float state[kHeadDim / 8][4] = {};
+  float z[2] = {0, 0};
+  for (int tile = 0; tile < tiles; ++tile) {
+    wait_copies<kStages - 2>();
+    __syncthreads();
+    if (tile + kStages - 1 < tiles) load(tile + kStages - 1);
+    commit_copies();
+    const int offset = tile % kStages * 2 * S::kTileBytes;
+    apply_phi<kHeadDim>(shared + offset, 0, end - first - tile * kTokens);
+    __syncthreads();
+    const auto at = base + static_cast<std::uint32_t>(offset);
+    add_tile<kHeadDim>(at, at + S::kTileBytes, warp, lane, state, z);
+  }
+  const auto chunk = std::int64_t{item} * (call.chunks + 1) + blockIdx.x;
+  auto* states = call.states + chunk * kHeadDim * (kHeadDim + 1);
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int row = warp * 16 + lane / 4 + 8 * half;
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; ++n)
+      *reinterpret_cast<float2*>(states + row * kHeadDim + n * 8 + lane % 4 * 2) =
+          make_float2(state[n][2 * half], state[n][2 * half + 1]);
+    z[half] += __shfl_xor_sync(kAllLanes, z[half], 1);
+    z[half] += __shfl_xor_sync(kAllLanes, z[half], 2);
+    if (lane % 4 == 0) states[kHeadDim * kHeadDim + row] = z[half];
+  }
+}
+
+/// Sums of chunks become sums of those before each, and of all: of 4 numbers a thread.
+constexpr int kScanThreads = 64;
+__global__ void __launch_bounds__(kScanThreads) scan_chunks(float4* sums, int chunks, int width) {
+  constexpr int kAtOnce = 8;
+  const int at = static_cast<int>(blockIdx.x) * kScanThreads + static_cast<int>(threadIdx.x);
+  if (at >= width) return;
+  sums += std::int64_t{blockIdx.y} * (chunks + 1) * width + at;
+  float4 sum = make_float4(0, 0, 0, 0);
+  for (int first = 0; first <= chunks; first += kAtOnce) {
+    float4 part[kAtOnce];
+#pragma unroll
+    for (int n = 0; n < kAtOnce; ++n) {
+      part[n] = make_float4(0, 0, 0, 0);
+      if (first + n < chunks) part[n] = sums[std::int64_t{first + n} * width];
+    }
+#pragma unroll
+    for (int n = 0; n < kAtOnce; ++n) {
+      if (first + n <= chunks) sums[std::int64_t{first + n} * width] = sum;
+      sum = make_float4(sum.x + part[n].x, sum.y + part[n].y, sum.z + part[n].z, sum.w + part[n].w);
+    }
+  }
+}
+
+template <int kHeadDim, bool kCausal>
+struct ReadSizes {
+  static constexpr int kTiles = kCausal ? 3 : 1;  // of Q, K, V
+  static constexpr int kStateBytes = kHeadDim * kHeadDim * 2;
+  static constexpr int kBytes = 2 * kTiles * Sizes<kHeadDim>::kTileBytes + kStateBytes + kHeadDim * 4;
+};
+
+/// Chunk c of the queries: causal, those at the positions of chunk c of the keys.
+template <int kHeadDim, bool kCausal>
+__global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) read_chunks(const LinearCall call) {
+  using S = Sizes<kHeadDim>;
+  using R = ReadSizes<kHeadDim, kCausal>;
+  extern __shared__ __align__(128) char shared[];
+  const auto base = shared_address(shared);
+  constexpr int kStageBytes = R::kTiles * S::kTileBytes;
+  char* state_bytes = shared + 2 * kStageBytes;
+  const auto state_base = base + 2 * kStageBytes;
+  auto* z_shared = reinterpret_cast<float*>(state_bytes + R::kStateBytes);
+  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const int row_warp = warp % 4, column_group = warp / 4;
+  const int heads = call.kv_heads * call.group;
+  const int batch = static_cast<int>(blockIdx.y) / heads, head = static_cast<int>(blockIdx.y) % heads;
+  const int kv_item = batch * call.kv_heads + head / call.group;
+  const int chunk = static_cast<int>(blockIdx.x);
+  const int keys = call.k.rows, queries = call.q.rows;
+  const int shift = keys - queries;  // position of a query less its number
+  auto* o_head = static_cast<T*>(call.o.data) + batch * call.o.batch_stride + head * call.o.head_stride;
+
+  if (chunk == 0 && shift < 0) {  // queries before the first key see nothing
+    for (int n = static_cast<int>(threadIdx.x); n < -shift * S::kChunks; n += S::kThreads) {
+      *reinterpret_cast<uint4*>(o_head + n / S::kChunks * call.o.row_stride + n % S::kChunks * 8) =
+          make_uint4(0, 0, 0, 0);
+    }
+  }
+  // Rows of a tile are positions.
+  const int first = kCausal ? chunk * call.chunk : max(shift, 0) + chunk * call.chunk;
+  const int end = min(first + call.chunk, keys);
+  if (first >= keys || end <= shift) return;
+  const int tiles = (end - first + kTokens - 1) / kTokens;
+  const auto* q = head_of(call.q, batch, head);
+  const auto* k = head_of(call.k, batch, head / call.group);
+  const auto* v = head_of(call.v, batch, head / call.group);
+  const auto load = [&](int tile) {
+    const auto at = base + static_cast<std::uint32_t>(tile % 2 * kStageBytes);
+    const int position = first + tile * kTokens;
+    load_tile<kHeadDim>(at, q, call.q.row_stride, position - shift, queries);
+    if constexpr (kCausal) {
+      load_tile<kHeadDim>(at + S::kTileBytes, k, call.k.row_stride, position, end);
+      load_tile<kHeadDim>(at + 2 * S::kTileBytes, v, call.v.row_stride, position, end);
+    }
+  };
+  load(0);
+  commit_copies();
+
+  // The sums of all chunks, or of those before this one: the warp's 16 rows.
+  float state[kHeadDim / 8][4];
+  float z[2];
+  const auto at = std::int64_t{kv_item} * (call.chunks + 1) + (kCausal ? chunk : call.chunks);
+  const auto* states = call.states + at * kHeadDim * (kHeadDim + 1);
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int row = warp * 16 + lane / 4 + 8 * half;
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; ++n) {
+      const auto pair = *reinterpret_cast<const float2*>(states + row * kHeadDim + n * 8 + lane % 4 * 2);
+      state[n][2 * half] = pair.x;
+      state[n][2 * half + 1] = pair.y;
+    }
+    z[half] = lane % 4 == 0 ? states[kHeadDim * kHeadDim + row] : 0;
+  }
+
+  for (int tile = 0; tile < tiles; ++tile) {
+    wait_copies<0>();
+    __syncthreads();
+    if (tile + 1 < tiles) load(tile + 1);
+    commit_copies();
+    const int offset = tile % 2 * kStageBytes;
+    const int position = first + tile * kTokens;
+    apply_phi<kHeadDim>(shared + offset, 0, kTokens);
+    if constexpr (kCausal) apply_phi<kHeadDim>(shared + offset + S::kTileBytes, 0, end - position);
+    if (kCausal || tile == 0) {  // the state as an operand
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int row = warp * 16 + lane / 4 + 8 * half;
+#pragma unroll
+        for (int n = 0; n < kHeadDim / 8; ++n) {
+          const int in_row = (n ^ (row & 7)) * 16 + lane % 4 * 4;
+          *reinterpret_cast<std::uint32_t*>(state_bytes + row * kHeadDim * 2 + in_row) =
+              pack<T>(state[n][2 * half], state[n][2 * half + 1]);
+        }
+        float whole = z[half];
+        whole += __shfl_xor_sync(kAllLanes, whole, 1);
+        whole += __shfl_xor_sync(kAllLanes, whole, 2);
+        if (lane % 4 == 0) z_shared[row] = whole;
+      }
+    }
+    __syncthreads();
+
+    const auto q_base = base + static_cast<std::uint32_t>(offset);
+    const auto k_base = q_base + S::kTileBytes, v_base = q_base + 2 * S::kTileBytes;
+    float o[S::kColumns / 8][4] = {};
+    float divisor[2] = {0, 0};
+    float p[kCausal ? kTokens / 8 : 1][4] = {};
+#pragma unroll
+    for (int d = 0; d < kHeadDim / 16; ++d) {
+      std::uint32_t a[4];
+      load_matrices(a, swizzled<kHeadDim>(q_base, row_warp * 16 + lane % 16, d * 2 + lane / 16));
+#pragma unroll
+      for (int n = 0; n < 4; ++n) {
+        const auto weights = *reinterpret_cast<const float2*>(z_shared + d * 16 + n / 2 * 8 + lane % 4 * 2);
+        divisor[n % 2] += __uint_as_float(a[n] << 16) * weights.x + __uint_as_float(a[n] & 0xffff0000u) * weights.y;
+      }
+      constexpr int kValues = S::kColumns / 16, kKeys = kCausal ? kTokens / 16 : 0;
+      std::uint32_t b[kValues + kKeys][4];
+#pragma unroll
+      for (int e = 0; e < kValues; ++e)
+        load_matrices_transposed(
+            b[e], swizzled<kHeadDim>(state_base, d * 16 + lane % 16,
+                                     column_group * (S::kColumns / 8) + e * 2 + lane / 16));
+#pragma unroll
+      for (int n = 0; n < kKeys; ++n)
+        load_matrices(b[kValues + n],
+                      swizzled<kHeadDim>(k_base, n * 16 + lane % 8 + lane / 16 * 8, d * 2 + lane / 8 % 2));
+#pragma unroll
+      for (int e = 0; e < kValues; ++e) {
+        multiply<T>(o[2 * e], a, b[e][0], b[e][1]);
+        multiply<T>(o[2 * e + 1], a, b[e][2], b[e][3]);
+      }
+#pragma unroll
+      for (int n = 0; n < kKeys; ++n) {
+        if (n > row_warp) continue;  // keys after the warp's queries
+        multiply<T>(p[2 * n], a, b[kValues + n][0], b[kValues + n][1]);
+        multiply<T>(p[2 * n + 1], a, b[kValues + n][2], b[kValues + n][3]);
+      }
+    }
+    if constexpr (kCausal) {
+#pragma unroll
+      for (int n = 0; n < kTokens / 16; ++n) {
+        if (n > row_warp) continue;
+#pragma unroll
+        for (int m = 2 * n; m < 2 * n + 2; ++m) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) {
+            const int row = row_warp * 16 + lane / 4 + e / 2 * 8;
+            const int key = m * 8 + lane % 4 * 2 + e % 2;
+            if (key > row) p[m][e] = 0;
+            divisor[e / 2] += p[m][e];
+          }
+        }
+        const std::uint32_t a[4] = {pack<T>(p[2 * n][0], p[2 * n][1]), pack<T>(p[2 * n][2], p[2 * n][3]),
+                                    pack<T>(p[2 * n + 1][0], p[2 * n + 1][1]),
+                                    pack<T>(p[2 * n + 1][2], p[2 * n + 1][3])};
+#pragma unroll
+        for (int e = 0; e < S::kColumns / 16; ++e) {
+          std::uint32_t b[4];
+          load_matrices_transposed(b, swizzled<kHeadDim>(v_base, n * 16 + lane % 16,
+                                                         column_group * (S::kColumns / 8) + e * 2 + lane / 16));
+          multiply<T>(o[2 * e], a, b[0], b[1]);
+          multiply<T>(o[2 * e + 1], a, b[2], b[3]);
+        }
+      }
+    }
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      divisor[half] += __shfl_xor_sync(kAllLanes, divisor[half], 1);
+      divisor[half] += __shfl_xor_sync(kAllLanes, divisor[half], 2);
+      const int at = position + row_warp * 16 + lane / 4 + 8 * half;
+      if (at >= end || at < shift) continue;
+      const float inverse = 1.0f / (divisor[half] + call.eps);
+      auto* to = o_head + (at - shift) * call.o.row_stride + column_group * S::kColumns + lane % 4 * 2;
+#pragma unroll
+      for (int n = 0; n < S::kColumns / 8; ++n)
+        *reinterpret_cast<std::uint32_t*>(to + n * 8) =
+            pack<T>(o[n][2 * half] * inverse, o[n][2 * half + 1] * inverse);
+    }
+    if constexpr (kCausal) {
+      if (tile + 1 < tiles) add_tile<kHeadDim>(k_base, v_base, warp, lane, state, z);
+    }
+  }
+}
+
+template <typename Kernel>
+cudaError_t launch(Kernel kernel, dim3 grid, int threads, int bytes, const LinearCall& call, cudaStream_t stream) {
+  const auto error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  if (error != cudaSuccess) return error;
+  kernel<<<grid, threads, bytes, stream>>>(call);
+  return cudaGetLastError();
+}
+
+template <int kHeadDim>
+cudaError_t launch_both(const LinearCall& call, cudaStream_t stream) {
+  using S = Sizes<kHeadDim>;
+  const auto chunks = static_cast<unsigned>(call.chunks);
+  const auto error = launch(sum_chunks<kHeadDim>, dim3(chunks, static_cast<unsigned>(call.batch * call.kv_heads)),
+                            S::kThreads, 6 * S::kTileBytes, call, stream);
+  if (error != cudaSuccess) return error;
+  const auto kv_items = static_cast<unsigned>(call.batch * call.kv_heads);
+  const auto scan = [&](float* sums, int width) {
+    const auto blocks = static_cast<unsigned>((width / 4 + kScanThreads - 1) / kScanThreads);
+    scan_chunks<<<dim3(blocks, kv_items), kScanThreads, 0, stream>>>(reinterpret_cast<float4*>(sums), call.chunks,
+                                                                      width / 4);
+    return cudaGetLastError();
+  };
+  if (const auto failed = scan(call.states, kHeadDim * (kHeadDim + 1)); failed != cudaSuccess) return failed;
+  const auto heads = static_cast<unsigned>(call.batch * call.kv_heads * call.group);
+  if (call.causal) {
+    return launch(read_chunks<kHeadDim, true>, dim3(chunks, heads), S::kThreads, ReadSizes<kHeadDim, true>::kBytes,
+                  call, stream);
+  }
+  const auto seeing = call.q.rows < call.k.rows ? call.q.rows : call.k.rows;
+  const auto query_chunks = static_cast<unsigned>((seeing + call.chunk - 1) / call.chunk);
+  return launch(read_chunks<kHeadDim, false>, dim3(query_chunks, heads), S::kThreads,
+                ReadSizes<kHeadDim, false>::kBytes, call, stream);
+}
+
+}  // namespace
+
+cudaError_t launch_linear(const LinearCall& call, cudaStream_t stream) {
+  return call.q.width == 64 ? launch_both<64>(call, stream) : launch_both<128>(call, stream);
+}
+
+}  // namespace attnbench::cuda

@@ -1,0 +1,95 @@
+/// linear (`fused`) and causal_linear (`chunked`) with phi and normalisation inside, in three launches.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/register_kernel.h"
+#include "engines/cuda/cuda_error.h"
+#include "engines/cuda/cuda_kernel.h"
+#include "engines/cuda/execution.h"
+#include "engines/cuda/fused/linear.h"
+
+namespace attnbench::cuda {
+namespace {
+
+class LinearExecution final : public CudaExecution {
+ public:
+  LinearExecution(const Problem& problem, const Device& device) : CudaExecution(problem, device) {
+    const auto& s = problem.shape;
+    const auto kv_items = s.batch * problem.mechanism.num_kv_heads;
+    // As many chunks as fill the device twice, over all heads.
+    const auto tiles = (s.seqlen_kv + kTokens - 1) / kTokens;
+    const auto wanted = std::clamp<std::int64_t>(2 * device_.multiprocessors() / kv_items, 1, tiles);
+    chunk_ = (tiles + wanted - 1) / wanted * kTokens;
+    const auto chunks = chunks_of(s.seqlen_kv);
+    states_ = workspace_.reserve(kv_items * (chunks + 1) * s.head_dim_qk * (s.head_dim_v + 1) * 4);
+  }
+
+ protected:
+  void enqueue(const Tensors& t, cudaStream_t stream) override {
+    const auto& m = problem_.mechanism;
+    LinearCall call;
+    call.q = strided(t[Role::q]);
+    call.k = strided(t[Role::k]);
+    call.v = strided(t[Role::v]);
+    call.o = strided(t[Role::o]);
+    call.batch = static_cast<std::int32_t>(problem_.shape.batch);
+    call.kv_heads = static_cast<std::int32_t>(m.num_kv_heads);
+    call.group = static_cast<std::int32_t>(problem_.shape.num_q_heads / m.num_kv_heads);
+    call.chunk = static_cast<std::int32_t>(chunk_);
+    call.chunks = static_cast<std::int32_t>(chunks_of(t[Role::k].sizes[2]));
+    call.causal = m.kind == MechanismKind::causal_linear;
+    call.eps = static_cast<float>(m.eps);
+    call.states = workspace_.at<float>(states_);
+    check(launch_linear(call, stream), "fused linear");
+  }
+
+ private:
+  std::int64_t chunks_of(std::int64_t keys) const { return (keys + chunk_ - 1) / chunk_; }
+
+  std::int64_t chunk_ = 0, states_ = 0;
+};
+
+template <bool kCausal>
+class Linear final : public CudaKernel<LinearExecution> {
+ public:
+  std::string_view kernel() const override { return kCausal ? "chunked" : "fused"; }
+  std::vector<MechanismKind> mechanisms() const override {
+    return {kCausal ? MechanismKind::causal_linear : MechanismKind::linear};
+  }
+  Support supports(const Problem& problem, const Device& device) const override {
+    if (auto support = basic_support(problem, device); !support) return support;
+    const auto& s = problem.shape;
+    if (s.dtype_q != DType::bf16) return Support::no("bf16 only");
+    if (!s.seqlens_kv.empty()) return Support::no("one length for the whole batch only (seqlens_kv)");
+    if (s.head_dim_qk != s.head_dim_v || (s.head_dim_qk != 64 && s.head_dim_qk != 128)) {
+      return Support::no(
+          fmt::format("head_dim {} and {}: 64 or 128 for both only", s.head_dim_qk, s.head_dim_v));
+    }
+    return Support::yes();
+  }
+  /// The sums of the keys twice where causal: for the chunks after them, and within theirs.
+  double executed_flops(const Problem& problem) const override {
+    const auto& s = problem.shape;
+    const auto tiles = [](std::int64_t rows) { return (rows + kTokens - 1) / kTokens; };
+    const auto d = static_cast<double>(s.head_dim_qk);
+    const auto state = 2.0 * kTokens * d * d;
+    const auto batch = static_cast<double>(s.batch);
+    const auto kv = batch * static_cast<double>(problem.mechanism.num_kv_heads * tiles(s.seqlen_kv));
+    const auto q = batch * static_cast<double>(s.num_q_heads * tiles(std::min(s.seqlen_q, s.seqlen_kv)));
+    const auto within = 4.0 * kTokens * kTokens * d;
+    return kv * state + q * (kCausal ? 2 * state + within : state);
+  }
+};
+
+}  // namespace
+}  // namespace attnbench::cuda
+
+ATTNBENCH_REGISTER_KERNEL(cuda_fused_linear) {
+  static const attnbench::cuda::Linear<false> kernel;
+  return kernel;
+}
+ATTNBENCH_REGISTER_KERNEL(cuda_chunked) {
+  static const attnbench::cuda::Linear<true> kernel;
+  return kernel;
+}

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "engines/cuda/fused/work_list.h"
+#include "engines/cuda/mask.h"
+#include "engines/cuda/strided.h"
+
+namespace attnbench::cuda {
+
+/// How a thread block divides its work: warps over rows, 16 each, and warps over the keys of a tile.
+struct SoftmaxForm {
+  std::int32_t row_warps = 4;
+  std::int32_t key_warps = 1;
+  std::int32_t stages = 2;  ///< tiles of K and V in shared memory
+  std::int32_t rows() const { return 16 * row_warps; }
+};
+
+/// Of the call's problem: few rows over many keys are bound by memory and want many tiles on their way.
+SoftmaxForm softmax_form(std::int64_t rows, std::int64_t head_dim);
+/// Thread blocks of this form that the current device runs at once.
+Blocks softmax_blocks(const SoftmaxForm& form, DType dtype, std::int64_t head_dim,
+                      std::int32_t multiprocessors);
+
+struct SoftmaxCall {
+  Strided q, k, v, o, lse;  ///< lse may have no data
+  const WorkItem* items = nullptr;
+  std::int32_t item_count = 0;
+  std::int32_t kv_heads = 1, group = 1;
+  Mask mask;
+  float scale = 1;
+  /// Results of parts: sums of p v (part, kv head, row, head_dim), and the row's maximum and sum of p.
+  float* part_values = nullptr;
+  float2* part_sums = nullptr;
+  std::int32_t* arrived = nullptr;  ///< parts that are done, by unit and kv head; 0 before and after a call
+};
+
+/// softmax(scale Q K^T + mask) V by split rows and keys; head_dim 64 or 128, bf16 or f16, tensor cores
+/// (mma.sync), asynchronous copies. One launch: the last part of a unit to be done merges them.
+cudaError_t launch_softmax(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream);
+cudaError_t launch_softmax_bf16(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream);
+cudaError_t launch_softmax_f16(const SoftmaxCall& call, const SoftmaxForm& form, cudaStream_t stream);
+
+/// Blocks that a multiprocessor of the current device runs at once.
+std::int32_t softmax_blocks_bf16(const SoftmaxForm& form, std::int64_t head_dim);
+std::int32_t softmax_blocks_f16(const SoftmaxForm& form, std::int64_t head_dim);
+
+}  // namespace attnbench::cuda

@@ -1,0 +1,129 @@
+/// Softmax attention in one launch for every mask: `fused` of the softmax mechanisms. The rows of a GQA group
+/// are packed, so that K and V are read once for all of them; the keys of few rows are split over thread
+/// blocks.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "core/register_kernel.h"
+#include "engines/cuda/cuda_error.h"
+#include "engines/cuda/cuda_kernel.h"
+#include "engines/cuda/execution.h"
+#include "engines/cuda/fused/softmax.h"
+
+namespace attnbench::cuda {
+namespace {
+
+std::int64_t packed_rows(const Problem& p) {
+  return p.shape.seqlen_q * (p.shape.num_q_heads / p.mechanism.num_kv_heads);
+}
+
+class SoftmaxExecution final : public CudaExecution {
+ public:
+  SoftmaxExecution(const Problem& problem, const Device& device)
+      : CudaExecution(problem, device),
+        form_(softmax_form(packed_rows(problem), problem.shape.head_dim_qk)),
+        blocks_(softmax_blocks(form_, problem.shape.dtype_q, problem.shape.head_dim_qk,
+                               device_.multiprocessors())) {
+    const auto& s = problem.shape;
+    const auto list = list_for(s.seqlen_kv);
+    // Fewer keys never need more parts than there are blocks at once, or than the longest calls need.
+    const auto kv_heads = problem.mechanism.num_kv_heads;
+    most_parts_ = std::max<std::int64_t>(list.parts, blocks_.slots / kv_heads + list.units) * kv_heads;
+    values_ = workspace_.reserve(most_parts_ * form_.rows() * s.head_dim_v * 4);
+    sums_ = workspace_.reserve(most_parts_ * form_.rows() * 8);
+    arrived_ = workspace_.reserve(list.units * kv_heads * 4);
+    arrived_bytes_ = list.units * kv_heads * 4;
+  }
+
+  void allocate() override {
+    CudaExecution::allocate();
+    check(cudaMemset(workspace_.at<void>(arrived_), 0, static_cast<std::size_t>(arrived_bytes_)),
+          "cudaMemset");
+    plan(problem_.shape.seqlen_kv);
+  }
+
+ protected:
+  void plan(std::int64_t keys) override {
+    auto& planned = plans_[keys];
+    if (planned.count > 0) return;
+    const auto list = list_for(keys);
+    if (list.parts * problem_.mechanism.num_kv_heads > most_parts_)
+      throw std::runtime_error(
+          fmt::format("{} keys need more parts than {} do", keys, problem_.shape.seqlen_kv));
+    const auto bytes = static_cast<std::int64_t>(list.items.size() * sizeof(WorkItem));
+    planned.items = DeviceMemory(bytes);
+    check(cudaMemcpy(planned.items.data(), list.items.data(), static_cast<std::size_t>(bytes),
+                     cudaMemcpyHostToDevice),
+          "cudaMemcpy of the work list");
+    planned.count = static_cast<std::int32_t>(list.items.size());
+  }
+
+  void enqueue(const Tensors& t, cudaStream_t stream) override {
+    const auto& planned = plans_.at(t[Role::k].sizes[2]);
+    SoftmaxCall call;
+    call.q = strided(t[Role::q]);
+    call.k = strided(t[Role::k]);
+    call.v = strided(t[Role::v]);
+    call.o = strided(t[Role::o]);
+    call.lse = strided(t[Role::lse]);
+    call.items = static_cast<const WorkItem*>(planned.items.data());
+    call.item_count = planned.count;
+    call.kv_heads = static_cast<std::int32_t>(problem_.mechanism.num_kv_heads);
+    call.group = static_cast<std::int32_t>(problem_.shape.num_q_heads / problem_.mechanism.num_kv_heads);
+    call.mask = mask_of(problem_.mechanism);
+    call.scale = static_cast<float>(problem_.shape.softmax_scale);
+    call.part_values = workspace_.at<float>(values_);
+    call.part_sums = workspace_.at<float2>(sums_);
+    call.arrived = workspace_.at<std::int32_t>(arrived_);
+    check(launch_softmax(call, form_, stream), "fused softmax");
+  }
+
+ private:
+  struct Planned {
+    DeviceMemory items;
+    std::int32_t count = 0;
+  };
+
+  WorkList list_for(std::int64_t keys) const { return make_work_list(problem_, keys, blocks_); }
+
+  SoftmaxForm form_;
+  Blocks blocks_;
+  std::int64_t most_parts_ = 0, values_ = 0, sums_ = 0, arrived_ = 0, arrived_bytes_ = 0;
+  std::map<std::int64_t, Planned> plans_;  ///< by the keys of a call
+};
+
+class Softmax final : public CudaKernel<SoftmaxExecution> {
+ public:
+  std::string_view kernel() const override { return "fused"; }
+  std::vector<MechanismKind> mechanisms() const override {
+    return {MechanismKind::mha, MechanismKind::gqa, MechanismKind::mqa, MechanismKind::swa,
+            MechanismKind::block_sparse};
+  }
+  Support supports(const Problem& problem, const Device& device) const override {
+    if (auto support = basic_support(problem, device); !support) return support;
+    const auto& s = problem.shape;
+    if (s.dtype_q == DType::f32) return Support::no("bf16 and f16 only");
+    if (s.head_dim_qk != s.head_dim_v || (s.head_dim_qk != 64 && s.head_dim_qk != 128))
+      return Support::no(
+          fmt::format("head_dim {} and {}: 64 or 128 for both only", s.head_dim_qk, s.head_dim_v));
+    return Support::yes();
+  }
+  double executed_flops(const Problem& problem) const override {
+    const auto form = softmax_form(packed_rows(problem), problem.shape.head_dim_qk);
+    // How keys are split changes no tile.
+    std::int64_t tiles = 0;
+    for (const auto& item : make_work_list(problem, problem.shape.seqlen_kv, {form.rows()}).items)
+      tiles += item.tiles();
+    return 2.0 * static_cast<double>(problem.shape.head_dim_qk + problem.shape.head_dim_v) *
+           static_cast<double>(tiles * kTileKeys * form.rows() * problem.mechanism.num_kv_heads);
+  }
+};
+
+}  // namespace
+}  // namespace attnbench::cuda
+
+ATTNBENCH_REGISTER_KERNEL(cuda_fused_softmax) {
+  static const attnbench::cuda::Softmax kernel;
+  return kernel;
+}

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "attnbench/registry.h"
+
+namespace attnbench {
+
+/// Registers what a file offers. One whose name ends with .so is a shared object (load_plugin()), any other a
+/// program that is an engine (docs/external-kernels.md): it is started on these CPUs and, where it is kept,
+/// waits for what it will be asked, at rest. Throws InputError("plugin", file, ...).
+void load_kernels(const std::string& file, const std::vector<int>& cpus, bool keep_started);
+
+/// The same for a worker: what cannot be loaded costs its own kernels alone, and is kept.
+void load_kernels_or_keep_why(const std::string& file, const std::vector<int>& cpus);
+/// Why plugins could not be loaded, by file.
+const std::map<std::string, std::string>& plugins_not_loaded();
+/// Why this process has no kernel of a name that the run has: "is not registered in this build", and what was
+/// not loaded.
+std::string why_not_registered();
+
+/// Programs loaded here that say they can compute nothing here, and why. Their kernels are registered and say
+/// the same.
+std::vector<MissingEngine> unavailable_engines();
+
+/// Versions by "ENGINE NAME", of all that programs loaded here compute with.
+std::map<std::string, std::string> engine_versions();
+
+}  // namespace attnbench

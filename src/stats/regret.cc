@@ -1,0 +1,111 @@
+#include "stats/regret.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "attnbench/error.h"
+#include "stats/holm.h"
+#include "stats/quantiles.h"
+
+namespace attnbench::stats {
+namespace {
+
+/// Mean of every second value from `first` on; of all with step 1.
+double mean_of(const std::vector<double>& values, std::size_t first, std::size_t step) {
+  double sum = 0, count = 0;
+  for (std::size_t i = first; i < values.size(); i += step, ++count) sum += values[i];
+  return sum / count;
+}
+
+std::size_t best_of(const RegretCase& problem, std::size_t first, std::size_t step) {
+  std::size_t best = 0;
+  for (std::size_t k = 1; k < problem.log_seconds.size(); ++k) {
+    if (mean_of(problem.log_seconds[k], first, step) < mean_of(problem.log_seconds[best], first, step))
+      best = k;
+  }
+  return best;
+}
+
+void check(const RegretCase& problem) {
+  if (problem.chosen >= problem.log_seconds.size())
+    throw InputError("chosen", fmt::format("{}", problem.chosen),
+                     fmt::format("is none of {} kernels", problem.log_seconds.size()));
+  for (const auto& times : problem.log_seconds) {
+    if (times.size() < 2 || times.size() != problem.log_seconds.front().size())
+      throw InputError("log_seconds", fmt::format("{} processes", times.size()),
+                       "are fewer than two, or not those of the other kernels");
+  }
+}
+
+/// That the chosen kernel takes more than exp(log_band) times as long as the other.
+double p_value(const std::vector<double>& chosen, const std::vector<double>& other, double log_band) {
+  std::vector<double> differences;
+  for (std::size_t i = 0; i < chosen.size(); ++i) differences.push_back(chosen[i] - other[i] - log_band);
+  const double average = mean(differences);
+  const double error = standard_deviation(differences) / std::sqrt(static_cast<double>(differences.size()));
+  if (error == 0) return average > 0 ? 0 : 1;
+  return t_upper_tail(average / error, static_cast<double>(differences.size()) - 1);
+}
+
+}  // namespace
+
+Regret regret_of(const RegretCase& problem) {
+  check(problem);
+  const auto& times = problem.log_seconds;
+  const auto& own = times[problem.chosen];
+  Regret regret;
+  regret.naive = mean_of(own, 0, 1) - mean_of(times[best_of(problem, 0, 1)], 0, 1);
+  for (const std::size_t half : {std::size_t{0}, std::size_t{1}}) {
+    const auto best = best_of(problem, half, 2);
+    regret.cross_fitted += (mean_of(own, 1 - half, 2) - mean_of(times[best], 1 - half, 2)) / 2;
+  }
+  return regret;
+}
+
+RegretSummary summarise_regret(std::span<const RegretCase> problems, double log_band) {
+  if (problems.empty()) throw InputError("problems", "none", "are where some are needed");
+  RegretSummary summary;
+  double weights = 0, squared_weights = 0;
+  std::vector<double> losses, p_values;
+  std::vector<std::size_t> owner;
+  for (std::size_t i = 0; i < problems.size(); ++i) {
+    const auto& problem = problems[i];
+    if (!(problem.weight > 0) || !std::isfinite(problem.weight))
+      throw InputError("weight", fmt::format("{}", problem.weight), "is not a positive number");
+    const auto regret = regret_of(problem);
+    weights += problem.weight;
+    squared_weights += problem.weight * problem.weight;
+    losses.push_back(std::expm1(regret.cross_fitted));
+    summary.cross_fitted.estimate += problem.weight * losses.back();
+    summary.naive += problem.weight * std::expm1(regret.naive);
+    for (std::size_t k = 0; k < problem.log_seconds.size(); ++k) {
+      if (k == problem.chosen) continue;
+      p_values.push_back(p_value(problem.log_seconds[problem.chosen], problem.log_seconds[k], log_band));
+      owner.push_back(i);
+    }
+  }
+  summary.naive /= weights;
+  auto& interval = summary.cross_fitted;
+  interval.estimate /= weights;
+  // Problems are independent; so many equal ones would tell as much (Kish 1965, "Survey Sampling").
+  const double effective = weights * weights / squared_weights;
+  double variance = 0;
+  for (std::size_t i = 0; i < problems.size(); ++i)
+    variance += problems[i].weight / weights * std::pow(losses[i] - interval.estimate, 2);
+  double half_width = std::numeric_limits<double>::infinity();
+  if (effective > 1 + 1e-9)
+    half_width = t_quantile(0.5 + kConfidence / 2, effective - 1) * std::sqrt(variance / (effective - 1));
+  interval.low = interval.estimate - half_width;
+  interval.high = interval.estimate + half_width;
+  const auto adjusted = holm(p_values);
+  for (std::size_t i = 0; i < adjusted.size(); ++i) {
+    if (adjusted[i] <= 1 - kConfidence && (summary.shown.empty() || summary.shown.back() != owner[i]))
+      summary.shown.push_back(owner[i]);
+  }
+  return summary;
+}
+
+}  // namespace attnbench::stats

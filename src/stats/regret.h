@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "stats/intervals.h"
+
+namespace attnbench::stats {
+
+/// What choosing costs on one problem that was not used to choose. A kernel's times are logarithms, one a
+/// process, the same processes for all kernels.
+struct RegretCase {
+  std::vector<std::vector<double>> log_seconds;  ///< by kernel
+  std::size_t chosen = 0;
+  double weight = 1;  ///< of the problem in means
+};
+
+/// Logarithm of the chosen kernel's time over that of the best.
+struct Regret {
+  /// The best is the kernel whose mean is the smallest: the luck of measuring makes this too large.
+  double naive = 0;
+  /// The best is picked in one half of the processes (even, odd) and compared in the other; the mean of both
+  /// ways round. Never too large on average, and negative where the choice was better than the one picked.
+  double cross_fitted = 0;
+};
+/// Throws InputError for fewer than two processes, unequal numbers of them, or a choice that is none of the
+/// kernels.
+Regret regret_of(const RegretCase& problem);
+
+struct RegretSummary {
+  Interval cross_fitted;  ///< weighed mean of exp(regret) - 1 over problems, with its 95 % interval
+  double naive = 0;       ///< the same mean
+  /// Problems where some kernel is shown to be more than exp(log_band) as fast as the chosen one: one-sided t
+  /// tests, paired by process, Holm over all kernels of all problems at 5 %.
+  std::vector<std::size_t> shown;
+};
+/// Throws InputError for no problems and weights that are not positive.
+RegretSummary summarise_regret(std::span<const RegretCase> problems, double log_band);
+
+}  // namespace attnbench::stats

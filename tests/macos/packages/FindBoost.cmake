@@ -1,0 +1,3 @@
+add_library(Boost::boost INTERFACE IMPORTED)
+target_include_directories(Boost::boost INTERFACE ${root}/sysroot/include)
+set(Boost_FOUND TRUE)
