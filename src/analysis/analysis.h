@@ -108,9 +108,8 @@ struct KernelAnalysis {
 
   /// Why it gets no verdict and is never ranked, a baseline, or an answer to a claim; empty where it may be.
   /// "in 6 of 12 processes": so many have all blocks of it. Its time is over the processes that have it, its
-  /// ratio over those that have both, so the two need not agree. "less exact: ..", "computes another
-  /// function:
-  /// ..": how far off it is.
+  /// ratio over those that have both, so the two need not agree. "less exact: ..", or "computes another
+  /// function: ..": how far off it is.
   std::string unranked;
   bool inexact = false;  ///< unranked for its error or its function, whatever the processes
   /// Which code computed, by what the engine told at the end of valid processes; known_by is empty where one
