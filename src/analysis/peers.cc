@@ -14,15 +14,16 @@
 namespace attnbench {
 namespace {
 
+bool stands_for_us(const KernelRecord& kernel) {
+  return is_own(kernel) && kernel.form == "fused" && kernel.is_default_path;
+}
+
 /// Our fused kernel of a mechanism: the one that is measured, else the first, for its reason; null where
 /// there is none.
 const KernelAnalysis* our_kernel(const CellAnalysis& cell, const std::string& mechanism) {
   const KernelAnalysis* ours = nullptr;
   for (const auto& kernel : cell.kernels) {
-    const auto& record = kernel.kernel;
-    const bool stands_for_us =
-        record.mechanism == mechanism && is_own(record) && record.form == "fused" && record.is_default_path;
-    if (!stands_for_us) continue;
+    if (kernel.kernel.mechanism != mechanism || !stands_for_us(kernel.kernel)) continue;
     if (kernel.seconds) return &kernel;
     if (ours == nullptr) ours = &kernel;
   }
@@ -201,6 +202,13 @@ std::string_view to_string(PeerStanding standing) {
 }
 
 void compare_peers(RunAnalysis& run) {
+  const bool has_ours = std::any_of(run.groups.begin(), run.groups.end(), [](const auto& group) {
+    return std::any_of(group.cells.begin(), group.cells.end(), [](const auto& cell) {
+      return std::any_of(cell.kernels.begin(), cell.kernels.end(),
+                         [](const auto& kernel) { return stands_for_us(kernel.kernel); });
+    });
+  });
+  if (!has_ours) return;
   PeerFamilies families;
   for (const auto& group : run.groups) {
     for (const auto& cell : group.cells) {

@@ -162,6 +162,16 @@ TEST(Peers, AreSetAgainstOursOfTheSameMechanismAlone) {
   EXPECT_EQ(row.standing, PeerStanding::missing);
 }
 
+TEST(Peers, ARunWithoutOursComparesNothing) {
+  SyntheticRun alone;
+  const auto cell = alone.add_cell(128, {of_engine("unfused", "mlx"), of_engine("sdpa", "mlx")});
+  alone.add_five(cell, {0.1}, {0});
+  const auto run = analyzed(alone);
+  ASSERT_TRUE(run.groups[0].cells[0].find("mha/sdpa@mlx")->seconds);
+  EXPECT_TRUE(run.peers.rows.empty());
+  EXPECT_TRUE(run.peers.engines.empty());
+}
+
 TEST(Peers, LinesAreAtMostSix) {
   std::vector<KernelRecord> peers;
   for (const auto* engine : {"a", "b", "c", "d", "e", "f"}) peers.push_back(of_engine("flash", engine));
