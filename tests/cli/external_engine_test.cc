@@ -22,6 +22,7 @@
 
 #include "store/store.h"
 #include "support/command.h"
+#include "support/variable.h"
 
 namespace attnbench {
 namespace {
@@ -31,6 +32,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing_support::attnbench;
 using testing_support::TemporaryDirectory;
+using testing_support::Variable;
 using Arguments = std::vector<std::string>;
 
 /// One small cell with our baseline and these kernels of the engine.
@@ -116,18 +118,6 @@ std::string engine_script(const TemporaryDirectory& directory, const std::string
   chmod(file.c_str(), 0755);
   return file;
 }
-
-/// A variable of the environment, for the programs that are started while this lives.
-class Variable {
- public:
-  Variable(const char* name, const std::string& value) : name_(name) { setenv(name, value.c_str(), 1); }
-  ~Variable() { unsetenv(name_); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* name_;
-};
 
 /// Kernel `faulty` with this fault costs its own row alone, for this reason.
 void expect_own_row_lost(const std::string& kernel, const std::string& reason, const Arguments& more = {},
@@ -353,11 +343,10 @@ bool is_stopped(pid_t process) {
   return state != std::string::npos && text[state + 2] == 'T';
 }
 
-/// With one more kernel that hangs when it is timed, while the engine's program rests.
-pid_t start_run(const std::string& engine, const std::string& out, const std::string& kernel) {
-  return testing_support::start_attnbench(testing_support::small_run(
-      out, {"--mechanism", "mha", "--seqlen", "16", "--kernel", "unfused@cpu,hangs_timed," + kernel,
-            "--plugin", engine, "--plugin", ATTNBENCH_BAD_KERNELS}));
+pid_t start_run(const std::string& engine, const std::string& out, const std::string& kernels) {
+  return testing_support::start_attnbench(
+      testing_support::small_run(out, {"--mechanism", "mha", "--seqlen", "16", "--kernel", kernels,
+                                       "--plugin", engine, "--plugin", ATTNBENCH_BAD_KERNELS}));
 }
 
 /// How a run, or its worker, ends before its time.
@@ -370,13 +359,16 @@ TEST_P(LostRun, LeavesNothingOfTheEngineBehind) {
   const TemporaryDirectory directory;
   const auto engine = directory.file("engine");
   fs::copy_file(ATTNBENCH_EXTERNAL_ENGINE, engine);
-  const pid_t run = start_run(engine, directory.file("s.db"), kernel);
-  // The child is there once a call was timed.
+  const auto hangs = directory.file("hangs");
+  const Variable variable("ATTNBENCH_TEST_HANGS", hangs);
+  // The child is there once a call was timed; the engine's program then rests while another kernel hangs.
   const bool has_child = std::string(kernel) == "starts_a_child";
+  const pid_t run = start_run(engine, directory.file("s.db"),
+                              std::string("unfused@cpu,") + (has_child ? "hangs_timed," : "") + kernel);
   ASSERT_TRUE(comes_true([&] {
     const auto processes = processes_of(engine);
-    return !testing_support::workers(engine).empty() && processes.size() >= (has_child ? 2 : 1) &&
-           (!has_child || std::all_of(processes.begin(), processes.end(), is_stopped));
+    const bool rests = processes.size() >= 2 && std::all_of(processes.begin(), processes.end(), is_stopped);
+    return !testing_support::workers(engine).empty() && (has_child ? rests : fs::exists(hangs));
   }));
   kill(run, ending == Ending::interrupted ? SIGINT : SIGKILL);
   if (ending == Ending::worker_killed) {
@@ -395,15 +387,18 @@ TEST(ExternalEngine, NothingIsLeftOfAVerificationThatIsEnded) {
     const TemporaryDirectory directory;
     const auto engine = directory.file("engine");
     fs::copy_file(ATTNBENCH_EXTERNAL_ENGINE, engine);
+    const auto hangs = directory.file("hangs");
+    const Variable variable("ATTNBENCH_TEST_HANGS", hangs);
     const pid_t verify = testing_support::start_attnbench(
         {"verify", "--plugin", engine, "--kernel", "faulty@outside", "--shapes", "1", "--dtype", "f32"});
     ASSERT_TRUE(comes_true([&] { return !testing_support::workers(engine).empty(); }));
-    ASSERT_TRUE(comes_true([&] { return processes_of(engine).size() >= 2; }));  // its own and the worker's
+    ASSERT_TRUE(comes_true([&] { return fs::exists(hangs); }));
     kill(verify, signal_number);
     int status = 0;
     waitpid(verify, &status, 0);
     EXPECT_TRUE(comes_true([&] { return processes_of(engine).empty(); }));
     EXPECT_TRUE(comes_true([&] { return testing_support::workers(engine).empty(); }));
+    for (const auto process : processes_of(engine)) kill(process, SIGKILL);
   }
 }
 

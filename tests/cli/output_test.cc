@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "support/command.h"
+#include "support/variable.h"
 
 namespace attnbench {
 namespace {
@@ -189,10 +190,9 @@ TEST(ExitCodes, AreInTheHelp) {
 
 // Not 4, which says that a kernel is wrong.
 TEST(ExitCodes, AFaultInsideIsNoVerdictOnAKernel) {
-  setenv("ATTNBENCH_TEST_THROW", "1", 1);
+  const testing_support::Variable fault("ATTNBENCH_TEST_THROW", "1");
   const auto result =
       testing_support::attnbench({"run", "smoke", "--dry-run", "--plugin", ATTNBENCH_BAD_KERNELS});
-  unsetenv("ATTNBENCH_TEST_THROW");
   EXPECT_EQ(result.exit_code, 70) << result.err;
   EXPECT_EQ(result.err, "attnbench: internal error: a broken promise\n");
 }

@@ -2,12 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
 #include <string>
 
 #include "store/store.h"
 #include "support/command.h"
+#include "support/variable.h"
 
 namespace attnbench {
 namespace {
@@ -15,18 +15,7 @@ namespace {
 using testing::HasSubstr;
 using testing_support::attnbench;
 using testing_support::TemporaryDirectory;
-
-/// A variable of the environment, for the programs that are started while this lives.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  ~Variable() { unsetenv(name_); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* name_;
-};
+using testing_support::Variable;
 
 struct PlanningCase {
   const char* fault;
