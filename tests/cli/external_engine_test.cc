@@ -186,6 +186,24 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
+/// Lines in the file: how often a script ran that adds one.
+std::ptrdiff_t lines_of(const std::string& file) {
+  std::ifstream in(file);
+  return std::count(std::istreambuf_iterator<char>(in), {}, '\n');
+}
+
+TEST(ExternalEngine, StartsAsOftenForTwoKernelsAsForOneAndForKernelsOfOthersNotAtAll) {
+  const auto starts = [](const std::string& kernels) {
+    const TemporaryDirectory directory;
+    const auto engine = engine_script(directory, "echo >> " + directory.file("count"));
+    external_run(directory.file("s.db"), kernels, {}, engine);
+    return lines_of(directory.file("count"));
+  };
+  const auto one = starts("attend");
+  EXPECT_EQ(starts("attend,not_confirmed"), one);
+  EXPECT_EQ(starts("attend,fused@cpu"), one);
+}
+
 /// One that does not start any more, once it has started so often: in workers that verify, that measure.
 TEST(ExternalEngine, OneThatStopsStartingCostsItsOwnRows) {
   for (const std::string starts : {"2", "5"}) {

@@ -39,6 +39,7 @@ class ExternalEngine {
   /// Starts the program once, to hear what it offers. Throws InputError("plugin", file, ...).
   ExternalEngine(std::string file, std::vector<int> cpus);
 
+  const std::string& file() const { return file_; }
   const PeerDescription& description() const { return description_; }
   std::shared_ptr<Peer> peer() const;
   /// Ends the program until it is needed.

@@ -21,6 +21,8 @@ class ExternalKernel final : public KernelInfo {
   std::string_view kernel() const override { return description_.kernel; }
   std::string_view engine() const override { return engine_.description().engine; }
   std::string_view path() const override { return description_.path; }
+  /// The file of the engine's program.
+  const std::string& program() const { return engine_.file(); }
   std::vector<MechanismKind> mechanisms() const override { return description_.mechanisms; }
   std::string implementation() const override { return description_.implementation; }
   bool computes_lse() const override { return description_.computes_lse; }

@@ -49,8 +49,10 @@ void load_engine(const std::string& file, const std::vector<int>& cpus, bool kee
 
 }  // namespace
 
+bool is_engine_program(const std::string& file) { return !file.ends_with(".so"); }
+
 void load_kernels(const std::string& file, const std::vector<int>& cpus, bool keep_started) {
-  if (file.ends_with(".so")) return load_plugin(file);
+  if (!is_engine_program(file)) return load_plugin(file);
   load_engine(file, cpus, keep_started);
 }
 

@@ -8,9 +8,13 @@
 
 namespace attnbench {
 
-/// Registers what a file offers. One whose name ends with .so is a shared object (load_plugin()), any other a
-/// program that is an engine (docs/external-kernels.md): it is started on these CPUs and, where it is kept,
-/// waits for what it will be asked, at rest. Throws InputError("plugin", file, ...).
+/// Whether a plugin is a program that is an engine (docs/external-kernels.md), as any is whose name does not
+/// end with .so.
+bool is_engine_program(const std::string& file);
+
+/// Registers what a file offers: a shared object (load_plugin()), or an engine's program: it is started on
+/// these CPUs and, where it is kept, waits for what it will be asked, at rest. Throws InputError("plugin",
+/// file, ...).
 void load_kernels(const std::string& file, const std::vector<int>& cpus, bool keep_started);
 
 /// The same for a worker: what cannot be loaded costs its own kernels alone, and is kept.

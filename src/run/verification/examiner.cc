@@ -81,6 +81,7 @@ SharedReader& Examiner::shared() {
 
 void Examiner::observe(const messages::Observe& request) {
   end_by_signals();
+  shared().seek(0);
   auto cases = take_cases(shared(), request.problem);
   VerificationRecord record;
   const auto reason = reason_to_end(request.memory_bytes, [&] {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "attnbench/registry.h"
+#include "run/external/kernel_worker.h"
 #include "run/protocol/messages.h"
 #include "run/thrown.h"
 #include "run/verification/check.h"
@@ -132,7 +133,7 @@ class Lane {
                           KernelVerdict& verdict) const {
     // So few that the question fits into a pipe, so many that asking takes no time.
     constexpr std::size_t kCasesAtOnce = 32;
-    KernelProcess process(options_.worker, expected_.descriptor());
+    KernelProcess process(worker_for(kernel, options_.worker), expected_.descriptor());
     for (std::size_t asked = next; next < cases.size(); ++next) {
       if (next == asked) {
         asked = std::min(asked + kCasesAtOnce, cases.size());

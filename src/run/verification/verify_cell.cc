@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plan/budget.h"
+#include "run/external/kernel_worker.h"
 #include "run/verification/kernel_process.h"
 #include "run/verification/shared_cases.h"
 
@@ -57,22 +58,46 @@ KernelId id_of(const VerificationTarget& target) {
           std::string(target.kernel->engine()), std::string(target.kernel->path())};
 }
 
-VerificationOutcome verify_in_process(const VerificationTarget& target, const Device& device,
-                                      const VerificationLimits& limits, const Program& worker,
-                                      const SharedWriter& cases) {
+/// The processes in which kernels are verified: one for each kernel, but one for neighbours of the same
+/// engine's program, which is apart from it and takes seconds to start, as long as all they do is right.
+class KernelProcesses {
+ public:
+  KernelProcesses(const Program& worker, const SharedWriter& cases) : worker_(worker), cases_(cases) {}
+
+  KernelProcess& of(const KernelInfo& kernel) {
+    const auto program = program_of(kernel);
+    if (!process_ || program.empty() || program != program_) {
+      process_.reset();  // ends before the next one starts
+      process_.emplace(worker_for(kernel, worker_), cases_.descriptor());
+      program_ = program;
+    }
+    return *process_;
+  }
+  void end() { process_.reset(); }
+
+ private:
+  const Program& worker_;
+  const SharedWriter& cases_;
+  std::optional<KernelProcess> process_;
+  std::string program_;
+};
+
+VerificationOutcome verify_in(KernelProcesses& processes, const VerificationTarget& target,
+                              const Device& device, const VerificationLimits& limits) {
   VerificationOutcome outcome;
   std::string doing = "starting";
-  KernelProcess process(worker, cases.descriptor());
+  auto& process = processes.of(*target.kernel);
   process.ask(to_json(messages::Observe{id_of(target), device.name(), target.problem, limits.memory_bytes}));
   const auto answer = process.answer(limits.seconds, [&](const std::string& what) { doing = what; });
   if (process.end().empty()) {
     outcome.record = messages::read<messages::Observed>(answer).record;
-    return outcome;
+  } else {
+    outcome.record.reason = fmt::format("{} while {}", process.end(), doing);
+    if (process.system_out_of_memory())
+      outcome.unsupported_reason =
+          fmt::format("does not fit in memory: its verification {}", outcome.record.reason);
   }
-  outcome.record.reason = fmt::format("{} while {}", process.end(), doing);
-  if (process.system_out_of_memory())
-    outcome.unsupported_reason =
-        fmt::format("does not fit in memory: its verification {}", outcome.record.reason);
+  if (!outcome.record.passed) processes.end();
   return outcome;
 }
 
@@ -82,18 +107,21 @@ void verify_cell(const std::string& cell_id, std::span<const VerificationTarget>
                  const Device& device, const VerificationLimits& limits, const Program& worker,
                  const std::function<void(const VerificationOutcome&)>& on_outcome) {
   std::optional<SharedWriter> cases;
+  std::optional<KernelProcesses> processes;
   const Problem* problem_of_cases = nullptr;
   for (const auto& target : targets) {
     VerificationOutcome outcome;
     outcome.unsupported_reason = unsupported_reason(target, device, limits);
     if (outcome.unsupported_reason.empty()) {
       if (problem_of_cases == nullptr || *problem_of_cases != target.problem) {
+        processes.reset();
         cases.emplace();
         put_cases(*cases, target.problem, kinds_for(target.problem), limits.seed);
         cases->seal();
+        processes.emplace(worker, *cases);
         problem_of_cases = &target.problem;
       }
-      outcome = verify_in_process(target, device, limits, worker, *cases);
+      outcome = verify_in(*processes, target, device, limits);
     }
     outcome.record.cell_id = cell_id;
     outcome.record.kernel_id = kernel_id(target.problem.mechanism, *target.kernel);
