@@ -24,7 +24,7 @@ import attnbench_peer as peer
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else each trace is told on standard error
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else a pool of processes
 
-UNAVAILABLE = peer.need("numpy", "torch", how="install it for python3, or into build/peers-venv")
+UNAVAILABLE = peer.need("numpy", "torch", how="`PYTORCH=1 tools/setup.sh peers` installs it")
 VERSIONS = {} if UNAVAILABLE else {name: importlib.metadata.version(name) for name in ("numpy", "torch")}
 
 # What a trace shows of each, in the order in which it is looked for.
