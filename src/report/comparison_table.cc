@@ -3,10 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <map>
+#include <optional>
+#include <vector>
 
 #include "analysis/format.h"
+#include "report/markdown.h"
 #include "report/text_width.h"
+#include "store/csv.h"
 
 namespace attnbench {
 namespace {
@@ -147,6 +153,101 @@ std::string comparison_table(const Comparison& c, std::size_t text_width) {
   text += "\n";
   for (const auto& warning : c.warnings) text += fmt::format("{}\n", warning);
   return wrapped(text + conclusion(c), text_width);
+}
+
+namespace {
+
+using Outcomes = std::vector<Outcome>;
+
+bool is_one_of(const Outcomes& outcomes, Outcome outcome) {
+  return std::find(outcomes.begin(), outcomes.end(), outcome) != outcomes.end();
+}
+
+std::string markdown_rows(const Comparison& c, const Outcomes& outcomes) {
+  std::string text;
+  for (const auto& row : c.rows) {
+    if (!is_one_of(outcomes, row.outcome)) continue;
+    const auto line = line_of(row);
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", for_markdown(row.heading), row.seqlen,
+                        for_markdown(line.kernel), line.before, line.after, line.ratio, line.limit,
+                        for_markdown(line.result));
+  }
+  if (text.empty()) return "";
+  return "| cells | N | kernel | old | new | old / new (95 % CI) | limit | verdict |\n"
+         "|:--|--:|:--|--:|--:|--:|--:|:--|\n" +
+         text + '\n';
+}
+
+std::string folded_rows(const Comparison& c, const Outcomes& outcomes, const char* words) {
+  const auto rows = markdown_rows(c, outcomes);
+  if (rows.empty()) return "";
+  const auto count = std::count_if(c.rows.begin(), c.rows.end(),
+                                   [&](const auto& row) { return is_one_of(outcomes, row.outcome); });
+  return fmt::format("<details><summary>{} {}</summary>\n\n{}</details>\n\n", count, words, rows);
+}
+
+/// Why rows are not decided, a line a reason.
+std::string undecided_reasons(const Comparison& c) {
+  std::map<std::string, int> reasons;
+  for (const auto& row : c.rows) {
+    if (row.outcome == Outcome::kUndecided) ++reasons[row.reason];
+  }
+  std::string text;
+  for (const auto& [reason, count] : reasons)
+    text += fmt::format("- not decided, {}: {}\n", count, for_markdown(reason));
+  return text.empty() ? "" : text + '\n';
+}
+
+/// The words on one line, as a sentence of its own.
+std::string sentence(std::string words) {
+  while (!words.empty() && words.back() == '\n') words.pop_back();
+  std::replace(words.begin(), words.end(), '\n', ' ');
+  words.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(words.front())));
+  return words + '.';
+}
+
+std::string bound(const std::optional<stats::Interval>& interval, double stats::Interval::* which) {
+  if (!interval || (which != &stats::Interval::estimate && !interval->is_bounded())) return "";
+  return fmt::format("{}", (*interval).*which);
+}
+
+}  // namespace
+
+std::string comparison_markdown(const Comparison& c) {
+  auto words = conclusion(c);
+  const auto colon = words.find(':');
+  auto text =
+      fmt::format("### Attention kernels: {}\n\n{}\n", words.substr(0, colon), words.substr(colon + 2));
+  for (const auto& warning : c.warnings) text += fmt::format("> {}\n", for_markdown(warning));
+  if (!c.warnings.empty()) text += '\n';
+  text += markdown_rows(c, {Outcome::kRegression, Outcome::kLost}) + undecided_reasons(c);
+  text += folded_rows(c, {Outcome::kUndecided, Outcome::kUnranked}, "not decided or not ranked");
+  text += folded_rows(c, {Outcome::kPassed, Outcome::kReference}, "passed, baselines among them");
+  std::string basis = basis_text(c.basis);
+  return text + fmt::format(
+                    "Old: build {} on {}; new: build {} on {}. {} Above 1 the new one is faster; limit: "
+                    "with 95 % confidence it is slower by at most this, and up to {:+g} % passes.\n",
+                    short_build(c.old_build), for_markdown(c.old_machine), short_build(c.new_build),
+                    for_markdown(c.new_machine), sentence(basis), 100 * c.threshold);
+}
+
+std::string comparison_csv(const Comparison& c) {
+  using I = stats::Interval;
+  std::string text =
+      "cell_id,seqlen,kernel,outcome,old_seconds,new_seconds,old_to_baseline,new_to_baseline,ratio,ratio_low,"
+      "ratio_high,slower_limit,verdict,reason\n";
+  for (const auto& row : c.rows) {
+    const auto limit =
+        row.slower_limit && std::isfinite(*row.slower_limit) ? fmt::format("{}", *row.slower_limit) : "";
+    const auto verdict = row.judgement ? std::string(stats::to_string(row.judgement->verdict)) : "";
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(row.cell_id), row.seqlen,
+                        csv_field(row.kernel_id), csv_field(to_string(row.outcome)),
+                        bound(row.old_seconds, &I::estimate), bound(row.new_seconds, &I::estimate),
+                        bound(row.old_to_baseline, &I::estimate), bound(row.new_to_baseline, &I::estimate),
+                        bound(row.ratio, &I::estimate), bound(row.ratio, &I::low), bound(row.ratio, &I::high),
+                        limit, csv_field(verdict), csv_field(row.reason));
+  }
+  return text;
 }
 
 }  // namespace attnbench

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "analysis/format.h"
+#include "report/markdown.h"
 #include "report/no_verdicts.h"
 #include "report/table.h"
 
@@ -60,8 +61,6 @@ std::string replaced(std::string_view text,
   return result;
 }
 
-std::string for_markdown(std::string_view text) { return replaced(text, {{'|', "\\|"}, {'\n', " "}}); }
-
 std::string for_latex(std::string_view text) {
   return replaced(text, {{'\\', "\\textbackslash{}"},
                          {'&', "\\&"},
@@ -77,6 +76,8 @@ std::string for_latex(std::string_view text) {
 }
 
 }  // namespace
+
+std::string for_markdown(std::string_view text) { return replaced(text, {{'|', "\\|"}, {'\n', " "}}); }
 
 std::string markdown_table(const RunAnalysis& run) {
   auto text = for_markdown(title_of(run)) + "\n";
