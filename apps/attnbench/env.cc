@@ -200,9 +200,10 @@ void add_env_command(CLI::App& app, int& exit_code) {
   command.footer(
       "Examples:\n  attnbench env\n  attnbench env --threads 1 --no-ceilings\n  attnbench env --json");
   const auto options = std::make_shared<Options>();
-  command.add_flag("--json", options->as_json, "Print JSON");
-  command.add_option("--threads", options->threads, "Threads at work (default: all physical cores)")
-      .range(1, 65535);
+  command.add_flag("--json", options->as_json, "Print the results as JSON");
+  command.add_option("--threads", options->threads, "Threads at work; 0 is one for each physical core")
+      .range(0, 65535)
+      .capture_default_str();
   command.add_flag("--no-ceilings", options->no_ceilings, "Leave out the ceilings (about three seconds)");
   command.callback([options, &exit_code] {
     run_env(*options);

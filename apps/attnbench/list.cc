@@ -105,7 +105,7 @@ void add_list_command(CLI::App& app, int& exit_code) {
       .delimiter(',');
   command.add_flag("--peers", flags->peers,
                    "Load the engines of other makers that come with AttnBench (docs/external-kernels.md)");
-  command.add_flag("--json", flags->json, "Print JSON");
+  command.add_flag("--json", flags->json, "Print the results as JSON");
   command.callback([flags, &exit_code] {
     for (const auto& plugin : flags->plugins) load_kernels(plugin, allowed_cpus(), false);
     const auto peers =
