@@ -22,11 +22,14 @@
 #include "io/files.h"
 #include "io/standard_streams.h"
 #include "output_format.h"
+#include "plan/find_study.h"
 #include "plan/ranges.h"
+#include "report/answer.h"
 #include "report/comparison_table.h"
 #include "report/peers_table.h"
 #include "report/summary.h"
 #include "report/table.h"
+#include "report/text_width.h"
 #include "run/conductor/conduct.h"
 #include "run/conductor/resume.h"
 #include "run/environment/executable.h"
@@ -45,6 +48,7 @@ constexpr int kMostOfEach = 1000;  ///< processes and blocks, as in a study
 struct RunArguments {
   bool resumes = false;                ///< `out` is there and says what to measure
   std::optional<std::string> study;    ///< "paper" where not given
+  std::string model;                   ///< in its place
   std::optional<std::string> profile;  ///< "quick"
   std::string out;
   std::string launcher;
@@ -142,8 +146,10 @@ std::string portable_command(char** argv) {
     }
     auto value = equals == std::string::npos ? text : text.substr(equals + 1);
     // No other value has a slash, but filters of kernels (mha/unfused), which are no files.
-    if (std::filesystem::is_regular_file(value, ignored))
+    if (std::filesystem::is_regular_file(value, ignored) || std::filesystem::is_directory(value, ignored)) {
+      value.erase(value.find_last_not_of('/') + 1);
       value = std::filesystem::path(value).filename().string();
+    }
     command += " " + quoted(equals == std::string::npos ? value : name + "=" + value);
   }
   return command;
@@ -227,7 +233,28 @@ StoredPlan plan_to_resume(const std::string& store) {
   return *stored;
 }
 
-RunOptions to_options(const RunArguments& arguments, char** argv) {
+/// The study of a model: its configuration, the folder that holds it, or a name that is built in.
+std::string study_of_model(const std::string& model) {
+  const auto kind = kind_of_file(model, "model");
+  if (kind == FileKind::folder && !model.ends_with("/config.json")) {
+    const auto config = (std::filesystem::path(model) / "config.json").string();
+    if (kind_of_file(config, "model") == FileKind::file) return config;
+  }
+  const auto names = model_names();
+  const bool is_built_in = std::find(names.begin(), names.end(), model) != names.end();
+  if (is_built_in || (kind == FileKind::file && model.ends_with(".json"))) return model;
+  throw InputError("model", model,
+                   fmt::format("is neither a config.json, nor a folder with one, nor one of {}{}",
+                               fmt::join(names, ", "), suggestion(model, names)));
+}
+
+RunOptions to_options(const RunArguments& given, char** argv) {
+  auto arguments = given;
+  if (!arguments.model.empty()) {
+    if (arguments.study)
+      throw InputError("model", arguments.model, "and a study are two things to measure: give one");
+    arguments.study = study_of_model(arguments.model);
+  }
   std::optional<StoredPlan> resumed;
   if (arguments.resumes) resumed = plan_to_resume(arguments.out);
   RunOptions options;
@@ -278,6 +305,18 @@ std::string pair_table(const Analysis& analysis, const std::string& store) {
   return comparison_table(compare_paired(*pair.before, *pair.after, kThreshold), result_width());
 }
 
+/// What to type next.
+std::string next_lines(const RunAnalysis& run, const std::string& store) {
+  auto text = fmt::format("report:   attnbench report {0}\nverdicts: attnbench analyze {0}\n", quoted(store));
+  const bool too_few = std::any_of(run.groups.begin(), run.groups.end(), [](const auto& group) {
+    return std::any_of(group.cells.begin(), group.cells.end(),
+                       [](const auto& cell) { return cell.withheld.starts_with("too few processes"); });
+  });
+  if (too_few && run.run.profile == "quick")
+    text += "more:     the same command with --profile spec, into another store\n";
+  return text;
+}
+
 /// Results go to standard output, all of them before what follows on standard error. Where they cannot be
 /// written the program's exit code tells, and here is said where they are kept.
 void print_results(const std::string& text, const std::string& store, const std::string& csv) {
@@ -304,7 +343,8 @@ int exit_code_of(const RunOutcome& outcome, const Analysis& analysis, bool nothi
 int run(const RunArguments& arguments, char** argv) {
   auto options = to_options(arguments, argv);
   if (arguments.dry_run) {
-    fmt::print("{}", arguments.json ? dry_run_json(options).dump(2) + "\n" : dry_run_text(options));
+    fmt::print("{}", arguments.json ? dry_run_json(options).dump(2) + "\n"
+                                    : wrapped(dry_run_text(options), result_width()));
     return kDone;
   }
   require_cell_that_fits(options.study, known_memory_bytes(options));
@@ -329,8 +369,11 @@ int run(const RunArguments& arguments, char** argv) {
   } else {
     text = run_table(analysis.runs.front(), result_width());
     if (!options.against.empty()) text += '\n' + pair_table(analysis, options.out);
-    if (const auto peers = peers_lines(analysis.runs.front()); !peers.empty()) text += '\n' + peers;
-    text += fmt::format("\nstore: {}\ncsv:   {}\n", options.out, csv);
+    if (const auto peers = peers_lines(analysis.runs.front()); !peers.empty())
+      text += '\n' + wrapped(peers, result_width());
+    text += '\n' + answer_lines(analysis.runs.front(), result_width());
+    text += fmt::format("store:    {}\ncsv:      {}\n", options.out, csv);
+    text += next_lines(analysis.runs.front(), options.out);
   }
   print_results(text, options.out, csv);
   if (outcome.interrupted) {
@@ -386,6 +429,7 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       "  attnbench run paper --seqlen 128..4096*2 --mechanism mha,swa --dtype bf16 --threads 1\n"
       "  attnbench run paper --kernel linear,gather,'block_sparse(bs=32,globals=1)/fused'\n"
       "  attnbench run long --budget 20m\n"
+      "  attnbench run --model Llama-3-8B/config.json --budget 20m\n"
       "  attnbench run peers --peers               # ours against every engine that is there\n"
       "  attnbench run paper --wait-quiet 30m\n"
       "  attnbench run paper --profile spec --against ./attnbench-1.0 --out pair.db\n"
@@ -394,6 +438,10 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
   const auto arguments = std::make_shared<RunArguments>();
   command.add_option("study", arguments->study, "Name of a study or path of a TOML file")
       .default_str("paper");
+  command.add_option(
+      "--model", arguments->model,
+      "In place of a study the attention of a model: its Hugging Face config.json, the folder that "
+      "holds it, or a name (llama3-8b, mistral-7b, gemma2-9b, gpt2-small, qwen25-7b)");
   command.add_option("--profile", arguments->profile, "quick, spec or publish").default_str("quick");
   command
       .add_option("--processes", arguments->processes,

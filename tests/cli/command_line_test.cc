@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -226,8 +227,7 @@ TEST(ResumeCommand, GoesOnByTheStoresPlanAlone) {
   std::ofstream(launcher) << "#!/bin/sh\nn=$(($(cat " << count << " 2>/dev/null || echo 0) + 1))\necho $n > "
                           << count << "\n[ $n -gt 3 ] && exit 255\nexec \"$@\"\n";
   std::filesystem::permissions(launcher, std::filesystem::perms::owner_all);
-  const auto first =
-      attnbench(one_kernel(out, {"--seed", "7", "--processes", "2", "--launcher", launcher}));
+  const auto first = attnbench(one_kernel(out, {"--seed", "7", "--processes", "2", "--launcher", launcher}));
   EXPECT_THAT(first.err, HasSubstr("1 of 2 processes"));
   ASSERT_EQ(measured(out).first, 1);
 
@@ -297,6 +297,69 @@ TEST(Json, ReportWritesAPageAndHasNone) {
   const auto result = attnbench({"report", kSmall, "--json"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("--json"));
+}
+
+TEST(ModelOption, MeasuresAConfigurationAndNamesWhatItCannotExpress) {
+  const TemporaryDirectory directory;
+  const auto folder = directory.file("My-Model");
+  std::filesystem::create_directory(folder);
+  std::ofstream(folder + "/config.json")
+      << R"({"model_type": "tiny", "hidden_size": 32, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "num_hidden_layers": 2, "attn_logit_softcapping": 50.0})";
+  const auto out = directory.file("s.db");
+  const auto result =
+      attnbench({"run", "--model", folder, "--accept-noise", "--quiet", "--ceilings",
+                 testing_support::ceilings_file(), "--seqlen", "16", "--threads", "1", "--phase", "prefill",
+                 "--kernel", "unfused@cpu", "--processes", "1", "-o", out});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string words = "nothing here computes: soft cap 50.0 of the scores";
+  EXPECT_THAT(testing_support::on_one_line(result.out), HasSubstr(words));
+  EXPECT_THAT(result.out, HasSubstr("mqa(causal)/unfused"));
+  for (const auto* format : {"text", "md", "tex"})
+    EXPECT_THAT(testing_support::on_one_line(attnbench({"analyze", out, "--format", format}).out),
+                HasSubstr(words))
+        << format;
+  const auto run = Store::open(out, Store::Mode::read).runs().front().run;
+  EXPECT_EQ(run.study, "My-Model");
+  EXPECT_THAT(run.plan->value("command", ""), StartsWith("attnbench run --model My-Model --accept-noise"));
+  EXPECT_EQ(attnbench({"resume", out, "--quiet"}).exit_code, 0);
+}
+
+TEST(ModelOption, TakesModelsAlone) {
+  for (const auto& [arguments, problem] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"run", "--model", "paper", "--dry-run"}, "model: 'paper' is neither a config.json"},
+           {{"run", "--model", "gpt2-smal", "--dry-run"}, "did you mean 'gpt2-small'"},
+           {{"run", "paper", "--model", "gpt2-small", "--dry-run"}, "two things to measure"}}) {
+    const auto result = attnbench(arguments);
+    EXPECT_EQ(result.exit_code, 2) << problem;
+    EXPECT_THAT(result.err, HasSubstr(problem));
+  }
+  const auto preset = attnbench({"run", "--model", "gemma2-9b", "--dry-run"});
+  EXPECT_EQ(preset.exit_code, 0) << preset.err;
+  EXPECT_THAT(preset.out, HasSubstr("nothing here computes: soft cap 50 of the scores"));
+}
+
+TEST(DryRun, OfTheLargestStudiesIsAPage) {
+  for (const auto* study : {"paper", "peers", "llm"}) {
+    const auto result = attnbench({"run", study, "--dry-run"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_LE(std::count(result.out.begin(), result.out.end(), '\n'), 60) << result.out;
+    EXPECT_THAT(result.out, HasSubstr("nothing was measured\n"));
+  }
+}
+
+TEST(LastLines, AnswerAndSayWhatToTypeNext) {
+  const TemporaryDirectory directory;
+  const auto out = directory.file("s.db");
+  const auto result = attnbench(one_kernel(out, {"--processes", "1"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto answer = result.out.find("What to use here:\ncore f32, in place of mha/unfused@cpu\n");
+  ASSERT_NE(answer, std::string::npos) << result.out;
+  EXPECT_THAT(
+      result.out.substr(answer),
+      AllOf(HasSubstr("no verdict in 1 cell: too few processes: 1"), HasSubstr("store:    " + out + "\n"),
+            HasSubstr("report:   attnbench report " + out + "\n"),
+            testing::EndsWith("more:     the same command with --profile spec, into another store\n")));
 }
 
 }  // namespace
