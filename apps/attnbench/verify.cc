@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -19,10 +20,12 @@
 #include "io/standard_streams.h"
 #include "plan/ranges.h"
 #include "plan/study.h"
+#include "report/text_width.h"
 #include "run/environment/executable.h"
 #include "run/external/load.h"
 #include "run/external/peers.h"
 #include "run/verification/verify_all.h"
+#include "terminal.h"
 
 namespace attnbench {
 namespace {
@@ -217,27 +220,56 @@ std::string totals(const std::vector<KernelVerdict>& verdicts) {
                      passed, less_exact, other_function, failed, unsupported);
 }
 
+void print_line(const std::string& line) { fmt::print("{}\n", wrapped(line, result_width())); }
+
+/// One line a reason.
+void print_unsupported(const std::vector<KernelVerdict>& verdicts) {
+  struct Of {
+    std::vector<std::string> kernels;
+    std::int64_t cases = 0;
+  };
+  std::map<std::string, Of> reasons;
+  for (const auto& v : verdicts) {
+    for (const auto& [reason, count] : v.unsupported) {
+      auto& of = reasons[reason];
+      of.kernels.push_back(fmt::format("{} {}", label(*v.kernel), name(v.dtype)));
+      of.cases += count;
+    }
+  }
+  for (const auto& [reason, of] : reasons)
+    print_line(fmt::format("unsupported, {} cases: {}: {}", of.cases, reason, fmt::join(of.kernels, ", ")));
+}
+
+/// Where the terminal has no room beside a kernel for its numbers, they stand below it.
 void print_table(const std::vector<KernelVerdict>& verdicts) {
-  fmt::print("{:<24} {:<28} {:<6} {:>7} {:>10} {:>7} {:>12}  {}\n", "kernel", "mechanisms", "dtype", "passed",
-             "not ranked", "failed", "unsupported", "largest error / allowed");
+  std::size_t width = 6;
+  std::size_t mechanisms = 10;
   for (const auto& v : verdicts) {
-    fmt::print("{:<24} {:<28} {:<6} {:>7} {:>10} {:>7} {:>12}  {:.2f}\n", label(*v.kernel),
-               mechanism_list(*v.kernel), name(v.dtype), v.passed, v.less_exact + v.other_function,
-               v.failures.size(), unsupported_cases(v), v.worst_share);
+    width = std::max(width, label(*v.kernel).size());
+    mechanisms = std::max(mechanisms, mechanism_list(*v.kernel).size());
   }
+  constexpr std::size_t kNumbers = 57;
+  const auto separator = width + mechanisms + 2 + kNumbers > result_width() ? "\n    " : " ";
+  const auto row = [&](const std::string& kernel, const std::string& kinds, const std::string& numbers) {
+    fmt::print("{:<{}} {:<{}}{}{}\n", kernel, width, kinds, mechanisms, separator, numbers);
+  };
+  row("kernel", "mechanisms", "dtype passed not ranked failed unsupported error/allowed");
   for (const auto& v : verdicts) {
-    for (const auto& [reason, count] : v.unsupported)
-      fmt::print("unsupported: {} {} ({} cases): {}\n", label(*v.kernel), name(v.dtype), count, reason);
+    row(label(*v.kernel), mechanism_list(*v.kernel),
+        fmt::format("{:<5} {:>6} {:>10} {:>6} {:>11} {:>13.2f}", name(v.dtype), v.passed,
+                    v.less_exact + v.other_function, v.failures.size(), unsupported_cases(v), v.worst_share));
   }
+  print_unsupported(verdicts);
   for (const auto& v : verdicts) {
     if (v.less_exact + v.other_function > 0)
-      fmt::print("not ranked: {} {} ({} cases), the worst, {}: {}\n", label(*v.kernel), name(v.dtype),
-                 v.less_exact + v.other_function, v.unranked.case_name, v.unranked.reason);
+      print_line(fmt::format("not ranked: {} {} ({} cases), the worst, {}: {}", label(*v.kernel),
+                             name(v.dtype), v.less_exact + v.other_function, v.unranked.case_name,
+                             v.unranked.reason));
   }
   for (const auto& v : verdicts) {
     for (const auto& failure : v.failures)
-      fmt::print("FAILED: {} {}, {}: {}\n", label(*v.kernel), name(v.dtype), failure.case_name,
-                 failure.reason);
+      print_line(fmt::format("FAILED: {} {}, {}: {}", label(*v.kernel), name(v.dtype), failure.case_name,
+                             failure.reason));
   }
   fmt::print("{}\n", totals(verdicts));
 }

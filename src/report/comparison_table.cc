@@ -53,18 +53,18 @@ const char* basis_text(ComparisonBasis basis) {
   switch (basis) {
     case ComparisonBasis::kPaired:
       return "measured together: time of the old / time of the new, in each process the quotient of their "
-             "medians over the blocks\nthat both have\n";
+             "medians over the blocks that both have\n";
     case ComparisonBasis::kAbsolute:
       return "measured separately: time of the old / time of the new; the drift of the machine between the "
-             "two\nsessions is in no interval\n";
+             "two sessions is in no interval\n";
     case ComparisonBasis::kRelative:
       break;
   }
   return "measured separately: new ratio to the baseline / old ratio to the baseline. Times are not "
          "compared: the "
-         "machine may have\ndrifted between the two sessions, and no interval holds that drift. Ratios "
+         "machine may have drifted between the two sessions, and no interval holds that drift. Ratios "
          "cannot show "
-         "a slowdown that all kernels\nshare, the baseline among them; run --against can, and compare "
+         "a slowdown that all kernels share, the baseline among them; run --against can, and compare "
          "--absolute on "
          "one machine\n";
 }
@@ -139,16 +139,20 @@ std::string comparison_table(const Comparison& c, std::size_t text_width) {
       100 * c.threshold);
   std::size_t width = 6;
   for (const auto& row : c.rows) width = std::max(width, kernel_text(row).size());
+  constexpr std::size_t kOthers = 66;                 // with room for a short verdict
+  const bool stacked = width + kOthers > text_width;  // a kernel on a line of its own, above its numbers
+  if (stacked) width = 0;
   std::string heading;
   for (const auto& row : c.rows) {
     if (const auto own = fmt::format("{}, N = {}", row.heading, row.seqlen); own != heading) {
       heading = own;
-      text += fmt::format("\n{}\n  {:<{}}  {:>7} {:>7}  {:<19}  {:>7}  {}\n", heading, "kernel", width, "old",
-                          "new", "ratio", "limit", "verdict");
+      text += fmt::format("\n{}\n  {:<{}}  {:>7} {:>7}  {:<19}  {:>7}  {}\n", heading,
+                          stacked ? "" : "kernel", width, "old", "new", "ratio", "limit", "verdict");
     }
     const auto line = line_of(row);
-    text += fmt::format("  {:<{}}  {:>7} {:>7}  {:<19}  {:>7}  {}\n", line.kernel, width, line.before,
-                        line.after, line.ratio, line.limit, line.result);
+    if (stacked) text += fmt::format("  {}\n", line.kernel);
+    text += fmt::format("  {:<{}}  {:>7} {:>7}  {:<19}  {:>7}  {}\n", stacked ? "" : line.kernel, width,
+                        line.before, line.after, line.ratio, line.limit, line.result);
   }
   text += "\n";
   for (const auto& warning : c.warnings) text += fmt::format("{}\n", warning);
