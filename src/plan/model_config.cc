@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -99,6 +100,8 @@ std::vector<std::string> not_computed(const json& config, const Windows& windows
   if (type == "gpt_oss" || is_on(config, "attention_sink") || is_on(config, "attention_sinks") ||
       is_on(config, "add_swa_attention_sink_bias") || is_on(config, "add_full_attention_sink_bias"))
     list.emplace_back("attention sinks");
+  if (is_on(config, "is_encoder_decoder")) list.emplace_back("an encoder, and attention to what it gives");
+  if (has(config, "attention_types")) list.emplace_back("layers of different windows (attention_types)");
   if (is_on(config, "relative_attention_num_buckets")) list.emplace_back("relative position bias");
   if (is_on(config, "attention_chunk_size"))
     list.push_back(fmt::format("attention in chunks of {} tokens", config.at("attention_chunk_size").dump()));
@@ -121,9 +124,29 @@ std::vector<std::string> not_computed(const json& config, const Windows& windows
   return list;
 }
 
-Mechanism dense_of(std::int64_t heads, std::int64_t kv_heads) {
-  if (kv_heads == heads) return parse_mechanism("mha(causal)");
-  return parse_mechanism(kv_heads == 1 ? "mqa(causal)" : fmt::format("gqa(kv={},causal)", kv_heads));
+/// Encoders: every token sees every other.
+bool is_bidirectional(const json& config) {
+  constexpr std::array kEncoders{"bert",  "roberta",    "xlm-roberta", "distilbert", "albert", "electra",
+                                 "mpnet", "modernbert", "nomic_bert",  "camembert",  "vit",    "esm"};
+  const auto type = has(config, "model_type") ? read_field<std::string>(config, "model_type") : "";
+  return std::find(kEncoders.begin(), kEncoders.end(), type) != kEncoders.end() &&
+         !is_on(config, "is_decoder");
+}
+
+Mechanism dense_of(std::int64_t heads, std::int64_t kv_heads, bool causal) {
+  if (kv_heads == heads) return parse_mechanism(causal ? "mha(causal)" : "mha");
+  if (kv_heads == 1) return parse_mechanism(causal ? "mqa(causal)" : "mqa");
+  return parse_mechanism(fmt::format("gqa(kv={}{})", kv_heads, causal ? ",causal" : ""));
+}
+
+std::int64_t kv_heads_of(const json& config, std::int64_t heads) {
+  if (const auto given = size_of(config, {"num_key_value_heads", "num_kv_heads", "multi_query_group_num"});
+      given && !(is_on(config, "multi_query") && !is_on(config, "new_decoder_architecture")))
+    return *given;
+  if (has(config, "attn_config")) {
+    if (const auto given = size_of(config.at("attn_config"), {"kv_n_heads"})) return *given;
+  }
+  return is_on(config, "multi_query") && !is_on(config, "new_decoder_architecture") ? 1 : heads;
 }
 
 /// Powers of four from 512 up to the longest sequence, three at most; a shorter longest one alone.
@@ -150,13 +173,13 @@ StudyTables study_of(const json& whole, const std::string& source) {
   const auto& config = has(whole, "text_config") ? whole.at("text_config") : whole;
   if (!config.is_object()) throw InputError("config", "", "is no JSON object");
   CellTable table;
-  const auto heads = required_size(config, {"num_attention_heads", "n_head", "n_heads"});
-  const auto kv_heads = size_of(config, {"num_key_value_heads", "num_kv_heads"}).value_or(heads);
+  const auto heads = required_size(config, {"num_attention_heads", "n_head", "n_heads", "num_heads"});
+  const auto kv_heads = kv_heads_of(config, heads);
   if (kv_heads > heads || heads % kv_heads != 0) {
     throw InputError("num_key_value_heads", std::to_string(kv_heads),
                      fmt::format("does not divide num_attention_heads = {}", heads));
   }
-  auto head_dim = size_of(config, {"head_dim"});
+  auto head_dim = size_of(config, {"head_dim", "d_kv"});
   if (const auto nope = size_of(config, {"qk_nope_head_dim"})) {
     head_dim = *nope + size_of(config, {"qk_rope_head_dim"}).value_or(0);
     if (const auto value = size_of(config, {"v_head_dim"})) table.head_dim_v = {*value};
@@ -171,7 +194,7 @@ StudyTables study_of(const json& whole, const std::string& source) {
   const auto layers = size_of(config, {"num_hidden_layers", "n_layer", "n_layers"}).value_or(1);
   const auto windows = windows_of(config, layers);
   table.scope = {Scope::core};
-  table.phase = {Phase::prefill, Phase::decode};
+  table.phase = {Phase::prefill};
   table.condition = {Condition::hot};
   table.dtype = {dtype_of(has(config, "dtype") || has(config, "torch_dtype") ? config : whole)};
   table.layout = {Layout::bhsd};
@@ -182,15 +205,20 @@ StudyTables study_of(const json& whole, const std::string& source) {
   table.head_dim = {*head_dim};
   table.seqlen = lengths_up_to(
       size_of(config, {"max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"}).value_or(8192));
-  table.seqlen_q = {1};
-  table.seqlen_kv = table.seqlen;
+  if (!is_bidirectional(config)) {
+    table.phase.push_back(Phase::decode);
+    table.seqlen_q = {1};
+    table.seqlen_kv = table.seqlen;
+  }
   table.scale_is_rsqrt = !has(config, "query_pre_attn_scalar");
   if (!table.scale_is_rsqrt)
     table.softmax_scale = 1 / std::sqrt(read_field<double>(config, "query_pre_attn_scalar"));
-  const auto dense = dense_of(heads, kv_heads);
+  const bool causal = !is_bidirectional(config);
+  const auto dense = dense_of(heads, kv_heads, causal);
   table.mechanisms = {dense};
   if (windows.size > 0)
-    table.mechanisms.push_back(parse_mechanism(fmt::format("swa(w={},causal)", windows.size)));
+    table.mechanisms.push_back(
+        parse_mechanism(fmt::format("swa(w={}{})", windows.size, causal ? ",causal" : "")));
   table.baseline = to_string(dense) + "/unfused@cpu";
 
   StudyTables study;

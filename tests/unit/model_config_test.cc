@@ -108,6 +108,28 @@ TEST(ModelConfig, OtherNamesOneKvHeadAndShortSequences) {
   EXPECT_THAT(table_of(nested).dtype, ElementsAre(DType::f16));
 }
 
+TEST(ModelConfig, OtherWaysToSayHowManyKvHeads) {
+  const auto dense = [](const std::string& more) {
+    return mechanisms_of(
+               parse_model_config(R"({"hidden_size": 64, "num_attention_heads": 4, )" + more + "}", "m.json"))
+        .front();
+  };
+  EXPECT_EQ(dense(R"("multi_query": true, "num_kv_heads": 4)"), "mqa(causal)");  // as of falcon-7b
+  EXPECT_EQ(dense(R"("multi_query": true, "new_decoder_architecture": true, "num_kv_heads": 2)"),
+            "gqa(kv=2,causal)");
+  EXPECT_EQ(dense(R"("multi_query_group_num": 2)"), "gqa(kv=2,causal)");
+  EXPECT_EQ(dense(R"("attn_config": {"kv_n_heads": 2})"), "gqa(kv=2,causal)");
+}
+
+TEST(ModelConfig, AnEncoderSeesBothSidesAndDecodesNothing) {
+  const auto study = parse_model_config(
+      R"({"model_type": "bert", "hidden_size": 768, "num_attention_heads": 12, "max_position_embeddings": 512})",
+      "bert.json");
+  EXPECT_THAT(mechanisms_of(study), ElementsAre("mha"));
+  EXPECT_THAT(table_of(study).phase, ElementsAre(Phase::prefill));
+  EXPECT_EQ(expand(study).cells.size(), 1u);
+}
+
 TEST(ModelConfig, EachShortcomingHasItsWords) {
   const auto named = [](const std::string& more) {
     const auto study = parse_model_config(
@@ -120,6 +142,9 @@ TEST(ModelConfig, EachShortcomingHasItsWords) {
   EXPECT_EQ(named(R"("attn_config": {"alibi": true})"), "ALiBi");
   EXPECT_EQ(named(R"("model_type": "gpt_oss")"), "attention sinks");
   EXPECT_EQ(named(R"("attn_logit_softcapping": null)"), "");
+  EXPECT_EQ(named(R"("is_encoder_decoder": true)"), "an encoder, and attention to what it gives");
+  EXPECT_EQ(named(R"("attention_types": [[["global", "local"], 12]])"),
+            "layers of different windows (attention_types)");
   EXPECT_EQ(named(R"("relative_attention_num_buckets": 32)"), "relative position bias");
   EXPECT_EQ(named(R"("sliding_window": 8, "sliding_window_pattern": 6)"),
             "layers of different windows (5 see 8 tokens, 1 all): each kind is measured by itself");
