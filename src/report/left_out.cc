@@ -18,7 +18,7 @@ struct LeftOut {
   std::set<std::string> kernels, groups;
 };
 
-bool has_times(const KernelAnalysis& kernel) { return kernel.seconds || kernel.rejected; }
+bool is_timed(const KernelAnalysis& kernel) { return kernel.seconds || kernel.rejected; }
 
 bool failed(const KernelAnalysis& kernel) {
   return kernel.status != "unsupported" && kernel.status != "not measured";
@@ -34,7 +34,7 @@ std::string name_in(const GroupAnalysis& group, const KernelAnalysis& kernel) {
   const auto name = implementation_of(kernel.kernel);
   for (const auto& cell : group.cells) {
     for (const auto& other : cell.kernels) {
-      if (has_times(other) && implementation_of(other.kernel) == name)
+      if (is_timed(other) && implementation_of(other.kernel) == name)
         return fmt::format("{} ({})", name, kernel.kernel.mechanism);
     }
   }
@@ -54,7 +54,7 @@ std::string names(const std::set<std::string>& all, bool each) {
 bool has_row(const GroupAnalysis& group, std::string_view kernel_id) {
   return std::any_of(group.cells.begin(), group.cells.end(), [&](const auto& cell) {
     const auto* kernel = cell.find(kernel_id);
-    return kernel != nullptr && has_times(*kernel);
+    return kernel != nullptr && is_timed(*kernel);
   });
 }
 
