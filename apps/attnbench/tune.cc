@@ -43,8 +43,7 @@ TuneOptions read_options(const TuneArguments& arguments) {
   if (!arguments.threads.empty()) {
     options.threads.clear();
     for (const auto count : parse_numbers("threads", arguments.threads)) {
-      if (count < 1 || count > 65535)
-        throw InputError("threads", std::to_string(count), "is not between 1 and 65535");
+      if (count > 65535) throw InputError("threads", std::to_string(count), "is more than 65535");
       options.threads.push_back(cpu_device(static_cast<int>(count)).threads);
     }
   }
@@ -97,12 +96,12 @@ void add_tune_command(CLI::App& app, int& exit_code) {
       "  attnbench tune --budget 10m --threads 1,4,8 --out profile.json\n"
       "  attnbench tune --mechanism 'swa(w=64),linear' --merge profile.json --out profile.json");
   const auto arguments = std::make_shared<TuneArguments>();
-  command.add_output_option("--out", arguments->out, "The profile").capture_default_str();
+  command.add_output_option("-o,--out", arguments->out, "The profile").capture_default_str();
   command.add_option("--merge", arguments->merge,
                      "Add to what this profile of the same machine and build holds");
   command.add_option("--budget", arguments->budget, "Time for everything: 90s, 2m, 1h").capture_default_str();
   command.add_option("--threads", arguments->threads,
-                     "Thread counts, each tuned by itself (default: all physical cores)");
+                     "Thread counts, each tuned by itself; 0, as without it, is one for each physical core");
   command.add_option("--dtype", arguments->dtypes, "Element types").capture_default_str();
   command.add_option("--mechanism", arguments->mechanisms, "Mechanisms; mha covers gqa and mqa")
       .capture_default_str();

@@ -107,6 +107,9 @@ struct Study {
   std::string name;
   std::string description;
   std::vector<Cell> cells;  ///< ids are unique
+  /// What the attention of the model has whose shapes these are, and no kernel here computes: "soft cap 50.0
+  /// of the scores". Said beside every table of results.
+  std::vector<std::string> not_computed = {};
 
   bool operator==(const Study&) const = default;
 };

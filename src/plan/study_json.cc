@@ -29,7 +29,9 @@ json to_json(const Cell& cell) {
 json to_json(const Study& study) {
   auto cells = json::array();
   for (const auto& cell : study.cells) cells.push_back(to_json(cell));
-  return {{"name", study.name}, {"description", study.description}, {"cells", cells}};
+  json out = {{"name", study.name}, {"description", study.description}, {"cells", cells}};
+  if (!study.not_computed.empty()) out["not_computed"] = study.not_computed;
+  return out;
 }
 
 json to_json(const Profile& p) {
@@ -68,6 +70,8 @@ Study study_from_json(const json& in) {
   Study study{read_field<std::string>(in, "name"), read_field<std::string>(in, "description"), {}};
   for (const auto& cell : read_field<std::vector<json>>(in, "cells"))
     study.cells.push_back(cell_from_json(cell));
+  if (in.contains("not_computed"))
+    study.not_computed = read_field<std::vector<std::string>>(in, "not_computed");
   return study;
 }
 
