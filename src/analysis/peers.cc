@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "analysis/process_times.h"
 #include "stats/verdicts.h"
@@ -151,15 +152,16 @@ void summarize_engines(PeerComparison& peers) {
   }
 }
 
-/// The reason that most of an engine's rows give.
-std::string usual_reason(const PeerComparison& peers, const std::string& engine) {
+/// The two reasons that most of an engine's rows give: its kernels may be for different devices.
+std::string usual_reasons(const PeerComparison& peers, const std::string& engine) {
   std::map<std::string, int> counts;
   for (const auto& row : peers.rows) {
     if (row.engine == engine) ++counts[row.status == "ok" ? row.reason : row.status + ": " + row.reason];
   }
-  return std::max_element(counts.begin(), counts.end(),
-                          [](const auto& a, const auto& b) { return a.second < b.second; })
-      ->first;
+  std::vector<std::pair<std::string, int>> reasons(counts.begin(), counts.end());
+  std::stable_sort(reasons.begin(), reasons.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  return reasons.size() == 1 ? reasons[0].first : fmt::format("{}; {}", reasons[0].first, reasons[1].first);
 }
 
 /// Engines that the measuring program did not have, as the run stored them.
@@ -220,7 +222,7 @@ void compare_peers(RunAnalysis& run) {
   judge_rows(run.peers, families, run.published);
   summarize_engines(run.peers);
   for (auto& engine : run.peers.engines) {
-    if (!engine.lowest) engine.missing = usual_reason(run.peers, engine.engine);
+    if (!engine.lowest) engine.missing = usual_reasons(run.peers, engine.engine);
   }
   add_absent_engines(run);
 }
