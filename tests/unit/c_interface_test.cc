@@ -182,7 +182,7 @@ TEST(CInterface, OtherMechanismsAreTakenAsTexts) {
 
 TEST(CInterface, NoKernelIsADecisionAndNoPlan) {
   attnbench_policy policy{};
-  policy.forced = "linear/fused@cpu";
+  policy.forced = "mha/unfused@cpu";
   const auto dispatcher = dispatcher_by(policy);
   const auto problem = causal_gqa();
   attnbench_decision decision;
@@ -197,7 +197,7 @@ TEST(CInterface, NoKernelIsADecisionAndNoPlan) {
   attnbench_plan* plan = nullptr;
   EXPECT_EQ(attnbench_plan_new(dispatcher.get(), &problem, nullptr, &plan), ATTNBENCH_BAD_INPUT);
   EXPECT_EQ(plan, nullptr);
-  EXPECT_THAT(attnbench_last_error(), HasSubstr("linear/fused@cpu is forced"));
+  EXPECT_THAT(attnbench_last_error(), HasSubstr("mha/unfused@cpu is forced"));
 }
 
 TEST(CInterface, APolicyThatIsNoneIsRefused) {
@@ -237,7 +237,7 @@ TEST(CInterface, APlanRunsOnWhatItWasBoundTo) {
   tensors.k = dense(k, kKvHeads);
   tensors.o = dense(o, kQHeads);
   EXPECT_EQ(attnbench_plan_bind(plan.get(), &tensors), ATTNBENCH_BAD_INPUT);
-  EXPECT_THAT(attnbench_last_error(), StartsWith("v "));
+  EXPECT_THAT(attnbench_last_error(), StartsWith("v: "));
   tensors.v = dense(v, kKvHeads);
   ASSERT_EQ(attnbench_plan_bind(plan.get(), &tensors), ATTNBENCH_OK) << attnbench_last_error();
   EXPECT_EQ(attnbench_plan_run(plan.get(), 0, nullptr), ATTNBENCH_BAD_INPUT);
