@@ -18,7 +18,7 @@ static attnbench_tensor dense(float* data, int64_t heads) {
 static void check(attnbench_status status) {
   if (status == ATTNBENCH_OK) return;
   fprintf(stderr, "%s\n", attnbench_last_error());
-  exit(status);
+  exit((int)status);
 }
 
 int main(void) {
