@@ -6,7 +6,7 @@ export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 # Tests of commands spend a third of their time waiting.
 ctest = ctest --output-on-failure --no-tests=error --parallel $(shell expr $(jobs) + 1)
 
-.PHONY: help setup-build setup setup-report setup-peers peers-of-report setup-all build report paper test check-all clang asan-ubsan tsan slow aarch64
+.PHONY: help setup-build setup setup-report setup-peers peers-of-report setup-all build package report paper test check-all clang asan-ubsan tsan slow aarch64
 
 help:
 	@echo "make report     measure the published study on this machine (quick profile) and end with report.html"
@@ -14,6 +14,7 @@ help:
 	@echo "make paper      typeset the newest store under results/ (or STORE=FILE) as paper.pdf, with its figures"
 	@echo "make test       build with warnings as errors and run the fast tests"
 	@echo "make build      build the release program, build/release/attnbench"
+	@echo "make package    pack the release program and library, to run on bare systems of this Debian release"
 	@echo "make check-all  the slow checks: clang, sanitizers, emulation, AArch64, formatting"
 	@echo "make setup      install the packages that report and test need, and nothing else"
 	@echo "make setup-peers  fetch engines of other makers (MLX, ggml), which the next build then has"
@@ -27,11 +28,15 @@ setup-peers:
 setup:
 	@tools/setup.sh build report test
 setup-all:
-	@tools/setup.sh build report test slow
+	@tools/setup.sh build report test slow package
 
 build: setup-build
 	cmake --preset release
 	cmake --build build/release --parallel $(jobs)
+
+package: build
+	@tools/setup.sh package
+	tools/package.sh build/release
 
 # What cannot be fetched is left out, and the report names it.
 peers-of-report: setup-build

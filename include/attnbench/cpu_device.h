@@ -58,8 +58,8 @@ class CpuDevice final : public Device {
   std::unique_ptr<CacheEvictor> evictor_;
 };
 
-/// The CPUs this process might run on when it started, in order of number: a thread pool may have bound the
-/// first thread since.
+/// The CPUs this process might run on when it started (or, for libattnbench.so, when it was loaded), in order
+/// of number: a thread pool may have bound the first thread since.
 std::vector<int> allowed_cpus();
 /// A CPU device on the first `threads` allowed physical cores (then SMT siblings). 0: all physical cores, of
 /// the fastest kind where the system tells kinds apart (performance cores, which come first).
