@@ -24,14 +24,9 @@ using testing::StartsWith;
 using testing_support::attnbench;
 using testing_support::small_run;
 using testing_support::TemporaryDirectory;
+using testing_support::text_of;
 
 const std::string kSmall = std::string(ATTNBENCH_SOURCE_DIR) + "/tests/browser/small.csv";
-
-std::string text_of(const std::string& file) {
-  std::ostringstream text;
-  text << std::ifstream(file).rdbuf();
-  return text.str();
-}
 
 TEST(Help, TheProgramAloneAndHelpShowTheCommands) {
   const auto alone = attnbench(std::vector<std::string>{});
