@@ -54,6 +54,11 @@ class LinkedBackend final : public Backend {
     const auto* bytes = std::get_if<std::size_t>(&found->second);
     return bytes == nullptr ? 0 : static_cast<std::int64_t>(*bytes);
   }
+  void gpu_start() override {
+    mx::set_default_device(mx::Device::gpu);
+    mx::eval(mx::add(mx::zeros({1}), mx::array(1.0f)));
+    mx::synchronize();
+  }
   void gpu_evict() override {
     constexpr int kElements = 1 << 26;  // 256 MiB read and as many written: more than any L2
     mx::set_default_device(mx::Device::gpu);
