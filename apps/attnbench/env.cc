@@ -58,7 +58,7 @@ std::string to_text(const json& value) {
 }
 
 void print_row(std::string_view label, std::string_view text) {
-  fmt::print("{}\n", wrapped(fmt::format("  {:<20} {}", label, text), result_width()));
+  print_line(fmt::format("  {:<20} {}", label, text));
 }
 
 std::string bytes_text(double bytes) {

@@ -19,8 +19,6 @@
 namespace attnbench {
 namespace {
 
-void print_line(const std::string& line) { fmt::print("{}\n", wrapped(line, result_width())); }
-
 std::vector<std::string> mechanism_names(const KernelInfo& kernel) {
   std::vector<std::string> names;
   for (const auto kind : kernel.mechanisms()) names.emplace_back(name(kind));

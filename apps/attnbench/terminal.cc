@@ -1,5 +1,6 @@
 #include "terminal.h"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -13,6 +14,10 @@ std::size_t result_width() {
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kTextWidth;
   return std::clamp<std::size_t>(size.ws_col, 72, kTextWidth);
+}
+
+void print_line(const std::string& line) {
+  fmt::print("{}\n", isatty(STDOUT_FILENO) != 0 ? wrapped(line, result_width()) : line);
 }
 
 }  // namespace attnbench

@@ -220,8 +220,6 @@ std::string totals(const std::vector<KernelVerdict>& verdicts) {
                      passed, less_exact, other_function, failed, unsupported);
 }
 
-void print_line(const std::string& line) { fmt::print("{}\n", wrapped(line, result_width())); }
-
 /// One line a reason.
 void print_unsupported(const std::vector<KernelVerdict>& verdicts) {
   struct Of {

@@ -98,7 +98,7 @@ TEST(TuneCommand, BadInputIsNamedBeforeAnythingIsMeasured) {
       {{"--budget", "soon"}, "budget: 'soon'"},
       {{"--mechanism", "gqa(kv=4)"}, "is tuned with mha"},
       {{"--dtype", "int8"}, "dtype: 'int8'"},
-      {{"--threads", "0"}, "threads: '0'"},
+      {{"--threads", "none"}, "threads: 'none'"},
       {{"--out", "/no/such/folder/p.json"}, "/no/such/folder/p.json"},
       {{"--merge", "/no/such/file.json"}, "merge: '/no/such/file.json'"},
       {{"--profile", "p.json"}, "profile: 'p.json' is for --certify alone"},
