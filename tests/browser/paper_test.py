@@ -106,7 +106,7 @@ class Paper(unittest.TestCase):
         table = (SOURCE / "docs" / "methodology.md").read_text()
         self.assertGreater(len(promises()), 20)
         for name, result in promises():
-            self.assertIn(f"| {result} |", table.replace("`", ""))
+            self.assertTrue(f"| {result} |" in table.replace("`", ""), result)
             self.assertTrue(name)
 
     def test_figures_bind_the_rows_of_their_panel(self):
