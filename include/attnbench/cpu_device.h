@@ -19,6 +19,7 @@ struct CpuFeatures {
   bool avx512_fp16 = false;
   bool amx_bf16 = false;  ///< tiles permitted (arch_prctl ARCH_REQ_XCOMP_PERM) in this process
   bool neon = false;
+  bool neon_bf16 = false;  ///< FEAT_BF16: bfmmla
 
   bool operator==(const CpuFeatures&) const = default;
 };
