@@ -75,7 +75,7 @@ class Certifying {
   }
 
   std::optional<Subject> subject_of(const HeldOutProblem& held_out, std::string& why_not);
-  bool draw(const CostProfile& profile, std::size_t rounds_of_traffic);
+  std::string draw(const CostProfile& profile, std::size_t rounds_of_traffic);
   void measure(std::vector<Subject*> subjects, int rounds, Clock::time_point until);
   bool measure_process(const std::vector<Subject*>& chunk, Clock::time_point until);
   std::vector<Subject*> worst();
@@ -130,37 +130,46 @@ std::optional<Subject> Certifying::subject_of(const HeldOutProblem& held_out, st
   return subject;
 }
 
-/// As many problems as asked for, none longer than so many times its share of the budget. False where the
-/// budget does not reach for the fewest processes.
-bool Certifying::draw(const CostProfile& profile, std::size_t rounds_of_traffic) {
-  constexpr double kMostShares = 4;
-  constexpr int kTriesAProblem = 200;
+/// As many problems as asked for, out of more that are drawn once: the first that are no longer than so many
+/// times their share of the budget, or shorter ones. Why not, where there are none.
+std::string Certifying::draw(const CostProfile& profile, std::size_t rounds_of_traffic) {
+  constexpr double kMostShares = 4, kShorter = 0.8, kDrawingShare = 0.1;
+  constexpr std::size_t kPoolOfEach = 6;
   double of_traffic = 0;
   for (const auto& subject : traffic_) of_traffic += subject.expected_seconds;
+  const auto count = static_cast<std::size_t>(options_.problems);
+  const auto drawn_by = in(kDrawingShare * seconds_to(end_));
+  HeldOutDraw draw(options_.measuring.mechanisms, options_.measuring.dtypes, held_out_threads(profile),
+                   options_.measuring.seed);
+  std::vector<Subject> pool;
+  while (pool.size() < kPoolOfEach * count && Clock::now() < drawn_by) {
+    const auto next = draw.next();
+    const auto same = [&](const Subject& subject) { return subject.found.held_out == next; };
+    if (was_measured(profile, next.problem) || std::any_of(pool.begin(), pool.end(), same)) continue;
+    std::string why_not;
+    if (auto subject = subject_of(next, why_not)) pool.push_back(std::move(*subject));
+  }
+  if (pool.size() < count)
+    return fmt::format("a tenth of the budget found {} of {} problems that leave a choice: name a larger one",
+                       pool.size(), count);
+  const std::string too_small = "the budget does not reach for so many problems: name a larger one";
   const double a_round =
       (1 - kAgainShare) * seconds_to(end_) / static_cast<double>(rounds_of_traffic) - of_traffic;
-  if (a_round <= 0) return false;
-  if (options_.problems == 0) return true;
-  for (longest_ = kMostShares * a_round / options_.problems; longest_ > 1e-3; longest_ *= 0.7) {
-    HeldOutDraw draw(options_.measuring.mechanisms, options_.measuring.dtypes, held_out_threads(profile),
-                     options_.measuring.seed);
-    drawn_.clear();
+  if (a_round <= 0) return too_small;
+  if (count == 0) return {};
+  for (longest_ = kMostShares * a_round / static_cast<double>(count);; longest_ *= kShorter) {
+    std::vector<const Subject*> chosen;
     double expected = 0;
-    for (int tries = 0; tries < kTriesAProblem * options_.problems; ++tries) {
-      if (drawn_.size() == static_cast<std::size_t>(options_.problems)) break;
-      const auto next = draw.next();
-      const auto same = [&](const Subject& subject) { return subject.found.held_out == next; };
-      if (was_measured(profile, next.problem) || std::any_of(drawn_.begin(), drawn_.end(), same)) continue;
-      std::string why_not;
-      auto subject = subject_of(next, why_not);
-      if (!subject || subject->expected_seconds > longest_) continue;
-      expected +=
-          subject->expected_seconds + kProcessStartSeconds * subject->expected_seconds / kProcessSeconds;
-      drawn_.push_back(std::move(*subject));
+    for (const auto& subject : pool) {
+      if (chosen.size() == count || subject.expected_seconds > longest_) continue;
+      expected += subject.expected_seconds * (1 + kProcessStartSeconds / kProcessSeconds);
+      chosen.push_back(&subject);
     }
-    if (drawn_.size() == static_cast<std::size_t>(options_.problems) && expected <= a_round) return true;
+    if (chosen.size() < count) return too_small;
+    if (expected > a_round) continue;
+    for (const auto* subject : chosen) drawn_.push_back(*subject);
+    return {};
   }
-  return false;
 }
 
 /// One worker's life. True where it counts.
@@ -336,10 +345,8 @@ CertifyResult Certifying::run() {
     return std::move(result_);
   }
   const auto start = Clock::now();
-  if (!draw(profile, kFewestRounds)) {
-    result_.refused = "the budget does not reach for so many problems: name a larger one";
-    return std::move(result_);
-  }
+  result_.refused = draw(profile, kFewestRounds);
+  if (!result_.refused.empty()) return std::move(result_);
   std::vector<Subject*> all;
   double a_round = 0;
   for (auto* subjects : {&drawn_, &traffic_}) {

@@ -156,7 +156,7 @@ TEST_F(Certify, EveryKernelIsTimedOnProblemsThatWereNotTuned) {
 TEST_F(Certify, WithoutTimeThereIsNoCertificate) {
   options_.measuring.budget_seconds = 0.01;
   const auto result = certify(options_, [](const std::string&) {});
-  EXPECT_EQ(result.refused, "the budget does not reach for so many problems: name a larger one");
+  EXPECT_THAT(result.refused, HasSubstr("name a larger one"));
   EXPECT_TRUE(result.certificate->is_null());
 }
 
