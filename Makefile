@@ -9,7 +9,7 @@ ctest = ctest --output-on-failure --no-tests=error --parallel $(shell expr $(job
 .PHONY: help setup-build setup setup-report setup-peers peers-of-report setup-all build package report paper test check-all clang asan-ubsan tsan slow aarch64
 
 help:
-	@echo "make report     measure the published study on this machine (quick profile) and end with report.html"
+	@echo "make report     measure the published study on this machine (ten minutes) and end with report.html"
 	@echo "make report PEERS=1  the same beside other engines, as many as can be fetched; with PYTORCH=1 PyTorch too"
 	@echo "make paper      typeset the newest store under results/ (or STORE=FILE) as paper.pdf, with its figures"
 	@echo "make test       build with warnings as errors and run the fast tests"
@@ -47,12 +47,12 @@ peers-of-report: setup-build
 ifdef PEERS
 build: peers-of-report
 report: setup-report build
-	build/release/attnbench run || [ $$? -eq 3 ]
+	build/release/attnbench run --profile report || [ $$? -eq 3 ]
 	build/release/attnbench run peers --peers || case $$? in 3|4) ;; *) exit 1;; esac
 	tools/report.sh report $$(ls -t results/paper-*.db | head -n 1) $$(ls -t results/peers-*.db | head -n 1)
 else
 report: setup-report build
-	build/release/attnbench run || [ $$? -eq 3 ]
+	build/release/attnbench run --profile report || [ $$? -eq 3 ]
 	tools/report.sh report
 endif
 

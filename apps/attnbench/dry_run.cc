@@ -80,6 +80,11 @@ void require_budget_that_can_suffice(double seconds, std::vector<CellCost> costs
 
 /// Adds what the budget leaves by nominal rates: processes a cell, kernels left out, and the time.
 void apply_budget(const RunOptions& options, const std::vector<CellCost>& costs, nlohmann::json& plan) {
+  if (options.profile.budget_seconds > 0) {
+    plan["budget"] = {{"seconds", options.budget_seconds.value_or(options.profile.budget_seconds)},
+                      {"looks", options.profile.processes}};
+    return;
+  }
   if (!options.budget_seconds) return;
   const auto each = *options.budget_seconds / (options.against.empty() ? 1 : 2);
   require_budget_that_can_suffice(each, costs, options.profile);
@@ -96,6 +101,10 @@ void apply_budget(const RunOptions& options, const std::vector<CellCost>& costs,
 
 std::string budget_text(const nlohmann::json& budget) {
   const auto words = duration_in_words(budget.at("seconds").get<double>());
+  if (budget.contains("looks")) {
+    return fmt::format("budget of {}, then it ends: looks at {} processes, at each the f32 cells first\n",
+                       words, fmt::join(budget.at("looks").get<std::vector<int>>(), ", "));
+  }
   if (budget.contains("by_nominal_rates")) {
     return fmt::format("budget of {}: may be too short; by nominal rates, {}\n", words,
                        budget.at("by_nominal_rates").get<std::string>());
@@ -224,9 +233,11 @@ std::string dry_run_text(const RunOptions& options) {
                        [](const auto& cell) { return cell.default_path_only; }))
     text += "of kernels with several paths the study has cells that time the default one alone\n";
   if (plan.contains("budget")) text += budget_text(plan.at("budget"));
-  return text + fmt::format("{} cells, profile {}: at most about {} by nominal rates; nothing was measured\n",
-                            plan.at("cells").size(), options.profile.name,
-                            duration_in_words(plan.at("estimated_seconds").get<double>()));
+  return text +
+         fmt::format("{} cells, profile {}: {}at most about {} by nominal rates; nothing was measured\n",
+                     plan.at("cells").size(), options.profile.name,
+                     options.profile.budget_seconds > 0 ? "without its budget " : "",
+                     duration_in_words(plan.at("estimated_seconds").get<double>()));
 }
 
 }  // namespace attnbench

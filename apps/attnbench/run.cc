@@ -207,7 +207,8 @@ void set_amounts(const RunArguments& arguments, RunOptions& options) {
   if (arguments.processes > 0) {
     if (options.profile.stops_on_width) {
       throw InputError("processes", std::to_string(arguments.processes),
-                       "cannot go with profile publish, which measures until the intervals are narrow");
+                       fmt::format("cannot go with profile {}, which measures until the intervals are narrow",
+                                   options.profile.name));
     }
     options.profile.processes = {arguments.processes};
     for (auto& cell : options.study.cells) cell.processes = 0;
@@ -286,11 +287,11 @@ RunOptions to_options(const RunArguments& given, char** argv) {
   options.accept_noise = arguments.accept_noise;
   options.quiet = arguments.quiet;
   take_stored_plan(arguments, options);
-  if (options.accept_noise && options.profile.stops_on_width) {
+  if (options.accept_noise && options.profile.name == "publish") {
     throw InputError("accept-noise", "publish", "cannot go together: a publication needs the noise guard");
   }
   if (!arguments.ceilings.empty()) {
-    if (options.profile.stops_on_width)
+    if (options.profile.name == "publish")
       throw InputError("ceilings", "publish", "cannot go together: a publication measures its ceilings");
     options.ceilings = read_earlier_ceilings(arguments.ceilings);
   }
@@ -380,6 +381,8 @@ int run(const RunArguments& arguments, char** argv) {
     tell_how_to_go_on("interrupted; all finished processes are kept");
   } else if (outcome.too_noisy) {
     tell_how_to_go_on("stopped, since every process was rejected; all of them are kept");
+  } else if (outcome.budget_spent) {
+    tell_how_to_go_on("the budget is spent; for narrower intervals and the other cells");
   } else if (outcome.cell_incomplete) {
     tell_how_to_go_on("fewer processes than planned, see above");
   }
@@ -393,7 +396,9 @@ int run(const RunArguments& arguments, char** argv) {
 
 /// How and where to measure, which is no part of the plan.
 void add_machine_options(Command& command, RunArguments& arguments) {
-  command.add_option("--budget", arguments.budget, "Lower the number of processes to fit: 90s, 20m, 1h30m");
+  command.add_option(
+      "--budget", arguments.budget,
+      "Lower the number of processes to fit: 90s, 20m, 1h30m; with profile report the time to spend (10m)");
   command.add_option("--launcher", arguments.launcher, "Words that start workers elsewhere: 'ssh host'");
   command.add_option("--worker-program", arguments.program, "Path of attnbench where the workers run");
   command.add_option("--against", arguments.against,
@@ -425,6 +430,7 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       "kept).\nA terminal that goes away does not end a run.\n\n"
       "Examples:\n"
       "  attnbench run\n"
+      "  attnbench run --profile report            # verdicts in ten minutes, those of f32 first\n"
       "  attnbench run paper --profile spec --out paper.db\n"
       "  attnbench run paper --seqlen 128..4096*2 --mechanism mha,swa --dtype bf16 --threads 1\n"
       "  attnbench run paper --kernel linear,gather,'block_sparse(bs=32,globals=1)/fused'\n"
@@ -442,10 +448,10 @@ void add_run_command(CLI::App& app, char** argv, int& exit_code) {
       "--model", arguments->model,
       "In place of a study the attention of a model: its Hugging Face config.json, the folder that "
       "holds it, or a name (llama3-8b, mistral-7b, gemma2-9b, gpt2-small, qwen25-7b)");
-  command.add_option("--profile", arguments->profile, "quick, spec or publish").default_str("quick");
+  command.add_option("--profile", arguments->profile, "quick, report, spec or publish").default_str("quick");
   command
       .add_option("--processes", arguments->processes,
-                  "Processes a cell, in place of the profile's number (not with publish)")
+                  "Processes a cell, in place of the profile's number (not with report or publish)")
       .range(1, kMostOfEach);
   command.add_option("--blocks", arguments->blocks, "Blocks a process, in place of the profile's number")
       .range(1, kMostOfEach);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/looks.h"
 #include "analysis/process_times.h"
 #include "stats/verdicts.h"
 
@@ -98,14 +99,15 @@ void add_row(RunAnalysis& run, const GroupAnalysis& group, const CellAnalysis& c
   run.peers.rows.push_back(std::move(row));
 }
 
-void judge_rows(PeerComparison& peers, const PeerFamilies& families, bool published) {
+void judge_rows(RunAnalysis& run, const PeerFamilies& families) {
+  auto& peers = run.peers;
   for (const auto& [key, family] : families) {
-    const auto judgements = stats::judge_family(family.logs);
+    const auto judgements = stats::judge_family(family.logs, planned_margin(run.run));
     for (std::size_t i = 0; i < judgements.size(); ++i) {
       auto& row = peers.rows[family.rows[i]];
       row.ratio = judgements[i].ratio;
       row.modes = judgements[i].modes;
-      if (published || !row.reason.empty()) continue;
+      if (run.published || !row.reason.empty()) continue;
       row.judgement = judgements[i];
       row.standing = standing_of(judgements[i]);
     }
@@ -219,7 +221,7 @@ void compare_peers(RunAnalysis& run) {
       }
     }
   }
-  judge_rows(run.peers, families, run.published);
+  judge_rows(run, families);
   summarize_engines(run.peers);
   for (auto& engine : run.peers.engines) {
     if (!engine.lowest) engine.missing = usual_reasons(run.peers, engine.engine);

@@ -35,15 +35,20 @@ json to_json(const Study& study) {
 }
 
 json to_json(const Profile& p) {
-  return {{"name", p.name},
-          {"processes", p.processes},
-          {"blocks", p.blocks},
-          {"unbatched_calls", p.unbatched_calls},
-          {"warmup_limit_seconds", p.warmup_limit_seconds},
-          {"warmup_limit_calls", p.warmup_limit_calls},
-          {"reruns", p.reruns},
-          {"default_path_only", p.default_path_only},
-          {"stops_on_width", p.stops_on_width}};
+  json out = {{"name", p.name},
+              {"processes", p.processes},
+              {"blocks", p.blocks},
+              {"unbatched_calls", p.unbatched_calls},
+              {"warmup_limit_seconds", p.warmup_limit_seconds},
+              {"warmup_limit_calls", p.warmup_limit_calls},
+              {"reruns", p.reruns},
+              {"default_path_only", p.default_path_only},
+              {"stops_on_width", p.stops_on_width}};
+  // Plans made before there was another rule than that of publish have the same hash.
+  if (p.aa_half_width != kPublishAaHalfWidth) out["aa_half_width"] = p.aa_half_width;
+  if (p.ratio_half_width != kPublishRatioHalfWidth) out["ratio_half_width"] = p.ratio_half_width;
+  if (p.budget_seconds > 0) out["budget_seconds"] = p.budget_seconds;
+  return out;
 }
 
 Cell cell_from_json(const json& in) {
@@ -87,6 +92,9 @@ Profile profile_from_json(const json& in) {
   profile.reruns = read_field<double>(in, "reruns");
   profile.default_path_only = read_field<bool>(in, "default_path_only");
   profile.stops_on_width = read_field<bool>(in, "stops_on_width");
+  if (in.contains("aa_half_width")) profile.aa_half_width = read_field<double>(in, "aa_half_width");
+  if (in.contains("ratio_half_width")) profile.ratio_half_width = read_field<double>(in, "ratio_half_width");
+  if (in.contains("budget_seconds")) profile.budget_seconds = read_field<double>(in, "budget_seconds");
   return profile;
 }
 

@@ -9,6 +9,7 @@
 
 #include "analysis/attention_function.h"
 #include "analysis/format.h"
+#include "plan/study.h"
 #include "report/left_out.h"
 #include "report/no_verdicts.h"
 #include "report/not_confirmed.h"
@@ -431,7 +432,7 @@ std::string wide_line(const RunAnalysis& run) {
   return fmt::format(
       "* wider than ±{:.0f} %, for which the profile measures: {} of the {} ratios to the baseline, the "
       "widest ±{} %\n",
-      100 * stats::kRatioHalfWidth, run.wide.size(), ratios, three_digits(100 * widest->half_width));
+      100 * kPublishRatioHalfWidth, run.wide.size(), ratios, three_digits(100 * widest->half_width));
 }
 
 std::string mean_line(const RunAnalysis& run) {
