@@ -14,6 +14,7 @@
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "plan/budget.h"
+#include "report/left_out.h"
 #include "run/conductor/cell_state.h"
 #include "run/conductor/progress.h"
 #include "run/thrown.h"
@@ -111,15 +112,6 @@ std::string budget_text(const nlohmann::json& budget) {
   }
   return fmt::format("budget of {}: {} processes a cell, {} kernels left out by nominal rates\n", words,
                      budget.at("processes").get<int>(), budget.at("kernels_left_out").get<std::size_t>());
-}
-
-/// Of a list the first few, and how many more there are.
-std::string some_of(const std::set<std::string>& all) {
-  constexpr std::size_t kNamed = 4;
-  std::vector<std::string> named(all.begin(), all.end());
-  if (named.size() <= kNamed + 1) return fmt::format("{}", fmt::join(named, ", "));
-  named.resize(kNamed);
-  return fmt::format("{} and {} more", fmt::join(named, ", "), all.size() - kNamed);
 }
 
 /// One line a reason, with implementations and the number of cells: most kernels compute a few of a study's

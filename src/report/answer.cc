@@ -69,12 +69,14 @@ std::string standing_text(const PeerRow& row) {
   }
 }
 
-/// Against the other engines' fastest kernel of the mechanism there.
-std::string library_text(const RunAnalysis& run, const GroupAnalysis& group, std::int64_t seqlen,
+/// Against the other engines' fastest kernel of the mechanism there, of those that can be ranked.
+std::string library_text(const RunAnalysis& run, const GroupAnalysis& group, const CellAnalysis& cell,
                          const std::string& mechanism) {
   const PeerRow* best = nullptr;
   for (const auto& row : run.peers.rows) {
-    if (row.group != group.id || row.seqlen != seqlen || row.mechanism != mechanism || !row.ratio) continue;
+    if (row.group != group.id || row.seqlen != cell.seqlen() || row.mechanism != mechanism || !row.ratio)
+      continue;
+    if (const auto* kernel = cell.find(row.kernel); kernel == nullptr || !kernel->unranked.empty()) continue;
     if (best == nullptr || row.seconds->estimate < best->seconds->estimate) best = &row;
   }
   if (best == nullptr) return "";
@@ -90,8 +92,8 @@ GroupAnswer answer_of(const RunAnalysis& run, const GroupAnalysis& group) {
     if (baseline == nullptr) continue;
     answer.baseline = cell->baseline;
     if (advice.mechanism == baseline->kernel.mechanism) {
-      answer.in_place.push_back({advice.seqlen, use_text(*cell, advice),
-                                 library_text(run, group, advice.seqlen, advice.mechanism)});
+      answer.in_place.push_back(
+          {advice.seqlen, use_text(*cell, advice), library_text(run, group, *cell, advice.mechanism)});
     }
     if (!advice.mechanism.empty() || &group.cells.back() != cell) continue;
     if (const auto* best = first_of(*cell, advice); best != nullptr && !best->drop_in)

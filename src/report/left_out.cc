@@ -41,15 +41,15 @@ std::string name_in(const GroupAnalysis& group, const KernelAnalysis& kernel) {
   return name;
 }
 
-std::string names(const std::set<std::string>& all, bool each) {
-  constexpr std::size_t kNamed = 4;
-  std::vector<std::string> named(all.begin(), all.end());
-  if (each || named.size() <= kNamed + 1) return fmt::format("{}", fmt::join(named, ", "));
-  named.resize(kNamed);
-  return fmt::format("{} and {} more", fmt::join(named, ", "), all.size() - kNamed);
-}
-
 }  // namespace
+
+std::string some_of(const std::set<std::string>& names) {
+  constexpr std::size_t kNamed = 4;
+  std::vector<std::string> named(names.begin(), names.end());
+  if (named.size() <= kNamed + 1) return fmt::format("{}", fmt::join(named, ", "));
+  named.resize(kNamed);
+  return fmt::format("{} and {} more", fmt::join(named, ", "), names.size() - kNamed);
+}
 
 bool has_row(const GroupAnalysis& group, std::string_view kernel_id) {
   return std::any_of(group.cells.begin(), group.cells.end(), [&](const auto& cell) {
@@ -72,7 +72,8 @@ std::string left_out_lines(const RunAnalysis& run) {
   }
   std::string text;
   for (const auto& [reason, left_out] : reasons) {
-    auto line = fmt::format("{}: {}", reason.first, names(left_out.kernels, reason.second));
+    const auto all = fmt::format("{}", fmt::join(left_out.kernels, ", "));
+    auto line = fmt::format("{}: {}", reason.first, reason.second ? all : some_of(left_out.kernels));
     if (left_out.groups.size() < run.groups.size())
       line += fmt::format(" (in {})", fmt::join(left_out.groups, "; "));
     std::replace(line.begin(), line.end(), '\n', ' ');
