@@ -16,8 +16,10 @@ std::size_t result_width() {
   return std::clamp<std::size_t>(size.ws_col, 72, kTextWidth);
 }
 
-void print_line(const std::string& line) {
-  fmt::print("{}\n", isatty(STDOUT_FILENO) != 0 ? wrapped(line, result_width()) : line);
+std::string fitted(const std::string& text) {
+  return isatty(STDOUT_FILENO) != 0 ? wrapped(text, result_width()) : text;
 }
+
+void print_line(const std::string& line) { fmt::print("{}\n", fitted(line)); }
 
 }  // namespace attnbench

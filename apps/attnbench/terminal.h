@@ -9,7 +9,9 @@ namespace attnbench {
 /// kTextWidth where it is none.
 std::size_t result_width();
 
-/// Prints a line of results, broken at the width of a terminal; elsewhere whole, for whoever searches it.
+/// Lines broken at the width of a terminal; elsewhere whole, for whoever searches them.
+std::string fitted(const std::string& text);
+/// Prints a line of results so.
 void print_line(const std::string& line);
 
 }  // namespace attnbench

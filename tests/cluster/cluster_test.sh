@@ -18,7 +18,10 @@ folder=$(mktemp -d)
 sshd_pid=""
 end() {
   "$here/slurm.sh" stop "$folder"
-  [ -z "$sshd_pid" ] || kill "$sshd_pid" 2> /dev/null || true
+  if [ -n "$sshd_pid" ]; then
+    kill "$sshd_pid" 2> /dev/null || true
+    wait "$sshd_pid" || true
+  fi
   rm -rf "$folder"
 }
 trap end EXIT

@@ -7,10 +7,19 @@ set -euo pipefail
 action=$1
 folder=$(realpath "$2")
 
+# Returns when they are gone: until then they write into the folder.
 stop() {
+  local pids=() pid
   for name in slurmd slurmctld munged; do
-    [ -s "$folder/$name.pid" ] || continue
-    kill "$(cat "$folder/$name.pid")" 2>/dev/null || true
+    if [ -s "$folder/$name.pid" ]; then pids+=("$(cat "$folder/$name.pid")"); fi
+  done
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do
+    for _ in $(seq 100); do
+      kill -0 "$pid" 2>/dev/null || continue 2
+      sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null || true
   done
 }
 
