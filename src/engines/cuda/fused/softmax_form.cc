@@ -14,7 +14,7 @@ std::int64_t rows_of(const Problem& problem) {
 /// Whether products bound it, and thread blocks of kWideRows fill a GPU. Lengths that differ between batch
 /// entries leave keys in memory that nobody may read; a copied box cannot leave them out.
 bool is_wide(const Problem& problem) {
-  constexpr std::int64_t kFewestBlocks = 96;
+  constexpr std::int64_t kFewestBlocks = 60;
   constexpr std::int64_t kFewestKeys = 384;
   const auto& s = problem.shape;
   const auto mask = mask_of(problem.mechanism);

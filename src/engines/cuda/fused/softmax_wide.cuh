@@ -5,17 +5,19 @@
 #include "engines/cuda/fused/softmax_rows.cuh"
 #include "engines/cuda/fused/softmax_wide.h"
 
-/// The kernel of launch_softmax_wide(). Each element type has a file of its own, so that they compile side by side.
+/// The kernel of launch_softmax_wide(). Each element type has a file of its own, so that they compile side by
+/// side.
 ///
-/// One warp copies tiles of K and V; two warpgroups of 64 rows each multiply (Shah et al. 2024, FlashAttention-3, section
-/// 3): the scores of the next tile are on their way while the last ones become probabilities, and the groups take turns
-/// with the tensor cores, so that one multiplies while the other takes exponentials.
+/// One warp copies tiles of K and V; two warpgroups of 64 rows each multiply (Shah et al. 2024,
+/// FlashAttention-3, section 3): the scores of the next tile are on their way while the last ones become
+/// probabilities, and the groups take turns with the tensor cores, so that one multiplies while the other
+/// takes exponentials.
 namespace attnbench::cuda {
 namespace {
 
 template <int kHeadDim>
 struct WideForm {
-  static constexpr int kGroups = 2;            // of 128 threads, which compute
+  static constexpr int kGroups = 2;  // of 128 threads, which compute
   static constexpr int kThreads = 128 * (kGroups + 1);
   static constexpr int kRows = 64 * kGroups;
   static constexpr int kPanels = kHeadDim / 64;  // of 64 columns, 128 bytes
@@ -27,6 +29,10 @@ struct WideForm {
   static constexpr int kBytes = kQBytes + 2 * kStages * kTileBytes + 1024;  // the swizzle repeats every 1024
   static_assert(kRows == kWideRows);
 };
+
+/// Up to here an exponent is one multiply-add: the product with the row's maximum is off by less than 2^-17,
+/// so the probabilities by 5e-6 of themselves. Beyond, the difference is taken first.
+inline constexpr float kOneRounding = 128;
 
 /// Barriers of a block that threads of one warpgroup, or of both, wait at; 0 is __syncthreads().
 enum Barrier : int { kTurn = 1, kQueries = 3 };
@@ -54,7 +60,8 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
   const int tiles = item.tiles();
   const int global_tiles = item.global_tiles();
   const auto first_key = [&](int tile) {
-    return tile < global_tiles ? item.global_begin + tile * kKeys : item.begin + (tile - global_tiles) * kKeys;
+    return tile < global_tiles ? item.global_begin + tile * kKeys
+                               : item.begin + (tile - global_tiles) * kKeys;
   };
 
   if (threadIdx.x == 0) {
@@ -81,8 +88,8 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
           expect_bytes(full, F::kTileBytes);
 #pragma unroll
           for (int panel = 0; panel < F::kPanels; ++panel)
-            copy_box(base + stage * F::kTileBytes + panel * F::kPanelBytes, map, full, panel * 64, key, kv_head,
-                     item.batch);
+            copy_box(base + stage * F::kTileBytes + panel * F::kPanelBytes, map, full, panel * 64, key,
+                     kv_head, item.batch);
         };
         wait_barrier(barrier(kKEmpty, stage), parity);
         copy(k_map, k_base, barrier(kKFull, stage));
@@ -111,7 +118,9 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
       values = *reinterpret_cast<const uint4*>(row_of<T>(call.q, item.batch, at.head, at.query) + chunk * 8);
       values = make_uint4(values.x ^ sign, values.y ^ sign, values.z ^ sign, values.w ^ sign);
     }
-    store_chunk(q_mine + static_cast<std::uint32_t>(chunk / 8 * 64 * 128 + row * 128 + ((chunk ^ row) & 7) * 16), values);
+    store_chunk(
+        q_mine + static_cast<std::uint32_t>(chunk / 8 * 64 * 128 + row * 128 + ((chunk ^ row) & 7) * 16),
+        values);
   }
   fence_shared_for_products();
   sync_threads(kQueries + warpgroup, 128);
@@ -174,7 +183,8 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
             const int key = place + n * 8 + e;
-            const bool visible = static_cast<unsigned>(key - begin) < count || static_cast<unsigned>(key) < globals;
+            const bool visible =
+                static_cast<unsigned>(key - begin) < count || static_cast<unsigned>(key) < globals;
             if (!visible) s[4 * n + 2 * half + e] = -INFINITY;
           }
         }
@@ -184,22 +194,30 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
     for (int half = 0; half < 2; ++half) {
       float highest = maximum[half];
 #pragma unroll
-      for (int n = 0; n < kKeys / 8; ++n) highest = fmaxf(highest, fmaxf(s[4 * n + 2 * half], s[4 * n + 2 * half + 1]));
+      for (int n = 0; n < kKeys / 8; ++n)
+        highest = fmaxf(highest, fmaxf(s[4 * n + 2 * half], s[4 * n + 2 * half + 1]));
       highest = fmaxf(highest, __shfl_xor_sync(kAllLanes, highest, 1));
       highest = fmaxf(highest, __shfl_xor_sync(kAllLanes, highest, 2));
       const float base = highest == -INFINITY ? 0.0f : highest;
       factor[half] = exp2_fast((maximum[half] - base) * c);
       maximum[half] = highest;
       float added = 0;
+      const auto exponentials = [&](auto exponent) {
 #pragma unroll
-      for (int n = 0; n < kKeys / 8; ++n) {
+        for (int n = 0; n < kKeys / 8; ++n) {
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          float& x = s[4 * n + 2 * half + e];
-          x = exp2_fast((x - base) * c);
-          added += x;
+          for (int e = 0; e < 2; ++e) {
+            float& x = s[4 * n + 2 * half + e];
+            x = exp2_fast(exponent(x));
+            added += x;
+          }
         }
-      }
+      };
+      const float offset = base * c;
+      if (__all_sync(kAllLanes, fabsf(offset) <= kOneRounding))
+        exponentials([&](float x) { return fmaf(x, c, -offset); });
+      else
+        exponentials([&](float x) { return (x - base) * c; });
       sum[half] = sum[half] * factor[half] + added;
     }
   };
