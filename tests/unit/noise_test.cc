@@ -133,6 +133,18 @@ INSTANTIATE_TEST_SUITE_P(
                     RejectCase{"throttled_periods", 0, 1, "throttled in 1 periods (limit 0)"},
                     RejectCase{"sentinel_drift", 0.15, 0.16, "sentinel drifted by 16.0 % (limit 15 %)"}));
 
+// In 10 s its own threads waited for each other for 4. Others computed for 0.4 s of them, then for 0.6.
+TEST(Noise, PressureCountsAsFarAsOthersExplainIt) {
+  nlohmann::json noise = {{"wall_seconds", 10}, {"pressure_share", 0.4}, {"others_cpu_seconds", 0.4}};
+  EXPECT_EQ(reject_reason(noise), std::nullopt);
+  noise["others_cpu_seconds"] = 0.6;
+  EXPECT_EQ(reject_reason(noise), "CPU pressure 6.0 % of the time (limit 5 %)");
+  noise["others_cpu_seconds"] = 8;
+  EXPECT_EQ(reject_reason(noise), "CPU pressure 40.0 % of the time (limit 5 %)");
+  noise["others_cpu_seconds"] = "not readable";
+  EXPECT_EQ(reject_reason(noise), "CPU pressure 40.0 % of the time (limit 5 %)");
+}
+
 TEST(Noise, SwitchesAndClockChangesRejectNothingAndAllReasonsAreNamed) {
   EXPECT_EQ(
       reject_reason({{"involuntary_switches", 100000}, {"clock_mhz_start", 4000}, {"clock_mhz_end", 1000}}),

@@ -98,4 +98,9 @@ void ExternalEngine::end() const {
   peer_.reset();
 }
 
+pid_t ExternalEngine::process_id() const {
+  const std::lock_guard lock(mutex_);
+  return peer_ ? peer_->process_id() : -1;
+}
+
 }  // namespace attnbench

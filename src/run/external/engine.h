@@ -44,6 +44,8 @@ class ExternalEngine {
   std::shared_ptr<Peer> peer() const;
   /// Ends the program until it is needed.
   void end() const;
+  /// Of its program; -1 where none runs.
+  pid_t process_id() const;
 
  private:
   std::string file_;

@@ -13,6 +13,7 @@
 #include "registry/add_kernels.h"
 #include "run/external/engine.h"
 #include "run/external/external_kernel.h"
+#include "run/noise/consumers.h"
 
 namespace attnbench {
 namespace {
@@ -79,6 +80,17 @@ std::vector<MissingEngine> unavailable_engines() {
     if (!description.unavailable.empty()) engines.push_back({description.engine, description.unavailable});
   }
   return engines;
+}
+
+double cpu_seconds_of_engine_programs() {
+  if (loaded_engines().empty()) return 0;
+  const auto processes = cpu_of_processes();
+  double seconds = 0;
+  for (const auto& loaded : loaded_engines()) {
+    const auto found = processes.find(loaded.engine->process_id());
+    if (found != processes.end()) seconds += found->second.cpu_seconds;
+  }
+  return seconds;
 }
 
 std::map<std::string, std::string> engine_versions() {

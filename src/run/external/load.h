@@ -29,6 +29,9 @@ std::string why_not_registered();
 /// the same.
 std::vector<MissingEngine> unavailable_engines();
 
+/// CPU time, since their start, of the programs loaded here that run.
+double cpu_seconds_of_engine_programs();
+
 /// Versions by "ENGINE NAME", of all that programs loaded here compute with.
 std::map<std::string, std::string> engine_versions();
 

@@ -8,6 +8,7 @@
 
 #include "attnbench/error.h"
 #include "io/json.h"
+#include "run/noise/quiet.h"
 
 namespace attnbench {
 
@@ -56,7 +57,9 @@ ProcessEnd Peer::end(double patience_seconds) {
 
 void Peer::rest() {
   const std::lock_guard lock(mutex_);
-  if (lost_.empty()) process_.suspend();
+  if (!lost_.empty()) return;
+  wait_until_quiet(process_.id());
+  process_.suspend();
 }
 
 json Peer::ask(const json& message, std::string_view answer_type, double limit_seconds) {

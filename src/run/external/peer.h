@@ -37,9 +37,11 @@ class Peer {
   /// lost: it ended, said something else, or nothing for so long. One that was lost stays so.
   nlohmann::json ask(const nlohmann::json& message, std::string_view answer_type,
                      double limit_seconds = kNoLimit);
-  /// Stops all its threads until it is asked again.
+  /// Stops all its threads until it is asked again, once those that look for work have found none.
   void rest();
   bool is_lost() const;
+  /// -1 when it has ended.
+  pid_t process_id() const { return process_.id(); }
 
   Arena& memory() { return memory_; }
   /// Numbers for what the conversation names.

@@ -15,8 +15,8 @@ namespace attnbench {
 /// Counters at one moment; two of them, at the start and end of a process, say what disturbed it. Optional
 /// values are empty where the system does not tell.
 struct NoiseProbe {
-  double wall_seconds = 0;                 ///< monotonic clock
-  double cpu_seconds = 0;                  ///< of this process and the children it has waited for
+  double wall_seconds = 0;  ///< monotonic clock
+  double cpu_seconds = 0;   ///< of this process and the children it has waited for; add what else is its own
   std::optional<double> busy_seconds;      ///< of the CPU set, by anyone
   std::optional<double> steal_seconds;     ///< of the CPU set
   std::optional<double> pressure_seconds;  ///< some runnable task waited for a CPU, system-wide
@@ -40,8 +40,9 @@ nlohmann::json difference(const NoiseProbe& start, const NoiseProbe& end);
 std::optional<double> sentinel_drift(std::span<const double> seconds);
 
 /// Why a process with this noise (`difference`, with "sentinel_drift" added by the caller) does not count:
-/// every value over its threshold, named with it. What could not be read rejects nothing, nor do context
-/// switches and clock changes.
+/// every value over its threshold, named with it. Pressure counts as far as others' work on the CPU set
+/// explains it, where that is known. What could not be read rejects nothing, nor do context switches and
+/// clock changes.
 std::optional<std::string> reject_reason(const nlohmann::json& noise);
 
 /// Workers that took turns on the same CPUs, each with the difference() of its own lifetime: steal time is

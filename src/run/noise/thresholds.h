@@ -9,7 +9,8 @@ namespace attnbench::thresholds {
 
 /// Steal time of the CPU set over the process's own CPU time.
 inline constexpr double kStealShare = 0.02;
-/// Time in which some runnable task waited for a CPU, over wall time.
+/// Time in which some runnable task waited for a CPU, over wall time, or, where it is less, the CPU time on
+/// the set that was not the process's, over wall time.
 inline constexpr double kPressureShare = 0.05;
 /// Larger over smaller median of the sentinel's first and last third, less 1.
 inline constexpr double kSentinelDrift = 0.15;

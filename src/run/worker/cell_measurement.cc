@@ -1,6 +1,7 @@
 #include "run/worker/cell_measurement.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,11 +12,15 @@
 #include "attnbench/host_kernel.h"
 #include "run/external/load.h"
 #include "run/noise/fp_state.h"
+#include "run/noise/quiet.h"
 #include "run/verification/check.h"
 #include "stats/intervals.h"
 
 namespace attnbench {
 namespace {
+
+/// Whose threads those of the sentinel, the evictor and the floating-point state are.
+constexpr std::string_view kOwnPool = "cpu";
 
 SampleRecord sample(int block, int position, std::string role, std::string kernel_id,
                     std::int64_t batch_calls, double time_seconds, int priming_calls) {
@@ -81,6 +86,18 @@ CellMeasurement::CellMeasurement(MeasurementPlan plan, Device& device, int senti
 
 CellMeasurement::~CellMeasurement() = default;
 
+void CellMeasurement::take_turn(std::string_view engine) {
+  if (engine == turn_) return;
+  if (!turn_.empty()) wait_until_quiet(getpid());
+  turn_ = engine;
+}
+
+void CellMeasurement::evict_for(std::string_view engine) {
+  take_turn(kOwnPool);
+  device_.evict();
+  take_turn(engine);
+}
+
 CellMeasurement::Entrant& CellMeasurement::entrant(int index) {
   return *entrants_.at(static_cast<std::size_t>(index));
 }
@@ -96,7 +113,8 @@ const reference::ProblemData& CellMeasurement::inputs_for(const Problem& problem
 
 std::vector<PreparedKernel> CellMeasurement::prepare() {
   using Clock = std::chrono::steady_clock;
-  if (plan_.cell.condition == Condition::cold) device_.evict();  // what that allocates is there from now on
+  if (plan_.cell.condition == Condition::cold)
+    evict_for(kOwnPool);  // what that allocates is there from now on
   std::vector<PreparedKernel> report;
   for (std::size_t i = 0; i <= choices_.size(); ++i) {
     const bool is_alias = i == choices_.size();
@@ -122,6 +140,7 @@ std::vector<PreparedKernel> CellMeasurement::prepare() {
     if (moved_bytes && (!std::isfinite(*moved_bytes) || *moved_bytes < 0))
       throw std::runtime_error(fmt::format("says that it moves {} bytes", *moved_bytes));
 
+    take_turn(next->choice->kernel->engine());
     const auto start = Clock::now();
     next->execution = next->choice->kernel->prepare(next->problem, device_);
     const std::chrono::duration<double> prepare_time = Clock::now() - start;
@@ -150,7 +169,10 @@ std::vector<PreparedKernel> CellMeasurement::prepare() {
 
 SampleRecord CellMeasurement::run_slot(Entrant& entrant, int block, int position) {
   announce_(entrant.kernel_id, "measure", entrant.choice->limit_seconds);
+  const auto engine = entrant.choice->kernel->engine();
+  take_turn(kOwnPool);
   reset_fp_state(device_.host_threads());
+  take_turn(engine);
   int priming_calls = 0;
   double seconds = 0;
   std::int64_t calls = 1;
@@ -159,10 +181,11 @@ SampleRecord CellMeasurement::run_slot(Entrant& entrant, int block, int position
     priming_calls = prime(calls_of(*entrant.call), rules_);
     seconds = entrant.call->run(calls).seconds / static_cast<double>(calls);
   } else {
-    device_.evict();
+    evict_for(engine);
     seconds = entrant.call->run().seconds;
   }
   entrant.execution->rest();
+  take_turn(kOwnPool);
   if (!fp_state_is_default(device_.host_threads())) entrant.changed_fp_state = true;
   return sample(block, position, entrant.role, entrant.kernel_id, calls, seconds, priming_calls);
 }
@@ -170,6 +193,7 @@ SampleRecord CellMeasurement::run_slot(Entrant& entrant, int block, int position
 SampleRecord CellMeasurement::run_sentinel(int block, int position) {
   // Primed like every slot: a Xeon's unprimed sentinel took 10 to 15 % longer after a kernel than after
   // itself, so that its drift told of the order of kernels as well.
+  take_turn(kOwnPool);
   sentinel_.run_seconds();
   const double seconds = sentinel_.run_seconds();
   sentinel_seconds_.push_back(seconds);
@@ -194,9 +218,11 @@ std::vector<SampleRecord> CellMeasurement::run_unbatched() {
     if (next->role == "alias") continue;
     announce_(next->kernel_id, "measure", next->choice->limit_seconds);
     const bool hot = plan_.cell.condition == Condition::hot;
+    const auto engine = next->choice->kernel->engine();
+    take_turn(engine);
     const int priming_calls = hot ? prime(calls_of(*next->call), rules_) : 0;
     for (int c = 0; c < plan_.unbatched_calls; ++c) {
-      if (!hot) device_.evict();
+      if (!hot) evict_for(engine);
       samples.push_back(sample(-1, c, "unbatched", next->kernel_id, 1, next->call->run().seconds,
                                c == 0 ? priming_calls : 0));
     }

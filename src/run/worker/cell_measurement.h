@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/buffer.h"
@@ -41,6 +42,10 @@ class CellMeasurement {
   struct Entrant;
 
   Entrant& entrant(int index);
+  /// Before an engine's calls: once those of the engine before it have come to rest.
+  void take_turn(std::string_view engine);
+  /// Empties the caches for the next call of this engine.
+  void evict_for(std::string_view engine);
   SampleRecord run_slot(Entrant& entrant, int block, int position);
   SampleRecord run_sentinel(int block, int position);
   std::vector<SampleRecord> run_unbatched();
@@ -56,6 +61,7 @@ class CellMeasurement {
   std::vector<std::unique_ptr<Entrant>> entrants_;
   Sentinel sentinel_;
   std::vector<double> sentinel_seconds_;
+  std::string turn_;  ///< the engine whose calls were the last
 };
 
 }  // namespace attnbench

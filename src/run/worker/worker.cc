@@ -330,7 +330,14 @@ class Worker {
     read_device();
     lifeline_.disarm();
     lifeline_.send(to_json(messages::Prepared{std::move(kernels)}));
-    noise_ = probe_noise(host_.cpus);
+    noise_ = probe();
+  }
+
+  /// What engines' programs compute is this process's own work.
+  NoiseProbe probe() const {
+    auto now = probe_noise(host_.cpus);
+    now.cpu_seconds += cpu_seconds_of_engine_programs();
+    return now;
   }
 
   const std::map<std::string, double>& read_device() {
@@ -351,7 +358,7 @@ class Worker {
   void stop() {
     messages::Stopped answer;
     if (measurement_) {
-      auto noise = difference(*noise_, probe_noise(host_.cpus));
+      auto noise = difference(*noise_, probe());
       if (const auto drift = sentinel_drift(measurement_->sentinel_seconds()))
         noise["sentinel_drift"] = *drift;
       if (const auto start = device_readings_; !start.empty())
