@@ -145,6 +145,10 @@ class Execution:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        cpus = peer.a_cpu_each(threads)
+        if cpus:  # counted from 1; the first thread is this one
+            options.add_session_config_entry("session.intra_op_thread_affinities", ";".join(str(cpu + 1) for cpu in cpus[1:]))
+            os.sched_setaffinity(0, cpus[:1])
         with tempfile.TemporaryDirectory() as folder:
             options.optimized_model_filepath = os.path.join(folder, "optimised.onnx")
             self.session = onnxruntime.InferenceSession(graph.model, options, providers=["CPUExecutionProvider"])

@@ -67,7 +67,7 @@ def compile_model(p, keys, threads, form):
     if p["layout"] == "bshd":
         result = opset.transpose(result, order)
     return CORE.compile_model(openvino.Model([result], inputs, "attention"), "CPU", {
-        "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": "1", "INFERENCE_PRECISION_HINT": p["dtype_q"],
+        "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": "1", "ENABLE_CPU_PINNING": True, "INFERENCE_PRECISION_HINT": p["dtype_q"],
         "SNIPPETS_MODE": "DISABLE" if form == "unfused" else "ENABLE"})
 
 

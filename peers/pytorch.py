@@ -24,6 +24,9 @@ import attnbench_peer as peer
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else each trace is told on standard error
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else a pool of processes
+if peer.CPUS:  # its pool is OpenMP's, which binds
+    os.environ.setdefault("OMP_PROC_BIND", "true")
+    os.environ.setdefault("OMP_PLACES", ",".join(f"{{{cpu}}}" for cpu in peer.CPUS))
 
 UNAVAILABLE = peer.need("numpy", "torch", how="`PYTORCH=1 tools/setup.sh peers` installs it")
 VERSIONS = {} if UNAVAILABLE else {name: importlib.metadata.version(name) for name in ("numpy", "torch")}
