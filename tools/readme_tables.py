@@ -184,7 +184,7 @@ def peer_text(rows):
         if row["ratio"] is None:
             return f"`{kernel}` {time_text(row['seconds']['estimate'])}" if row["seconds"] else f"`{kernel}` {row['status']}"
         return f"`{kernel}` {interval(row['ratio'])} {'modes, ' if row['modes'] else ''}{row['standing']}"
-    return "<br>".join(line(row) for row in rows) or "–"
+    return "<br>".join(line(row) for row in rows if row["status"] != "unsupported") or "–"
 
 
 def peers_in_full(datasets):
@@ -210,7 +210,8 @@ def peers_in_full(datasets):
         parts.append(f"### {label}\n\n{run['machine']}; `{run['command'] or run['study']['name']}`"
                      + (f"; {run['mark']}" if run["mark"] else "") + ".\n\n"
                      + table(["cells", "N", "ours", "time"] + [f"`{engine}`" for engine in engines], lines)
-                     + (f"\n\nWithout a ratio: {'; '.join(absent)}." if absent else ""))
+                     + "\n\nKernels that do not support a cell are left out there."
+                     + (f" Without a ratio: {'; '.join(absent)}." if absent else ""))
     return "\n\n".join(parts) or NO_PEERS
 
 
