@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <string>
@@ -156,15 +157,22 @@ nb::object new_array(const Problem& problem, bool numpy, TensorView& view) {
                                              nb::device::cpu::value, 0, 'C'));
 }
 
-nb::object attention(const PythonDispatcher& self, const Input& q, const Input& k, const Input& v,
-                     const std::optional<Output>& out, const std::optional<std::string>& mechanism,
-                     bool causal, std::optional<double> softmax_scale, const std::string& layout,
-                     const std::optional<std::vector<std::int64_t>>& seqlens_kv, const Texts& allowed,
-                     bool numpy) {
+/// A problem and the arrays that it is computed on.
+struct Call {
   Problem problem;
+  Tensors tensors;
+  std::vector<Mechanism> allowed;
+  nb::object result;  ///< the new array, where the caller gave none
+};
+
+Call call_of(const Input& q, const Input& k, const Input& v, const std::optional<Output>& out,
+             const std::optional<std::string>& mechanism, bool causal, std::optional<double> softmax_scale,
+             const std::string& layout, const std::optional<std::vector<std::int64_t>>& seqlens_kv,
+             const Texts& allowed, bool numpy) {
+  Call call;
+  auto& [problem, tensors, mechanisms, result] = call;
   auto& shape = problem.shape;
   shape.layout = parse_layout(layout);
-  Tensors tensors;
   const auto& views = tensors;
   tensors[Role::q] = view_of("q", q, shape.layout);
   tensors[Role::k] = view_of("k", k, shape.layout);
@@ -187,17 +195,61 @@ nb::object attention(const PythonDispatcher& self, const Input& q, const Input& 
     shape.dtype_o = views[Role::o].dtype;
   }
   validate(problem);
-  nb::object result = nb::none();
+  result = nb::none();
   if (!out) result = new_array(problem, numpy, tensors[Role::o]);
   check_tensors(problem, tensors);
+  mechanisms = allowed_of(allowed, problem);
+  return call;
+}
+
+nb::object attention(const PythonDispatcher& self, const Input& q, const Input& k, const Input& v,
+                     const std::optional<Output>& out, const std::optional<std::string>& mechanism,
+                     bool causal, std::optional<double> softmax_scale, const std::string& layout,
+                     const std::optional<std::vector<std::int64_t>>& seqlens_kv, const Texts& allowed,
+                     bool numpy) {
+  const Call call =
+      call_of(q, k, v, out, mechanism, causal, softmax_scale, layout, seqlens_kv, allowed, numpy);
   {
     const nb::gil_scoped_release others_may_run;
-    Attention plan(self.dispatcher, problem, allowed_of(allowed, problem));
-    plan.bind(tensors);
+    Attention plan(self.dispatcher, call.problem, call.allowed);
+    plan.bind(call.tensors);
     plan.run();
   }
-  return result;
+  return call.result;
 }
+
+/// Attention on arrays that it keeps alive, as it does the result. Python keeps the dispatcher.
+class PythonPlan {
+ public:
+  PythonPlan(const PythonDispatcher& self, const Input& q, const Input& k, const Input& v,
+             const std::optional<Output>& out, const std::optional<std::string>& mechanism, bool causal,
+             std::optional<double> softmax_scale, const std::string& layout,
+             const std::optional<std::vector<std::int64_t>>& seqlens_kv, const Texts& allowed, bool numpy)
+      : q_(q),
+        k_(k),
+        v_(v),
+        out_(out),
+        call_(call_of(q, k, v, out, mechanism, causal, softmax_scale, layout, seqlens_kv, allowed, numpy)),
+        attention_(self.dispatcher, call_.problem, call_.allowed) {
+    attention_.bind(call_.tensors);
+  }
+
+  Decision decision() const { return attention_.decision(); }
+  nb::object result() const { return call_.result; }
+  /// Seconds of all calls. Threads wait for each other: a plan serves one at a time.
+  double run(std::int64_t calls) {
+    const nb::gil_scoped_release others_may_run;
+    const std::scoped_lock one_at_a_time(running_);
+    return attention_.run(calls).seconds;
+  }
+
+ private:
+  Input q_, k_, v_;
+  std::optional<Output> out_;
+  Call call_;
+  Attention attention_;
+  std::mutex running_;
+};
 
 std::optional<std::string> kernel_of(const Decision& decision) {
   if (!decision) return std::nullopt;
@@ -268,6 +320,18 @@ NB_MODULE(_native, m) {
       .def_prop_ro(
           "profile_problem", [](const PythonDispatcher& d) { return d.dispatcher.profile_problem(); },
           "What is wrong with a profile that is not trusted; empty otherwise.");
+
+  nb::class_<PythonPlan>(m, "Plan", "See attnbench.plan().")
+      .def(nb::init<const PythonDispatcher&, const Input&, const Input&, const Input&,
+                    const std::optional<Output>&, const std::optional<std::string>&, bool,
+                    std::optional<double>, const std::string&,
+                    const std::optional<std::vector<std::int64_t>>&, const Texts&, bool>(),
+           "dispatcher"_a, "q"_a.noconvert(), "k"_a.noconvert(), "v"_a.noconvert(),
+           "out"_a.noconvert().none(), "mechanism"_a.none(), "causal"_a, "softmax_scale"_a.none(), "layout"_a,
+           "seqlens_kv"_a.none(), "allowed"_a, "numpy"_a, nb::keep_alive<1, 2>())
+      .def_prop_ro("decision", &PythonPlan::decision)
+      .def_prop_ro("result", &PythonPlan::result)
+      .def("run", &PythonPlan::run, "calls"_a);
 
   m.def("load_plugin", &load_plugin, "path"_a,
         "Adds the kernels of a shared object; before a Dispatcher is made.\n\nRaises:\n    InputError: It is "

@@ -1,10 +1,12 @@
-"""Attention on the CPU kernel that suits the problem.
+"""Attention on the CPU kernel that suits the problem, and the studies that measure which one that is.
 
 >>> import attnbench, numpy as np
 >>> q = np.random.randn(1, 8, 128, 64).astype(np.float32)
 >>> k, v = (np.random.randn(1, 2, 128, 64).astype(np.float32) for _ in range(2))
 >>> attnbench.attention(q, k, v, causal=True).shape
 (1, 8, 128, 64)
+
+Of studies: run() measures one, load() has its samples as a DataFrame, analyze() what follows from them.
 
 Sizes below: B batch, H query heads, G heads of K and V (which divides H), N queries, M keys, D and E elements of a head of
 Q and K, and of V.
@@ -15,12 +17,16 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from . import _native
 from ._native import Decision, Dispatcher, InputError, __version__, load_plugin
+from ._studies import ProgramError, analyze, load, run
 
-__all__ = ["Decision", "Dispatcher", "InputError", "attention", "choose", "load_plugin", "__version__"]
+__all__ = [
+    "Decision", "Dispatcher", "InputError", "Plan", "ProgramError", "analyze", "attention", "choose", "load", "load_plugin",
+    "plan", "run", "__version__",
+]
 
 Array = TypeVar("Array")
 Layout = Literal["bhsd", "bshd"]
@@ -38,6 +44,15 @@ def _dispatcher(given: Dispatcher | None) -> Dispatcher:
         if _standard is None:
             _standard = Dispatcher()
         return _standard
+
+
+def _package(array: Any) -> str:
+    return type(array).__module__.partition(".")[0]
+
+
+def _as_arrays_of(package: str, result: Any) -> Any:
+    from_dlpack = getattr(sys.modules.get(package), "from_dlpack", None)
+    return result if package == "numpy" or from_dlpack is None else from_dlpack(result)
 
 
 def attention(
@@ -81,15 +96,65 @@ def attention(
     Raises:
         InputError: Shapes, types or strides that no call may have (a ValueError), or no kernel that may be used.
     """
-    package = type(q).__module__.partition(".")[0]
+    package = _package(q)
     result: Any = _native.attention(
         _dispatcher(dispatcher), q, k, v, out, mechanism, causal, softmax_scale, layout,
         list(seqlens_kv) if seqlens_kv is not None else None, list(allowed), package == "numpy",
     )
-    if out is not None:
-        return out
-    from_dlpack = getattr(sys.modules.get(package), "from_dlpack", None)
-    return result if package == "numpy" or from_dlpack is None else from_dlpack(result)
+    return out if out is not None else _as_arrays_of(package, result)
+
+
+class Plan(Generic[Array]):
+    """Attention on a kernel that was chosen and prepared once and bound to arrays once; plan() makes it.
+
+    Attributes:
+        decision: The kernel, and why.
+        out: The array that run() writes to: (B, H, N, E), or (B, N, H, E).
+    """
+
+    def __init__(self, native: _native.Plan, out: Array) -> None:
+        self._native = native
+        self.decision: Decision = native.decision
+        self.out = out
+
+    def run(self, calls: int = 1) -> float:
+        """Computes ``out`` from what q, k and v hold now, so many times.
+
+        The GIL is released meanwhile. Threads that call it on one plan wait for each other.
+
+        Returns:
+            Seconds that the calls took together.
+
+        Raises:
+            InputError: ``calls`` is below 1.
+        """
+        return self._native.run(calls)
+
+
+def plan(
+    q: Array,
+    k: Any,
+    v: Any,
+    *,
+    mechanism: str | None = None,
+    causal: bool = False,
+    softmax_scale: float | None = None,
+    layout: Layout = "bhsd",
+    seqlens_kv: Sequence[int] | None = None,
+    allowed: Sequence[str] = (),
+    out: Any | None = None,
+    dispatcher: Dispatcher | None = None,
+) -> Plan[Array]:
+    """What attention() does, prepared for many calls on the same arrays; write new queries, keys and values into them.
+
+    The plan keeps the arrays alive. Arguments and errors are those of attention().
+    """
+    package = _package(q)
+    native = _native.Plan(
+        _dispatcher(dispatcher), q, k, v, out, mechanism, causal, softmax_scale, layout,
+        list(seqlens_kv) if seqlens_kv is not None else None, list(allowed), package == "numpy",
+    )
+    return Plan(native, out if out is not None else _as_arrays_of(package, native.result))
 
 
 def choose(

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import doctest
+import gc
 import io
 import itertools
 import pathlib
@@ -10,6 +11,7 @@ import re
 import sys
 import threading
 import unittest
+import weakref
 
 import numpy as np
 
@@ -251,10 +253,69 @@ class Choose(unittest.TestCase):
     def test_the_examples(self):
         self.assertEqual(doctest.testmod(attnbench).failed, 0)
         documented = (pathlib.Path(__file__).parents[2] / "docs/dispatch.md").read_text()
-        (example,) = re.findall(r"```python\n(.*?)```", documented, re.S)
+        example, _ = re.findall(r"```python\n(.*?)```", documented, re.S)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(example, {})
         self.assertRegex(printed.getvalue(), r"^gqa\(kv=2,causal\)/")
+
+
+class Plan(unittest.TestCase):
+    def test_each_run_computes_from_what_the_arrays_hold(self):
+        q, k, v = arrays(heads=4, kv_heads=2, n=9, m=21)
+        plan = attnbench.plan(q, k, v, causal=True)
+        self.assertEqual(plan.out.shape, q.shape)
+        self.assertRegex(plan.decision.kernel, r"^gqa\(kv=2,causal\)/")
+        mask = seen("mha", 9, 21, causal=True)
+        for factor in (1, -2):
+            q *= factor
+            self.assertGreater(plan.run(), 0)
+            np.testing.assert_allclose(plan.out, softmax_attention(q, k, v, 32**-0.5, mask), rtol=0, atol=2e-5)
+        self.assertGreater(plan.run(calls=3), 0)
+
+    def test_an_array_of_the_callers_and_another_layout(self):
+        q, k, v = (np.ascontiguousarray(x.transpose(0, 2, 1, 3)) for x in arrays(heads=4, n=8))
+        out = np.full_like(q, np.nan)
+        plan = attnbench.plan(q, k, v, out=out, layout="bshd", dispatcher=attnbench.Dispatcher(threads=1))
+        self.assertIs(plan.out, out)
+        plan.run()
+        turned = (x.transpose(0, 2, 1, 3) for x in (q, k, v))
+        expected = softmax_attention(*turned, 32**-0.5, np.ones((8, 8), bool))
+        np.testing.assert_allclose(out.transpose(0, 2, 1, 3), expected, rtol=0, atol=2e-5)
+
+    def test_it_keeps_arrays_and_dispatcher_alive(self):
+        watched = []
+
+        def made():
+            arrays_ = arrays(n=16)
+            dispatcher = attnbench.Dispatcher(threads=1)
+            watched.extend(weakref.ref(array) for array in arrays_)
+            return attnbench.plan(*arrays_, dispatcher=dispatcher)
+        plan = made()
+        gc.collect()
+        self.assertTrue(all(watch() is not None for watch in watched))
+        plan.run()
+        q, k, v = (watch() for watch in watched)
+        np.testing.assert_allclose(plan.out, softmax_attention(q, k, v, 32**-0.5, np.ones((16, 16), bool)), rtol=0, atol=2e-5)
+        del plan, q, k, v
+        gc.collect()
+        self.assertTrue(all(watch() is None for watch in watched))
+
+    def test_threads_take_turns(self):
+        q, k, v = arrays(n=64)
+        plan = attnbench.plan(q, k, v, dispatcher=attnbench.Dispatcher(threads=1))
+        threads = [threading.Thread(target=plan.run, args=(20,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        np.testing.assert_allclose(plan.out, softmax_attention(q, k, v, 32**-0.5, np.ones((64, 64), bool)), rtol=0, atol=2e-5)
+
+    def test_what_is_refused(self):
+        q, k, v = arrays(heads=4, kv_heads=3)
+        with self.assertRaisesRegex(attnbench.InputError, "num_kv_heads|divide"):
+            attnbench.plan(q, k, v)
+        with self.assertRaisesRegex(attnbench.InputError, "calls.*0"):
+            attnbench.plan(*arrays()).run(calls=0)
 
 
 if __name__ == "__main__":
