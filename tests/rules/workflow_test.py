@@ -94,21 +94,16 @@ class Checker:
 
 def main():
     checker = Checker(Path(sys.argv[1]), sys.argv[2])
-    failed = False
-    for file in sorted((checker.source / ".github/workflows").glob("*.yml")):
-        text = file.read_text()
-        for problem in checker.problems(text):
-            print(f"{file.name}: {problem}")
-            failed = True
-        # What would be a fault is seen as one.
-        for was, planted in (("make build", "make bild"), ("attnbench verify --all", "attnbench verify --everything"),
-                             ("attnbench env", "attnbench environment"), ("default: paper", "default: papers"),
-                             ("tools/pack_store.sh", "tools/pack_stores.sh"), ("results/mac.tar.gz", "results/mac.zip"),
-                             ("|| [ $? -eq 3 ]", "|| ( [ $? -eq 3 ]")):
-            if was not in text or not list(checker.problems(text.replace(was, planted))):
-                print(f"{file.name}: '{planted}' in place of '{was}' is not seen")
-                failed = True
-    sys.exit(failed)
+    text = (checker.source / ".github/workflows/mac.yml").read_text()
+    faults = list(checker.problems(text))
+    # What would be a fault is seen as one.
+    for was, planted in (("make build", "make bild"), ("attnbench verify --all", "attnbench verify --everything"),
+                         ("attnbench env", "attnbench environment"), ("default: paper", "default: papers"),
+                         ("tools/pack_store.sh", "tools/pack_stores.sh"), ("results/mac.tar.gz", "results/mac.zip"),
+                         ("|| [ $? -eq 3 ]", "|| ( [ $? -eq 3 ]")):
+        if was not in text or not list(checker.problems(text.replace(was, planted))):
+            faults.append(f"'{planted}' in place of '{was}' is not seen")
+    sys.exit("\n".join(faults) or None)
 
 
 main()
