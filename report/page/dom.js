@@ -19,9 +19,10 @@ function unpacked(value) {
 }
 
 const known = (value) => value !== null && value !== undefined;
+const isNumber = (value) => typeof value === "number";  // what a system does not tell is recorded as "not readable"
 
 function digits(value, count = 3) {
-  if (!known(value)) return "–";
+  if (!isNumber(value)) return "–";
   if (value === 0) return "0";
   if (Math.abs(value) >= 1e6) return value.toExponential(count - 1);
   if (Math.abs(value) >= 10 ** count) return Math.round(value).toString();
@@ -43,7 +44,7 @@ function bytesText(bytes) {
   return `${power === 0 ? Math.round(bytes) : digits(bytes)} ${units[power]}`;
 }
 
-const percentText = (share) => (known(share) ? `${digits(100 * share, 2)} %` : "–");
+const percentText = (share) => (isNumber(share) ? `${digits(100 * share, 2)} %` : "–");
 const boundsText = (interval, text = digits) =>
   interval && known(interval.low) ? `${text(interval.low)}–${text(interval.high)}` : "–";
 const intervalText = (interval, text = digits) =>

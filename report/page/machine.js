@@ -13,7 +13,8 @@ function showMachine(summary, section) {
     section.append(facts([["processor", path(e, "cpu", "model")], ["cores", known(path(e, "cpu", "physical_cores"))
         ? `${e.cpu.physical_cores} physical, ${e.cpu.logical_cpus} logical, SMT ${e.cpu.smt}` : null], ["features", path(e, "cpu", "features")],
       ["kinds of cores", (path(e, "cpu", "core_kinds") || []).map((kind) => `${kind.physical_cores} ${kind.name}`).join(", ")],
-      ["governor", path(e, "cpu", "governor")], ["hypervisor", path(e, "cpu", "hypervisor")],
+      ...ofMac(run.noise.by_process.filter((p) => p.valid)),
+      ["governor", path(e, "cpu", "governor")], ["turbo", path(e, "cpu", "turbo")], ["hypervisor", path(e, "cpu", "hypervisor")],
       ["memory", known(path(e, "memory", "total_bytes")) ? `${bytesText(e.memory.total_bytes)}, transparent huge pages ${e.memory.transparent_huge_pages}` : null],
       ["system", known(path(e, "os", "name")) ? `${e.os.name}, ${e.os.kernel}` : null], ["compiler", path(e, "build", "compiler")],
       ["libraries", e.libraries ? Object.entries(e.libraries).map((pair) => pair.join(" ")).join(", ") : null]]), noise(run), ceilings(run),
@@ -21,18 +22,32 @@ function showMachine(summary, section) {
   }
 }
 
+/// What macOS alone tells of processes.
+function ofMac(processes) {
+  const counts = (text) => {
+    const by = new Map();
+    for (const value of processes.map(text).filter(known)) by.set(value, (by.get(value) || 0) + 1);
+    return [...by].map(([value, count]) => `${value} in ${count} of ${processes.length} processes`).join(", ");
+  };
+  const shares = processes.map((p) => p.efficiency_core_share).filter(known);
+  return [["thermal state", counts((p) => p.thermal_state)],
+    ["Low Power Mode", counts((p) => (known(p.low_power_mode) ? (p.low_power_mode ? "on" : "off") : null))],
+    ["efficiency cores", shares.length > 0 ? `at most ${percentText(Math.max(...shares))} of a process's CPU time` : null]];
+}
+
 function noise(run) {
   const n = run.noise;
-  const columns = [["cell", ""], ["process", "n"], ["steal", "n"], ["pressure", "n"], ["switches / s", "n"], ["throttled", "n"], ["sentinel drift", "n"], ["rejected for", "wide"]];
+  const columns = [["cell", ""], ["process", "n"], ["steal", "n"], ["pressure", "n"], ["switches / s", "n"], ["throttled", "n"], ["sentinel drift", "n"], ["rejected or flagged for", "wide"]];
   return h("div", {}, h("h4", {}, "Noise"), h("p", {}, `${n.rejected} of ${n.processes} processes were rejected and measured again. `
     + "A rejected process is kept with its reason and enters no result: what is estimated is this machine when quiet."
     + (run.rejected_effect ? ` ${run.rejected_effect.text[0].toUpperCase()}${run.rejected_effect.text.slice(1)}.` : "")),
   n.reasons.length > 0 ? table([["reason, of the first such process", "wide"], ["processes", "n"]], n.reasons.map((r) => [r.reason, String(r.count)])) : "",
+  n.flags.length > 0 ? table([["flagged, counted all the same", "wide"], ["processes", "n"]], n.flags.map((f) => [f.flag, String(f.count)])) : "",
   run.wide && run.wide.length > 0 ? fold(`${run.wide.length} ratios wider than the ±2 % for which the profile measures`, () => table([["cell", ""], ["kernel", ""], ["±", "n"]],
     run.wide.map((w) => [id(w.cell_id), id(w.kernel), percentText(w.half_width)]))) : "",
   fold("noise of every process", () => table(columns, n.by_process.map((p) => [id(p.cell_id), String(p.process), percentText(p.steal_share),
     percentText(p.pressure_share), digits(p.involuntary_switches_per_second), known(p.throttled_periods) ? String(p.throttled_periods) : "–",
-    percentText(p.sentinel_drift), p.valid ? "" : h("span", {class: "warn"}, p.reason)]))));
+    percentText(p.sentinel_drift), p.valid ? p.flags.join("; ") : h("span", {class: "warn"}, p.reason)]))));
 }
 
 function ceilings(run) {

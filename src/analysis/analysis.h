@@ -247,18 +247,27 @@ struct NoiseReason {
   std::string reason, cell_id;  ///< of the first such process, in full
   int count = 0;
 };
+/// What disturbs, perhaps, and rejects nothing until somebody has measured what it costs.
+struct NoiseFlag {
+  std::string flag;
+  int count = 0;  ///< valid processes
+};
 struct ProcessNoise {
   std::string cell_id;
   int process = 0;
   bool valid = true;
   std::string reason;
   JsonDocument noise;  ///< as recorded
+  /// noise_flags(), and a sentinel so much slower than in other processes that it seems to have run on
+  /// efficiency cores.
+  std::vector<std::string> flags;
 };
 struct NoiseAnalysis {
   int processes = 0;                     ///< that count: interrupted and re-planned ones do not
   int rejected = 0;                      ///< of these, invalid
   int interrupted = 0;                   ///< or re-planned
   std::vector<NoiseReason> reasons;      ///< of the rejected
+  std::vector<NoiseFlag> flags;          ///< of the valid
   std::vector<ProcessNoise> by_process;  ///< all
 };
 

@@ -9,12 +9,17 @@
 #include "analysis/format.h"
 #include "stats/constants.h"
 #include "stats/intervals.h"
+#include "store/noise_flags.h"
 
 namespace attnbench {
 namespace {
 
+using nlohmann::json;
+
 /// Of the processes that count; more is too noisy to publish.
 constexpr double kMostRejected = 0.2;
+/// Flags and rejects nothing: nobody has measured how much slower the sentinel is on efficiency cores.
+constexpr double kSlowSentinel = 1.25;
 
 std::string name_of(const GroupAnalysis& group, const CellAnalysis& cell) {
   return fmt::format("{}, N = {}", group.heading, cell.seqlen());
@@ -71,6 +76,38 @@ void set_publishable(RunAnalysis& run) {
   }
 }
 
+/// Whether the machine has cores of several kinds, as it said when the run began.
+bool has_slower_cores(const RunRecord& run) {
+  const json::json_pointer place("/cpu/core_kinds");
+  return run.environment->contains(place) && run.environment->at(place).size() > 1;
+}
+
+/// Sets the flag of a sentinel that took kSlowSentinel times as long as in the fastest valid process with as
+/// many threads, or longer.
+void flag_slow_sentinels(const RunContents& contents, NoiseAnalysis& noise) {
+  if (!has_slower_cores(contents.run)) return;
+  std::map<std::string, int> threads;
+  for (const auto& cell : contents.cells) threads[cell.cell_id] = cell.threads;
+  std::vector<double> medians;
+  std::map<int, double> fastest;  // by threads
+  for (const auto& process : contents.processes) {
+    std::vector<double> seconds;
+    for (const auto& sample : process.samples) {
+      if (sample.role == "sentinel" && sample.valid) seconds.push_back(sample.time_seconds);
+    }
+    medians.push_back(seconds.empty() ? 0 : stats::median(seconds));
+    if (seconds.empty() || !process.valid) continue;
+    auto& least = fastest.try_emplace(threads[process.cell_id], medians.back()).first->second;
+    least = std::min(least, medians.back());
+  }
+  for (std::size_t i = 0; i < medians.size(); ++i) {
+    const auto least = fastest.find(threads[contents.processes[i].cell_id]);
+    if (least != fastest.end() && medians[i] >= kSlowSentinel * least->second)
+      noise.by_process[i].flags.push_back(fmt::format(
+          "the sentinel took {:g} times as long as in the fastest process, or longer", kSlowSentinel));
+  }
+}
+
 std::string standing_of(const RunAnalysis& run) {
   if (run.published) return "published means, no variance published";
   if (run.run.profile == "publish") return {};
@@ -111,8 +148,8 @@ NoiseAnalysis summarize_noise(const RunContents& contents) {
   NoiseAnalysis noise;
   std::map<std::string, NoiseReason> reasons;  // by their words before the first number
   for (const auto& process : contents.processes) {
-    noise.by_process.push_back(
-        {process.cell_id, process.process, process.valid, process.reason, process.noise});
+    noise.by_process.push_back({process.cell_id, process.process, process.valid, process.reason,
+                                process.noise, noise_flags(*process.noise)});
     const bool rejected = is_rejected(process);
     noise.processes += process.valid || rejected;
     noise.interrupted += !process.valid && !rejected;
@@ -125,6 +162,13 @@ NoiseAnalysis summarize_noise(const RunContents& contents) {
     }
   }
   for (const auto& [words, kind] : reasons) noise.reasons.push_back(kind);
+  flag_slow_sentinels(contents, noise);
+  std::map<std::string, int> flagged;
+  for (const auto& process : noise.by_process) {
+    if (!process.valid) continue;
+    for (const auto& flag : process.flags) ++flagged[flag];
+  }
+  for (const auto& [flag, count] : flagged) noise.flags.push_back({flag, count});
   return noise;
 }
 

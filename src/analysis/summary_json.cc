@@ -226,22 +226,25 @@ json group_json(const GroupAnalysis& g) {
 }
 
 json noise_json(const NoiseAnalysis& noise) {
-  return {{"processes", noise.processes},
-          {"rejected", noise.rejected},
-          {"interrupted", noise.interrupted},
-          {"reasons", list_json(noise.reasons,
-                                [](const NoiseReason& r) {
-                                  return json{
-                                      {"reason", r.reason}, {"cell_id", r.cell_id}, {"count", r.count}};
-                                })},
-          {"by_process", list_json(noise.by_process, [](const ProcessNoise& p) {
-             auto row = p.noise->is_object() ? *p.noise : json::object();
-             row["cell_id"] = p.cell_id;
-             row["process"] = p.process;
-             row["valid"] = p.valid;
-             row["reason"] = p.reason;
-             return row;
-           })}};
+  return {
+      {"processes", noise.processes},
+      {"rejected", noise.rejected},
+      {"interrupted", noise.interrupted},
+      {"reasons", list_json(noise.reasons,
+                            [](const NoiseReason& r) {
+                              return json{{"reason", r.reason}, {"cell_id", r.cell_id}, {"count", r.count}};
+                            })},
+      {"flags",
+       list_json(noise.flags, [](const NoiseFlag& f) { return json{{"flag", f.flag}, {"count", f.count}}; })},
+      {"by_process", list_json(noise.by_process, [](const ProcessNoise& p) {
+         auto row = p.noise->is_object() ? *p.noise : json::object();
+         row["cell_id"] = p.cell_id;
+         row["process"] = p.process;
+         row["valid"] = p.valid;
+         row["reason"] = p.reason;
+         row["flags"] = p.flags;
+         return row;
+       })}};
 }
 
 json verdict_json(std::optional<stats::Verdict> verdict) {

@@ -413,6 +413,9 @@ std::string invalid_lines(const RunAnalysis& run) {
       text +=
           fmt::format("  {}, the first: {} (in {})\n", kind.count, on_one_line(kind.reason), kind.cell_id);
   }
+  for (const auto& flag : noise.flags)
+    text += fmt::format("flagged, counted all the same: {} of {} processes: {}\n", flag.count,
+                        noise.processes - noise.rejected, on_one_line(flag.flag));
   if (run.rejected_effect) text += run.rejected_effect->text() + '\n';
   return text;
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typst
 
-from summaries import SOURCE, changed, kernel_of, summary_of_stores, write
+from summaries import SOURCE, as_on_a_mac, changed, kernel_of, summary_of_stores, write
 
 sys.path.insert(0, str(SOURCE / "report"))
 from figures import load_figures, panels  # noqa: E402
@@ -86,6 +86,11 @@ class Paper(unittest.TestCase):
         shown = float(before[differing[0]].split()[0]) * {"µs": 1e-6, "ms": 1e-3, "s": 1}[
             [w for w in before[differing[0]].split() if w in ("µs", "ms", "s")][0]]
         self.assertAlmostEqual(shown / kernel_of(self.summary)["seconds"]["estimate"], 1, places=2)
+
+    def test_says_what_a_mac_tells_and_not_what_it_does_not(self):
+        numbers = numbers_in_paper(self.folder, write(self.folder, "mac.json", as_on_a_mac(self.summary)))
+        self.assertIn("thermal state 'fair'", numbers)
+        self.assertFalse([text for text in numbers if "not readable" in str(text)])
 
     def test_says_what_is_true_of_every_data_set(self):
         judged = copy.deepcopy(self.summary)

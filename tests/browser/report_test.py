@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 from chromium import Chromium
-from summaries import CHANGED_KERNEL, STORES, SOURCE, attnbench, changed, summary_of_stores, write
+from summaries import CHANGED_KERNEL, STORES, SOURCE, as_on_a_mac, attnbench, changed, summary_of_stores, write
 
 CELLS = """(() => {
   for (const details of document.querySelectorAll("#cells details")) details.open = true;
@@ -133,6 +133,18 @@ class Report(unittest.TestCase):
         text = self.browser.value("document.getElementById('reproduce').innerText")
         for words in ("taskset -c 0-3 attnbench run paper --out again.db", "0123456789ab-dirty", "2 on CPUs 0-1"):
             self.assertIn(words, text)
+
+    def test_shows_what_a_mac_tells_and_what_it_does_not(self):
+        summary = as_on_a_mac(self.summary)
+        count = len(summary["runs"][0]["noise"]["by_process"])
+        self.browser.open(self.page_of(summary, "mac"), 1280)
+        self.browser.value("for (const details of document.querySelectorAll('details')) details.open = true")
+        text = self.browser.value("new Promise((done) => setTimeout(() => done(document.body.innerText), 300))")
+        for words in (f"fair in 1 of {count} processes, nominal in {count - 1} of {count} processes", f"off in {count} of {count} processes",
+                      "at most 20 %", "flagged, counted all the same", "thermal state 'fair'\t1"):
+            self.assertIn(words, text)
+        self.assertNotIn("NaN", text)
+        self.assertEqual(self.browser.errors, [])
 
     def test_shows_the_figures_of_one_machine_alone(self):
         self.browser.open(self.page, 1280)

@@ -11,6 +11,7 @@
 #include "run/environment/advice.h"
 #include "run/environment/environment.h"
 #include "run/environment/identity.h"
+#include "run/environment/page.h"
 #include "run/noise/apple_noise.h"
 #include "run/noise/consumers.h"
 #include "run/noise/noise.h"
@@ -160,6 +161,46 @@ TEST_F(AppleSystem, Environment) {
   EXPECT_EQ(boot_id(files), "6F9619FF-8B86-D011-B42D-00CF4FC964FF");
   number("kern.hv_vmm_present", "1");
   EXPECT_EQ(probe_environment("unknown", files).at("cpu").at("hypervisor"), "yes");
+}
+
+TEST_F(AppleSystem, PageForAReportOfAFault) {
+  const json noise = {{"wall_seconds", 1.0},
+                      {"steal_share", "not readable"},
+                      {"pressure_share", "not readable"},
+                      {"throttled_periods", "not readable"},
+                      {"sentinel_drift", 0.012},
+                      {"involuntary_switches", 3},
+                      {"voluntary_switches", 1},
+                      {"others_cpu_seconds", 0.25},
+                      {"thermal_state", "fair"},
+                      {"low_power_mode", true},
+                      {"efficiency_core_share", 0.031},
+                      {"clock_mhz_start", "not readable"},
+                      {"clock_mhz_end", "not readable"},
+                      {"consumers", {{{"name", "Private App"}}}}};
+  const json engines = {
+      {"kernels", {{"cpu", 20}}},
+      {"paths", {{"bf16", {"neonbf16", "portable"}}, {"f32", {"portable"}}}},
+      {"devices", {"cpu"}},
+      {"missing_devices", json::array()},
+      {"missing_engines", {{{"engine", "mlx"}, {"reason", "not found in /Users/ann/wheels/mlx"}}}}};
+  const auto page =
+      issue_page("0123456789abcdef", probe_environment("abc123-dirty", files), noise, engines, {"ann"});
+  for (const auto* line :
+       {"```\nMachine 0123456789abcdef\n\nCPU\n",
+        "  model                Apple M4 (Apple, family not readable, model Mac16,1,",
+        "  flags                FEAT_BF16\n", "  Performance cores    4, L2 16 MiB for 4 CPUs each\n",
+        "  Efficiency cores     6, L2 4 MiB for 6 CPUs each\n", "  governor             not readable\n",
+        "  hypervisor           none seen\n", "  memory               16.0 GiB\n",
+        "  page                 16 KiB\n", "  system               macOS 15.1 (24B83)\n",
+        "  commit               abc123-dirty\n", "  thermal state        fair\n",
+        "  low power mode       on\n", "  efficiency cores     3.1 % of the CPU time\n",
+        "  cpu                  20 kernels\n", "  paths for bf16       neonbf16 portable\n",
+        "  mlx                  not built: not found in mlx\n```\n"})
+    EXPECT_THAT(page, HasSubstr(line));
+  for (const auto* hidden : {"ann", "/Users", "Private App", "6F9619FF"})
+    EXPECT_THAT(page, testing::Not(HasSubstr(hidden)));
+  EXPECT_TRUE(page.ends_with("tools/pack_store.sh STORE\n"));
 }
 
 TEST_F(AppleSystem, MachineKeyFollowsTheChip) {

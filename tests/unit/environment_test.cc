@@ -134,13 +134,28 @@ TEST(Environment, CoresAndNumaNodes) {
   EXPECT_THAT(nodes[1].cpus, ElementsAre(2, 3));
 }
 
+TEST(Environment, TurboAsEitherDriverTells) {
+  const FakeSystem system;
+  const auto turbo = [&] {
+    return probe_environment("unknown", system.files()).at("/cpu/turbo"_json_pointer);
+  };
+  system.write("/sys/devices/system/cpu/cpufreq/boost", "1\n");
+  EXPECT_EQ(turbo(), "on");
+  system.write("/sys/devices/system/cpu/cpufreq/boost", "0\n");
+  EXPECT_EQ(turbo(), "off");
+  system.write("/sys/devices/system/cpu/intel_pstate/no_turbo", "0\n");
+  EXPECT_EQ(turbo(), "on");
+  system.write("/sys/devices/system/cpu/intel_pstate/no_turbo", "1\n");
+  EXPECT_EQ(turbo(), "off");
+}
+
 TEST(Environment, AnEmptyFileSystemIsNotReadableRatherThanAnError) {
   const FakeSystem system;
   const auto environment = probe_environment("unknown", system.files());
   for (const auto* place :
        {"/cpu/model", "/cpu/flags", "/cpu/caches", "/cpu/numa_nodes", "/cpu/physical_cores",
-        "/cpu/logical_cpus", "/cpu/smt", "/cpu/governor", "/cpu/hypervisor", "/memory/total_bytes",
-        "/memory/transparent_huge_pages", "/os/name", "/openmp/runtimes"}) {
+        "/cpu/logical_cpus", "/cpu/smt", "/cpu/governor", "/cpu/turbo", "/cpu/hypervisor",
+        "/memory/total_bytes", "/memory/transparent_huge_pages", "/os/name", "/openmp/runtimes"}) {
     EXPECT_EQ(environment.at(json::json_pointer(place)), "not readable") << place;
   }
   EXPECT_THAT(advise(environment, json::object()), IsEmpty());

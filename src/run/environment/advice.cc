@@ -13,6 +13,7 @@
 #include "run/noise/apple_noise.h"
 #include "run/noise/consumers.h"
 #include "run/noise/thresholds.h"
+#include "store/noise_flags.h"
 
 namespace attnbench {
 namespace {
@@ -34,8 +35,6 @@ constexpr NameTable<AdviceKind, 12> kKinds{{{AdviceKind::governor, "governor"},
 
 /// Advice only: shares of the CPU set that others used.
 constexpr double kOthersShare = 0.05;
-/// Advice only, until somebody has measured what it costs: share of CPU time on efficiency cores.
-constexpr double kEfficiencyShare = 0.05;
 
 json at(const json& object, const char* pointer) {
   const json::json_pointer where(pointer);

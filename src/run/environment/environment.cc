@@ -55,6 +55,15 @@ json smt_state(const SystemFiles& files) {
   return *active == "1" ? "on" : "off";
 }
 
+/// Whether the clock may rise above its nominal rate, as intel_pstate or another driver of Linux tells.
+json turbo_state(const SystemFiles& files) {
+  if (const auto no_turbo = files.read("/sys/devices/system/cpu/intel_pstate/no_turbo"))
+    return *no_turbo == "0" ? "on" : "off";
+  if (const auto boost = files.read("/sys/devices/system/cpu/cpufreq/boost"))
+    return *boost == "1" ? "on" : "off";
+  return kNotReadable;
+}
+
 json probe_caches(const SystemFiles& files, int cpu) {
   auto list = json::array();
   for (const auto& cache : caches_of(files, cpu)) {
@@ -115,6 +124,7 @@ json probe_cpu(const SystemFiles& files) {
       {"smt", smt_state(files)},
       {"governor", or_not_readable(files.read(fmt::format(
                        "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_governor", allowed.front())))},
+      {"turbo", turbo_state(files)},
       {"hypervisor", hypervisor(files, cpu)},
       {"caches", probe_caches(files, allowed.front())},
       {"numa_nodes", probe_numa(files)},

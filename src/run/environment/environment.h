@@ -11,7 +11,7 @@ namespace attnbench {
 /// tell reads "not readable". Holds no host name, user name or path.
 ///
 /// cpu: vendor, model, family, model_number, stepping, flags (those that matter here), features (usable),
-///      packages, physical_cores, logical_cpus, allowed_cpus, smt, governor, hypervisor,
+///      packages, physical_cores, logical_cpus, allowed_cpus, smt, governor, turbo, hypervisor,
 ///      caches [{level, type, bytes, cpus}], numa_nodes [{node, cpus}] (cpus as "0-3,8"),
 ///      core_kinds [{name, physical_cores, logical_cpus, l2_bytes, cpus_per_l2}], the fastest first, where
 ///      the system tells kinds of cores apart: CPUs are then numbered in that order
