@@ -59,10 +59,8 @@ function answerDetails(summary, claim) {
 }
 
 function showClaims(summary, section) {
-  if (summary.claims.length === 0) {
-    section.append(h("p", {}, "This summary holds no claims."));
-    return;
-  }
+  const isTested = (answer) => !answer.verdict.startsWith("NOT TESTED");
+  if (!summary.claims.some((claim) => claim.answers.some(isTested))) return;
   section.append(h("p", {class: "soft"}, "A claim's verdict is that of its headline. HOLDS: resolved as published; REVERSED: the opposite way; "
     + "OUTSIDE: outside the published range; IN PART: its comparisons differ; else UNRESOLVED or NOT TESTED. All headlines of a run are one "
     + "family (Holm, 5 %). Size: AGREES where the 95 % interval holds the published value and lies within a factor of 1.1 of it, of small effects less; "

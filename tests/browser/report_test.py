@@ -174,10 +174,51 @@ class Report(unittest.TestCase):
         rows = {tuple(row[:1] + row[5:6]) for row in self.browser.value(CELLS)}
         self.assertIn(("swa(w=64)/masked@cpu", "6 % of the keys"), rows)
         self.assertIn(("linear/two_gemm@cpu", "all keys, no softmax"), rows)
-        use = self.browser.value("document.querySelector('#use').textContent")
-        for text in ("Same function as the baseline, a drop-in: kernels of mha", "Of all functions",
-                     f"Gain over dense: against {group['dense']}", "no causal softmax kernel was measured"):
-            self.assertIn(text, use)
+        cells = self.browser.value("document.querySelector('#cells').textContent")
+        for text in (f"Gain over dense: against {group['dense']}", "no causal softmax kernel was measured"):
+            self.assertIn(text, cells)
+
+    def test_first_says_what_to_use_of_each_mechanism_at_each_n(self):
+        summary = copy.deepcopy(self.summary)
+        group = summary["runs"][0]["groups"][0]
+        rows = [row for row in group["recommendation"] if row["mechanism"]]
+        tied = next(row for row in rows if row["mechanism"] == "mha" and row["seqlen"] == group["seqlens"][0])
+        kernels = [k["id"] for k in group["cells"][0]["kernels"] if k["mechanism"] == "mha" and k["ratio"]]
+        self.assertGreater(len(kernels), 1)
+        tied["best_set"] = kernels[:2]
+        self.browser.open(self.page_of(summary, "use"), 1280)
+        lines = self.browser.value("[...document.querySelector('#use table').tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.innerText))")
+        names = [line[0].split("\n")[0] for line in lines]
+        self.assertRegex(names[0], "^Drop-in")
+        self.assertEqual(names[1], "mha")
+        self.assertRegex(names[2], "^If your model was trained so")
+        self.assertEqual(set(names[1:2] + names[3:]), {row["mechanism"] for row in rows})
+        self.assertEqual(len(lines[1]), 1 + len(group["seqlens"]))
+        first, second = (name.split("/")[1] for name in kernels[:2])
+        self.assertIn(first, lines[1][1])
+        self.assertIn(f"tied with {second}", lines[1][1])
+        self.assertIn("no verdict", lines[1][2])
+
+    def test_leaves_out_sections_without_data(self):
+        summary = copy.deepcopy(self.summary)
+        for run in summary["runs"]:
+            run["layer_effect"] = []
+        for answer in (answer for claim in summary["claims"] for answer in claim["answers"]):
+            answer["verdict"] = "NOT TESTED"
+        self.browser.open(self.page_of(summary, "bare"), 1280)
+        sections = self.browser.value("[...document.querySelectorAll('main > section')].map((s) => s.id)")
+        self.assertEqual(sections, ["use", "figures", "cells", "machine", "reproduce"])
+        self.assertEqual(self.browser.value("[...document.querySelectorAll('nav a')].map((a) => a.hash.slice(1))"), sections)
+
+    def test_a_table_that_scrolls_says_so(self):
+        for width in (1280, 390):
+            self.browser.open(self.page, width)
+            self.browser.value(CELLS)
+            wide = self.browser.value("new Promise((done) => setTimeout(() => done([...document.querySelectorAll('.scroll')].filter((s) => s.clientWidth > 0)"
+                                      ".map((s) => [s.scrollWidth > s.clientWidth + 1, s.previousElementSibling.offsetHeight > 0])), 300))")
+            self.assertTrue(any(scrolls for scrolls, _ in wide))
+            for scrolls, says in wide:
+                self.assertEqual(scrolls, says)
 
     def test_layer_rows_say_what_they_compute_and_which_cases_are_counted(self):
         summary = copy.deepcopy(self.summary)
