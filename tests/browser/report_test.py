@@ -199,6 +199,18 @@ class Report(unittest.TestCase):
         self.assertIn(f"tied with {second}", lines[1][1])
         self.assertIn("no verdict", lines[1][2])
 
+    def test_sets_published_beside_measured_values(self):
+        self.browser.open(self.page, 1280)
+        lines = self.browser.value("[...document.querySelector('#claims table').tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.innerText))")
+        claim, answer = next((c, a) for c in self.summary["claims"] for a in c["answers"]
+                             if a["run"] == "r0" and a["form"] == "published" and a["headline"] and a["headline"][0]["published_text"]
+                             and a["headline"][0]["measured_text"] and a is next(x for x in c["answers"] if x["run"] == "r0" and x["form"] == "published"))
+        part = answer["headline"][0]
+        at = [line[0] for line in lines].index(f"{claim['number']}. {claim['title']}")
+        row = next(line for line in lines[at:] if line[0].startswith(part["what"]))
+        self.assertEqual(row[1], part["published_text"])
+        self.assertIn(part["measured_text"], row[2])
+
     def test_leaves_out_sections_without_data(self):
         summary = copy.deepcopy(self.summary)
         for run in summary["runs"]:
