@@ -59,7 +59,7 @@ class Paper(unittest.TestCase):
                 found = list(panels(self.summary, spec))
                 self.assertEqual(len(found) > 0, spec["usermeta"]["table"] != "peers")
                 for panel in found:
-                    for row in panel["spec"]["datasets"]["kernels"]:
+                    for row in [] if panel["run"] == "" else panel["spec"]["datasets"]["kernels"]:  # of all runs
                         self.assertEqual((row["run"], row["group"]), (panel["run"], panel["group"]))
                         self.assertEqual(row["seconds"], seconds[row["run"], row["cell_id"], row["kernel"]])
 
