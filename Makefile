@@ -6,14 +6,15 @@ export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 # Tests of commands spend a third of their time waiting.
 ctest = ctest --output-on-failure --no-tests=error --parallel $(shell expr $(jobs) + 1)
 
-.PHONY: help setup-build setup setup-report setup-peers peers-of-report setup-all build report paper test check-all clang asan-ubsan tsan slow aarch64
+.PHONY: help setup-build setup setup-report setup-peers peers-of-report setup-all build package report paper test check-all clang asan-ubsan tsan slow aarch64
 
 help:
-	@echo "make report     measure the published study on this machine (quick profile) and end with report.html"
+	@echo "make report     measure the published study on this machine (ten minutes) and end with report.html"
 	@echo "make report PEERS=1  the same beside other engines, as many as can be fetched; with PYTORCH=1 PyTorch too"
 	@echo "make paper      typeset the newest store under results/ (or STORE=FILE) as paper.pdf, with its figures"
 	@echo "make test       build with warnings as errors and run the fast tests"
 	@echo "make build      build the release program, build/release/attnbench"
+	@echo "make package    pack the release program and library, to run on bare systems of this Debian release"
 	@echo "make check-all  the slow checks: clang, sanitizers, emulation, AArch64, formatting"
 	@echo "make setup      install the packages that report and test need, and nothing else"
 	@echo "make setup-peers  fetch engines of other makers (MLX, ggml), which the next build then has"
@@ -27,11 +28,15 @@ setup-peers:
 setup:
 	@tools/setup.sh build report test
 setup-all:
-	@tools/setup.sh build report test slow
+	@tools/setup.sh build report test slow package
 
 build: setup-build
 	cmake --preset release
 	cmake --build build/release --parallel $(jobs)
+
+package: build
+	@tools/setup.sh package
+	tools/package.sh build/release
 
 # What cannot be fetched is left out, and the report names it.
 peers-of-report: setup-build
@@ -42,12 +47,12 @@ peers-of-report: setup-build
 ifdef PEERS
 build: peers-of-report
 report: setup-report build
-	build/release/attnbench run || [ $$? -eq 3 ]
+	build/release/attnbench run --profile report || [ $$? -eq 3 ]
 	build/release/attnbench run peers --peers || case $$? in 3|4) ;; *) exit 1;; esac
 	tools/report.sh report $$(ls -t results/paper-*.db | head -n 1) $$(ls -t results/peers-*.db | head -n 1)
 else
 report: setup-report build
-	build/release/attnbench run || [ $$? -eq 3 ]
+	build/release/attnbench run --profile report || [ $$? -eq 3 ]
 	tools/report.sh report
 endif
 

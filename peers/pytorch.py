@@ -18,6 +18,7 @@ import logging
 import os
 import shutil
 import types
+import warnings
 
 import attnbench_peer as peer
 
@@ -45,6 +46,7 @@ def libraries():
     import numpy as np
     import torch
     logging.getLogger("torch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message="Warning: Profiler clears events")  # of each trace
 
 
 def heads_first(array):

@@ -2,6 +2,7 @@
 """Figures as PDF, SVG and PNG, and the paper, from a summary.json. Computes no statistic."""
 
 import argparse
+import hashlib
 import json
 import shutil
 import sys
@@ -34,18 +35,29 @@ def draw_figures(summary, folder, formats):
             if "png" in formats:
                 vega_on_white = {**vega, "background": "white"}
                 file.with_name(file.name + ".png").write_bytes(vl_convert.vega_to_png(vega_on_white, scale=PNG_SCALE))
-            figure["panels"].append({"run": panel["run"], "title": panel["title"], "file": f"{folder.name}/{file.name}"})
+            figure["panels"].append({"run": panel["run"], "group": panel["group"], "title": panel["title"], "file": f"{folder.name}/{file.name}"})
         drawn.append(figure)
     return drawn
 
 
+def promises():
+    """The measured error rates of the method, [[property, result]]: the table of docs/methodology.md, so that no second
+    copy of its numbers exists."""
+    text = (HERE.parent / "docs" / "methodology.md").read_text()
+    table = text.split("| property | result |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    return [[cell.strip().replace("`", "") for cell in line.strip("|").split("|")] for line in table.splitlines()]
+
+
 def lay_out_paper(source, drawn, folder):
-    """Puts all that Typst reads into `folder`: template, bibliography, summary.json, the list of figures."""
+    """Puts all that Typst reads into `folder`: template, bibliography, summary.json and its hash, the list of figures, the
+    error rates of the method."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in (HERE / "paper").iterdir():
         shutil.copy(file, folder)
     shutil.copy(source, folder / "summary.json")
     (folder / "figures.json").write_text(json.dumps(drawn))
+    (folder / "origin.json").write_text(json.dumps({
+        "summary_sha256": hashlib.sha256(Path(source).read_bytes()).hexdigest(), "promises": promises()}))
 
 
 def read_summary(file):

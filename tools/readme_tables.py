@@ -2,8 +2,8 @@
 """Usage: tools/readme_tables.py PROGRAM [--check]
        tools/readme_tables.py PROGRAM --peers STORE...
 
-Writes the tables of README.md, data/README.md and docs/performance.md that hold results: whatever stands between
-`<!-- table NAME -->` and `<!-- end -->`, from the data sets under data/ as PROGRAM (build/release/attnbench) analyzes
+Writes the tables of README.md, data/README.md, docs/results.md and docs/performance.md that hold results: whatever stands
+between `<!-- table NAME -->` and `<!-- end -->`, from the data sets under data/ as PROGRAM (build/release/attnbench) analyzes
 them. With --check it writes nothing and fails where a table is not what it would write. Every data set named peers-*
 has its columns in the tables of other engines, every one named mlx-* one among the claims. With --peers it prints
 those tables of other engines as these stores give them.
@@ -63,6 +63,10 @@ def interval(value):
     return "" if value is None else f"{digits(value['estimate'])} [{digits(value['low'])}, {digits(value['high'])}]"
 
 
+def marks(kernel):
+    return "".join(mark for mark, there in ((" wide", kernel["wide"]), (" modes", kernel["modes"])) if there)
+
+
 def results(data):
     """Some kernels of one data set at N = 512 and 1024, the default path of each."""
     group = data["runs"][0]["groups"][0]
@@ -77,14 +81,42 @@ def results(data):
         for k in cell["kernels"]:
             if k["status"] != "ok" or k["mechanism"] not in SHOWN or (k["id"], cell["seqlen"]) not in default:
                 continue
-            marks = "".join(mark for mark, there in ((" wide", k["wide"]), (" modes", k["modes"])) if there)
-            ratio = "baseline" if k["is_baseline"] else interval(k["ratio"]) + marks
+            ratio = "baseline" if k["is_baseline"] else interval(k["ratio"]) + marks(k)
             dense = "dense" if k["id"] == group["dense"] else interval(k["to_dense"])
             if k["mechanism"].startswith("causal"):
                 dense = "not measured" if group["causal_dense"] in (None, "") else dense
             rows.setdefault(k["id"], [f"`{k['id']}`"]).extend(
                 [k["function"], digits(k["seconds"]["estimate"] * 1e6), ratio, dense, k["verdict_words"] or "–"])
     return table(header, rows.values())
+
+
+def answer(data):
+    """The fastest kernel of each shown mechanism at N = 1024."""
+    group = data["runs"][0]["groups"][0]
+    default = {(row["kernel"], row["seqlen"]) for row in data["tables"]["kernels"] if row["default_path"]}
+    cell = next(cell for cell in group["cells"] if cell["seqlen"] == 1024)
+    rows = []
+    for mechanism in SHOWN:
+        mine = [k for k in cell["kernels"] if k["mechanism"] == mechanism and k["status"] == "ok" and (k["id"], 1024) in default]
+        k = min(mine, key=lambda kernel: kernel["seconds"]["estimate"])
+        dense = "dense" if k["id"] == group["dense"] else interval(k["to_dense"])
+        if mechanism.startswith("causal") and group["causal_dense"] in (None, ""):
+            dense = "not measured"
+        rows.append([f"`{mechanism}`", k["function"], f"`{k['id'].split('/', 1)[1]}`", digits(k["seconds"]["estimate"] * 1e6),
+                     interval(k["ratio"]) + marks(k), dense, k["verdict_words"] or "–"])
+    return table(["mechanism", "a query sees", "fastest kernel", "µs", "× unfused dense", "× fastest dense", "verdict"], rows)
+
+
+def claims_in_short(columns):
+    """One row a finding: what was published, and the verdict on its headline with the measured value."""
+    rows = []
+    for index, claim in enumerate(columns[0][1]["claims"]):
+        row = [str(claim["number"]), claim["title"], claim["published"]["text"]]
+        for _, data, form in columns:
+            answers = [a for a in data["claims"][index]["answers"] if a["form"] == form]
+            row.append(headline(answers[0]).split("<br>details")[0] if answers else "–")
+        rows.append(row)
+    return table(["#", "headline", "published: MLX on an M4"] + [heading for heading, _, _ in columns], rows)
 
 
 def claims(columns):
@@ -223,7 +255,9 @@ def tables(program):
                ("core f32, Zen 3", data[CORE], "published"), ("core f32, Xeon", data[XEON], "published"),
                ("core bf16, Xeon", data[XEON_BF16], "published")]
     columns = columns[:1] + mlx + columns[1:]
-    return {"peers": peers_in_short(peers), "peers-full": peers_in_full(peers), "peers-behind": peers_behind(peers),
+    short = mlx + [columns[0], columns[-1]]
+    return {"answer": answer(data[XEON_BF16]), "claims-short": claims_in_short(short),
+            "peers": peers_in_short(peers), "peers-full": peers_in_full(peers), "peers-behind": peers_behind(peers),
             "results-f32": results(data[XEON]), "results-bf16": results(data[XEON_BF16]), "claims": claims(columns),
             "standing": standing(data)}
 
@@ -236,7 +270,7 @@ def main():
         return
     made = tables(program)
     stale = []
-    for file in (TOP / "README.md", TOP / "data" / "README.md", TOP / "docs" / "performance.md"):
+    for file in (TOP / "README.md", TOP / "data" / "README.md", TOP / "docs" / "results.md", TOP / "docs" / "performance.md"):
         old = file.read_text()
         new = re.sub(r"(<!-- table (\S+) -->\n).*?(?=<!-- end -->)",
                      lambda found: f"{found[1]}\n{made[found[2]]}\n\n", old, flags=re.S)

@@ -47,13 +47,15 @@ wheels() {
 # For this machine's CPU, as who uses it compiles it; on another CPU it is compiled anew.
 compile_ggml() {
   pip download --no-deps --no-binary=:all: --require-hashes --dest "$part" -r src/engines/ggml/source.txt || return
-  tar -xzf "$part"/llama_cpp_python-*.tar.gz -C "$part" --strip-components=3 --wildcards '*/vendor/llama.cpp/ggml' || return
+  # By options that a Mac's tar has too.
+  tar -xzf "$part"/llama_cpp_python-*.tar.gz -C "$part" || return
+  mv "$part"/llama_cpp_python-*/vendor/llama.cpp/ggml "$part/ggml" || return
   touch "$part/ggml/ggml.pc.in" # which the package lacks
-  local compiler=()
+  local compiler=() # an empty list is an unset variable to a Mac's bash 3.2
   if [ "$(uname -s)" = Linux ]; then # whose OpenMP runtime is that of the program
     compiler=(-DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++ -DGGML_OPENMP=ON)
   fi
-  cmake -S "$part/ggml" -B "$part/build" "${compiler[@]}" -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF \
+  cmake -S "$part/ggml" -B "$part/build" ${compiler[@]+"${compiler[@]}"} -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF \
     -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DCMAKE_INSTALL_PREFIX="$PWD/$part/installed" -DCMAKE_INSTALL_LIBDIR=lib \
     -DGGML_NATIVE=ON -DGGML_LLAMAFILE=ON -DGGML_METAL=OFF -DGGML_BLAS=OFF -DGGML_BUILD_TESTS=OFF \
     -DGGML_BUILD_EXAMPLES=OFF -DGGML_CCACHE=OFF >"$part/log" 2>&1 &&

@@ -5,7 +5,19 @@
 #include <optional>
 #include <vector>
 
+#include "report/text_width.h"
+#include "terminal.h"
+
 namespace attnbench {
+namespace {
+
+/// In the right column of --help, which begins after 30 characters.
+std::string described(const std::string& help) {
+  constexpr std::size_t kLeftColumn = 30;
+  return wrapped(help, result_width() - kLeftColumn);
+}
+
+}  // namespace
 
 CommandOption CommandOption::required() { return CommandOption(option_->required()); }
 CommandOption CommandOption::capture_default_str() { return CommandOption(option_->capture_default_str()); }
@@ -29,23 +41,23 @@ CommandOption CommandOption::group(const std::string& heading) {
 }
 
 Command::Command(CLI::App& program, const std::string& name, const std::string& help)
-    : command_(program.add_subcommand(name, help)) {}
+    : command_(program.add_subcommand(name, described(help))) {}
 
 void Command::footer(const std::string& text) { command_->footer(text); }
 void Command::hide() { command_->group(""); }
 void Command::callback(const std::function<void()>& run) { command_->callback(run); }
 
 CommandOption Command::add_flag(const std::string& name, bool& value, const std::string& help) {
-  return CommandOption(command_->add_flag(name, value, help));
+  return CommandOption(command_->add_flag(name, value, described(help)));
 }
 CommandOption Command::add_flag_callback(const std::string& name, const std::function<void()>& given,
                                          const std::string& help) {
-  return CommandOption(command_->add_flag_callback(name, given, help));
+  return CommandOption(command_->add_flag_callback(name, given, described(help)));
 }
 
 template <typename T>
 CommandOption Command::add_option(const std::string& name, T& value, const std::string& help) {
-  return CommandOption(command_->add_option(name, value, help));
+  return CommandOption(command_->add_option(name, value, described(help)));
 }
 template CommandOption Command::add_option(const std::string&, int&, const std::string&);
 template CommandOption Command::add_option(const std::string&, std::uint64_t&, const std::string&);
@@ -61,7 +73,7 @@ template CommandOption Command::add_option(const std::string&, std::vector<std::
 CommandOption Command::add_option_function(const std::string& name,
                                            const std::function<void(const std::string&)>& given,
                                            const std::string& help) {
-  return CommandOption(command_->add_option_function<std::string>(name, given, help));
+  return CommandOption(command_->add_option_function<std::string>(name, given, described(help)));
 }
 
 CommandOption Command::add_output_option(const std::string& name, std::string& file,

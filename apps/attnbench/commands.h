@@ -39,6 +39,8 @@ void add_report_command(CLI::App& app, int& exit_code);
 void add_tune_command(CLI::App& app, int& exit_code);
 /// argv: the command line as given, for the program to start itself and for the command that resumes.
 void add_run_command(CLI::App& app, char** argv, int& exit_code);
+/// The same for a store that is there, by the plan it holds.
+void add_resume_command(CLI::App& app, char** argv, int& exit_code);
 void add_worker_command(CLI::App& app, char** argv, int& exit_code);
 void add_verify_command(CLI::App& app, char** argv, int& exit_code);
 void add_env_command(CLI::App& app, int& exit_code);

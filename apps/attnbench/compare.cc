@@ -6,11 +6,15 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "attnbench/error.h"
 #include "command.h"
 #include "commands.h"
 #include "core/real_number.h"
+#include "io/files.h"
+#include "io/standard_streams.h"
+#include "output_format.h"
 #include "report/comparison_table.h"
 #include "stores.h"
 #include "terminal.h"
@@ -22,6 +26,7 @@ struct Options {
   std::string before, after;
   std::string threshold = "2%";
   bool absolute = false;
+  std::string format, out;
   bool as_json = false;
 };
 
@@ -59,7 +64,20 @@ int exit_code_of(ComparisonOutcome outcome) {
   return outcome == ComparisonOutcome::kRegression ? kGateFailed : kNotPublishable;
 }
 
+std::string text_of(const Comparison& comparison, const std::string& format) {
+  if (format == "json") return to_json(comparison).dump(2) + '\n';
+  if (format == "csv") return comparison_csv(comparison);
+  if (format == "md") return comparison_markdown(comparison);
+  return comparison_table(comparison, result_width());
+}
+
 int run_compare(const Options& options) {
+  if (options.as_json && !options.format.empty() && options.format != "json")
+    throw InputError("format", options.format, "and --json are two formats: give one");
+  std::vector<std::string> inputs{options.before};
+  if (!options.after.empty()) inputs.push_back(options.after);
+  check_outputs({{"out", options.out}}, inputs);
+  const auto format = output_format(options.format, options.out, {"text", "md", "csv", "json"}, "text");
   const double threshold = parse_threshold(options.threshold);
   const auto before = analyze(read_stores({options.before}));
   Comparison comparison;
@@ -73,10 +91,12 @@ int run_compare(const Options& options) {
                                   options.absolute ? ComparisonBasis::kAbsolute : ComparisonBasis::kRelative,
                                   threshold);
   }
-  if (options.as_json)
-    fmt::print("{}\n", to_json(comparison).dump(2));
-  else
-    fmt::print("{}", comparison_table(comparison, result_width()));
+  if (!options.out.empty()) {
+    write_text_file(options.out, text_of(comparison, format));
+    print_error("wrote {}\n", options.out);
+  }
+  const auto printed = options.as_json ? "json" : options.out.empty() ? format : "text";
+  fmt::print("{}", text_of(comparison, printed));
   return exit_code_of(comparison.outcome());
 }
 
@@ -107,6 +127,7 @@ Examples:
   attnbench run paper --profile publish --against ./attnbench-1.0 --out pair.db
   attnbench compare pair.db
   attnbench compare old.db new.db --threshold 5%
+  attnbench compare pair.db -o comment.md
   attnbench compare old.db new.db --absolute)");
   const auto options = std::make_shared<Options>();
   command.add_option("OLD", options->before, "Store of the old build, or of both").required();
@@ -116,7 +137,10 @@ Examples:
   command.add_flag(
       "--absolute", options->absolute,
       "Two stores of one machine: compare times, not ratios to the baseline (one store: always)");
-  command.add_flag("--json", options->as_json, "Print JSON");
+  command.add_output_option("-o,--out", options->out, "File to write, by its ending: .md, .csv or .json");
+  command.add_option("--format", options->format, "text, md (fit for a pull request), csv or json")
+      .default_str("by the ending of --out, else text");
+  command.add_flag("--json", options->as_json, "Print the results as JSON");
   command.callback([options, &exit_code] { exit_code = run_compare(*options); });
 }
 

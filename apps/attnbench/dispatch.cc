@@ -170,8 +170,9 @@ void add_dispatch_command(CLI::App& app, int& exit_code) {
       .range(1, std::numeric_limits<int>::max());
   command.add_option("--dtype", arguments->dtype, "f32, bf16 or f16").capture_default_str();
   command.add_option("--layout", arguments->layout, "bhsd or bshd").capture_default_str();
-  command.add_option("--threads", arguments->threads, "Threads (default: all physical cores)")
-      .range(1, 65535);
+  command.add_option("--threads", arguments->threads, "Threads; 0 is one for each physical core")
+      .range(0, 65535)
+      .capture_default_str();
   command.add_option("--profile", arguments->policy.profile, "Profile of this machine");
   command.add_option("--force", arguments->policy.forced, "Use this kernel or none: 'fused@cpu:avx512'");
   command.add_option("--deny", arguments->policy.denied, "Never use this kernel; may be given again");
@@ -179,7 +180,7 @@ void add_dispatch_command(CLI::App& app, int& exit_code) {
   command.add_flag("--deterministic", arguments->policy.deterministic,
                    "Only kernels whose repeated calls were equal bit by bit here");
   command.add_option("--plugin", arguments->plugins, "Load kernels from this shared object").delimiter(',');
-  command.add_flag("--json", arguments->json, "Print JSON");
+  command.add_flag("--json", arguments->json, "Print the results as JSON");
   command.callback([arguments, &exit_code] { exit_code = dispatch(*arguments); });
 }
 

@@ -8,12 +8,13 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "plan/budget.h"
+#include "report/left_out.h"
 #include "run/conductor/cell_state.h"
 #include "run/conductor/progress.h"
 #include "run/thrown.h"
@@ -80,6 +81,11 @@ void require_budget_that_can_suffice(double seconds, std::vector<CellCost> costs
 
 /// Adds what the budget leaves by nominal rates: processes a cell, kernels left out, and the time.
 void apply_budget(const RunOptions& options, const std::vector<CellCost>& costs, nlohmann::json& plan) {
+  if (options.profile.budget_seconds > 0) {
+    plan["budget"] = {{"seconds", options.budget_seconds.value_or(options.profile.budget_seconds)},
+                      {"looks", options.profile.processes}};
+    return;
+  }
   if (!options.budget_seconds) return;
   const auto each = *options.budget_seconds / (options.against.empty() ? 1 : 2);
   require_budget_that_can_suffice(each, costs, options.profile);
@@ -96,6 +102,10 @@ void apply_budget(const RunOptions& options, const std::vector<CellCost>& costs,
 
 std::string budget_text(const nlohmann::json& budget) {
   const auto words = duration_in_words(budget.at("seconds").get<double>());
+  if (budget.contains("looks")) {
+    return fmt::format("budget of {}, then it ends: looks at {} processes, at each the f32 cells first\n",
+                       words, fmt::join(budget.at("looks").get<std::vector<int>>(), ", "));
+  }
   if (budget.contains("by_nominal_rates")) {
     return fmt::format("budget of {}: may be too short; by nominal rates, {}\n", words,
                        budget.at("by_nominal_rates").get<std::string>());
@@ -104,26 +114,69 @@ std::string budget_text(const nlohmann::json& budget) {
                      budget.at("processes").get<int>(), budget.at("kernels_left_out").get<std::size_t>());
 }
 
-/// Each reason once, with the kernels it is of and the number of cells: most kernels compute a few of a
-/// study's cells.
-std::string unsupported_text(const nlohmann::json& cells) {
+/// One line a reason, with implementations and the number of cells: most kernels compute a few of a study's
+/// cells.
+std::string left_out_text(const nlohmann::json& cells, const char* field, const char* words) {
   struct Where {
-    std::set<std::string> mechanisms, cells;
+    std::set<std::string> kernels, cells;
   };
-  std::map<std::pair<std::string, std::string>, Where> found;  // by kernel and reason
+  std::map<std::string, Where> found;
   for (const auto& cell : cells) {
     for (const auto& kernel : cell.at("kernels")) {
-      if (!kernel.contains("unsupported")) continue;
+      if (!kernel.contains(field)) continue;
       const auto id = kernel.at("kernel").get<std::string>();
-      auto& where = found[{id.substr(id.rfind('/') + 1), kernel.at("unsupported").get<std::string>()}];
-      where.mechanisms.insert(id.substr(0, id.rfind('/')));
+      auto& where = found[kernel.at(field).get<std::string>()];
+      where.kernels.insert(id.substr(id.rfind('/') + 1));
       where.cells.insert(cell.at("cell_id").get<std::string>());
     }
   }
   std::string text;
-  for (const auto& [what, where] : found) {
-    text += fmt::format("not supported: {} ({}) in {} of {} cells: {}\n", what.first,
-                        fmt::join(where.mechanisms, ", "), where.cells.size(), cells.size(), what.second);
+  for (const auto& [reason, where] : found) {
+    text += fmt::format("{} in {} of {} cells: {}: {}\n", words, where.cells.size(), cells.size(), reason,
+                        some_of(where.kernels));
+  }
+  return text;
+}
+
+/// The cells that differ in their lengths alone: how many, over which N, with how many kernels and bytes.
+struct CellFamily {
+  std::string name;
+  std::vector<std::int64_t> seqlens;
+  std::int64_t fewest_kernels = 0, most_kernels = 0;
+  double most_bytes = 0;
+};
+
+std::string without_lengths(const Cell& cell) {
+  auto id = cell.id();
+  const auto lengths = fmt::format("-q{}-kv{}", cell.shape.seqlen_q, cell.shape.seqlen_kv);
+  if (const auto at = id.find(lengths); at != std::string::npos) id.erase(at, lengths.size());
+  return id;
+}
+
+std::string cells_text(const std::vector<Cell>& cells, const nlohmann::json& plan) {
+  std::vector<CellFamily> families;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const auto& of_cell = plan.at(i);
+    const auto& kernels = of_cell.at("kernels");
+    const auto supported = std::count_if(kernels.begin(), kernels.end(),
+                                         [](const auto& kernel) { return !kernel.contains("unsupported"); });
+    const auto name = without_lengths(cells[i]);
+    auto family =
+        std::find_if(families.begin(), families.end(), [&](const auto& f) { return f.name == name; });
+    if (family == families.end())
+      family = families.insert(families.end(), {name, {}, supported, supported, 0});
+    family->seqlens.push_back(cells[i].shape.seqlen_kv);
+    family->fewest_kernels = std::min<std::int64_t>(family->fewest_kernels, supported);
+    family->most_kernels = std::max<std::int64_t>(family->most_kernels, supported);
+    family->most_bytes = std::max(family->most_bytes, of_cell.at("tensor_bytes").get<double>());
+  }
+  std::string text;
+  for (const auto& f : families) {
+    const auto range = f.fewest_kernels == f.most_kernels
+                           ? std::to_string(f.most_kernels)
+                           : fmt::format("{} to {}", f.fewest_kernels, f.most_kernels);
+    text += fmt::format("{}\n  N = {}: {} kernels, up to {:.1f} MiB of tensors\n", f.name,
+                        fmt::join(f.seqlens, ", "), range, f.most_bytes / (1 << 20));
   }
   return text;
 }
@@ -150,26 +203,18 @@ nlohmann::json dry_run_json(const RunOptions& options) {
                          {"available_bytes", available_bytes > 0 ? nlohmann::json(available_bytes) : nullptr},
                          {"cells", cells},
                          {"estimated_seconds", study_seconds(costs, options.profile, kOverheads)}};
+  if (!options.study.not_computed.empty()) plan["not_computed"] = options.study.not_computed;
   apply_budget(options, costs, plan);
   return plan;
 }
 
 std::string dry_run_text(const RunOptions& options) {
   const auto plan = dry_run_json(options);
-  std::string text;
-  for (const auto& cell : plan.at("cells")) {
-    const auto& kernels = cell.at("kernels");
-    const auto supported = std::count_if(kernels.begin(), kernels.end(),
-                                         [](const auto& kernel) { return !kernel.contains("unsupported"); });
-    text += fmt::format("{}  {} kernels, {:.1f} MiB of tensors\n", cell.at("cell_id").get<std::string>(),
-                        supported, cell.at("tensor_bytes").get<double>() / (1 << 20));
-    for (const auto& kernel : kernels) {
-      const auto id = kernel.at("kernel").get<std::string>();
-      if (kernel.contains("does_not_fit"))
-        text += fmt::format("    {}: {}\n", id, kernel.at("does_not_fit").get<std::string>());
-    }
-  }
-  text += unsupported_text(plan.at("cells"));
+  auto text = cells_text(options.study.cells, plan.at("cells"));
+  text += left_out_text(plan.at("cells"), "does_not_fit", "left out");
+  text += left_out_text(plan.at("cells"), "unsupported", "not supported");
+  for (const auto& missing : options.study.not_computed)
+    text += fmt::format("the model's attention also has, and nothing here computes: {}\n", missing);
   if (plan.at("available_bytes").is_null())
     text +=
         "memory of the machine that will measure is not known here: nothing was checked against it; the run\n"
@@ -180,9 +225,11 @@ std::string dry_run_text(const RunOptions& options) {
                        [](const auto& cell) { return cell.default_path_only; }))
     text += "of kernels with several paths the study has cells that time the default one alone\n";
   if (plan.contains("budget")) text += budget_text(plan.at("budget"));
-  return text + fmt::format("{} cells, profile {}: at most about {} by nominal rates; nothing was measured\n",
-                            plan.at("cells").size(), options.profile.name,
-                            duration_in_words(plan.at("estimated_seconds").get<double>()));
+  return text +
+         fmt::format("{} cells, profile {}: {}at most about {} by nominal rates; nothing was measured\n",
+                     plan.at("cells").size(), options.profile.name,
+                     options.profile.budget_seconds > 0 ? "without its budget " : "",
+                     duration_in_words(plan.at("estimated_seconds").get<double>()));
 }
 
 }  // namespace attnbench

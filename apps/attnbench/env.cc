@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "core/utc.h"
 #include "io/json.h"
+#include "report/text_width.h"
 #include "run/ceilings/ceilings.h"
 #include "run/environment/advice.h"
 #include "run/environment/environment.h"
@@ -19,6 +20,7 @@
 #include "run/noise/noise.h"
 #include "run/noise/observe_noise.h"
 #include "run/noise/thresholds.h"
+#include "terminal.h"
 
 namespace attnbench {
 namespace {
@@ -55,7 +57,9 @@ std::string to_text(const json& value) {
   return parts.empty() ? "-" : fmt::format("{}", fmt::join(parts, " "));
 }
 
-void print_row(std::string_view label, std::string_view text) { fmt::print("  {:<20} {}\n", label, text); }
+void print_row(std::string_view label, std::string_view text) {
+  print_line(fmt::format("  {:<20} {}", label, text));
+}
 
 std::string bytes_text(double bytes) {
   if (bytes >= 0x1p30) return fmt::format("{:.1f} GiB", bytes * 0x1p-30);
@@ -200,9 +204,10 @@ void add_env_command(CLI::App& app, int& exit_code) {
   command.footer(
       "Examples:\n  attnbench env\n  attnbench env --threads 1 --no-ceilings\n  attnbench env --json");
   const auto options = std::make_shared<Options>();
-  command.add_flag("--json", options->as_json, "Print JSON");
-  command.add_option("--threads", options->threads, "Threads at work (default: all physical cores)")
-      .range(1, 65535);
+  command.add_flag("--json", options->as_json, "Print the results as JSON");
+  command.add_option("--threads", options->threads, "Threads at work; 0 is one for each physical core")
+      .range(0, 65535)
+      .capture_default_str();
   command.add_flag("--no-ceilings", options->no_ceilings, "Leave out the ceilings (about three seconds)");
   command.callback([options, &exit_code] {
     run_env(*options);

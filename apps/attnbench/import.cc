@@ -10,6 +10,7 @@
 #include "command.h"
 #include "commands.h"
 #include "io/json.h"
+#include "output_format.h"
 
 namespace attnbench {
 namespace {
@@ -21,6 +22,7 @@ struct Options {
 };
 
 void run_import(const Options& options) {
+  require_store_name(options.out);
   std::vector<RunContents> runs;
   for (const auto& file : options.files) {
     for (auto& run : read_runs(file)) runs.push_back(std::move(run));
@@ -54,7 +56,7 @@ void add_import_command(CLI::App& app, int& exit_code) {
       "  attnbench import laptop.db server.csv --out all.db");
   const auto options = std::make_shared<Options>();
   command.add_option("FILE", options->files, "Files to read").required();
-  command.add_option("--out", options->out, "Store to make or to add to").required();
+  command.add_output_option("-o,--out", options->out, "Store to make or to add to").required();
   command.add_flag("--json", options->as_json, "Print what became of each run as JSON");
   command.callback([options, &exit_code] {
     run_import(*options);

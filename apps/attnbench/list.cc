@@ -11,8 +11,10 @@
 #include "commands.h"
 #include "io/json.h"
 #include "plan/find_study.h"
+#include "report/text_width.h"
 #include "run/external/load.h"
 #include "run/external/peers.h"
+#include "terminal.h"
 
 namespace attnbench {
 namespace {
@@ -56,13 +58,13 @@ void print_table(const std::vector<MissingEngine>& peers) {
                kernel->path().empty() ? "-" : kernel->path(), fmt::join(mechanism_names(*kernel), ", "));
   }
   fmt::print("devices: {}\n", fmt::join(device_names(), ", "));
-  for (const auto& why : missing_devices()) fmt::print("no device of {}\n", why);
-  for (const auto& engine : missing_engines())
-    fmt::print("{:<12} {:<8} not built: {}\n", "-", engine.name, engine.reason);
-  for (const auto& engine : peers)
-    fmt::print("{:<12} {:<8} not loaded: {}\n", "-", engine.name, engine.reason);
-  for (const auto& engine : unavailable_engines())
-    fmt::print("{:<12} {:<8} computes nothing here: {}\n", "-", engine.name, engine.reason);
+  for (const auto& why : missing_devices()) print_line("no device of " + why);
+  const auto print_missing = [](const MissingEngine& engine, const char* what) {
+    print_line(fmt::format("{:<12} {:<8} {}: {}", "-", engine.name, what, engine.reason));
+  };
+  for (const auto& engine : missing_engines()) print_missing(engine, "not built");
+  for (const auto& engine : peers) print_missing(engine, "not loaded");
+  for (const auto& engine : unavailable_engines()) print_missing(engine, "computes nothing here");
 }
 
 void print_studies_json() {
@@ -78,7 +80,7 @@ void print_studies() {
   fmt::print("{:<12} {:>5} description\n", "study", "cells");
   for (const auto& name : study_names()) {
     const auto study = find_study(name);
-    fmt::print("{:<12} {:>5} {}\n", study.name, study.cells.size(), study.description);
+    print_line(fmt::format("{:<12} {:>5} {}", study.name, study.cells.size(), study.description));
   }
 }
 
@@ -105,7 +107,7 @@ void add_list_command(CLI::App& app, int& exit_code) {
       .delimiter(',');
   command.add_flag("--peers", flags->peers,
                    "Load the engines of other makers that come with AttnBench (docs/external-kernels.md)");
-  command.add_flag("--json", flags->json, "Print JSON");
+  command.add_flag("--json", flags->json, "Print the results as JSON");
   command.callback([flags, &exit_code] {
     for (const auto& plugin : flags->plugins) load_kernels(plugin, allowed_cpus(), false);
     const auto peers =

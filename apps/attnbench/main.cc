@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,9 @@
 #include "commands.h"
 #include "core/parallel.h"
 #include "io/standard_streams.h"
+#include "report/text_width.h"
 #include "store/error.h"
+#include "terminal.h"
 
 namespace attnbench {
 namespace {
@@ -33,7 +36,7 @@ void report_unknown(const CLI::App& app, const CLI::ExtrasError& error) {
   const CLI::App* command = &app;
   for (const auto* used : app.get_subcommands()) command = used;
   for (const auto& word : command->remaining()) {
-    if (!word.starts_with("--")) continue;
+    if (!word.starts_with('-')) continue;
     std::vector<std::string> names;
     for (const auto* option : command->get_options()) {
       for (const auto& name : option->get_lnames()) names.push_back("--" + name);
@@ -46,6 +49,26 @@ void report_unknown(const CLI::App& app, const CLI::ExtrasError& error) {
   print_error("attnbench: {}\n", error.what());
 }
 
+/// No line of it is broken by the terminal.
+std::string on_terminal(const std::string& help) { return wrapped(help, result_width()); }
+
+/// The commands, whatever was asked for.
+std::string program_help(const CLI::App& app) {
+  return on_terminal(app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal));
+}
+
+void add_help_command(CLI::App& app, int& exit_code) {
+  const auto name = std::make_shared<std::string>();
+  auto* command = app.add_subcommand("help", "Show the commands, or what one of them takes");
+  command->add_option("COMMAND", *name, "The command to show");
+  command->callback([&app, &exit_code, name] {
+    if (!name->empty()) require_known_command(app, *name);
+    fmt::print("{}", name->empty() ? program_help(app)
+                                   : on_terminal(app.get_subcommand(*name)->help(app.get_name())));
+    exit_code = kDone;
+  });
+}
+
 /// What a full disk behind standard output would otherwise lose in silence.
 bool output_is_written() {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
@@ -56,29 +79,42 @@ bool output_is_written() {
 /// The command's exit code, whatever becomes of standard output.
 int run_program(int argc, char** argv) {
   int exit_code = kDone;
-  CLI::App app{"AttnBench: which attention mechanism, in which implementation, is fastest on this machine"};
+  CLI::App app{"AttnBench: which attention mechanism, in which implementation, is fastest on this machine",
+               "attnbench"};
   app.footer(
+      "First steps: 'attnbench run smoke' measures for seconds, 'attnbench run' the published study.\n"
+      "'attnbench help COMMAND' shows what a command takes, with examples.\n\n"
       "Exit codes: 0 done; 1 a comparison or gate failed, or a kernel was lost; 2 usage or bad input;\n"
       "3 not publishable or only in part, not decided, or nothing measured; 4 a kernel failed or was wrong;\n"
       "70 an internal error: a fault of this program; 130 ended by Ctrl-C.");
   app.require_subcommand(1);
   app.set_version_flag("--version", fmt::format("{} (commit {})", ATTNBENCH_VERSION, built_commit()));
+  add_run_command(app, argv, exit_code);
+  add_resume_command(app, argv, exit_code);
   add_analyze_command(app, exit_code);
-  add_claims_command(app, exit_code);
+  add_report_command(app, exit_code);
   add_compare_command(app, exit_code);
+  add_claims_command(app, exit_code);
   add_export_command(app, exit_code);
   add_import_command(app, exit_code);
-  add_list_command(app, exit_code);
-  add_report_command(app, exit_code);
-  add_run_command(app, argv, exit_code);
-  add_worker_command(app, argv, exit_code);
-  add_env_command(app, exit_code);
   add_verify_command(app, argv, exit_code);
+  add_list_command(app, exit_code);
+  add_env_command(app, exit_code);
   add_tune_command(app, exit_code);
   add_dispatch_command(app, exit_code);
+  add_help_command(app, exit_code);
+  add_worker_command(app, argv, exit_code);
+  if (argc == 1) {
+    print_error("{}\nattnbench: a subcommand is needed: one of those above\n", program_help(app));
+    return kBadInput;
+  }
   try {
-    if (argc > 1) require_known_command(app, argv[1]);
+    require_known_command(app, argv[1]);
     app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    const auto help = on_terminal(app.help());
+    std::fwrite(help.data(), 1, help.size(), stdout);  // output_is_written() tells where it cannot be
+    return kDone;
   } catch (const CLI::ExtrasError& error) {
     report_unknown(app, error);
     return kBadInput;

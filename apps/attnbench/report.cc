@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "output_format.h"
 #include "report/html.h"
 #include "report/summary.h"
 #include "report/summary_check.h"
@@ -23,7 +24,6 @@ namespace {
 struct Options {
   std::vector<std::string> stores;
   std::string out = "report.html";
-  bool as_json = false;
 };
 
 /// The summary of the stores; or the one file that `attnbench analyze --out` wrote, as it is.
@@ -52,14 +52,11 @@ int exit_code_of(const nlohmann::json& summary) {
 
 int run_report(const Options& options) {
   check_outputs({{"out", options.out}}, options.stores);
+  output_format("", options.out, {"html"}, "html");
   const auto summary = read_summary(options.stores);
   const auto html = html_report(summary);
   write_text_file(options.out, html);
-  if (options.as_json) {
-    fmt::print("{}\n", json_text({{"written", options.out}, {"bytes", html.size()}}, 2));
-  } else {
-    fmt::print("{}\n", options.out);
-  }
+  fmt::print("{}\n", options.out);
   return exit_code_of(summary);
 }
 
@@ -79,8 +76,7 @@ void add_report_command(CLI::App& app, int& exit_code) {
       "  attnbench report summary.json");
   const auto options = std::make_shared<Options>();
   command.add_option("STORE", options->stores, "Stores to read, or one summary.json").required();
-  command.add_output_option("--out", options->out, "File to write").capture_default_str();
-  command.add_flag("--json", options->as_json, "Print name and size of the file as JSON");
+  command.add_output_option("-o,--out", options->out, "File to write").capture_default_str();
   command.callback([options, &exit_code] { exit_code = run_report(*options); });
 }
 

@@ -1,5 +1,6 @@
 #include "terminal.h"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -14,5 +15,11 @@ std::size_t result_width() {
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kTextWidth;
   return std::clamp<std::size_t>(size.ws_col, 72, kTextWidth);
 }
+
+std::string fitted(const std::string& text) {
+  return isatty(STDOUT_FILENO) != 0 ? wrapped(text, result_width()) : text;
+}
+
+void print_line(const std::string& line) { fmt::print("{}\n", fitted(line)); }
 
 }  // namespace attnbench

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -17,21 +18,25 @@
 #include "core/parallel.h"
 #include "io/json.h"
 #include "io/standard_streams.h"
+#include "plan/ranges.h"
 #include "plan/study.h"
+#include "report/text_width.h"
 #include "run/environment/executable.h"
 #include "run/external/load.h"
 #include "run/external/peers.h"
 #include "run/verification/verify_all.h"
+#include "terminal.h"
 
 namespace attnbench {
 namespace {
 
 struct VerifyArguments {
   bool all = false;
-  std::vector<std::string> kernels, mechanisms, dtypes, plugins;
+  std::string kernels, mechanisms, dtypes;  ///< lists
+  std::vector<std::string> plugins;
   std::string device = "cpu";
   std::uint64_t shapes = 0;
-  int threads = 0;
+  std::string threads;  ///< a list
   std::string launcher;
   bool peers = false;
   bool json = false;
@@ -48,8 +53,18 @@ std::string mechanism_list(const KernelInfo& kernel) {
   return fmt::format("{}", fmt::join(names, ","));
 }
 
+/// The shapes of verification have parameters of their own, so a form cannot be chosen.
+void refuse_parameters(const char* field, const std::string& text) {
+  const auto open = text.find('(');
+  if (open == std::string::npos) return;
+  throw InputError(field, text,
+                   fmt::format("names parameters, and verification goes through its own: leave out {}",
+                               text.substr(open, text.find(')') - open + 1)));
+}
+
 /// Registered kernels that this names, as kernel_matches() does.
 std::vector<const KernelInfo*> kernels_named(const std::string& text) {
+  refuse_parameters("kernel", text);
   std::vector<const KernelInfo*> found;
   std::vector<std::string> known;
   for (const auto* kernel : kernels()) {
@@ -66,6 +81,7 @@ std::vector<const KernelInfo*> kernels_named(const std::string& text) {
 }
 
 MechanismKind parse_kind(const std::string& text) {
+  refuse_parameters("mechanism", text);
   std::vector<std::string> known;
   for (const auto kind : all_mechanism_kinds()) {
     if (name(kind) == text) return kind;
@@ -89,6 +105,45 @@ void load_all(VerifyArguments& arguments) {
   arguments.plugins.insert(arguments.plugins.end(), peers.files.begin(), peers.files.end());
 }
 
+std::vector<std::string> list_of(const char* field, const std::string& text) {
+  return text.empty() ? std::vector<std::string>{} : split_list(field, text);
+}
+
+/// As `run` reads them: 0 is one for each physical core. One that the machine's CPUs cannot take is refused.
+std::vector<int> thread_counts(const std::string& list) {
+  constexpr std::int64_t kMost = 65535;
+  if (list.empty()) return {std::min(2, static_cast<int>(allowed_cpus().size()))};
+  std::vector<int> counts;
+  for (const auto number : parse_numbers("threads", list)) {
+    if (number > kMost)
+      throw InputError("threads", std::to_string(number), fmt::format("is more than {}", kMost));
+    counts.push_back(cpu_device(static_cast<int>(number)).threads);
+    require_threads(counts.back(), most_threads());
+  }
+  return counts;
+}
+
+/// Adds what another number of threads gave of the same kernel and element type.
+void add_to(std::vector<KernelVerdict>& verdicts, const KernelVerdict& more) {
+  const auto same = std::find_if(verdicts.begin(), verdicts.end(), [&](const auto& v) {
+    return v.kernel == more.kernel && v.dtype == more.dtype;
+  });
+  if (same == verdicts.end()) return verdicts.push_back(more);
+  same->passed += more.passed;
+  same->less_exact += more.less_exact;
+  same->other_function += more.other_function;
+  for (const auto& [reason, count] : more.unsupported) same->unsupported[reason] += count;
+  same->failures.insert(same->failures.end(), more.failures.begin(), more.failures.end());
+  if (more.worst_share > same->worst_share) {
+    same->worst_share = more.worst_share;
+    same->worst_case = more.worst_case;
+  }
+  if (more.unranked_share > same->unranked_share) {
+    same->unranked_share = more.unranked_share;
+    same->unranked = more.unranked;
+  }
+}
+
 VerifyAllOptions read_options(const VerifyArguments& arguments) {
   const bool chosen =
       !arguments.kernels.empty() || !arguments.mechanisms.empty() || !arguments.dtypes.empty();
@@ -97,9 +152,10 @@ VerifyAllOptions read_options(const VerifyArguments& arguments) {
   }
   VerifyAllOptions options;
   options.mechanisms.clear();
-  for (const auto& text : arguments.mechanisms) options.mechanisms.push_back(parse_kind(text));
+  for (const auto& text : list_of("mechanism", arguments.mechanisms))
+    options.mechanisms.push_back(parse_kind(text));
   if (options.mechanisms.empty()) options.mechanisms = all_mechanism_kinds();
-  for (const auto& text : arguments.kernels) {
+  for (const auto& text : list_of("kernel", arguments.kernels)) {
     for (const auto* kernel : kernels_named(text)) {
       if (std::find(options.kernels.begin(), options.kernels.end(), kernel) == options.kernels.end())
         options.kernels.push_back(kernel);
@@ -114,18 +170,13 @@ VerifyAllOptions read_options(const VerifyArguments& arguments) {
   if (options.kernels.empty()) throw InputError("no registered kernel computes what was chosen");
   if (!arguments.dtypes.empty()) {
     options.dtypes.clear();
-    for (const auto& text : arguments.dtypes) {
-      options.dtypes.push_back(parse_dtype(text));
-    }
+    for (const auto& text : list_of("dtype", arguments.dtypes)) options.dtypes.push_back(parse_dtype(text));
   }
   options.device = parse_device_name(arguments.device);
   open_device(options.device, cpu_device(1));  // says at once that it is not there
   options.shapes = first_of(verify_shapes().pairwise, arguments.shapes);
   const auto hard = first_of(verify_shapes().hard, arguments.shapes);
   options.shapes.insert(options.shapes.end(), hard.begin(), hard.end());
-  const auto allowed = static_cast<int>(allowed_cpus().size());
-  options.threads = arguments.threads > 0 ? cpu_device(arguments.threads).threads : std::min(2, allowed);
-  require_threads(options.threads, most_threads());
   return options;
 }
 
@@ -169,27 +220,54 @@ std::string totals(const std::vector<KernelVerdict>& verdicts) {
                      passed, less_exact, other_function, failed, unsupported);
 }
 
+/// One line a reason.
+void print_unsupported(const std::vector<KernelVerdict>& verdicts) {
+  struct Of {
+    std::vector<std::string> kernels;
+    std::int64_t cases = 0;
+  };
+  std::map<std::string, Of> reasons;
+  for (const auto& v : verdicts) {
+    for (const auto& [reason, count] : v.unsupported) {
+      auto& of = reasons[reason];
+      of.kernels.push_back(fmt::format("{} {}", label(*v.kernel), name(v.dtype)));
+      of.cases += count;
+    }
+  }
+  for (const auto& [reason, of] : reasons)
+    print_line(fmt::format("unsupported, {} cases: {}: {}", of.cases, reason, fmt::join(of.kernels, ", ")));
+}
+
+/// Where the terminal has no room beside a kernel for its numbers, they stand below it.
 void print_table(const std::vector<KernelVerdict>& verdicts) {
-  fmt::print("{:<24} {:<28} {:<6} {:>7} {:>10} {:>7} {:>12}  {}\n", "kernel", "mechanisms", "dtype", "passed",
-             "not ranked", "failed", "unsupported", "largest error / allowed");
+  std::size_t width = 6;
+  std::size_t mechanisms = 10;
   for (const auto& v : verdicts) {
-    fmt::print("{:<24} {:<28} {:<6} {:>7} {:>10} {:>7} {:>12}  {:.2f}\n", label(*v.kernel),
-               mechanism_list(*v.kernel), name(v.dtype), v.passed, v.less_exact + v.other_function,
-               v.failures.size(), unsupported_cases(v), v.worst_share);
+    width = std::max(width, label(*v.kernel).size());
+    mechanisms = std::max(mechanisms, mechanism_list(*v.kernel).size());
   }
+  constexpr std::size_t kNumbers = 57;
+  const auto separator = width + mechanisms + 2 + kNumbers > result_width() ? "\n    " : " ";
+  const auto row = [&](const std::string& kernel, const std::string& kinds, const std::string& numbers) {
+    fmt::print("{:<{}} {:<{}}{}{}\n", kernel, width, kinds, mechanisms, separator, numbers);
+  };
+  row("kernel", "mechanisms", "dtype passed not ranked failed unsupported error/allowed");
   for (const auto& v : verdicts) {
-    for (const auto& [reason, count] : v.unsupported)
-      fmt::print("unsupported: {} {} ({} cases): {}\n", label(*v.kernel), name(v.dtype), count, reason);
+    row(label(*v.kernel), mechanism_list(*v.kernel),
+        fmt::format("{:<5} {:>6} {:>10} {:>6} {:>11} {:>13.2f}", name(v.dtype), v.passed,
+                    v.less_exact + v.other_function, v.failures.size(), unsupported_cases(v), v.worst_share));
   }
+  print_unsupported(verdicts);
   for (const auto& v : verdicts) {
     if (v.less_exact + v.other_function > 0)
-      fmt::print("not ranked: {} {} ({} cases), the worst, {}: {}\n", label(*v.kernel), name(v.dtype),
-                 v.less_exact + v.other_function, v.unranked.case_name, v.unranked.reason);
+      print_line(fmt::format("not ranked: {} {} ({} cases), the worst, {}: {}", label(*v.kernel),
+                             name(v.dtype), v.less_exact + v.other_function, v.unranked.case_name,
+                             v.unranked.reason));
   }
   for (const auto& v : verdicts) {
     for (const auto& failure : v.failures)
-      fmt::print("FAILED: {} {}, {}: {}\n", label(*v.kernel), name(v.dtype), failure.case_name,
-                 failure.reason);
+      print_line(fmt::format("FAILED: {} {}, {}: {}", label(*v.kernel), name(v.dtype), failure.case_name,
+                             failure.reason));
   }
   fmt::print("{}\n", totals(verdicts));
 }
@@ -220,9 +298,12 @@ int verify(VerifyArguments& arguments, char** argv) {
   auto options = read_options(arguments);
   options.worker = worker_program(arguments, argv);
   std::vector<KernelVerdict> verdicts;
-  verify_all(
-      options, [&](const KernelVerdict& verdict) { verdicts.push_back(verdict); },
-      [](const std::string& line) { print_error("verify: {}\n", line); });
+  for (const int threads : thread_counts(arguments.threads)) {
+    options.threads = threads;
+    verify_all(
+        options, [&](const KernelVerdict& verdict) { add_to(verdicts, verdict); },
+        [](const std::string& line) { print_error("verify: {}\n", line); });
+  }
   std::stable_sort(verdicts.begin(), verdicts.end(), [&](const auto& a, const auto& b) {
     const auto place = [&](const KernelVerdict& v) {
       return std::find(options.kernels.begin(), options.kernels.end(), v.kernel) - options.kernels.begin();
@@ -262,15 +343,21 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
   const auto arguments = std::make_shared<VerifyArguments>();
   command.add_flag("--all", arguments->all, "Every registered kernel and element type");
   command.add_option("--kernel", arguments->kernels, "Only these: 'gather', '@cpu', 'fused@cpu:amx'")
-      .delimiter(',');
-  command.add_option("--mechanism", arguments->mechanisms, "Only these kinds: 'swa,linear'").delimiter(',');
-  command.add_option("--dtype", arguments->dtypes, "Only these element types: f32, bf16, f16").delimiter(',');
+      .type_name("LIST");
+  command.add_option("--mechanism", arguments->mechanisms, "Only these kinds: 'swa,linear'")
+      .type_name("LIST");
+  command.add_option("--dtype", arguments->dtypes, "Only these element types: f32, bf16, f16")
+      .type_name("LIST");
   command.add_option("--device", arguments->device,
                      "Verify on this device, as `attnbench list` names it: cpu, cuda:0");
   command.add_option("--shapes", arguments->shapes, "Only the first N general and the first N hard shapes")
       .range(1, 65535);
-  command.add_option("--threads", arguments->threads, "Cases take turns between N threads (default 2) and 1")
-      .range(1, 65535);
+  command
+      .add_option(
+          "--threads", arguments->threads,
+          "Cases take turns between so many threads and 1; of several numbers each is verified; 0 is one "
+          "for each physical core (default: 2, or as many CPUs as there are)")
+      .type_name("LIST");
   command
       .add_option("--plugin", arguments->plugins,
                   "Load kernels from this shared object (.so), or this program that is an engine")
@@ -280,7 +367,7 @@ void add_verify_command(CLI::App& app, char** argv, int& exit_code) {
   command.add_option(
       "--launcher", arguments->launcher,
       "Words before the program that runs a kernel, on this machine: 'qemu-x86_64 -cpu Nehalem'");
-  command.add_flag("--json", arguments->json, "Print JSON");
+  command.add_flag("--json", arguments->json, "Print the results as JSON");
   command.callback([arguments, argv, &exit_code] { exit_code = verify(*arguments, argv); });
 }
 

@@ -19,6 +19,7 @@ struct CpuFeatures {
   bool avx512_fp16 = false;
   bool amx_bf16 = false;  ///< tiles permitted (arch_prctl ARCH_REQ_XCOMP_PERM) in this process
   bool neon = false;
+  bool neon_bf16 = false;  ///< FEAT_BF16: bfmmla
 
   bool operator==(const CpuFeatures&) const = default;
 };
@@ -58,8 +59,8 @@ class CpuDevice final : public Device {
   std::unique_ptr<CacheEvictor> evictor_;
 };
 
-/// The CPUs this process might run on when it started, in order of number: a thread pool may have bound the
-/// first thread since.
+/// The CPUs this process might run on when it started (or, for libattnbench.so, when it was loaded), in order
+/// of number: a thread pool may have bound the first thread since.
 std::vector<int> allowed_cpus();
 /// A CPU device on the first `threads` allowed physical cores (then SMT siblings). 0: all physical cores, of
 /// the fastest kind where the system tells kinds apart (performance cores, which come first).

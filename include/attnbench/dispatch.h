@@ -173,7 +173,7 @@ class Attention {
   void bind(const Tensors& tensors);
   /// Complete calls. On a CPU they read and write the bound tensors where they are; on other devices
   /// write_inputs() and read_outputs() move them.
-  /// Throws InputError before bind().
+  /// Throws InputError before bind(), and for less than one call.
   Timing run(std::int64_t calls = 1);
   void write_inputs();
   void read_outputs();

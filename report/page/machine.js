@@ -12,6 +12,7 @@ function showMachine(summary, section) {
     const e = run.environment;
     section.append(facts([["processor", path(e, "cpu", "model")], ["cores", known(path(e, "cpu", "physical_cores"))
         ? `${e.cpu.physical_cores} physical, ${e.cpu.logical_cpus} logical, SMT ${e.cpu.smt}` : null], ["features", path(e, "cpu", "features")],
+      ["kinds of cores", (path(e, "cpu", "core_kinds") || []).map((kind) => `${kind.physical_cores} ${kind.name}`).join(", ")],
       ["governor", path(e, "cpu", "governor")], ["hypervisor", path(e, "cpu", "hypervisor")],
       ["memory", known(path(e, "memory", "total_bytes")) ? `${bytesText(e.memory.total_bytes)}, transparent huge pages ${e.memory.transparent_huge_pages}` : null],
       ["system", known(path(e, "os", "name")) ? `${e.os.name}, ${e.os.kernel}` : null], ["compiler", path(e, "build", "compiler")],

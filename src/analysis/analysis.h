@@ -129,7 +129,7 @@ struct KernelAnalysis {
   /// Its processes fall into groups (stats::has_modes of their log-ratios): the ratio's interval holds mean
   /// and median, and EQUIVALENT is not said.
   bool modes = false;
-  bool wide = false;  ///< publish: the ratio's half-width misses its target, stats::kRatioHalfWidth
+  bool wide = false;  ///< publish: the ratio's half-width misses its target, kPublishRatioHalfWidth
   /// Against the baseline in its family (device, element type, scope of the run). Absent for the baseline, in
   /// published runs, and where the cell's verdicts are withheld.
   std::optional<stats::Judgement> judgement;

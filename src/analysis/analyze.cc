@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
+#include <string>
 #include <tuple>
+#include <vector>
 
 #include "analysis/analysis.h"
 #include "analysis/attention_function.h"
@@ -16,6 +19,7 @@
 #include "analysis/recommend.h"
 #include "analysis/series.h"
 #include "analysis/standing.h"
+#include "io/json.h"
 #include "store/environment_document.h"
 
 namespace attnbench {
@@ -40,6 +44,16 @@ std::vector<CellInput> inputs_of(const RunContents& contents) {
   return inputs;
 }
 
+/// "; the model's attention also has, and nothing here computes: ALiBi": of a study of a model's shapes.
+std::string not_computed_text(const RunRecord& run) {
+  const nlohmann::json::json_pointer at("/study/not_computed");
+  if (!run.plan->is_object() || !run.plan->contains(at)) return "";
+  const auto list = json_value<std::vector<std::string>>(run.plan->at(at), "not_computed");
+  if (list.empty()) return "";
+  return fmt::format("; the model's attention also has, and nothing here computes: {}",
+                     fmt::join(list, "; "));
+}
+
 /// Times, ratios and verdicts of all cells.
 RunAnalysis judged_run(const RunContents& contents, bool with_rejected) {
   RunAnalysis run;
@@ -52,7 +66,7 @@ RunAnalysis judged_run(const RunContents& contents, bool with_rejected) {
     cells.push_back(analyze_cell(input, aa_logs[input.cell.cell_id]));
   }
   auto grouped = group_cells(std::move(cells));
-  run.common = std::move(grouped.common);
+  run.common = std::move(grouped.common) + not_computed_text(contents.run);
   run.groups = std::move(grouped.groups);
   judge(run, aa_logs);
   return run;

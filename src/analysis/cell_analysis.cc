@@ -14,6 +14,7 @@
 #include "analysis/recheck.h"
 #include "analysis/standing.h"
 #include "analysis/start_up.h"
+#include "plan/study.h"
 #include "stats/constants.h"
 #include "stats/contrast.h"
 #include "stats/cv_interval.h"
@@ -216,7 +217,7 @@ void add_times(KernelAnalysis& k, const CellInput& input, const Processes& proce
   add_spread(k);
   k.unbatched = unbatched_times(processes.judged, k.id());
   if (k.kernel.is_baseline || logs.size() < 2) return;
-  k.wide = input.run.profile == "publish" && stats::relative_half_width(*k.ratio) > stats::kRatioHalfWidth;
+  k.wide = input.run.profile == "publish" && stats::relative_half_width(*k.ratio) > kPublishRatioHalfWidth;
   k.welch_p =
       stats::welch_difference(process_seconds(baseline_times), process_seconds(k.by_process)).two_sided_p();
   const double log_sd = stats::standard_deviation(logs);

@@ -30,7 +30,7 @@ void check_alias(RunAnalysis& run, const AaLogs& aa_logs) {
       logs.push_back(found->second);
     }
   }
-  const auto checks = stats::check_aa(logs);
+  const auto checks = stats::check_aa(logs, planned_margin(run.run));
   for (std::size_t i = 0; i < cells.size(); ++i) cells[i]->aa = checks[i];
 }
 
@@ -96,7 +96,7 @@ void judge_families(RunAnalysis& run) {
     }
   }
   for (auto& [key, family] : families) {
-    const auto judgements = stats::judge_family(family.logs);
+    const auto judgements = stats::judge_family(family.logs, planned_margin(run.run));
     for (std::size_t i = 0; i < judgements.size(); ++i) {
       const auto& [cell, kernel] = family.members[i];
       if (!cell->withheld.empty() || !kernel->unranked.empty()) continue;

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 #include <utility>
+#include <vector>
 
+#include "analysis/looks.h"
 #include "analysis/process_times.h"
 #include "stats/verdicts.h"
 
@@ -97,14 +99,15 @@ void add_row(RunAnalysis& run, const GroupAnalysis& group, const CellAnalysis& c
   run.peers.rows.push_back(std::move(row));
 }
 
-void judge_rows(PeerComparison& peers, const PeerFamilies& families, bool published) {
+void judge_rows(RunAnalysis& run, const PeerFamilies& families) {
+  auto& peers = run.peers;
   for (const auto& [key, family] : families) {
-    const auto judgements = stats::judge_family(family.logs);
+    const auto judgements = stats::judge_family(family.logs, planned_margin(run.run));
     for (std::size_t i = 0; i < judgements.size(); ++i) {
       auto& row = peers.rows[family.rows[i]];
       row.ratio = judgements[i].ratio;
       row.modes = judgements[i].modes;
-      if (published || !row.reason.empty()) continue;
+      if (run.published || !row.reason.empty()) continue;
       row.judgement = judgements[i];
       row.standing = standing_of(judgements[i]);
     }
@@ -151,15 +154,16 @@ void summarize_engines(PeerComparison& peers) {
   }
 }
 
-/// The reason that most of an engine's rows give.
-std::string usual_reason(const PeerComparison& peers, const std::string& engine) {
+/// The two reasons that most of an engine's rows give: its kernels may be for different devices.
+std::string usual_reasons(const PeerComparison& peers, const std::string& engine) {
   std::map<std::string, int> counts;
   for (const auto& row : peers.rows) {
     if (row.engine == engine) ++counts[row.status == "ok" ? row.reason : row.status + ": " + row.reason];
   }
-  return std::max_element(counts.begin(), counts.end(),
-                          [](const auto& a, const auto& b) { return a.second < b.second; })
-      ->first;
+  std::vector<std::pair<std::string, int>> reasons(counts.begin(), counts.end());
+  std::stable_sort(reasons.begin(), reasons.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  return reasons.size() == 1 ? reasons[0].first : fmt::format("{}; {}", reasons[0].first, reasons[1].first);
 }
 
 /// Engines that the measuring program did not have, as the run stored them.
@@ -217,10 +221,10 @@ void compare_peers(RunAnalysis& run) {
       }
     }
   }
-  judge_rows(run.peers, families, run.published);
+  judge_rows(run, families);
   summarize_engines(run.peers);
   for (auto& engine : run.peers.engines) {
-    if (!engine.lowest) engine.missing = usual_reason(run.peers, engine.engine);
+    if (!engine.lowest) engine.missing = usual_reasons(run.peers, engine.engine);
   }
   add_absent_engines(run);
 }

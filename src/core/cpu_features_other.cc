@@ -1,4 +1,5 @@
 #include "attnbench/cpu_device.h"
+#include "core/system/arm_features.h"
 
 namespace attnbench {
 
@@ -6,6 +7,7 @@ const CpuFeatures& cpu_features() {
   static const CpuFeatures features = [] {
     CpuFeatures f;
     f.neon = true;  // part of every AArch64
+    f.neon_bf16 = has_feat_bf16();
     return f;
   }();
   return features;

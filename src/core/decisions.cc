@@ -13,7 +13,7 @@ struct PathUnit {
   std::string_view unit;
 };
 constexpr std::array kPathUnits{PathUnit{"amx", "tdpbf16ps"}, PathUnit{"avx512bf16", "vdpbf16ps"},
-                                PathUnit{"avx512", ""}};
+                                PathUnit{"avx512", ""}, PathUnit{"neonbf16", "bfmmla"}};
 
 std::size_t rank(std::string_view path) {
   const auto found = std::find_if(kPathUnits.begin(), kPathUnits.end(),

@@ -53,6 +53,7 @@ void Attention::bind(const Tensors& tensors) {
 Timing Attention::run(std::int64_t calls) {
   Binding* const binding = impl_->binding.get();
   if (binding == nullptr) throw InputError("no tensors are bound: call bind() first");
+  if (calls < 1) throw InputError("calls", std::to_string(calls), "is less than 1");
   return impl_->execution->time({&binding, 1}, calls, *impl_->queue);
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "attnbench/error.h"
+#include "core/hash.h"
 #include "core/library_build.h"
 #include "core/system/machine_key.h"
 #include "io/files.h"
@@ -107,6 +108,24 @@ std::string lines_of(const std::vector<Entry>& entries) {
   return text.empty() ? "[]" : fmt::format("[{}\n  ]", text);
 }
 
+/// One key a line, and one element a line of its lists.
+std::string certificate_text(const json& certificate) {
+  if (certificate.is_null()) return {};
+  std::string text;
+  for (const auto& [key, value] : certificate.items()) {
+    text += fmt::format("{}\n    {}: ", text.empty() ? "" : ",", json_text(key));
+    if (!value.is_array()) {
+      text += json_text(value);
+      continue;
+    }
+    std::string lines;
+    for (const auto& entry : value)
+      lines += fmt::format("{}\n      {}", lines.empty() ? "" : ",", json_text(entry));
+    text += fmt::format("[{}\n    ]", lines);
+  }
+  return fmt::format(",\n  \"certificate\": {{{}\n  }}", text);
+}
+
 /// Throws where one kernel has two entries for one thing.
 template <typename Entry, typename Same>
 void require_distinct(const std::vector<Entry>& sorted, const char* field, Same same) {
@@ -179,10 +198,17 @@ std::string to_text(CostProfile profile) {
   sort_entries(profile.costs);
   return fmt::format(
       "{{\n  \"format\": \"{}\",\n  \"schema\": {},\n  \"machine_key\": {},\n  \"library\": {},\n"
-      "  \"device\": {},\n  \"environment\": {},\n  \"verified\": {},\n  \"costs\": {}\n}}\n",
+      "  \"device\": {},\n  \"environment\": {},\n  \"verified\": {},\n  \"costs\": {}{}\n}}\n",
       kFormat, kProfileSchema, json_text(profile.origin.machine_key), json_text(profile.origin.library),
       json_text(profile.origin.device), json_text(profile.environment), lines_of(profile.verified),
-      lines_of(profile.costs));
+      lines_of(profile.costs), certificate_text(*profile.certificate));
+}
+
+std::string measurements_hash(const CostProfile& profile) {
+  auto measured = profile;
+  sort_entries(measured.verified);
+  sort_entries(measured.costs);
+  return fmt::format("{:016x}", fnv1a(lines_of(measured.costs), fnv1a(lines_of(measured.verified))));
 }
 
 CostProfile parse_profile_text(std::string_view text, const std::string& source) {
@@ -217,6 +243,15 @@ CostProfile parse_profile_text(std::string_view text, const std::string& source)
     sort_entries(profile.costs);
     require_distinct(profile.verified, "verified", same_verdict);
     require_distinct(profile.costs, "costs", same_cost);
+    if (in.contains("certificate")) {
+      const auto& certificate = in.at("certificate");
+      if (const auto of = read_field<std::string>(certificate, "measurements");
+          of != measurements_hash(profile))
+        throw InputError("certificate", of,
+                         fmt::format("is of other measurements than those here, {}: remove it",
+                                     measurements_hash(profile)));
+      profile.certificate = certificate;
+    }
   } catch (const NewerProfile& newer) {
     throw NewerProfile(fmt::format("{}: {}", source, newer.what()));
   } catch (const InputError& error) {
@@ -234,6 +269,7 @@ CostProfile merge(const CostProfile& a, const CostProfile& b) {
   require_same("library", a.origin.library, b.origin.library);
   require_same("device", a.origin.device, b.origin.device);
   auto merged = a;
+  merged.certificate = {};
   for (const auto& [key, value] : b.environment) merged.environment[key] = value;
   for (const auto& verified : b.verified) {
     const auto found = std::find_if(merged.verified.begin(), merged.verified.end(),

@@ -10,6 +10,7 @@
 #include "attnbench/error.h"
 #include "attnbench/problem.h"
 #include "dispatch/cost_model.h"
+#include "io/json_document.h"
 
 namespace attnbench {
 
@@ -70,9 +71,14 @@ struct CostProfile {
   std::map<std::string, std::string> environment;  ///< for people: CPU, system, library versions, time
   std::vector<VerifiedKernel> verified;
   std::vector<MeasuredCost> costs;
+  /// What certify() found of choices by this very profile (docs/profile.schema.json), for people: no decision
+  /// looks at it. Null: it was not certified.
+  JsonDocument certificate;
 
   bool operator==(const CostProfile&) const = default;
 };
+/// Of verdicts and times, 16 hexadecimal digits: a certificate says by it what it certifies.
+std::string measurements_hash(const CostProfile& profile);
 
 inline constexpr int kProfileSchema = 1;
 
@@ -87,7 +93,8 @@ class NewerProfile : public InputError {
 CostProfile parse_profile_text(std::string_view text, const std::string& source);
 
 /// Both profiles' measurements; of one that both have, the mean of the logarithms weighed by their precision.
-/// A kernel is verified where either profile says so and deterministic unless one says that it is not.
+/// A kernel is verified where either profile says so and deterministic unless one says that it is not. A
+/// certificate holds for neither any more and is left out.
 /// Throws InputError where they are of different machines, libraries or devices.
 CostProfile merge(const CostProfile& a, const CostProfile& b);
 

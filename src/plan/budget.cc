@@ -115,6 +115,25 @@ double study_seconds(const std::vector<CellCost>& cells, const Profile& profile,
   return study_seconds(cells, profile, overheads, most_processes(cells, profile));
 }
 
+std::vector<TooSlow> leave_out_too_slow(double budget_seconds, std::vector<CellCost>& cells,
+                                        const Profile& profile, const Overheads& overheads, int processes) {
+  std::vector<TooSlow> too_slow;
+  while (study_seconds(cells, profile, overheads, processes) > budget_seconds) {
+    const double slowest = slowest_call(cells);
+    if (slowest == 0) break;
+    for (auto& cell : cells) {
+      if (cell.done_processes > 0) continue;
+      std::erase_if(cell.kernels, [&](const KernelCost& kernel) {
+        const bool leaves = kernel.kernel_id != cell.baseline && kernel.call_seconds >= slowest;
+        if (leaves) too_slow.push_back({cell.cell_id, kernel.kernel_id, 0});
+        return leaves;
+      });
+    }
+  }
+  for (auto& kernel : too_slow) kernel.limit_seconds = slowest_call(cells);
+  return too_slow;
+}
+
 BudgetPlan fit_budget(double budget_seconds, std::vector<CellCost> cells, const Profile& profile,
                       const Overheads& overheads) {
   const auto at = [&](int processes) { return study_seconds(cells, profile, overheads, processes); };
@@ -123,23 +142,12 @@ BudgetPlan fit_budget(double budget_seconds, std::vector<CellCost> cells, const 
   while (processes > kFewestProcesses && at(processes) > budget_seconds) --processes;
 
   const double needed = at(processes);
-  while (at(processes) > budget_seconds) {
-    const double slowest = slowest_call(cells);
-    for (auto& cell : cells) {
-      if (cell.done_processes > 0) continue;
-      std::erase_if(cell.kernels, [&](const KernelCost& kernel) {
-        const bool leaves = kernel.kernel_id != cell.baseline && kernel.call_seconds >= slowest;
-        if (leaves) plan.too_slow.push_back({cell.cell_id, kernel.kernel_id, 0});
-        return leaves;
-      });
-    }
-    if (slowest_call(cells) == 0) {
-      throw InputError("budget", fmt::format("{:.0f} s", budget_seconds),
-                       fmt::format("is too short: {} processes of every cell take about {:.0f} s", processes,
-                                   std::ceil(needed)));
-    }
+  plan.too_slow = leave_out_too_slow(budget_seconds, cells, profile, overheads, processes);
+  if (!plan.too_slow.empty() ? slowest_call(cells) == 0 : at(processes) > budget_seconds) {
+    throw InputError("budget", fmt::format("{:.0f} s", budget_seconds),
+                     fmt::format("is too short: {} processes of every cell take about {:.0f} s", processes,
+                                 std::ceil(needed)));
   }
-  for (auto& kernel : plan.too_slow) kernel.limit_seconds = slowest_call(cells);
   plan.profile = with_at_most(profile, processes);
   plan.processes = processes;
   plan.seconds = at(processes);

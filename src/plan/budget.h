@@ -67,6 +67,12 @@ struct TooSlow {
   bool operator==(const TooSlow&) const = default;
 };
 
+/// Leaves kernels out of `cells` until so many processes of each fit, the slowest call of all cells first and
+/// equal ones together, or only baselines and cells already begun remain. Looks at expected call times alone,
+/// never at which kernel wins.
+std::vector<TooSlow> leave_out_too_slow(double budget_seconds, std::vector<CellCost>& cells,
+                                        const Profile& profile, const Overheads& overheads, int processes);
+
 struct BudgetPlan {
   Profile profile;    ///< with the number of processes that fits
   int processes = 0;  ///< that a cell has at most; more than `profile` has where cells have their own
@@ -75,10 +81,8 @@ struct BudgetPlan {
 };
 
 /// Lowers the number of processes, the same for all cells, until the study fits; never below 2. Where 2 do
-/// not fit, kernels are left out, the slowest call of all cells first and equal ones together; baselines
-/// always stay, and so do the kernels of cells already begun. Looks at expected call times alone, never at
-/// which kernel wins. Throws InputError("budget",
-/// ...) with the time needed when leaving out all but the baselines does not suffice.
+/// not fit, kernels are left out (leave_out_too_slow()). Throws InputError("budget", ...) with the time
+/// needed when leaving out all but the baselines does not suffice.
 BudgetPlan fit_budget(double budget_seconds, std::vector<CellCost> cells, const Profile& profile,
                       const Overheads& overheads);
 

@@ -179,7 +179,7 @@ void merge(Cell& cell, const Cell& again) {
 }  // namespace
 
 Study expand(const StudyTables& tables) {
-  Study study{tables.name, tables.description, {}};
+  Study study{tables.name, tables.description, {}, tables.not_computed};
   std::map<std::string, std::size_t> index_of;
   for (const auto& table : tables.tables) {
     try {

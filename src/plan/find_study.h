@@ -16,7 +16,11 @@ Study load_study(std::string_view toml, const std::string& source, const StudyOv
 /// Names of the studies built into the program.
 std::vector<std::string> study_names();
 
-/// The study in a file, else the built-in one of that name. Throws InputError with the nearest names.
+/// Those of them that are shapes of a language model.
+std::vector<std::string> model_names();
+
+/// The study in a file (TOML, or a model's config.json, see parse_model_config()), else the built-in one of
+/// that name. Throws InputError with the nearest names.
 Study find_study(const std::string& name_or_path, const StudyOverrides& overrides = {});
 
 }  // namespace attnbench

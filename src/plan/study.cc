@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 
 #include "attnbench/error.h"
 #include "core/names.h"
@@ -46,10 +47,17 @@ const std::vector<Profile>& profiles() {
     quick.warmup_limit_seconds = 0.25;
     quick.reruns = 1.0 / 3;
     quick.default_path_only = true;
+    auto report = quick;
+    report.name = "report";
+    report.processes = {5, 8, 12};
+    report.stops_on_width = true;
+    report.aa_half_width = 0.025;
+    report.ratio_half_width = 0.05;
+    report.budget_seconds = 600;
     const Profile spec{.name = "spec", .processes = {5}, .blocks = 20, .unbatched_calls = 20};
     Profile publish{.name = "publish", .processes = {10, 15, 20, 30}, .blocks = 30, .unbatched_calls = 20};
     publish.stops_on_width = true;
-    return std::vector<Profile>{quick, spec, publish};
+    return std::vector<Profile>{quick, report, spec, publish};
   }();
   return all;
 }
@@ -179,6 +187,16 @@ Profile for_cell(const Profile& profile, const Cell& cell) {
   auto own = with_own(profile, cell.processes, cell.blocks);
   own.default_path_only |= cell.default_path_only;
   return own;
+}
+
+std::vector<Step> steps_of(const Profile& profile, const std::vector<Cell>& cells) {
+  std::map<DType, std::vector<std::size_t>> by_type;
+  for (std::size_t c = 0; c < cells.size(); ++c) by_type[cells[c].shape.dtype_q].push_back(c);
+  std::vector<Step> steps;
+  for (const int look : profile.processes) {
+    for (const auto& [type, of_type] : by_type) steps.push_back({of_type, look});
+  }
+  return steps;
 }
 
 }  // namespace attnbench

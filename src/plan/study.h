@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -74,6 +75,10 @@ inline constexpr double kBatchSeconds = 1e-3;  ///< shortest timed batch (hot)
 inline constexpr int kMaxPrimingCalls = 20;
 inline constexpr double kOnePrimingCallAboveSeconds = 5e-3;
 
+/// Half-widths of 95 % intervals, as a share of the ratio, for which profile publish measures.
+inline constexpr double kPublishAaHalfWidth = 0.01;
+inline constexpr double kPublishRatioHalfWidth = 0.02;
+
 /// How much is measured and how a run is judged.
 struct Profile {
   std::string name;
@@ -84,14 +89,19 @@ struct Profile {
   int warmup_limit_calls = 50;
   double reruns = 1;  ///< most processes that take the place of rejected ones, per planned process
   bool default_path_only = false;
-  bool stops_on_width = false;  ///< publish: A/A half-width <= 1 %, each ratio's <= 2 % at a look
+  bool stops_on_width = false;  ///< a cell stops at a look at which its intervals are so narrow:
+  double aa_half_width = kPublishAaHalfWidth;        ///< of the baseline against itself
+  double ratio_half_width = kPublishRatioHalfWidth;  ///< of each kernel against the baseline
+  /// 0: a budget is met by planning fewer processes. Else cells are measured in a fixed order (steps_of())
+  /// until it is spent, which is this many seconds where none is asked for.
+  double budget_seconds = 0;
 
   int max_processes() const { return processes.back(); }
   /// Of `planned` processes with their re-runs.
   int most_tries(int planned) const { return planned + static_cast<int>(std::ceil(reruns * planned)); }
   bool operator==(const Profile&) const = default;
 };
-/// quick, spec, publish; throws InputError otherwise.
+/// quick, report, spec, publish; throws InputError otherwise.
 Profile parse_profile(std::string_view text);
 std::vector<std::string> profile_names();
 /// The same profile with at most `processes` processes; looks beyond that number are dropped.
@@ -103,10 +113,24 @@ Profile with_own(Profile profile, int processes, int blocks);
 /// The same by the cell's fields.
 Profile for_cell(const Profile& profile, const Cell& cell);
 
+/// Cells that are measured in turns, by their place in the study, until each has so many processes.
+struct Step {
+  std::vector<std::size_t> cells;
+  int processes = 0;
+
+  bool operator==(const Step&) const = default;
+};
+/// The order of a profile that measures until its budget is spent: look after look, at each the cells of f32,
+/// then those of bf16, then of f16. Never by what was measured.
+std::vector<Step> steps_of(const Profile& profile, const std::vector<Cell>& cells);
+
 struct Study {
   std::string name;
   std::string description;
   std::vector<Cell> cells;  ///< ids are unique
+  /// What the attention of the model has whose shapes these are, and no kernel here computes: "soft cap 50.0
+  /// of the scores". Said beside every table of results.
+  std::vector<std::string> not_computed = {};
 
   bool operator==(const Study&) const = default;
 };

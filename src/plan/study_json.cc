@@ -29,19 +29,26 @@ json to_json(const Cell& cell) {
 json to_json(const Study& study) {
   auto cells = json::array();
   for (const auto& cell : study.cells) cells.push_back(to_json(cell));
-  return {{"name", study.name}, {"description", study.description}, {"cells", cells}};
+  json out = {{"name", study.name}, {"description", study.description}, {"cells", cells}};
+  if (!study.not_computed.empty()) out["not_computed"] = study.not_computed;
+  return out;
 }
 
 json to_json(const Profile& p) {
-  return {{"name", p.name},
-          {"processes", p.processes},
-          {"blocks", p.blocks},
-          {"unbatched_calls", p.unbatched_calls},
-          {"warmup_limit_seconds", p.warmup_limit_seconds},
-          {"warmup_limit_calls", p.warmup_limit_calls},
-          {"reruns", p.reruns},
-          {"default_path_only", p.default_path_only},
-          {"stops_on_width", p.stops_on_width}};
+  json out = {{"name", p.name},
+              {"processes", p.processes},
+              {"blocks", p.blocks},
+              {"unbatched_calls", p.unbatched_calls},
+              {"warmup_limit_seconds", p.warmup_limit_seconds},
+              {"warmup_limit_calls", p.warmup_limit_calls},
+              {"reruns", p.reruns},
+              {"default_path_only", p.default_path_only},
+              {"stops_on_width", p.stops_on_width}};
+  // Plans made before there was another rule than that of publish have the same hash.
+  if (p.aa_half_width != kPublishAaHalfWidth) out["aa_half_width"] = p.aa_half_width;
+  if (p.ratio_half_width != kPublishRatioHalfWidth) out["ratio_half_width"] = p.ratio_half_width;
+  if (p.budget_seconds > 0) out["budget_seconds"] = p.budget_seconds;
+  return out;
 }
 
 Cell cell_from_json(const json& in) {
@@ -68,6 +75,8 @@ Study study_from_json(const json& in) {
   Study study{read_field<std::string>(in, "name"), read_field<std::string>(in, "description"), {}};
   for (const auto& cell : read_field<std::vector<json>>(in, "cells"))
     study.cells.push_back(cell_from_json(cell));
+  if (in.contains("not_computed"))
+    study.not_computed = read_field<std::vector<std::string>>(in, "not_computed");
   return study;
 }
 
@@ -83,6 +92,9 @@ Profile profile_from_json(const json& in) {
   profile.reruns = read_field<double>(in, "reruns");
   profile.default_path_only = read_field<bool>(in, "default_path_only");
   profile.stops_on_width = read_field<bool>(in, "stops_on_width");
+  if (in.contains("aa_half_width")) profile.aa_half_width = read_field<double>(in, "aa_half_width");
+  if (in.contains("ratio_half_width")) profile.ratio_half_width = read_field<double>(in, "ratio_half_width");
+  if (in.contains("budget_seconds")) profile.budget_seconds = read_field<double>(in, "budget_seconds");
   return profile;
 }
 

@@ -42,6 +42,8 @@ struct StudyTables {
   std::string name;
   std::string description;
   std::vector<CellTable> tables;
+  std::vector<std::string> not_computed = {};  ///< Study::not_computed
+  std::string model = {};                      ///< whose shapes these are; empty: of no model
 };
 
 /// Reads TOML (see studies/README.md). Throws InputError "source:line: field: 'value' problem" for bad

@@ -126,14 +126,21 @@ CellTable read_cell_table(const toml::table& toml, const std::string& source) {
 StudyTables parse_study_tables(std::string_view text, const std::string& source) {
   StudyTables study{.source = source, .name = {}, .description = {}, .tables = {}};
   const auto document = parse_toml(text, source);
-  read_keys(document, source,
-            {{"name", [&](const auto& field, const toml::node& node) { study.name = text_of(field, node); }},
-             {"description",
-              [&](const auto& field, const toml::node& node) { study.description = text_of(field, node); }},
-             {"cells", [&](const auto& field, const toml::node& node) {
-                if (!node.is_array_of_tables())
-                  throw InputError(field, shown(node), "is not [[cells]] tables");
-              }}});
+  read_keys(
+      document, source,
+      {{"name", [&](const auto& field, const toml::node& node) { study.name = text_of(field, node); }},
+       {"description",
+        [&](const auto& field, const toml::node& node) { study.description = text_of(field, node); }},
+       {"model", [&](const auto& field, const toml::node& node) { study.model = text_of(field, node); }},
+       {"not_computed",
+        [&](const auto& field, const toml::node& node) {
+          for_each_value(field, node, [&](const toml::node& value) {
+            study.not_computed.push_back(text_of(field, value));
+          });
+        }},
+       {"cells", [&](const auto& field, const toml::node& node) {
+          if (!node.is_array_of_tables()) throw InputError(field, shown(node), "is not [[cells]] tables");
+        }}});
   if (study.name.empty()) throw InputError(fmt::format("{}: name: '' is missing", source));
   if (study.name.find_first_of("/\\") != std::string::npos || study.name.front() == '.')
     throw InputError(fmt::format("{}: name: '{}' names a path; stores are called by it", source, study.name));

@@ -3,10 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <map>
+#include <optional>
+#include <vector>
 
 #include "analysis/format.h"
+#include "report/markdown.h"
 #include "report/text_width.h"
+#include "store/csv.h"
 
 namespace attnbench {
 namespace {
@@ -47,18 +53,18 @@ const char* basis_text(ComparisonBasis basis) {
   switch (basis) {
     case ComparisonBasis::kPaired:
       return "measured together: time of the old / time of the new, in each process the quotient of their "
-             "medians over the blocks\nthat both have\n";
+             "medians over the blocks that both have\n";
     case ComparisonBasis::kAbsolute:
       return "measured separately: time of the old / time of the new; the drift of the machine between the "
-             "two\nsessions is in no interval\n";
+             "two sessions is in no interval\n";
     case ComparisonBasis::kRelative:
       break;
   }
   return "measured separately: new ratio to the baseline / old ratio to the baseline. Times are not "
          "compared: the "
-         "machine may have\ndrifted between the two sessions, and no interval holds that drift. Ratios "
+         "machine may have drifted between the two sessions, and no interval holds that drift. Ratios "
          "cannot show "
-         "a slowdown that all kernels\nshare, the baseline among them; run --against can, and compare "
+         "a slowdown that all kernels share, the baseline among them; run --against can, and compare "
          "--absolute on "
          "one machine\n";
 }
@@ -133,20 +139,119 @@ std::string comparison_table(const Comparison& c, std::size_t text_width) {
       100 * c.threshold);
   std::size_t width = 6;
   for (const auto& row : c.rows) width = std::max(width, kernel_text(row).size());
+  constexpr std::size_t kOthers = 66;                 // with room for a short verdict
+  const bool stacked = width + kOthers > text_width;  // a kernel on a line of its own, above its numbers
+  if (stacked) width = 0;
   std::string heading;
   for (const auto& row : c.rows) {
     if (const auto own = fmt::format("{}, N = {}", row.heading, row.seqlen); own != heading) {
       heading = own;
-      text += fmt::format("\n{}\n  {:<{}}  {:>7} {:>7}  {:<19}  {:>7}  {}\n", heading, "kernel", width, "old",
-                          "new", "ratio", "limit", "verdict");
+      text += fmt::format("\n{}\n  {:<{}}  {:>7} {:>7}  {:<19}  {:>7}  {}\n", heading,
+                          stacked ? "" : "kernel", width, "old", "new", "ratio", "limit", "verdict");
     }
     const auto line = line_of(row);
-    text += fmt::format("  {:<{}}  {:>7} {:>7}  {:<19}  {:>7}  {}\n", line.kernel, width, line.before,
-                        line.after, line.ratio, line.limit, line.result);
+    if (stacked) text += fmt::format("  {}\n", line.kernel);
+    text += fmt::format("  {:<{}}  {:>7} {:>7}  {:<19}  {:>7}  {}\n", stacked ? "" : line.kernel, width,
+                        line.before, line.after, line.ratio, line.limit, line.result);
   }
   text += "\n";
   for (const auto& warning : c.warnings) text += fmt::format("{}\n", warning);
   return wrapped(text + conclusion(c), text_width);
+}
+
+namespace {
+
+using Outcomes = std::vector<Outcome>;
+
+bool is_one_of(const Outcomes& outcomes, Outcome outcome) {
+  return std::find(outcomes.begin(), outcomes.end(), outcome) != outcomes.end();
+}
+
+std::string markdown_rows(const Comparison& c, const Outcomes& outcomes) {
+  std::string text;
+  for (const auto& row : c.rows) {
+    if (!is_one_of(outcomes, row.outcome)) continue;
+    const auto line = line_of(row);
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", for_markdown(row.heading), row.seqlen,
+                        for_markdown(line.kernel), line.before, line.after, line.ratio, line.limit,
+                        for_markdown(line.result));
+  }
+  if (text.empty()) return "";
+  return "| cells | N | kernel | old | new | old / new (95 % CI) | limit | verdict |\n"
+         "|:--|--:|:--|--:|--:|--:|--:|:--|\n" +
+         text + '\n';
+}
+
+std::string folded_rows(const Comparison& c, const Outcomes& outcomes, const char* words) {
+  const auto rows = markdown_rows(c, outcomes);
+  if (rows.empty()) return "";
+  const auto count = std::count_if(c.rows.begin(), c.rows.end(),
+                                   [&](const auto& row) { return is_one_of(outcomes, row.outcome); });
+  return fmt::format("<details><summary>{} {}</summary>\n\n{}</details>\n\n", count, words, rows);
+}
+
+/// Why rows are not decided, a line a reason.
+std::string undecided_reasons(const Comparison& c) {
+  std::map<std::string, int> reasons;
+  for (const auto& row : c.rows) {
+    if (row.outcome == Outcome::kUndecided) ++reasons[row.reason];
+  }
+  std::string text;
+  for (const auto& [reason, count] : reasons)
+    text += fmt::format("- not decided, {}: {}\n", count, for_markdown(reason));
+  return text.empty() ? "" : text + '\n';
+}
+
+/// The words on one line, as a sentence of its own.
+std::string sentence(std::string words) {
+  while (!words.empty() && words.back() == '\n') words.pop_back();
+  std::replace(words.begin(), words.end(), '\n', ' ');
+  words.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(words.front())));
+  return words + '.';
+}
+
+std::string bound(const std::optional<stats::Interval>& interval, double stats::Interval::* which) {
+  if (!interval || (which != &stats::Interval::estimate && !interval->is_bounded())) return "";
+  return fmt::format("{}", (*interval).*which);
+}
+
+}  // namespace
+
+std::string comparison_markdown(const Comparison& c) {
+  auto words = conclusion(c);
+  const auto colon = words.find(':');
+  auto text =
+      fmt::format("### Attention kernels: {}\n\n{}\n", words.substr(0, colon), words.substr(colon + 2));
+  for (const auto& warning : c.warnings) text += fmt::format("> {}\n", for_markdown(warning));
+  if (!c.warnings.empty()) text += '\n';
+  text += markdown_rows(c, {Outcome::kRegression, Outcome::kLost}) + undecided_reasons(c);
+  text += folded_rows(c, {Outcome::kUndecided, Outcome::kUnranked}, "not decided or not ranked");
+  text += folded_rows(c, {Outcome::kPassed, Outcome::kReference}, "passed, baselines among them");
+  std::string basis = basis_text(c.basis);
+  return text + fmt::format(
+                    "Old: build {} on {}; new: build {} on {}. {} Above 1 the new one is faster; limit: "
+                    "with 95 % confidence it is slower by at most this, and up to {:+g} % passes.\n",
+                    short_build(c.old_build), for_markdown(c.old_machine), short_build(c.new_build),
+                    for_markdown(c.new_machine), sentence(basis), 100 * c.threshold);
+}
+
+std::string comparison_csv(const Comparison& c) {
+  using I = stats::Interval;
+  std::string text =
+      "cell_id,seqlen,kernel,outcome,old_seconds,new_seconds,old_to_baseline,new_to_baseline,ratio,ratio_low,"
+      "ratio_high,slower_limit,verdict,reason\n";
+  for (const auto& row : c.rows) {
+    const auto limit =
+        row.slower_limit && std::isfinite(*row.slower_limit) ? fmt::format("{}", *row.slower_limit) : "";
+    const auto verdict = row.judgement ? std::string(stats::to_string(row.judgement->verdict)) : "";
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(row.cell_id), row.seqlen,
+                        csv_field(row.kernel_id), csv_field(to_string(row.outcome)),
+                        bound(row.old_seconds, &I::estimate), bound(row.new_seconds, &I::estimate),
+                        bound(row.old_to_baseline, &I::estimate), bound(row.new_to_baseline, &I::estimate),
+                        bound(row.ratio, &I::estimate), bound(row.ratio, &I::low), bound(row.ratio, &I::high),
+                        limit, csv_field(verdict), csv_field(row.reason));
+  }
+  return text;
 }
 
 }  // namespace attnbench

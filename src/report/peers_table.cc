@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analysis/format.h"
+#include "report/left_out.h"
 
 namespace attnbench {
 namespace {
@@ -63,7 +64,9 @@ std::string group_lines(const RunAnalysis& run, const GroupAnalysis& group) {
   for (const auto& row : run.peers.rows) {
     if (row.group != group.id) continue;
     if (!row.seconds) {
-      ++absent[{row.kernel, standing_cell(row)}];
+      // Of what is unsupported at every N the tables before tell why.
+      const bool is_news = row.status != "unsupported" || has_row(group, row.kernel);
+      if (is_news) ++absent[{row.kernel, standing_cell(row)}];
       continue;
     }
     rows.push_back(&row);

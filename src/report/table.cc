@@ -9,7 +9,8 @@
 
 #include "analysis/attention_function.h"
 #include "analysis/format.h"
-#include "report/folded_paths.h"
+#include "plan/study.h"
+#include "report/left_out.h"
 #include "report/no_verdicts.h"
 #include "report/not_confirmed.h"
 #include "report/text_width.h"
@@ -135,7 +136,7 @@ std::vector<KernelRecord> rows_of(const GroupAnalysis& group) {
     for (const auto& kernel : cell.kernels) {
       const bool known =
           std::any_of(rows.begin(), rows.end(), [&](const auto& r) { return r.id() == kernel.kernel.id(); });
-      if (!known) rows.push_back(kernel.kernel);
+      if (!known && has_row(group, kernel.id())) rows.push_back(kernel.kernel);
     }
   }
   std::stable_sort(rows.begin(), rows.end(), canonically_before);
@@ -157,39 +158,60 @@ class Block {
  public:
   Block(const GroupAnalysis& group, Notes& notes, std::size_t width)
       : group_(group), notes_(notes), width_(width), rows_(rows_of(group)) {
-    folded_ = fold_other_paths(group, rows_);
     const auto suffix = common_suffix(rows_);
     heading_ = group.heading + (suffix.empty() ? "" : ", kernels " + suffix);
     alias_ = "  A/A, 90 % CI" + margins();
-    label_width_ = width_of(alias_);
-    for (const auto& row : rows_) {
-      const auto id = row.id();
-      labels_.push_back(id.substr(0, id.size() - suffix.size()) +
-                        (parse_mechanism(row.mechanism).is_softmax() ? "" : ", no softmax") +
-                        not_confirmed_mark(group, id));
-      label_width_ = std::max(label_width_, width_of(labels_.back()));
-    }
+    for (const auto& cell : group_.cells) columns_.push_back(make_column(cell));
+    label_rows(suffix.size());
   }
 
   std::string text() {
-    std::vector<Column> columns;
+    if (rows_.empty()) return "";
+    const auto& columns = columns_;
     std::size_t widest = 0;
-    for (const auto& cell : group_.cells) {
-      columns.push_back(make_column(cell));
-      widest = std::max(widest, columns.back().width() + kGap);
-    }
+    for (const auto& column : columns) widest = std::max(widest, column.width() + kGap);
     const auto before = label_width_ + kGap + 1;  // and 3 characters of "44/24 %" for each N
     const auto fitting = std::clamp<std::size_t>((width_ - std::min(width_, before)) / (widest + kKeyWidth),
                                                  1, kColumnsSideBySide);
     std::string text;
     for (const auto& part : in_parts(columns, fitting)) text += times_of(part);
-    return text + folded_ + gains();
+    return text + gains();
   }
 
  private:
   static constexpr std::size_t kGap = 2;
   static constexpr const char* kKeys = "keys";
+  static constexpr std::size_t kWidestKeys = 6;  ///< "44/6 %", of one N or two
   static constexpr std::size_t kKeyWidth = 3;
+
+  /// A mechanism and its kernel on one line where one N then fits beside it; else the mechanism on a line of
+  /// its own above its kernels.
+  void label_rows(std::size_t suffix) {
+    std::size_t widest = 0;
+    for (const auto& column : columns_) widest = std::max(widest, column.width());
+    const auto fits = [&] { return label_width_ + 3 * kGap + kWidestKeys + widest <= width_; };
+    for (const bool stacked : {false, true}) {
+      stacked_ = stacked;
+      labels_.clear();
+      label_width_ = width_of(alias_);
+      for (const auto& row : rows_) {
+        const auto id = row.id();
+        const auto name = id.substr(0, id.size() - suffix);
+        const std::string softmax = parse_mechanism(row.mechanism).is_softmax() ? "" : ", no softmax";
+        const auto mark = not_confirmed_mark(group_, id);
+        labels_.push_back(stacked ? "  " + name.substr(name.rfind('/') + 1) + mark : name + softmax + mark);
+        label_width_ = std::max(label_width_, width_of(labels_.back()));
+      }
+      if (fits()) return;
+    }
+  }
+
+  /// The line above a kernel's where that has its mechanism no more and the one before is of another.
+  std::string mechanism_line(std::size_t row, std::string& last) const {
+    if (!stacked_ || rows_[row].mechanism == last) return "";
+    last = rows_[row].mechanism;
+    return last + (parse_mechanism(last).is_softmax() ? "\n" : ", no softmax\n");
+  }
 
   /// " (±2 %)": of the A/A checks.
   std::string margins() const {
@@ -226,8 +248,9 @@ class Block {
       parts.push_back(parts_text(column, kPartNames));
     }
     text += line("", "", names) + line("", kKeys, parts);
+    std::string last;
     for (std::size_t r = 0; r < rows_.size(); ++r) {
-      text += row(labels_[r], rows_[r].id(), columns);
+      text += mechanism_line(r, last) + row(labels_[r], rows_[r].id(), columns);
       if (rows_[r].is_baseline) text += alias_row(columns);
     }
     std::vector<const CellAnalysis*> cells;
@@ -291,11 +314,14 @@ class Block {
         text += words + '\n';
       };
       add("", [](const auto& cell) { return fmt::format("N = {}", cell.seqlen()); });
+      std::string last;
       for (std::size_t r = 0; r < rows_.size(); ++r) {
         const auto id = rows_[r].id();
-        if (std::any_of(part.begin(), part.end(),
-                        [&](const auto* cell) { return gain_text(*cell, id) != "-"; }))
-          add(labels_[r], [&](const auto& cell) { return gain_text(cell, id); });
+        if (std::all_of(part.begin(), part.end(),
+                        [&](const auto* cell) { return gain_text(*cell, id) == "-"; }))
+          continue;
+        text += mechanism_line(r, last);
+        add(labels_[r], [&](const auto& cell) { return gain_text(cell, id); });
       }
     }
     return text;
@@ -322,33 +348,9 @@ class Block {
   }
 
   std::string row(const std::string& label, const std::string& id, const std::vector<Column>& columns) {
-    if (const auto why = shared_reason(id, columns); !why.empty()) {
-      constexpr int kMostRepeats = 2;  // one that more rows share is said once, in a note
-      const auto same = std::count_if(rows_.begin(), rows_.end(), [&](const KernelRecord& other) {
-        return shared_reason(other.id(), columns) == why;
-      });
-      if (same <= kMostRepeats && label_width_ + keys_width_ + 2 * kGap + width_of(why) <= width_)
-        return line(label, keys_text(id, columns), {why});
-      if (same > kMostRepeats)
-        return line(label, keys_text(id, columns),
-                    {fmt::format("{} {}", columns[0].kernels.at(id)->status, notes_.mark(why))});
-    }
     std::vector<std::string> cells;
     for (const auto& column : columns) cells.push_back(cell_text(id, column));
     return line(label, keys_text(id, columns), cells);
-  }
-
-  /// "status: reason" where a kernel has the same one in all columns.
-  static std::string shared_reason(const std::string& id, const std::vector<Column>& columns) {
-    std::string shared;
-    for (const auto& column : columns) {
-      const auto found = column.kernels.find(id);
-      if (found == column.kernels.end() || has_times(*found->second)) return {};
-      const auto why = reason_text(*found->second);
-      if (!shared.empty() && why != shared) return {};
-      shared = why;
-    }
-    return shared;
   }
 
   std::string cell_text(const std::string& id, const Column& column) {
@@ -382,8 +384,10 @@ class Block {
   std::size_t width_;
   std::vector<KernelRecord> rows_;
   std::vector<std::string> labels_;
-  std::string heading_, folded_, alias_;
-  std::size_t label_width_;
+  std::vector<Column> columns_;
+  std::string heading_, alias_;
+  bool stacked_ = false;
+  std::size_t label_width_ = 0;
   std::size_t keys_width_ = 0;
 };
 
@@ -428,7 +432,7 @@ std::string wide_line(const RunAnalysis& run) {
   return fmt::format(
       "* wider than ±{:.0f} %, for which the profile measures: {} of the {} ratios to the baseline, the "
       "widest ±{} %\n",
-      100 * stats::kRatioHalfWidth, run.wide.size(), ratios, three_digits(100 * widest->half_width));
+      100 * kPublishRatioHalfWidth, run.wide.size(), ratios, three_digits(100 * widest->half_width));
 }
 
 std::string mean_line(const RunAnalysis& run) {
@@ -498,8 +502,8 @@ std::string run_table(const RunAnalysis& run, std::size_t width) {
   text += baseline_line(run);
   Notes notes;
   for (const auto& group : run.groups) text += Block(group, notes, width).text();
-  const auto ends = notes.lines() + wide_line(run) + mean_line(run) + modes_line(run) + look_lines(run) +
-                    invalid_lines(run);
+  const auto ends = left_out_lines(run) + notes.lines() + wide_line(run) + mean_line(run) + modes_line(run) +
+                    look_lines(run) + invalid_lines(run);
   if (!ends.empty()) text += "\n" + ends;
   return wrapped(text + "\nWhat each column means: attnbench run --help\n", width);
 }
@@ -530,9 +534,9 @@ std::string table_legend() {
   -         cannot be known: from one process no interval follows, or the kernel has no part in that cell
   rejected  in place of an interval: the noise guard rejected each process that has times of the kernel; shown
             is their median, which is in no ratio, verdict or ranking
-Rows without numbers say why: unsupported (the kernel cannot compute this), wrong (failed verification),
-failed or quarantined (crashed, hung or was wrong while measured), impossible (faster than the machine can
-be), not measured.)";
+Kernels without times stand below the tables, a line a reason: unsupported (the kernel cannot compute this), wrong
+(failed verification), failed or quarantined (crashed, hung or was wrong while measured), impossible (faster than
+the machine can be), not measured.)";
 }
 
 }  // namespace attnbench

@@ -88,15 +88,22 @@ std::string series_lines(const GroupAnalysis& group, std::size_t text_width) {
   std::size_t width = 0;
   for (const auto& s : group.series) width = std::max(width, label_of(group, s).size() + 2);
   const std::span<const CellAnalysis> cells(group.cells);
+  // Else a kernel stands on a line of its own, above its verdicts.
+  const bool stacked = kIndent + width + kKeysWidth + kVerdictWidth > text_width;
+  if (stacked) width = kIndent;
+  const auto label = [&](const std::string& text, const std::string& words) {
+    return stacked && !text.empty() ? fmt::format("{:{}}{}\n", "", kIndent, text) + words : words;
+  };
+  const auto in_line = [&](const std::string& text) { return stacked ? std::string() : text; };
   const auto before = kIndent + width + kKeysWidth;
   const auto fitting = std::max<std::size_t>(1, (text_width - std::min(text_width, before)) / kVerdictWidth);
   std::string text;
   for (std::size_t begin = 0; begin < cells.size(); begin += fitting) {
     const auto part = cells.subspan(begin, std::min(fitting, cells.size() - begin));
-    const auto line = [&](const std::string& label, const std::string& keys, auto text_of_cell) {
-      auto words = fmt::format("{:{}}{:<{}}{:<{}}", "", kIndent, label, width, keys, kKeysWidth);
+    const auto line = [&](const std::string& kernel, const std::string& keys, auto text_of_cell) {
+      auto words = fmt::format("{:{}}{:<{}}{:<{}}", "", kIndent, in_line(kernel), width, keys, kKeysWidth);
       for (const auto& cell : part) words += fmt::format("{:<{}}", text_of_cell(cell), kVerdictWidth);
-      return as_line(words);
+      return label(kernel, as_line(words));
     };
     text += line("", "keys", [](const auto& cell) { return fmt::format("N = {}", cell.seqlen()); });
     for (const auto& s : group.series) {
@@ -107,9 +114,10 @@ std::string series_lines(const GroupAnalysis& group, std::size_t text_width) {
   text += fmt::format("{:{}}{:<{}}{:<{}}{:<8}{}\n", "", kIndent, "", width, "exponent, 95 % CI",
                       kExponentWidth, "theory", "as fast as the baseline at N");
   for (const auto& s : group.series) {
-    text += as_line(fmt::format(
-        "{:{}}{:<{}}{:<{}}{:<8.0f}{}", "", kIndent, s.kernel_id + not_confirmed_mark(group, s.kernel_id),
-        width, exponent_text(s.power_law.exponent), kExponentWidth, s.theory, crossover_text(s)));
+    const auto kernel = s.kernel_id + not_confirmed_mark(group, s.kernel_id);
+    text += label(kernel, as_line(fmt::format("{:{}}{:<{}}{:<{}}{:<8.0f}{}", "", kIndent, in_line(kernel),
+                                              width, exponent_text(s.power_law.exponent), kExponentWidth,
+                                              s.theory, crossover_text(s))));
   }
   return text;
 }

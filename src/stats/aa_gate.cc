@@ -10,7 +10,8 @@
 
 namespace attnbench::stats {
 
-std::vector<AaCheck> check_aa(std::span<const std::vector<double>> process_log_ratios) {
+std::vector<AaCheck> check_aa(std::span<const std::vector<double>> process_log_ratios,
+                              std::optional<double> margin_ratio) {
   constexpr double kEquivalenceError = 0.05;
   std::vector<AaCheck> checks;
   std::vector<double> p_values;
@@ -25,7 +26,7 @@ std::vector<AaCheck> check_aa(std::span<const std::vector<double>> process_log_r
       const double half = t_quantile(1 - kEquivalenceError, log_ratio.df) * log_ratio.standard_error;
       check.deciding = exponential({log_ratio.value, log_ratio.value - half, log_ratio.value + half});
     }
-    check.margin_ratio = equivalence_margin(logs.size());
+    check.margin_ratio = margin_ratio.value_or(equivalence_margin(logs.size()));
     const bool within = check.ratio.low >= 1 / check.margin_ratio && check.ratio.high <= check.margin_ratio;
     check.equivalent =
         equivalence_p(log_ratio, check.margin_ratio) <= kEquivalenceError && (within || !check.modes);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -30,7 +31,8 @@ struct AaCheck {
 /// The A/A checks of a study, in the order given; each element holds one cell's paired log-ratios of baseline
 /// and alias, one a process. One failing cell makes the study unpublishable. From a single process follows
 /// nothing: neither failing nor equivalent. Throws InputError for a cell without processes, or a value not
-/// finite.
-std::vector<AaCheck> check_aa(std::span<const std::vector<double>> process_log_ratios);
+/// finite. `margin_ratio`: where the plan brings its own.
+std::vector<AaCheck> check_aa(std::span<const std::vector<double>> process_log_ratios,
+                              std::optional<double> margin_ratio = std::nullopt);
 
 }  // namespace attnbench::stats

@@ -30,6 +30,8 @@ std::size_t best_of(const RegretCase& problem, std::size_t first, std::size_t st
 }
 
 void check(const RegretCase& problem) {
+  if (!(problem.weight > 0) || !std::isfinite(problem.weight))
+    throw InputError("weight", fmt::format("{}", problem.weight), "is not a positive number");
   if (problem.chosen >= problem.log_seconds.size())
     throw InputError("chosen", fmt::format("{}", problem.chosen),
                      fmt::format("is none of {} kernels", problem.log_seconds.size()));
@@ -50,6 +52,35 @@ double p_value(const std::vector<double>& chosen, const std::vector<double>& oth
   return t_upper_tail(average / error, static_cast<double>(differences.size()) - 1);
 }
 
+/// Of values of independent problems; so many equal weights would tell as much (Kish 1965, "Survey
+/// Sampling").
+Interval weighted_mean(std::span<const double> values, std::span<const double> weights) {
+  double sum = 0, squared = 0;
+  Interval interval{0, 0, 0};
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    sum += weights[i];
+    squared += weights[i] * weights[i];
+    interval.estimate += weights[i] * values[i];
+  }
+  interval.estimate /= sum;
+  const double effective = sum * sum / squared;
+  double variance = 0;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    variance += weights[i] / sum * std::pow(values[i] - interval.estimate, 2);
+  double half_width = std::numeric_limits<double>::infinity();
+  if (effective > 1 + 1e-9)
+    half_width = t_quantile(0.5 + kConfidence / 2, effective - 1) * std::sqrt(variance / (effective - 1));
+  interval.low = interval.estimate - half_width;
+  interval.high = interval.estimate + half_width;
+  return interval;
+}
+
+std::vector<double> weights_of(std::span<const RegretCase> problems) {
+  std::vector<double> weights;
+  for (const auto& problem : problems) weights.push_back(problem.weight);
+  return weights;
+}
+
 }  // namespace
 
 Regret regret_of(const RegretCase& problem) {
@@ -68,44 +99,79 @@ Regret regret_of(const RegretCase& problem) {
 RegretSummary summarise_regret(std::span<const RegretCase> problems, double log_band) {
   if (problems.empty()) throw InputError("problems", "none", "are where some are needed");
   RegretSummary summary;
-  double weights = 0, squared_weights = 0;
-  std::vector<double> losses, p_values;
+  std::vector<double> losses, naive, differences, p_values;
   std::vector<std::size_t> owner;
   for (std::size_t i = 0; i < problems.size(); ++i) {
     const auto& problem = problems[i];
-    if (!(problem.weight > 0) || !std::isfinite(problem.weight))
-      throw InputError("weight", fmt::format("{}", problem.weight), "is not a positive number");
     const auto regret = regret_of(problem);
-    weights += problem.weight;
-    squared_weights += problem.weight * problem.weight;
     losses.push_back(std::expm1(regret.cross_fitted));
-    summary.cross_fitted.estimate += problem.weight * losses.back();
-    summary.naive += problem.weight * std::expm1(regret.naive);
+    naive.push_back(std::expm1(regret.naive));
+    const auto& own = problem.log_seconds[problem.chosen];
+    differences.push_back(std::abs(mean_of(own, 0, 2) - mean_of(own, 1, 2)));
     for (std::size_t k = 0; k < problem.log_seconds.size(); ++k) {
       if (k == problem.chosen) continue;
-      p_values.push_back(p_value(problem.log_seconds[problem.chosen], problem.log_seconds[k], log_band));
+      p_values.push_back(p_value(own, problem.log_seconds[k], log_band));
       owner.push_back(i);
     }
   }
-  summary.naive /= weights;
-  auto& interval = summary.cross_fitted;
-  interval.estimate /= weights;
-  // Problems are independent; so many equal ones would tell as much (Kish 1965, "Survey Sampling").
-  const double effective = weights * weights / squared_weights;
-  double variance = 0;
-  for (std::size_t i = 0; i < problems.size(); ++i)
-    variance += problems[i].weight / weights * std::pow(losses[i] - interval.estimate, 2);
-  double half_width = std::numeric_limits<double>::infinity();
-  if (effective > 1 + 1e-9)
-    half_width = t_quantile(0.5 + kConfidence / 2, effective - 1) * std::sqrt(variance / (effective - 1));
-  interval.low = interval.estimate - half_width;
-  interval.high = interval.estimate + half_width;
+  const auto weights = weights_of(problems);
+  summary.cross_fitted = weighted_mean(losses, weights);
+  summary.naive = weighted_mean(naive, weights).estimate;
+  summary.half_difference = median(differences);
   const auto adjusted = holm(p_values);
   for (std::size_t i = 0; i < adjusted.size(); ++i) {
     if (adjusted[i] <= 1 - kConfidence && (summary.shown.empty() || summary.shown.back() != owner[i]))
       summary.shown.push_back(owner[i]);
   }
   return summary;
+}
+
+std::vector<std::size_t> shown_slower_than(std::span<const RegretCase> problems,
+                                           std::span<const std::size_t> standard) {
+  std::vector<double> p_values;
+  std::vector<std::size_t> owner, slower;
+  for (std::size_t i = 0; i < problems.size(); ++i) {
+    check(problems[i]);
+    if (problems[i].chosen == standard[i]) continue;
+    const auto& times = problems[i].log_seconds;
+    p_values.push_back(p_value(times[problems[i].chosen], times[standard[i]], 0));
+    owner.push_back(i);
+  }
+  const auto adjusted = holm(p_values);
+  for (std::size_t i = 0; i < adjusted.size(); ++i) {
+    if (adjusted[i] <= 1 - kConfidence) slower.push_back(owner[i]);
+  }
+  return slower;
+}
+
+FixedChoiceGain gain_over_fixed(std::span<const RegretCase> problems,
+                                std::span<const std::vector<std::size_t>> fixed) {
+  if (problems.empty() || fixed.empty())
+    throw InputError("problems, fixed choices", "none", "are where some are needed");
+  const auto weights = weights_of(problems);
+  FixedChoiceGain gain;
+  std::vector<double> log_ratios(problems.size());
+  for (const std::size_t half : {std::size_t{0}, std::size_t{1}}) {
+    double least = std::numeric_limits<double>::infinity();
+    for (std::size_t f = 0; f < fixed.size(); ++f) {
+      double sum = 0;
+      for (std::size_t i = 0; i < problems.size(); ++i)
+        sum += weights[i] * mean_of(problems[i].log_seconds[fixed[f][i]], half, 2);
+      if (sum < least) {
+        least = sum;
+        gain.best[half] = f;
+      }
+    }
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+      check(problems[i]);
+      const auto& times = problems[i].log_seconds;
+      log_ratios[i] += (mean_of(times[fixed[gain.best[half]][i]], 1 - half, 2) -
+                        mean_of(times[problems[i].chosen], 1 - half, 2)) /
+                       2;
+    }
+  }
+  gain.ratio = exponential(weighted_mean(log_ratios, weights));
+  return gain;
 }
 
 }  // namespace attnbench::stats

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -34,8 +35,30 @@ struct RegretSummary {
   /// Problems where some kernel is shown to be more than exp(log_band) as fast as the chosen one: one-sided t
   /// tests, paired by process, Holm over all kernels of all problems at 5 %.
   std::vector<std::size_t> shown;
+  /// Median over problems of how far the means of the chosen kernel's log-times in the two halves lie apart:
+  /// what measuring alone makes of no difference.
+  double half_difference = 0;
 };
 /// Throws InputError for no problems and weights that are not positive.
 RegretSummary summarise_regret(std::span<const RegretCase> problems, double log_band);
+
+/// Problems where the chosen kernel is shown to be slower than another one of each, standard[i]: one-sided t
+/// tests, paired by process, Holm over all problems at 5 %. The chosen kernel is never slower than itself.
+std::vector<std::size_t> shown_slower_than(std::span<const RegretCase> problems,
+                                           std::span<const std::size_t> standard);
+
+/// What choosing gains over one choice for all problems.
+struct FixedChoiceGain {
+  /// The best fixed choice by the even processes, and by the odd ones: the smallest weighed mean of
+  /// log-times.
+  std::array<std::size_t, 2> best{};
+  /// Weighed geometric mean over problems of the fixed choice's time over that of the chosen kernel, with its
+  /// 95 % interval: the fixed choice picked in one half of the processes is compared in the other.
+  Interval ratio;
+};
+/// fixed[f][i] is the kernel that the fixed choice f takes for problem i. Throws InputError for no problems
+/// or no fixed choices.
+FixedChoiceGain gain_over_fixed(std::span<const RegretCase> problems,
+                                std::span<const std::vector<std::size_t>> fixed);
 
 }  // namespace attnbench::stats

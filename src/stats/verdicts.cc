@@ -47,10 +47,11 @@ LogRatio paired_log_ratio(std::span<const double> process_log_ratios) {
   return result;
 }
 
-std::vector<Judgement> judge_family(std::span<const std::vector<double>> process_log_ratios) {
+std::vector<Judgement> judge_family(std::span<const std::vector<double>> process_log_ratios,
+                                    std::optional<double> margin_ratio) {
   std::vector<LogRatio> log_ratios;
   for (const auto& logs : process_log_ratios) log_ratios.push_back(paired_log_ratio(logs));
-  return judge_log_ratios(log_ratios);
+  return judge_log_ratios(log_ratios, margin_ratio);
 }
 
 std::vector<Judgement> judge_log_ratios(std::span<const LogRatio> log_ratios,

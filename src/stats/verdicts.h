@@ -46,8 +46,10 @@ struct Judgement {
 /// process: it is never EQUIVALENT, and FASTER or SLOWER only if interval_with_modes excludes a ratio of 1.
 ///
 /// A comparison of too few processes stays in the family, so that leaving it out cannot help the others.
-/// Throws InputError for a comparison without processes, or a value not finite.
-std::vector<Judgement> judge_family(std::span<const std::vector<double>> process_log_ratios);
+/// Throws InputError for a comparison without processes, or a value not finite. `margin_ratio`: of
+/// EQUIVALENT, where the plan brings its own.
+std::vector<Judgement> judge_family(std::span<const std::vector<double>> process_log_ratios,
+                                    std::optional<double> margin_ratio = std::nullopt);
 
 /// A log-ratio known otherwise than from paired processes, as between two separately measured stores.
 struct LogRatio {

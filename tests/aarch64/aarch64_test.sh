@@ -18,6 +18,12 @@ echo "== unit tests and verify"
 neon=$(emulate "$build/tests/unit_tests" --gtest_list_tests --gtest_filter='Targets/FusedSoftmax.*_NEON*' | grep -c NEON || true)
 echo "tests of the softmax kernels that force NEON: $neon"
 [ "$neon" -gt 0 ]
+# The emulator's own CPU has FEAT_BF16, a Cortex-A72 lacks it: there the path is refused and the default is another.
+bf16='Arm/FusedSoftmax.GlobalKeyStandsOut*'
+emulate "$build/tests/unit_tests" --gtest_filter="$bf16" | grep -c '^\[       OK' > /dev/null
+OMP_NUM_THREADS=1 $emulator -cpu cortex-a72 "$build/tests/unit_tests" --gtest_filter="$bf16" | grep -c 'this CPU lacks FEAT_BF16' > /dev/null
+OMP_NUM_THREADS=1 $emulator -cpu cortex-a72 "$build/tests/unit_tests" --gtest_brief=1 \
+  --gtest_filter='Paths/FusedSoftmax.GlobalKeyStandsOut*:Paths/FusedSoftmax.HugeEqualScores*'
 # Two at a time. Here NEON is also what Paths/FusedSoftmax chooses: no need to run it twice. LimitedPool starts itself, which
 # nobody emulates then.
 logs=$(mktemp -d)

@@ -1,5 +1,7 @@
 """The paper and the drawn figures, from a summary."""
 
+import copy
+import json
 import subprocess
 import sys
 import tempfile
@@ -12,14 +14,47 @@ from summaries import SOURCE, changed, kernel_of, summary_of_stores, write
 
 sys.path.insert(0, str(SOURCE / "report"))
 from figures import load_figures, panels  # noqa: E402
-from render import lay_out_paper  # noqa: E402
+from render import lay_out_paper, promises  # noqa: E402
 
 
 def numbers_in_paper(folder, file):
     """What the paper shows as numbers, in the order of its pages; drawn without its figures."""
-    import json
+    return marked_in_paper(folder, file, "<number>")
+
+
+def marked_in_paper(folder, file, label):
     lay_out_paper(file, [], Path(folder))
-    return json.loads(typst.query(f"{folder}/paper.typ", "<number>", field="value", root=str(folder)))
+    return json.loads(typst.query(f"{folder}/paper.typ", label, field="value", root=str(folder)))
+
+
+def without(summary, *, runs=False, times=False, baseline=False, verdicts=False):
+    """A copy that lacks what is named, as the program would write it."""
+    other = copy.deepcopy(summary)
+    measured = [run for run in other["runs"] if run["kind"] != "published"]
+    if runs:
+        other["runs"] = [run for run in other["runs"] if run not in measured]
+        for claim in other["claims"]:
+            claim["answers"] = [a for a in claim["answers"] if a["run"] in [run["id"] for run in other["runs"]]]
+        measured = []
+    for group in [group for run in measured for group in run["groups"]]:
+        for row in group["recommendation"]:
+            row.update(best_set=[], not_excluded=[], sentence="none")
+            row["ratio"] = None if times or baseline else row["ratio"]
+        if times or baseline:
+            group.update(dense=None, causal_dense=None)
+        for cell in group["cells"]:
+            cell.update(best_set=[], not_excluded=[], withheld="a reason")
+            if baseline:
+                cell.update(baseline="", aa=None)
+            for kernel in cell["kernels"]:
+                kernel.update(verdict=None, verdict_words=None)
+                if times or baseline:
+                    kernel.update(ratio=None, to_dense=None, is_baseline=False)
+                if times:
+                    kernel.update(status="not measured", reason="a reason", seconds=None, accuracy=None, cv_between=None)
+    if times or runs:
+        other["tables"] = {name: [] for name in other["tables"]}
+    return other
 
 
 class Paper(unittest.TestCase):
@@ -51,6 +86,28 @@ class Paper(unittest.TestCase):
         shown = float(before[differing[0]].split()[0]) * {"µs": 1e-6, "ms": 1e-3, "s": 1}[
             [w for w in before[differing[0]].split() if w in ("µs", "ms", "s")][0]]
         self.assertAlmostEqual(shown / kernel_of(self.summary)["seconds"]["estimate"], 1, places=2)
+
+    def test_says_what_is_true_of_every_data_set(self):
+        judged = copy.deepcopy(self.summary)
+        judged["runs"][0]["groups"][0]["cells"][0]["kernels"][0]["verdict"] = "FASTER"
+        for name, summary, said in (
+                ("verdicts", judged, ["verdicts"]),
+                ("no verdicts", without(self.summary, verdicts=True), ["no verdicts"]),
+                ("no baseline", without(self.summary, baseline=True), ["no verdicts"]),
+                ("no times", without(self.summary, times=True), ["no times"]),
+                ("published means alone", without(self.summary, runs=True), ["nothing measured"]),
+                ("nothing", {**without(self.summary, runs=True), "runs": [], "claims": []}, ["nothing measured"])):
+            with self.subTest(data=name):
+                file = write(self.folder, "variant.json", summary)
+                self.assertEqual(marked_in_paper(f"{self.folder}/v", file, "<abstract>"), said)
+        self.assertEqual(numbers_in_paper(f"{self.folder}/v", file), [])
+
+    def test_error_rates_are_those_of_the_methodology(self):
+        table = (SOURCE / "docs" / "methodology.md").read_text()
+        self.assertGreater(len(promises()), 20)
+        for name, result in promises():
+            self.assertTrue(f"| {result} |" in table.replace("`", ""), result)
+            self.assertTrue(name)
 
     def test_figures_bind_the_rows_of_their_panel(self):
         seconds = {(r["run"], r["cell_id"], r["kernel"]): r["seconds"] for r in self.summary["tables"]["kernels"]}

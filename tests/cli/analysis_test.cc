@@ -23,18 +23,13 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing_support::attnbench;
 using testing_support::TemporaryDirectory;
+using testing_support::text_of;
 
 const std::string kPublished = std::string(ATTNBENCH_SOURCE_DIR) + "/data/m4_mlx_published.csv";
 
 std::vector<std::string> small_run(const std::string& out) {
   return testing_support::small_run(out, {"--kernel", "unfused@cpu,two_gemm@cpu", "--seqlen", "32,64",
                                           "--mechanism", "mha,linear", "--quiet"});
-}
-
-std::string text_of(const std::string& file) {
-  std::ostringstream text;
-  text << std::ifstream(file).rdbuf();
-  return text.str();
 }
 
 std::string published_store(const TemporaryDirectory& directory) {

@@ -230,7 +230,7 @@ TEST(TooLargeForMemory, DryRunListsTheCellThatDoesNotFit) {
                                                   "--mechanism", "mha", "--threads", "1", "--seqlen", "16",
                                                   "--head-dim", "32,100000000000", "--dry-run"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("mha/unfused@cpu: does not fit in memory: needs 93.13 TiB"));
+  EXPECT_THAT(result.out, HasSubstr("left out in 1 of 2 cells: does not fit in memory: needs 93.13 TiB"));
 }
 
 TEST(TooLargeForMemory, DryRunSaysThatItDoesNotKnowTheMemoryBehindALauncher) {

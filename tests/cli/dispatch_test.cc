@@ -98,9 +98,14 @@ TEST(TuneCommand, BadInputIsNamedBeforeAnythingIsMeasured) {
       {{"--budget", "soon"}, "budget: 'soon'"},
       {{"--mechanism", "gqa(kv=4)"}, "is tuned with mha"},
       {{"--dtype", "int8"}, "dtype: 'int8'"},
-      {{"--threads", "0"}, "threads: '0'"},
+      {{"--threads", "none"}, "threads: 'none'"},
       {{"--out", "/no/such/folder/p.json"}, "/no/such/folder/p.json"},
-      {{"--merge", "/no/such/file.json"}, "merge: '/no/such/file.json'"}};
+      {{"--merge", "/no/such/file.json"}, "merge: '/no/such/file.json'"},
+      {{"--profile", "p.json"}, "profile: 'p.json' is for --certify alone"},
+      {{"--traffic", "t.csv"}, "traffic: 't.csv' is for --certify alone"},
+      {{"--certify", "--traffic", "/no/such.csv"}, "traffic: '/no/such.csv'"},
+      {{"--certify", "--profile", "/no/such.json"}, "profile: '/no/such.json'"},
+      {{"--certify", "--profile", "p.json", "--merge", "q.json"}, "merge: 'q.json' is for tuning"}};
   for (const auto& [arguments, words] : cases) {
     auto all = arguments;
     all.insert(all.begin(), "tune");

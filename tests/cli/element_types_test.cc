@@ -14,12 +14,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing_support::attnbench;
 using testing_support::TemporaryDirectory;
-
-std::string contents(const std::string& file) {
-  std::ostringstream text;
-  text << std::ifstream(file).rdbuf();
-  return text.str();
-}
+using testing_support::text_of;
 
 // f16 from the command line to the store, out as CSV, in again, and into the summary.
 TEST(ElementTypes, F16IsMeasuredKeptAndShown) {
@@ -30,7 +25,7 @@ TEST(ElementTypes, F16IsMeasuredKeptAndShown) {
                               "1", "--quiet", "--out", store});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   ASSERT_EQ(attnbench({"export", store, "--out", csv}).exit_code, 0);
-  EXPECT_THAT(contents(csv), HasSubstr("f16"));
+  EXPECT_THAT(text_of(csv), HasSubstr("f16"));
   ASSERT_EQ(attnbench({"import", csv, "--out", again}).exit_code, 0);
   const auto summary = attnbench({"analyze", store, "--json"});
   ASSERT_EQ(summary.exit_code, 0) << summary.err;

@@ -19,6 +19,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing_support::TemporaryDirectory;
+using testing_support::text_of;
 
 std::vector<std::string> tiny_run(const std::string& out) {
   return {"run",         "smoke",      "--accept-noise",
@@ -30,12 +31,6 @@ std::vector<std::string> tiny_run(const std::string& out) {
           "--out",       out};
 }
 
-std::string contents(const std::string& file) {
-  std::ostringstream text;
-  text << std::ifstream(file).rdbuf();
-  return text.str();
-}
-
 TEST(SamplesBesideTheStore, AForeignFileIsLeftAsItIsAndNothingIsMeasured) {
   for (const auto* name : {"a.csv", "a.env.json"}) {
     const TemporaryDirectory directory;
@@ -44,7 +39,7 @@ TEST(SamplesBesideTheStore, AForeignFileIsLeftAsItIsAndNothingIsMeasured) {
     EXPECT_EQ(result.exit_code, 2) << result.err;
     EXPECT_THAT(result.err, HasSubstr("out: '" + directory.file("a.db") + "' is a new store"));
     EXPECT_THAT(result.err, HasSubstr(name));
-    EXPECT_EQ(contents(directory.file(name)), "my,precious,data\n");
+    EXPECT_EQ(text_of(directory.file(name)), "my,precious,data\n");
     EXPECT_FALSE(std::filesystem::exists(directory.file("a.db")));
   }
 }
@@ -52,16 +47,16 @@ TEST(SamplesBesideTheStore, AForeignFileIsLeftAsItIsAndNothingIsMeasured) {
 TEST(SamplesBesideTheStore, AreWrittenAgainOnResumeUnlessAnotherFileTookTheirPlace) {
   const TemporaryDirectory directory;
   EXPECT_EQ(testing_support::attnbench(tiny_run(directory.file("a.db"))).exit_code, 0);
-  const auto samples = contents(directory.file("a.csv"));
+  const auto samples = text_of(directory.file("a.csv"));
   EXPECT_THAT(samples, HasSubstr("linear"));
   EXPECT_EQ(testing_support::attnbench(tiny_run(directory.file("a.db"))).exit_code, 0);
-  EXPECT_EQ(contents(directory.file("a.csv")), samples);
+  EXPECT_EQ(text_of(directory.file("a.csv")), samples);
 
   std::ofstream(directory.file("a.csv")) << "my,precious,data\n";
   const auto result = testing_support::attnbench(tiny_run(directory.file("a.db")));
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_THAT(result.err, HasSubstr("does not hold samples of AttnBench"));
-  EXPECT_EQ(contents(directory.file("a.csv")), "my,precious,data\n");
+  EXPECT_EQ(text_of(directory.file("a.csv")), "my,precious,data\n");
 }
 
 TEST(SamplesBesideTheStore, StoresOfOtherEndingsKeepTheirOwn) {
@@ -92,7 +87,7 @@ TEST(Outputs, APipeGetsTheTextAndStays) {
                                                                      {"analyze", kSamples, "--out", pipe}}) {
     ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
     std::string arrived;
-    std::thread reader([&] { arrived = contents(pipe); });
+    std::thread reader([&] { arrived = text_of(pipe); });
     const auto result = testing_support::attnbench(arguments, 60);
     ::close(::open(pipe.c_str(), O_WRONLY | O_NONBLOCK));  // lets the reader go where nothing came
     reader.join();
@@ -109,13 +104,13 @@ TEST(Outputs, TheEnvironmentOfAnInputIsNoOutput) {
   std::filesystem::copy_file(kSamples, samples);
   std::filesystem::copy_file(std::string(ATTNBENCH_SOURCE_DIR) + "/tests/browser/small.env.json",
                              environment);
-  const auto before = contents(environment);
+  const auto before = text_of(environment);
   for (const auto* option : {"--out", "--csv", "--tex"}) {
     const auto result = testing_support::attnbench({"analyze", samples, option, environment});
     EXPECT_EQ(result.exit_code, 2) << option;
     EXPECT_THAT(result.err, HasSubstr("would write over an input's environment")) << option;
   }
-  EXPECT_EQ(contents(environment), before);
+  EXPECT_EQ(text_of(environment), before);
 }
 
 TEST(Outputs, ALinkAndANeighbourStay) {
@@ -127,9 +122,9 @@ TEST(Outputs, ALinkAndANeighbourStay) {
   const auto result = testing_support::attnbench({"analyze", kSamples, "--csv", directory.file("link.csv")});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(std::filesystem::is_symlink(directory.file("link.csv")));
-  EXPECT_THAT(contents(directory.file("target.csv")), HasSubstr("mha/unfused@cpu"));
-  EXPECT_EQ(contents(directory.file("link.csv.part")), "mine\n");
-  EXPECT_EQ(contents(directory.file("target.csv.part")), "mine too\n");
+  EXPECT_THAT(text_of(directory.file("target.csv")), HasSubstr("mha/unfused@cpu"));
+  EXPECT_EQ(text_of(directory.file("link.csv.part")), "mine\n");
+  EXPECT_EQ(text_of(directory.file("target.csv.part")), "mine too\n");
 }
 
 // As /dev/stdout is a link to whatever takes the output.
@@ -140,14 +135,14 @@ TEST(Outputs, NothingIsPutBesideAPipe) {
   const auto command = testing_support::program() + " export " + store + " --out " + out + " 2>&1 > " + out +
                        " | cat > " + directory.file("err");
   EXPECT_EQ(std::system(command.c_str()), 0);
-  EXPECT_THAT(contents(out), testing::StartsWith("machine,device,"));
-  EXPECT_THAT(contents(directory.file("err")), HasSubstr("the environment is not in this output"));
+  EXPECT_THAT(text_of(out), testing::StartsWith("machine,device,"));
+  EXPECT_THAT(text_of(directory.file("err")), HasSubstr("the environment is not in this output"));
   EXPECT_FALSE(std::filesystem::exists(directory.file("out.env.json")));
 
   const auto into_output = testing_support::program() + " import " + kSamples + " --out " + out + " > " +
                            out + " 2> " + directory.file("err");
   EXPECT_EQ(WEXITSTATUS(std::system(into_output.c_str())), 2);
-  EXPECT_THAT(contents(directory.file("err")), HasSubstr("is where this program's output goes"));
+  EXPECT_THAT(text_of(directory.file("err")), HasSubstr("is where this program's output goes"));
 }
 
 TEST(Outputs, AnEmptyNameIsNone) {
@@ -180,7 +175,7 @@ TEST(ExportOfAStore, GoesIntoAFileThatHoldsNothing) {
   auto foreign = arguments;
   foreign.back() = directory.file("notes.txt");
   EXPECT_EQ(testing_support::attnbench(foreign).exit_code, 2);
-  EXPECT_EQ(contents(directory.file("notes.txt")), "my notes\n");
+  EXPECT_EQ(text_of(directory.file("notes.txt")), "my notes\n");
 }
 
 TEST(ExitCodes, AreInTheHelp) {

@@ -21,6 +21,7 @@ using testing::Not;
 using testing_support::attnbench;
 using testing_support::ceilings_file;
 using testing_support::TemporaryDirectory;
+using testing_support::text_of;
 
 /// One small cell of five processes.
 constexpr const char* kStudy = R"(name = "tiny"
@@ -43,11 +44,6 @@ paths = "default"
 processes = 5
 blocks = 2
 )";
-
-std::string text_of(const std::string& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 class Peers : public testing::Test {
  protected:

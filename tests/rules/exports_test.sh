@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Usage: exports_test.sh PROGRAM
-# A plugin takes the names of the public headers from the program that loads it: these are there, and no others of ours.
+# Usage: exports_test.sh FILE
+# A plugin takes the names of the public headers from the program that loads it, other programs from libattnbench.so:
+# these are there, and no others of ours.
 set -euo pipefail
 headers=$(cd "$(dirname "$0")/../../include/attnbench" && pwd)
 exported=$(nm -DC --defined-only "$1" | cut -d' ' -f3- | sed 's/\[abi:cxx11\]//' |
@@ -22,4 +23,4 @@ for needed in 'attnbench::InputError::InputError(' 'typeinfo for attnbench::Inpu
     failures=$((failures + 1))
   fi
 done
-[ "$failures" -eq 0 ] && echo "plugins see the public headers' names alone"
+[ "$failures" -eq 0 ] && echo "others see the public headers' names alone"

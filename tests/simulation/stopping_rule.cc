@@ -1,9 +1,7 @@
 #include "simulation/stopping_rule.h"
 
-#include <array>
 #include <cmath>
 
-#include "stats/constants.h"
 #include "stats/intervals.h"
 #include "stats/process_value.h"
 #include "stats/quantiles.h"
@@ -19,24 +17,26 @@ double half_width(const std::vector<double>& logs) {
 
 }  // namespace
 
-bool is_narrow(std::span<const std::vector<double>> logs) {
-  if (half_width(logs[0]) > stats::kAaHalfWidth) return false;
+bool is_narrow(std::span<const std::vector<double>> logs, const Profile& profile) {
+  if (half_width(logs[0]) > profile.aa_half_width) return false;
   for (const auto& kernel : logs.subspan(1)) {
-    if (half_width(kernel) > stats::kRatioHalfWidth) return false;
+    if (half_width(kernel) > profile.ratio_half_width) return false;
   }
   return true;
 }
 
 std::vector<std::vector<double>> simulate_until_narrow(const NoiseModel& noise,
                                                        std::span<const double> centre_seconds,
-                                                       SplitMix64& random) {
+                                                       SplitMix64& random, const Profile& profile,
+                                                       std::size_t last) {
   std::vector<std::vector<double>> logs(centre_seconds.size() - 1);
-  for (const int look : std::array{10, 15, 20, 30}) {
+  for (std::size_t l = 0; l < profile.processes.size() && l <= last; ++l) {
     const auto more =
-        simulate_cell(noise, centre_seconds, look - static_cast<int>(logs[0].size()), kBlocks, random);
+        simulate_cell(noise, centre_seconds, profile.processes[l] - static_cast<int>(logs[0].size()),
+                      profile.blocks, random);
     for (std::size_t k = 0; k < logs.size(); ++k)
       logs[k].insert(logs[k].end(), more[k].begin(), more[k].end());
-    if (is_narrow(logs)) break;
+    if (is_narrow(logs, profile)) break;
   }
   return logs;
 }

@@ -145,7 +145,7 @@ TEST(StoppingRule, IsThatOfTheConductor) {
       processes.push_back(simulate_process(noise, kCentres, 30, random));
       for (std::size_t k = 1; k < kCentres.size(); ++k) logs[k - 1].push_back(log_ratio(processes.back(), k));
     }
-    const bool expected = narrow_enough(records(processes), "baseline");
+    const bool expected = narrow_enough(records(processes), "baseline", parse_profile("publish"));
     EXPECT_EQ(is_narrow(logs), expected);
     narrow += expected;
   }

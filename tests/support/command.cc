@@ -17,13 +17,6 @@
 namespace attnbench::testing_support {
 namespace {
 
-std::string contents(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
 pid_t start(const std::vector<std::string>& arguments, const std::string& out, const std::string& err,
             const std::string& directory, const std::string& program_file = ATTNBENCH_PROGRAM) {
   std::vector<std::string> words = {program_file};
@@ -59,7 +52,7 @@ CommandResult attnbench(const std::vector<std::string>& arguments, double limit_
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   const int exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-  return {exit_code, contents(scratch.file("out")), contents(scratch.file("err"))};
+  return {exit_code, text_of(scratch.file("out")), text_of(scratch.file("err"))};
 }
 
 std::vector<std::string> small_run(const std::string& out, const std::vector<std::string>& more) {
@@ -91,6 +84,13 @@ TemporaryDirectory::~TemporaryDirectory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
+std::string text_of(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
 std::string ceilings_file() {
   if (const char* measured = std::getenv("ATTNBENCH_TEST_CEILINGS"))
     return measured;  // of all test processes
@@ -109,7 +109,7 @@ std::vector<pid_t> workers(const std::string& mark) {
     const auto name = entry.path().filename().string();
     if (!std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c) != 0; }))
       continue;
-    auto command = contents(entry.path().string() + "/cmdline");
+    auto command = text_of(entry.path().string() + "/cmdline");
     std::replace(command.begin(), command.end(), '\0', ' ');
     // The program itself: a launcher names it in its later words.
     const auto program_end = command.find(' ');

@@ -38,6 +38,9 @@ class TemporaryDirectory {
   std::string path_;
 };
 
+/// What the file holds; nothing where it is not there.
+std::string text_of(const std::string& file);
+
 /// A file for `run --ceilings`: one measurement of this machine, on one thread, serves all tests that are not
 /// about measuring ceilings.
 std::string ceilings_file();

@@ -77,6 +77,19 @@ TEST(Format1, TheDefaultPathFollowsTheCeilingsOfTheCellsThreads) {
       << "nothing measured: the more specialised";
 }
 
+TEST(PreferredPath, OnArmTheMatrixUnitCountsByItsOwnRate) {
+  const std::vector<std::string_view> paths{"portable", "neonbf16"};
+  const auto rates = [](double mul_add, double bfmmla) {
+    Ceilings ceilings;
+    ceilings.compute = {{"mul+add", "portable", DType::f32, mul_add},
+                        {"bfmmla", "neonbf16", DType::bf16, bfmmla}};
+    return ceilings;
+  };
+  EXPECT_EQ(preferred_path(paths, rates(100e9, 200e9)), 1u);
+  EXPECT_EQ(preferred_path(paths, rates(100e9, 90e9)), 0u);
+  EXPECT_EQ(preferred_path(paths, {}), 1u) << "nothing measured: the more specialised";
+}
+
 TEST(Format1, PathsThatAreNotSupportedDoNotCompete) {
   EXPECT_EQ(default_path_as_format_1(run_with_ceilings(), 1,
                                      {path_of_fused("portable"), path_of_fused("avx512bf16", "f32 only"),

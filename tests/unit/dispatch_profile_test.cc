@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 
@@ -116,6 +117,30 @@ TEST(Profile, DamageIsReadOrRefused) {
     } catch (const InputError&) {
     }
   }
+}
+
+/// A certificate is of the very measurements beside it, in whatever order.
+TEST(Profile, ACertificateHoldsForItsOwnMeasurements) {
+  auto profile = sample();
+  profile.certificate = nlohmann::json{{"measurements", measurements_hash(profile)},
+                                       {"problems", {{{"threads", 1}}, {{"threads", 2}}}}};
+  const auto text = to_text(profile);
+  EXPECT_THAT(text, HasSubstr("\n      {\"threads\":1},\n      {\"threads\":2}\n"));  // one a line
+  const auto again = parse_profile_text(text, "mine.json");
+  EXPECT_EQ(again.certificate, profile.certificate);
+  EXPECT_EQ(to_text(again), text);
+  std::reverse(profile.costs.begin(), profile.costs.end());
+  EXPECT_EQ(measurements_hash(profile), measurements_hash(again));
+  EXPECT_TRUE(merge(profile, sample()).certificate->is_null());
+  profile.costs[0].seconds *= 2;
+  try {
+    parse_profile_text(to_text(profile), "mine.json");
+    ADD_FAILURE();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("is of other measurements than those here"));
+  }
+  profile.certificate = nlohmann::json{{"problems", 3}};
+  EXPECT_THROW(parse_profile_text(to_text(profile), "mine.json"), InputError);
 }
 
 TEST(Profile, MergedTimesAreWeighedByTheirPrecision) {

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -288,6 +289,15 @@ TEST_F(Dispatch, DeniedKernelsAreNotUsed) {
   setenv("ATTNBENCH_DENY_KERNELS",
          ("block_sparse(bs=32,globals=1)/" + kFusedName + "," + kUnfusedName).c_str(), 1);
   EXPECT_EQ(name_of(choose(problem)), kFusedName);
+  // Those of the environment are added to the program's own.
+  EXPECT_EQ(choose(problem, {.denied = {kFusedName}}).because.reason, Reason::none_allowed);
+  setenv("ATTNBENCH_DENY_KERNELS", (kUnfusedName + ",fused@cpu:portabel").c_str(), 1);
+  try {
+    choose(problem);
+    ADD_FAILURE();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("ATTNBENCH_DENY_KERNELS: 'fused@cpu:portabel' is not registered"));
+  }
 }
 
 TEST_F(Dispatch, AnotherMechanismOnlyWhereAllowedAndShownFaster) {
@@ -311,14 +321,28 @@ TEST_F(Dispatch, AnotherMechanismOnlyWhereAllowedAndShownFaster) {
 TEST_F(Dispatch, AProfileThatIsNotOfHereIsNamedAndNotUsed) {
   measure_both(0.5);
   const auto good = profile_;
-  const auto expect = [&](const std::string& text, ProfileState state, const std::string& words) {
-    const Dispatcher dispatcher(device_, {.profile = write_text(text)});
+  const auto expect_in = [&](const std::string& file, ProfileState state, const std::string& words) {
+    // What a decision says of it, whatever the decision is.
+    const std::map<ProfileState, std::string> said = {
+        {ProfileState::unreadable, "the profile cannot be read"},
+        {ProfileState::corrupt, "the profile is corrupt"},
+        {ProfileState::newer, "the profile is of a newer version than this library knows"},
+        {ProfileState::foreign, "the profile is of another machine"},
+        {ProfileState::stale, "the profile is of another build of the kernels"}};
+    const Dispatcher forced(device_, {.profile = file, .forced = kUnfusedName});
+    EXPECT_EQ(in_words(forced.choose(attention_problem("mha", 256))),
+              "mha/unfused@cpu (forced; " + said.at(state) + ")");
+    const Dispatcher dispatcher(device_, {.profile = file});
     EXPECT_EQ(dispatcher.profile_state(), state);
     EXPECT_THAT(dispatcher.profile_problem(), HasSubstr(words));
     const auto decision = dispatcher.choose(attention_problem("mha", 256));
     EXPECT_EQ(decision.kernel->kernel(), "fused");
     EXPECT_EQ(decision.because.reason, Reason::default_unprofiled);
     EXPECT_EQ(decision.because.profile, state);
+    EXPECT_THAT(in_words(decision), HasSubstr("(the default kernel: " + said.at(state) + ")"));
+  };
+  const auto expect = [&](const std::string& text, ProfileState state, const std::string& words) {
+    expect_in(write_text(text), state, words);
   };
   auto other = good;
   other.origin.machine_key = "0123456789abcdef";
@@ -337,8 +361,9 @@ TEST_F(Dispatch, AProfileThatIsNotOfHereIsNamedAndNotUsed) {
   text = to_text(good);
   text.replace(text.find("\"processes\":3"), 13, "\"processes\":0");
   expect(text, ProfileState::corrupt, "processes: '0' is below 1");
-  const Dispatcher lacking(device_, {.profile = directory_.file("none.json")});
-  EXPECT_EQ(lacking.profile_state(), ProfileState::unreadable);
+  expect("", ProfileState::corrupt, "profile.json");
+  expect_in(directory_.file("none.json"), ProfileState::unreadable, "none.json");
+  expect_in(directory_.path(), ProfileState::unreadable, directory_.path());
   setenv("ATTNBENCH_PROFILE", write(good).c_str(), 1);
   EXPECT_EQ(Dispatcher(device_).profile_state(), ProfileState::trusted);
 }

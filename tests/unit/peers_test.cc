@@ -132,6 +132,23 @@ TEST(Peers, WhatIsMissingSaysWhy) {
   EXPECT_THAT(table, HasSubstr("N = 128, mha/fused@cpu takes 500 us\n    mha/flash@other"));
 }
 
+TEST(Peers, AnEngineWithoutTimesSaysItsTwoCommonestReasons) {
+  const KernelRecord flash = of_engine("flash", "absent"), math = of_engine("math", "absent"),
+                     flex = of_engine("flex", "absent"), eager = of_engine("eager", "absent");
+  auto run = against({flash, math, flex, eager}, {0, 0, 0, 0}, {0, 0, 0, 0});
+  auto& kernels = run.contents.cells[0].kernels;
+  const auto first = kernels.size() - 4;
+  kernels[first].support_reason = "z is not here";
+  kernels[first + 1].support_reason = "of another device";
+  kernels[first + 2].support_reason = "of another device";
+  kernels[first + 3].support_reason = "z is not here";
+  EXPECT_EQ(analyzed(run).peers.engines[0].missing,
+            "unsupported: of another device; unsupported: z is not here");
+  kernels[first + 1].support_reason = "too small";
+  EXPECT_EQ(analyzed(run).peers.engines[0].missing,
+            "unsupported: z is not here; unsupported: of another device");
+}
+
 TEST(Peers, NoVerdictWhereTheCellHasNoneOrAKernelIsNotRanked) {
   auto partial = against({of_engine("flash", "other")}, {0}, {0.001});
   std::erase_if(partial.contents.processes[4].samples,

@@ -73,6 +73,18 @@ TEST(StudyJson, MissingAndIllTypedFieldsAreNamed) {
   EXPECT_THROW(profile_from_json(profile), InputError);
 }
 
+TEST(PlanJson, EveryProfileComesBack) {
+  for (const auto& name : profile_names()) {
+    const auto profile = parse_profile(name);
+    EXPECT_EQ(profile_from_json(json::parse(to_json(profile).dump())), profile) << name;
+  }
+  // As stored before there was another rule than publish's: the hashes of such plans must not change.
+  EXPECT_EQ(
+      to_json(parse_profile("publish")).dump(),
+      R"({"blocks":30,"default_path_only":false,"name":"publish","processes":[10,15,20,30],"reruns":1.0,)"
+      R"("stops_on_width":true,"unbatched_calls":20,"warmup_limit_calls":50,"warmup_limit_seconds":2.0})");
+}
+
 TEST(PlanHash, ChangesWithWhatIsMeasuredAndWithNothingElse) {
   const auto study = find_study("smoke");
   const auto quick = parse_profile("quick");

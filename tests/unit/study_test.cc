@@ -302,7 +302,7 @@ TEST(KernelMatches, AnyPartOfAnId) {
   EXPECT_FALSE(kernel_matches("linear", "causal_linear/cumsum@cpu"));
 }
 
-TEST(Profiles, AreTheThreeDesigns) {
+TEST(Profiles, AreTheFourDesigns) {
   const auto quick = parse_profile("quick");
   EXPECT_EQ(quick.processes, std::vector<int>{3});
   EXPECT_EQ(quick.blocks, 10);
@@ -311,6 +311,13 @@ TEST(Profiles, AreTheThreeDesigns) {
   EXPECT_EQ(quick.most_tries(3), 4);
   EXPECT_EQ(quick.warmup_limit_calls, 50);
   EXPECT_TRUE(quick.default_path_only);
+  const auto report = parse_profile("report");
+  EXPECT_THAT(report.processes, ElementsAre(5, 8, 12));
+  EXPECT_EQ(report.blocks, 10);
+  EXPECT_TRUE(report.stops_on_width && report.default_path_only);
+  EXPECT_EQ(report.aa_half_width, 0.025);
+  EXPECT_EQ(report.ratio_half_width, 0.05);
+  EXPECT_EQ(report.budget_seconds, 600);
   const auto spec = parse_profile("spec");
   EXPECT_EQ(spec.processes, std::vector<int>{5});
   EXPECT_EQ(spec.blocks, 20);
@@ -321,10 +328,26 @@ TEST(Profiles, AreTheThreeDesigns) {
   EXPECT_THAT(publish.processes, ElementsAre(10, 15, 20, 30));
   EXPECT_EQ(publish.blocks, 30);
   EXPECT_TRUE(publish.stops_on_width);
+  EXPECT_EQ(publish.aa_half_width, 0.01);
+  EXPECT_EQ(publish.ratio_half_width, 0.02);
   EXPECT_THROW(parse_profile("qick"), InputError);
   EXPECT_THAT(with_at_most(publish, 17).processes, ElementsAre(10, 15, 17));
   EXPECT_THAT(with_at_most(publish, 15).processes, ElementsAre(10, 15));
   EXPECT_THAT(with_at_most(quick, 8).processes, ElementsAre(3));
+}
+
+TEST(Profiles, MeasureF32FirstLookAfterLook) {
+  std::vector<Cell> cells(5);
+  const auto of_type = [&](std::size_t c, DType type) { cells[c].shape.dtype_q = type; };
+  of_type(0, DType::f16);
+  of_type(1, DType::f32);
+  of_type(2, DType::bf16);
+  of_type(3, DType::f32);
+  of_type(4, DType::bf16);
+  Profile profile;
+  profile.processes = {5, 8};
+  EXPECT_THAT(steps_of(profile, cells), ElementsAre(Step{{1, 3}, 5}, Step{{2, 4}, 5}, Step{{0}, 5},
+                                                    Step{{1, 3}, 8}, Step{{2, 4}, 8}, Step{{0}, 8}));
 }
 
 TEST(FindStudy, AFileWinsOverANameAndAFolderDoesNot) {

@@ -57,6 +57,8 @@ class Backend {
   virtual bool gpu_is_cuda() const = 0;
   virtual std::map<std::string, std::string> gpu_identity() const = 0;
   virtual std::int64_t gpu_free_bytes() const = 0;
+  /// Computes something on the GPU, so that the threads are there that it takes.
+  virtual void gpu_start() = 0;
   /// Reads and writes more than a GPU's last-level cache holds.
   virtual void gpu_evict() = 0;
   /// Whether mlx.fast has a fused kernel for the problem on the GPU.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "attnbench/cpu_device.h"
+#include "core/affinity.h"
 #include "core/register_kernel.h"
 #include "engines/mlx/load.h"
 
@@ -97,6 +98,17 @@ double intermediate_elements(Form form, const Problem& p) {
   return elements;
 }
 
+/// Who calls MLX for a GPU waits for threads of MLX's and the driver's. Where the program has bound its own
+/// thread to a CPU, they must not be born there.
+void start_gpu() {
+  static const bool started = [] {
+    const OnStartCpus all;
+    load().backend->gpu_start();
+    return true;
+  }();
+  static_cast<void>(started);
+}
+
 class MlxKernel : public KernelInfo {
  public:
   MlxKernel(std::string_view name, Form form, std::vector<MechanismKind> kinds)
@@ -129,6 +141,7 @@ class MlxKernel : public KernelInfo {
   std::unique_ptr<Execution> prepare(const Problem& problem, const Device& device) const override {
     const auto* cpu = dynamic_cast<const CpuDevice*>(&device);
     const auto place = cpu == nullptr ? Place{true} : Place{false, cpu->cpus, cpu->threads};
+    if (place.gpu) start_gpu();
     return load().backend->prepare(form_, problem, place);
   }
   double executed_flops(const Problem& problem) const override {
@@ -190,6 +203,7 @@ class FastFused final : public MlxKernel {
  protected:
   Support supports_here(const Problem& problem, const CpuDevice* cpu) const override {
     if (cpu != nullptr) return Support::no("MLX has no fused attention on the CPU");
+    start_gpu();
     if (!load().backend->gpu_fuses(problem))
       return Support::no("mlx.fast computes this shape by unfused operations");
     return Support::yes();
@@ -230,7 +244,10 @@ class MlxGpu final : public Device {
   std::map<std::string, std::string> identity() const override { return load().backend->gpu_identity(); }
   std::unique_ptr<Queue> make_queue() const override { return std::make_unique<EvaluatedQueue>(); }
   std::int64_t free_bytes() const override { return load().backend->gpu_free_bytes(); }
-  void evict() override { load().backend->gpu_evict(); }
+  void evict() override {
+    start_gpu();
+    load().backend->gpu_evict();
+  }
   Ceilings ceilings() const override { return {}; }
 
  private:

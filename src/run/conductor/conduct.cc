@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 #include <string_view>
 
@@ -153,15 +154,26 @@ class Conductor {
            process_seconds(cost_of(state), options_.profile, kOverheads);
   }
 
+  bool spends_budget() const { return options_.profile.budget_seconds > 0; }
+  double budget() const { return options_.budget_seconds.value_or(options_.profile.budget_seconds); }
+  /// Of the budget, apart from the time that was waited for a quiet machine.
+  double budget_left() const {
+    return budget() + waited_seconds_ - std::chrono::duration<double>(Clock::now() - begin_).count();
+  }
+
+  CellCost cost_now(std::size_t c) const {
+    auto cost = cost_of(cell(c));
+    cost.done_processes = valid_processes(c);
+    cost.verified = spends_budget() || cell(c).verified_before;
+    return cost;
+  }
+
   void fit_to_budget() {
     lift_earlier_budget();
+    if (spends_budget()) return leave_out_of_first_step();
     if (!options_.budget_seconds) return;
     std::vector<CellCost> costs;
-    for (std::size_t c = 0; c < cell_count(); ++c) {
-      costs.push_back(cost_of(cell(c)));
-      costs.back().done_processes = valid_processes(c);
-      costs.back().verified = cell(c).verified_before;
-    }
+    for (std::size_t c = 0; c < cell_count(); ++c) costs.push_back(cost_now(c));
     const auto each = *options_.budget_seconds / static_cast<double>(builds_.size());
     const auto plan = fit_budget(each, costs, options_.profile, kOverheads);
     most_processes_ = plan.processes;
@@ -171,6 +183,20 @@ class Conductor {
     progress_.milestone(fmt::format("budget of {}: {} processes a cell, about {}",
                                     duration_in_words(*options_.budget_seconds), plan.processes,
                                     duration_in_words(plan.seconds * static_cast<double>(builds_.size()))));
+  }
+
+  /// The first cells get to their first look: kernels with which they would not are left out, unless none
+  /// would be left beside the baselines.
+  void leave_out_of_first_step() {
+    const auto first = steps_of(options_.profile, options_.study.cells).front();
+    std::vector<CellCost> costs;
+    for (const auto c : first.cells) costs.push_back(cost_now(c));
+    const auto each = budget_left() / static_cast<double>(builds_.size());
+    const auto too_slow = leave_out_too_slow(each, costs, options_.profile, kOverheads, first.processes);
+    if (too_slow.empty() || too_slow.front().limit_seconds <= 0) return;
+    for (const auto& left_out : too_slow) {
+      for (auto& build : builds_) leave_out(build, left_out);
+    }
   }
 
   /// What another budget left out of a cell comes back as long as the cell has no process.
@@ -219,7 +245,7 @@ class Conductor {
     }
   }
 
-  /// Processes that the cell is to have.
+  /// Processes that the cell is to have, in this step.
   int target(std::size_t c) const {
     const int planned = for_cell(options_.profile, cell(c).cell).max_processes();
     return most_processes_ ? std::min(planned, *most_processes_) : planned;
@@ -240,8 +266,8 @@ class Conductor {
     if (!options_.profile.stops_on_width) return false;
     const auto& looks = options_.profile.processes;
     const bool is_look = std::find(looks.begin(), looks.end(), valid) != looks.end();
-    return is_look &&
-           narrow_enough(store_.processes(builds_[0].run, cell(c).record.cell_id), cell(c).baseline()->id());
+    return is_look && narrow_enough(store_.processes(builds_[0].run, cell(c).record.cell_id),
+                                    cell(c).baseline()->id(), options_.profile);
   }
 
   double seconds_left() const {
@@ -255,7 +281,7 @@ class Conductor {
   /// One replicate of the cell.
   void measure_cell(std::size_t c) {
     const auto width = live_half_width(c);
-    const auto left = duration_in_words(seconds_left());
+    const auto left = duration_in_words(spends_budget() ? std::max(0.0, budget_left()) : seconds_left());
     const int valid = valid_processes(c);
     const auto show = [&](int block) {
       progress_.update(fmt::format("cell {}/{} {} | process {}/{} | block {}/{} | {} left{}", c + 1,
@@ -271,7 +297,15 @@ class Conductor {
     show(0);
     outcome_.kernel_failed |= measure_together(runs, store_, progress_, show);
     builds_[0].cells[c].process_seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    look_at_neighbours(c);
+    waiting([&] { look_at_neighbours(c); });
+  }
+
+  /// Its time is none of the budget's.
+  template <typename Wait>
+  void waiting(Wait wait) {
+    const auto start = Clock::now();
+    wait();
+    waited_seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
   }
 
   /// By the last process of the cell.
@@ -285,22 +319,43 @@ class Conductor {
     if (accepted) neighbours_.accepted();
   }
 
-  void measure() {
+  /// Rounds of one process each, until every cell is done. False where the run ends here.
+  bool measure_in_turns(const std::vector<std::size_t>& cells) {
     bool any = true;
     while (any) {
       any = false;
-      for (std::size_t c = 0; c < cell_count(); ++c) {
+      for (const auto c : cells) {
         if (done(c)) continue;
-        if (!started_) neighbours_.wait_for_quiet();
+        if (spends_budget() && expected_process_seconds(cell(c)) > budget_left()) {
+          outcome_.budget_spent = true;
+          return false;
+        }
+        if (!started_) waiting([&] { neighbours_.wait_for_quiet(); });
         started_ = any = true;
         measure_cell(c);
         outcome_.too_noisy = neighbours_.hopeless();
-        if (outcome_.too_noisy) return;
+        if (outcome_.too_noisy) return false;
       }
     }
+    return true;
+  }
+
+  void measure() {
+    if (!spends_budget()) {
+      std::vector<std::size_t> all(cell_count());
+      std::iota(all.begin(), all.end(), std::size_t{0});
+      measure_in_turns(all);
+      return;
+    }
+    for (const auto& step : steps_of(options_.profile, options_.study.cells)) {
+      most_processes_ = step.processes;
+      if (!measure_in_turns(step.cells)) break;
+    }
+    most_processes_.reset();
   }
 
   void tell_incomplete_cells() {
+    if (outcome_.budget_spent) return tell_spent_budget();
     for (std::size_t c = 0; c < cell_count(); ++c) {
       if (complete(c)) continue;
       outcome_.cell_incomplete = true;
@@ -308,6 +363,19 @@ class Conductor {
       progress_.warning(fmt::format("{}: {} of {} processes; the other tries were rejected",
                                     cell(c).record.cell_id, valid_processes(c), target(c)));
     }
+  }
+
+  void tell_spent_budget() {
+    const auto& looks = options_.profile.processes;
+    int complete_cells = 0, short_cells = 0;
+    for (std::size_t c = 0; c < cell_count(); ++c) {
+      complete_cells += complete(c);
+      short_cells += !complete(c) && valid_processes(c) < looks.front();
+    }
+    progress_.milestone(
+        fmt::format("budget of {} spent: {} of {} cells done; {} have fewer than {} processes, "
+                    "too few for verdicts",
+                    duration_in_words(budget()), complete_cells, cell_count(), short_cells, looks.front()));
   }
 
   std::string live_half_width(std::size_t c) const {
@@ -331,8 +399,10 @@ class Conductor {
   RunOutcome outcome_;
   std::vector<BuildRun> builds_;
   std::vector<KernelOffer> offers_;    ///< of all builds: one that lacks a kernel says so
-  std::optional<int> most_processes_;  ///< a cell, by the budget
-  bool started_ = false;               ///< measuring
+  std::optional<int> most_processes_;  ///< a cell, by the budget or in this step
+  Clock::time_point begin_ = Clock::now();
+  double waited_seconds_ = 0;  ///< for quiet
+  bool started_ = false;       ///< measuring
 };
 
 }  // namespace

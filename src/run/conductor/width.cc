@@ -3,7 +3,6 @@
 #include <set>
 #include <vector>
 
-#include "stats/constants.h"
 #include "stats/intervals.h"
 #include "stats/process_value.h"
 
@@ -39,9 +38,10 @@ std::optional<double> alias_half_width(std::span<const ProcessRecord> processes,
   return half_width(processes, baseline_id, {"alias", baseline_id});
 }
 
-bool narrow_enough(std::span<const ProcessRecord> processes, const std::string& baseline_id) {
+bool narrow_enough(std::span<const ProcessRecord> processes, const std::string& baseline_id,
+                   const Profile& profile) {
   const auto alias = alias_half_width(processes, baseline_id);
-  if (!alias || *alias > stats::kAaHalfWidth) return false;
+  if (!alias || *alias > profile.aa_half_width) return false;
   std::set<std::string> kernels;
   for (const auto& process : processes) {
     for (const auto& sample : process.samples) {
@@ -51,7 +51,7 @@ bool narrow_enough(std::span<const ProcessRecord> processes, const std::string& 
   }
   for (const auto& kernel : kernels) {
     const auto width = half_width(processes, baseline_id, {"kernel", kernel});
-    if (!width || *width > stats::kRatioHalfWidth) return false;
+    if (!width || *width > profile.ratio_half_width) return false;
   }
   return true;
 }

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "plan/study.h"
 #include "store/records.h"
 
 namespace attnbench {
@@ -13,7 +14,9 @@ namespace attnbench {
 std::optional<double> alias_half_width(std::span<const ProcessRecord> processes,
                                        const std::string& baseline_id);
 
-/// The publish profile's rule, on widths alone: that of the A/A ratio <= 1 %, of every kernel's ratio <= 2 %.
-bool narrow_enough(std::span<const ProcessRecord> processes, const std::string& baseline_id);
+/// The rule of a profile that stops on width, on widths alone: those of the A/A ratio and of every kernel's
+/// ratio.
+bool narrow_enough(std::span<const ProcessRecord> processes, const std::string& baseline_id,
+                   const Profile& profile);
 
 }  // namespace attnbench

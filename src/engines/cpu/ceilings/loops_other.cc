@@ -41,8 +41,11 @@ void copy_portable(std::byte* target, const std::byte* source, std::int64_t byte
 
 }  // namespace
 
-std::vector<ComputeLoop> compute_loops(const CpuFeatures&) {
-  return {{"mul+add", "portable", DType::f32, 4 * 2 * static_cast<double>(kAccumulators), fma_portable}};
+std::vector<ComputeLoop> compute_loops(const CpuFeatures& features) {
+  std::vector<ComputeLoop> loops = {
+      {"mul+add", "portable", DType::f32, 4 * 2 * static_cast<double>(kAccumulators), fma_portable}};
+  if (features.neon_bf16) loops.push_back(bfmmla_loop());
+  return loops;
 }
 
 MemoryLoops memory_loops(const CpuFeatures&) { return {read_portable, copy_portable, copy_portable}; }

@@ -1,17 +1,12 @@
 #pragma once
 
-#include <cmath>
-
 #include "engines/cuda/elements.cuh"
-#include "engines/cuda/fused/softmax.h"
+#include "engines/cuda/fused/softmax_rows.cuh"
 #include "engines/cuda/fused/tensor_core.cuh"
 
 /// The kernel of launch_softmax(). Each element type has a file of its own, so that they compile side by side.
 namespace attnbench::cuda {
 namespace {
-
-constexpr float kLog2E = 1.4426950408889634f;
-constexpr unsigned kAllLanes = 0xffffffffu;
 
 template <int kHeadDim, int kRowWarps, int kKeyWarps, int kStages>
 struct Form {
@@ -26,27 +21,6 @@ struct Form {
   static constexpr int kMost = kPartBytes > kMergeBytes ? kPartBytes : kMergeBytes;
   static constexpr int kBytes = kQBytes + kTilesBytes > kMost ? kQBytes + kTilesBytes : kMost;
 };
-
-/// Where a row of packed queries lies.
-struct RowPlace {
-  int query, head;
-};
-__device__ RowPlace place_of(const SoftmaxCall& call, int row, int kv_head) {
-  return {row / call.group, kv_head * call.group + row % call.group};
-}
-
-template <typename T>
-__device__ T* row_of(const Strided& view, int batch, int head, int row) {
-  return static_cast<T*>(view.data) + batch * view.batch_stride + head * view.head_stride +
-         row * view.row_stride;
-}
-
-/// m in units of the scores, c the factor from those to powers of two.
-__device__ void store_lse(const SoftmaxCall& call, int batch, RowPlace at, float m, float sum) {
-  if (call.lse.data == nullptr) return;
-  *row_of<float>(call.lse, batch, at.head, at.query) =
-      sum == 0 ? -INFINITY : m * fabsf(call.scale) + logf(sum);
-}
 
 /// Four columns of a row over all its parts, not yet divided by the sum.
 struct Merged {

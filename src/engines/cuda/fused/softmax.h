@@ -8,16 +8,19 @@
 
 namespace attnbench::cuda {
 
-/// How a thread block divides its work: warps over rows, 16 each, and warps over the keys of a tile.
+/// How a thread block divides its work: warps over rows, 16 each, and warps over the keys of a tile; or,
+/// wide, two warpgroups over rows (softmax_wide.h).
 struct SoftmaxForm {
   std::int32_t row_warps = 4;
   std::int32_t key_warps = 1;
   std::int32_t stages = 2;  ///< tiles of K and V in shared memory
-  std::int32_t rows() const { return 16 * row_warps; }
+  bool wide = false;
+  std::int32_t rows() const { return wide ? kWideRows : 16 * row_warps; }
 };
 
-/// Of the call's problem: few rows over many keys are bound by memory and want many tiles on their way.
-SoftmaxForm softmax_form(std::int64_t rows, std::int64_t head_dim);
+/// Of a call: few rows over many keys are bound by memory and want many tiles on their way; many rows over
+/// many keys are bound by products.
+SoftmaxForm softmax_form(const Problem& problem);
 /// Thread blocks of this form that the current device runs at once.
 Blocks softmax_blocks(const SoftmaxForm& form, DType dtype, std::int64_t head_dim,
                       std::int32_t multiprocessors);

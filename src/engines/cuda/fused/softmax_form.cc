@@ -1,19 +1,44 @@
 #include <algorithm>
 
 #include "engines/cuda/fused/softmax.h"
+#include "engines/cuda/mask.h"
 
 namespace attnbench::cuda {
 
-SoftmaxForm softmax_form(std::int64_t rows, std::int64_t head_dim) {
-  const std::int32_t many = head_dim == 64 ? 6 : 5;
+namespace {
+
+std::int64_t rows_of(const Problem& problem) {
+  return problem.shape.seqlen_q * (problem.shape.num_q_heads / problem.mechanism.num_kv_heads);
+}
+
+/// Whether products bound it, and thread blocks of kWideRows fill a GPU. Lengths that differ between batch
+/// entries leave keys in memory that nobody may read; a copied box cannot leave them out.
+bool is_wide(const Problem& problem) {
+  constexpr std::int64_t kFewestBlocks = 60;
+  constexpr std::int64_t kFewestKeys = 384;
+  const auto& s = problem.shape;
+  const auto mask = mask_of(problem.mechanism);
+  const std::int64_t keys = mask.window      ? mask.left + mask.right + 1
+                            : mask.block > 0 ? mask.block
+                                             : s.seqlen_kv;
+  const auto blocks = rows_of(problem) / kWideRows * problem.mechanism.num_kv_heads * s.batch;
+  return s.seqlens_kv.empty() && blocks >= kFewestBlocks && std::min(keys, s.seqlen_kv) >= kFewestKeys;
+}
+
+}  // namespace
+
+SoftmaxForm softmax_form(const Problem& problem) {
+  const auto rows = rows_of(problem);
+  const std::int32_t many = problem.shape.head_dim_qk == 64 ? 6 : 5;
   if (rows <= 16) return {1, 4, many};
   if (rows <= 32) return {2, 4, many};
   if (rows <= 64) return {4, 2, many};
-  return {4, 1, 2};
+  return {4, 1, 2, is_wide(problem)};
 }
 
 Blocks softmax_blocks(const SoftmaxForm& form, DType dtype, std::int64_t head_dim,
                       std::int32_t multiprocessors) {
+  if (form.wide) return {kWideRows, multiprocessors, 1, kWideTileKeys, false};
   const auto each =
       dtype == DType::bf16 ? softmax_blocks_bf16(form, head_dim) : softmax_blocks_f16(form, head_dim);
   return {form.rows(), multiprocessors * std::max(each, 1), form.key_warps > 1 ? 1 : 16};

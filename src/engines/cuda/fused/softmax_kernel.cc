@@ -10,23 +10,21 @@
 #include "engines/cuda/cuda_kernel.h"
 #include "engines/cuda/execution.h"
 #include "engines/cuda/fused/softmax.h"
+#include "engines/cuda/fused/softmax_wide.h"
 
 namespace attnbench::cuda {
 namespace {
-
-std::int64_t packed_rows(const Problem& p) {
-  return p.shape.seqlen_q * (p.shape.num_q_heads / p.mechanism.num_kv_heads);
-}
 
 class SoftmaxExecution final : public CudaExecution {
  public:
   SoftmaxExecution(const Problem& problem, const Device& device)
       : CudaExecution(problem, device),
-        form_(softmax_form(packed_rows(problem), problem.shape.head_dim_qk)),
+        form_(softmax_form(problem)),
         blocks_(softmax_blocks(form_, problem.shape.dtype_q, problem.shape.head_dim_qk,
                                device_.multiprocessors())) {
     const auto& s = problem.shape;
     const auto list = list_for(s.seqlen_kv);
+    if (form_.wide) return;
     // Fewer keys never need more parts than there are blocks at once, or than the longest calls need.
     const auto kv_heads = problem.mechanism.num_kv_heads;
     most_parts_ = std::max<std::int64_t>(list.parts, blocks_.slots / kv_heads + list.units) * kv_heads;
@@ -38,8 +36,9 @@ class SoftmaxExecution final : public CudaExecution {
 
   void allocate() override {
     CudaExecution::allocate();
-    check(cudaMemset(workspace_.at<void>(arrived_), 0, static_cast<std::size_t>(arrived_bytes_)),
-          "cudaMemset");
+    if (arrived_bytes_ > 0)
+      check(cudaMemset(workspace_.at<void>(arrived_), 0, static_cast<std::size_t>(arrived_bytes_)),
+            "cudaMemset");
     plan(problem_.shape.seqlen_kv);
   }
 
@@ -76,7 +75,13 @@ class SoftmaxExecution final : public CudaExecution {
     call.part_values = workspace_.at<float>(values_);
     call.part_sums = workspace_.at<float2>(sums_);
     call.arrived = workspace_.at<std::int32_t>(arrived_);
-    check(launch_softmax(call, form_, stream), "fused softmax");
+    if (form_.wide) {
+      const auto batch = static_cast<std::int32_t>(problem_.shape.batch);
+      check(launch_softmax_wide(call, wide_map(call.k, batch), wide_map(call.v, batch), stream),
+            "fused softmax");
+    } else {
+      check(launch_softmax(call, form_, stream), "fused softmax");
+    }
   }
 
  private:
@@ -110,13 +115,16 @@ class Softmax final : public CudaKernel<SoftmaxExecution> {
     return Support::yes();
   }
   double executed_flops(const Problem& problem) const override {
-    const auto form = softmax_form(packed_rows(problem), problem.shape.head_dim_qk);
-    // How keys are split changes no tile.
+    const auto form = softmax_form(problem);
+    Blocks blocks;
+    blocks.rows = form.rows();
+    blocks.tile_keys = form.wide ? kWideTileKeys : kTileKeys;
+    blocks.split = false;  // it changes no tile
     std::int64_t tiles = 0;
-    for (const auto& item : make_work_list(problem, problem.shape.seqlen_kv, {form.rows()}).items)
+    for (const auto& item : make_work_list(problem, problem.shape.seqlen_kv, blocks).items)
       tiles += item.tiles();
     return 2.0 * static_cast<double>(problem.shape.head_dim_qk + problem.shape.head_dim_v) *
-           static_cast<double>(tiles * kTileKeys * form.rows() * problem.mechanism.num_kv_heads);
+           static_cast<double>(tiles * blocks.tile_keys * form.rows() * problem.mechanism.num_kv_heads);
   }
 };
 

@@ -36,10 +36,10 @@ void cover(WorkItem& unit, const Mask& mask, std::int32_t first_position, std::i
 WorkItem part_of(const WorkItem& unit, std::int32_t first, std::int32_t last) {
   auto item = unit;
   const auto globals = unit.global_tiles();
-  item.global_begin = std::min(unit.global_begin + first * kTileKeys, unit.global_end);
-  item.global_end = std::min(unit.global_begin + last * kTileKeys, unit.global_end);
-  item.begin = std::min(unit.begin + std::max(first - globals, 0) * kTileKeys, unit.end);
-  item.end = std::min(unit.begin + std::max(last - globals, 0) * kTileKeys, unit.end);
+  item.global_begin = std::min(unit.global_begin + first * unit.tile_keys, unit.global_end);
+  item.global_end = std::min(unit.global_begin + last * unit.tile_keys, unit.global_end);
+  item.begin = std::min(unit.begin + std::max(first - globals, 0) * unit.tile_keys, unit.end);
+  item.end = std::min(unit.begin + std::max(last - globals, 0) * unit.tile_keys, unit.end);
   return item;
 }
 
@@ -92,6 +92,7 @@ WorkList make_work_list(const Problem& problem, std::int64_t keys, const Blocks&
       unit.unit = list.units++;
       unit.first_row = row;
       unit.keys = used;
+      unit.tile_keys = blocks.tile_keys;
       const auto last = std::min(row + blocks.rows, queries * group) - 1;
       cover(unit, mask, row / group + used - queries, last / group + used - queries);
       units.push_back(unit);
@@ -100,7 +101,9 @@ WorkList make_work_list(const Problem& problem, std::int64_t keys, const Blocks&
   const auto longest = longest_part(units, kv_heads, blocks);
   for (auto& unit : units) {
     const auto tiles = unit.tiles();
-    unit.parts = static_cast<std::int32_t>(std::clamp<std::int64_t>(ceil_div(tiles, longest), 1, kMostParts));
+    if (blocks.split)
+      unit.parts =
+          static_cast<std::int32_t>(std::clamp<std::int64_t>(ceil_div(tiles, longest), 1, kMostParts));
     if (unit.parts > 1) {
       unit.first_part = list.parts;
       list.parts += unit.parts;

@@ -11,6 +11,10 @@ namespace attnbench::cuda {
 /// Keys are read in tiles of so many.
 inline constexpr std::int32_t kTileKeys = 64;
 
+/// The same where rows are many (softmax_wide.h), and those of a thread block.
+inline constexpr std::int32_t kWideTileKeys = 128;
+inline constexpr std::int32_t kWideRows = 128;
+
 /// What a thread block does for one kv head: rows of packed queries against two ranges of keys, of which the
 /// first holds global keys. Row r of a kv head is query r / group of its query head r % group.
 struct WorkItem {
@@ -25,12 +29,13 @@ struct WorkItem {
   /// The unit's keys are split in `parts`; results of part p are kept in place first_part + p, for each kv
   /// head.
   std::int32_t part = 0, parts = 1, first_part = 0;
+  std::int32_t tile_keys = kTileKeys;
 
   ATTNBENCH_ANYWHERE std::int32_t global_tiles() const {
-    return (global_end - global_begin + kTileKeys - 1) / kTileKeys;
+    return (global_end - global_begin + tile_keys - 1) / tile_keys;
   }
   ATTNBENCH_ANYWHERE std::int32_t tiles() const {
-    return global_tiles() + (end - begin + kTileKeys - 1) / kTileKeys;
+    return global_tiles() + (end - begin + tile_keys - 1) / tile_keys;
   }
 };
 
@@ -49,6 +54,8 @@ struct Blocks {
   std::int32_t rows = 64;        ///< of a unit
   std::int32_t slots = 1;        ///< blocks that run at once
   std::int32_t least_tiles = 1;  ///< of a part: merging costs as much
+  std::int32_t tile_keys = kTileKeys;
+  bool split = true;  ///< whether units may have several parts
 };
 
 /// Keys of a unit are split so that blocks have even work. `keys` of a call, where shape.seqlens_kv does not

@@ -7,6 +7,7 @@
 #include <mlx/transforms.h>
 #include <mlx/version.h>
 
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -39,20 +40,20 @@ class LinkedBackend final : public Backend {
   std::map<std::string, std::string> gpu_identity() const override {
     std::map<std::string, std::string> identity = {{"mlx", mx::version()}};
     for (const char* field : {"device_name", "architecture", "total_memory", "memory_size"}) {
-      const auto& info = mx::device_info(mx::Device(mx::Device::gpu));
-      const auto found = info.find(field);
-      if (found == info.end()) continue;
-      const auto* text = std::get_if<std::string>(&found->second);
-      identity[field] = text != nullptr ? *text : std::to_string(std::get<std::size_t>(found->second));
+      if (const auto found = of_gpu(field)) identity[field] = in_words(*found);
     }
     return identity;
   }
+  /// By CUDA; by Metal, which tells no free memory, what it recommends to have in use, less what MLX has.
   std::int64_t gpu_free_bytes() const override {
-    const auto& info = mx::device_info(mx::Device(mx::Device::gpu));
-    const auto found = info.find("free_memory");
-    if (found == info.end()) return 0;
-    const auto* bytes = std::get_if<std::size_t>(&found->second);
-    return bytes == nullptr ? 0 : static_cast<std::int64_t>(*bytes);
+    if (const auto free = bytes_of_gpu("free_memory")) return *free;
+    const auto recommended = bytes_of_gpu("max_recommended_working_set_size");
+    return recommended ? *recommended - static_cast<std::int64_t>(mx::get_active_memory()) : 0;
+  }
+  void gpu_start() override {
+    mx::set_default_device(mx::Device::gpu);
+    mx::eval(mx::add(mx::zeros({1}), mx::array(1.0f)));
+    mx::synchronize();
   }
   void gpu_evict() override {
     constexpr int kElements = 1 << 26;  // 256 MiB read and as many written: more than any L2
@@ -65,6 +66,23 @@ class LinkedBackend final : public Backend {
   }
 
  private:
+  using Fact = std::variant<std::string, std::size_t>;
+
+  static std::string in_words(const Fact& fact) {
+    const auto* text = std::get_if<std::string>(&fact);
+    return text != nullptr ? *text : std::to_string(std::get<std::size_t>(fact));
+  }
+  static std::optional<Fact> of_gpu(const char* field) {
+    const auto& info = mx::device_info(mx::Device(mx::Device::gpu));
+    const auto found = info.find(field);
+    return found == info.end() ? std::nullopt : std::optional<Fact>(found->second);
+  }
+  static std::optional<std::int64_t> bytes_of_gpu(const char* field) {
+    const auto fact = of_gpu(field);
+    const auto* bytes = fact ? std::get_if<std::size_t>(&*fact) : nullptr;
+    return bytes == nullptr ? std::nullopt : std::optional(static_cast<std::int64_t>(*bytes));
+  }
+
   Services services_;
 };
 

@@ -16,7 +16,7 @@ const Blas& blas();
 
 /// Gives MLX's stream on the CPU and OpenBLAS the threads and CPUs of the place. MLX computes on one thread
 /// of its own, which calls OpenBLAS; that adds threads up to the place's number. All sleep between
-/// evaluations.
+/// evaluations. Nothing where blas() has a problem, and for a GPU.
 void use(const Place& place);
 
 }  // namespace attnbench::mlx

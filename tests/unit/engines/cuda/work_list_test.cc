@@ -76,8 +76,8 @@ TEST(CudaWorkList, HoldsEachPairOnce) {
        {"gqa(kv=2)", "gqa(kv=2,causal)", "swa(w=30)", "swa(w=300,causal)", "block_sparse(bs=40,globals=0)",
         "block_sparse(bs=40,globals=70)", "block_sparse(bs=7,globals=3,causal)"}) {
     for (const auto& [queries, keys] : {std::pair{150, 150}, {3, 500}, {90, 35}, {1, 1}}) {
-      for (const auto& blocks :
-           {Blocks{64, 1, 1}, Blocks{16, 40, 1}, Blocks{32, 500, 3}, Blocks{16, 132, 1}}) {
+      for (const auto& blocks : {Blocks{64, 1, 1}, Blocks{16, 40, 1}, Blocks{32, 500, 3}, Blocks{16, 132, 1},
+                                 Blocks{128, 132, 1, 128, false}}) {
         SCOPED_TRACE(testing::Message() << mechanism << ' ' << queries << " x " << keys << " rows "
                                         << blocks.rows << " slots " << blocks.slots);
         expect_each_pair_once(problem_of(mechanism, 6, 2, queries, keys), keys, blocks);

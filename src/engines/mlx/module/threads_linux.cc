@@ -1,5 +1,3 @@
-#include "engines/mlx/module/threads.h"
-
 #include <dlfcn.h>
 #include <mlx/device.h>
 #include <mlx/scheduler.h>
@@ -10,6 +8,8 @@
 #include <filesystem>
 #include <optional>
 #include <vector>
+
+#include "engines/mlx/module/threads.h"
 
 extern "C" {
 void openblas_set_num_threads(int threads);
