@@ -58,9 +58,10 @@ def without(summary, *, runs=False, times=False, baseline=False, verdicts=False)
 
 
 class Paper(unittest.TestCase):
-    def setUp(self):
-        self.folder = self.enterContext(tempfile.TemporaryDirectory())
-        self.summary = summary_of_stores(self.folder)
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+        cls.summary = summary_of_stores(cls.folder)
 
     def render(self, *arguments):
         return subprocess.run([sys.executable, str(SOURCE / "report/render.py"), *map(str, arguments)],
