@@ -9,7 +9,7 @@ function showMachines(summary) {
         : ` · study ${run.study.name}, profile ${run.study.profile}${measured} · ${run.common}`),
       markOf(run) ? h("div", {class: "mark"}, markOf(run)) : null));
   }
-  document.title = `AttnBench: ${summary.runs.map((run) => run.machine).join(", ")}`;
+  document.title = `AttnBench: ${summary.runs.map((run) => run.machine).join("; ")}`;
 }
 
 const cellAt = (group, seqlen) => group.cells.find((cell) => cell.seqlen === seqlen);
