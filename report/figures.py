@@ -126,8 +126,9 @@ def bind(spec, tables, title, mark):
     column = meta.get("legend", "family")
     drawn = dict.fromkeys("baseline" if column == "family" and row.get("is_baseline") else row.get(column)
                           for row in tables[meta["table"]])
+    values = {"drawn": list(drawn), "highest": max((row.get("y", 0) for row in tables.get("extent", [])), default=0)}
     for parameter in bound.get("params", []):
-        parameter["value"] = list(drawn)
+        parameter["value"] = values[parameter["name"]]
     bound["title"] = {"text": [line for text in title for line in textwrap.wrap(text, TITLE_CHARACTERS)],
                       "subtitle": textwrap.wrap(mark, MARK_CHARACTERS)}
     return bound

@@ -32,7 +32,8 @@ const drawnIn = (rows, column = "family") => [...new Set(rows.map((row) => (colu
 
 function bind(spec, datasets, title, subtitle) {
   const rows = datasets[spec.usermeta.table];
-  const params = spec.params && {params: spec.params.map((param) => ({...param, value: drawnIn(rows, spec.usermeta.legend)}))};
+  const values = {drawn: drawnIn(rows, spec.usermeta.legend), highest: Math.max(0, ...(datasets.extent || []).map((row) => row.y || 0))};
+  const params = spec.params && {params: spec.params.map((param) => ({...param, value: values[param.name]}))};
   return {...spec, ...params, datasets, title: {text: title, subtitle}};
 }
 

@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 from chromium import Chromium
-from texts import FAINT, FAULTS
+from texts import FAINT, FAULTS, UNLABELLED
 from summaries import CHANGED_KERNEL, STORES, SOURCE, attnbench, changed, summary_of_stores, write
 
 CELLS = """(() => {
@@ -54,6 +54,7 @@ class Report(unittest.TestCase):
                 for figure, label, marks, subtitle in charts:
                     self.assertGreaterEqual(marks, 2, (figure, label))
                     self.assertRegex(subtitle.replace(" ", ""), "notforpublication|novariancepublished", (figure, label))
+                self.assertEqual(self.browser.value(UNLABELLED), [])
                 self.assertEqual(self.browser.value(FAULTS), [])
                 self.assertLessEqual(self.browser.value("document.documentElement.scrollWidth"), width)
                 text = self.browser.value("document.body.innerText")
@@ -67,9 +68,11 @@ class Report(unittest.TestCase):
         """That what is asserted above can fail: the open page with a label moved, a title cut off and a text made faint."""
         self.browser.value("(() => { const [a, b] = document.querySelectorAll('.chart[data-figure=\"5\"] svg .role-axis-label text'); b.setAttribute('transform', a.getAttribute('transform'));"
                            " const title = document.querySelector('.chart[data-figure=\"1\"] svg .role-title-text text'); title.setAttribute('transform', 'translate(-60,0)');"
-                           " title.style.fill = '#404040'; })()")
+                           " title.style.fill = '#404040';"
+                           " for (const label of document.querySelectorAll('.chart[data-figure=\"7a\"] svg .role-axis-label text')) label.textContent = ''; })()")
         self.assertEqual({(figure, fault) for figure, fault, *_ in self.browser.value(FAULTS)}, {("5", "overlaps"), ("1", "clipped")})
         self.assertEqual([figure for figure, *_ in self.browser.value(FAINT)], ["1"])
+        self.assertEqual({figure for figure, *_ in self.browser.value(UNLABELLED)}, {"7a"})
 
     def test_is_dark_where_the_reader_asks_for_it(self):
         for scheme in ("light", "dark"):

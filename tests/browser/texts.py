@@ -32,3 +32,9 @@ FAINT = """(() => {
     .map((text) => [chart.dataset.figure, text.textContent, light(getComputedStyle(text).fill)])
     .filter(([, , ink]) => (Math.max(ink, page) + 0.05) / (Math.min(ink, page) + 0.05) < 3));
 })()"""
+
+# Axes with a title and no label: their scale has no extent, or its labels were all left out.
+UNLABELLED = """[...document.querySelectorAll('.chart')].flatMap((chart) => [...chart.querySelectorAll('svg .role-axis')]
+  .filter((axis) => axis.querySelector('.role-axis-title text')?.textContent
+    && ![...axis.querySelectorAll('.role-axis-label text')].some((text) => text.textContent.trim() !== ''))
+  .map((axis) => [chart.dataset.figure, axis.querySelector('.role-axis-title text').textContent]))"""
