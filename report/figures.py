@@ -3,9 +3,11 @@
 import copy
 import itertools
 import json
+import textwrap
 from pathlib import Path
 
 HERE = Path(__file__).parent
+TITLE_CHARACTERS, MARK_CHARACTERS = 52, 60  # that a panel of 320 points and its axis have room for
 TABLES = ("kernels", "series", "crossovers", "peers", "ceilings")
 
 
@@ -20,10 +22,13 @@ def mark_of(run):
     return run["mark"]
 
 
+def chosen(row, meta):
+    return all(row.get(column) in values for column, values in meta["select"].items())
+
+
 def selected(row, meta):
-    chosen = all(row.get(column) in values for column, values in meta["select"].items())
     baseline = meta["with_baseline"] and row.get("is_baseline")
-    return (chosen or baseline) and all(row.get(column) is not None for column in meta["needs"])
+    return (chosen(row, meta) or baseline) and all(row.get(column) is not None for column in meta["needs"])
 
 
 def panels(summary, spec):
@@ -32,6 +37,17 @@ def panels(summary, spec):
     Yields {run, group, name, title, spec}; `name` is unique within the figure and fit for a file name.
     """
     meta = spec["usermeta"]
+    if meta.get("across"):
+        yield from panels_across(summary, spec)
+        return
+    found = list(panels_by_run(summary, meta))
+    rows = [row for panel in found for row in panel["tables"][meta["table"]]]
+    for panel in found:
+        panel["tables"]["extent"] = extent_of(rows, meta.get("shared", {}))
+        yield {**panel, "spec": bind(spec, panel["tables"], panel["lines"], panel["mark"])}
+
+
+def panels_by_run(summary, meta):
     for run in summary["runs"]:
         for group in run["groups"]:
 
@@ -52,12 +68,44 @@ def panels(summary, spec):
                 bound = {name: [r for r in table if name == "ceilings" or (selected_beside(r, meta) and of_part(r))]
                          for name, table in tables.items()}
                 bound[meta["table"]] = [r for r in rows if of_part(r)]
-                if not bound[meta["table"]]:
-                    continue
+                if not any(chosen(row, meta) for row in bound[meta["table"]]):
+                    continue  # a baseline alone is no figure
                 title = ", ".join([group["heading"], *(f"{value} forms" for value in part)])
                 yield {"run": run["id"], "group": group["id"], "title": f"{title}, {run['machine']}",
                        "name": "-".join([run["id"], group["id"], *part]),
-                       "spec": bind(spec, bound, [title, run["machine"]], mark_of(run))}
+                       "tables": bound, "lines": [title, run["machine"]], "mark": mark_of(run)}
+
+
+def extent_of(rows, shared):
+    """The least and the greatest value over all panels of a figure: panels of several machines have one scale."""
+    also = shared.get("also", {})
+    found = {axis: [value for value in [also.get(axis), *(row[column] for row in rows for column in columns)] if value and value > 0]
+             for axis, columns in shared.items() if axis != "also"}
+    return [{axis: choose(values) for axis, values in found.items()} for choose in (min, max)] if rows else []
+
+
+def panels_across(summary, spec):
+    """One panel a problem that more than one run measured, with the rows of all of them at the longest N that all have."""
+    meta, problems = spec["usermeta"], {}
+    for run in summary["runs"]:
+        for group in run["groups"]:
+            key = tuple(group[fact] for fact in ("scope", "dtype", "phase", "condition", "batch", "num_q_heads", "head_dim_qk"))
+            rows = [r for r in summary["tables"]["kernels"] if r["run"] == run["id"] and r["group"] == group["id"] and selected(r, meta)]
+            if rows:
+                problems.setdefault(key, []).append((run, group, rows))
+    for parts in problems.values():
+        runs = [run["id"] for run, _, _ in parts]
+        common = set.intersection(*({row["seqlen"] for row in rows} for _, _, rows in parts))
+        if len(set(runs)) == 1 or not common:
+            continue
+        longest = max(common)
+        kernels = [{**row, "machine": row["machine"] + (f", {group['threads']} threads" if runs.count(run["id"]) > 1 else "")}
+                   for run, group, rows in parts for row in rows if row["seqlen"] == longest]
+        group = parts[0][1]
+        lines = [f"{group['scope']} {group['dtype']}, {group['phase']}, N = {longest}",
+                 f"{group['num_q_heads']} heads, head_dim {group['head_dim_qk']}"]
+        yield {"run": "", "group": group["id"], "title": ", ".join(lines), "name": f"machines-{group['id']}",
+               "spec": bind(spec, {"kernels": kernels}, lines, "Runs that are not for publication are named so above.")}
 
 
 def of_machine(ceiling, run, group):
@@ -72,8 +120,15 @@ def selected_beside(row, meta):
 
 
 def bind(spec, tables, title, mark):
+    meta = spec["usermeta"]
     bound = copy.deepcopy(spec)
     bound["datasets"] = tables
-    # As much of the mark as a panel has room for; the paper says it in full.
-    bound["title"] = {"text": title, "subtitle": mark if len(mark) <= 60 else mark[:59] + "…"}
+    column = meta.get("legend", "family")
+    drawn = dict.fromkeys("baseline" if column == "family" and row.get("is_baseline") else row.get(column)
+                          for row in tables[meta["table"]])
+    values = {"drawn": list(drawn), "highest": max((row.get("y", 0) for row in tables.get("extent", [])), default=0)}
+    for parameter in bound.get("params", []):
+        parameter["value"] = values[parameter["name"]]
+    bound["title"] = {"text": [line for text in title for line in textwrap.wrap(text, TITLE_CHARACTERS)],
+                      "subtitle": textwrap.wrap(mark, MARK_CHARACTERS)}
     return bound

@@ -13,6 +13,7 @@
 #include "io/files.h"
 #include "io/json.h"
 #include "output_format.h"
+#include "report/brief.h"
 #include "report/html.h"
 #include "report/summary.h"
 #include "report/summary_check.h"
@@ -23,7 +24,8 @@ namespace {
 
 struct Options {
   std::vector<std::string> stores;
-  std::string out = "report.html";
+  std::string out;  ///< empty: report.html, and standard output of a brief
+  bool brief = false;
 };
 
 /// The summary of the stores; or the one file that `attnbench analyze --out` wrote, as it is.
@@ -50,13 +52,34 @@ int exit_code_of(const nlohmann::json& summary) {
   return kDone;
 }
 
+int run_brief(const Options& options) {
+  const auto& out = options.out;
+  if (!out.empty()) check_outputs({{"out", out}}, options.stores);
+  const auto format = output_format("", out, {"md", "html"}, "md");
+  for (const auto& store : options.stores) {
+    if (store.ends_with(".json"))
+      throw InputError("brief", store, "is a summary: a brief is made of the stores themselves");
+  }
+  const auto analysis = analyze(read_stores(options.stores));
+  const auto text = format == "html" ? brief_html(analysis) : brief_markdown(analysis);
+  if (out.empty()) {
+    fmt::print("{}", text);
+  } else {
+    write_text_file(out, text);
+    fmt::print("{}\n", out);
+  }
+  return exit_code_of(summary_json(analysis, {}));
+}
+
 int run_report(const Options& options) {
-  check_outputs({{"out", options.out}}, options.stores);
-  output_format("", options.out, {"html"}, "html");
+  if (options.brief) return run_brief(options);
+  const auto out = options.out.empty() ? std::string("report.html") : options.out;
+  check_outputs({{"out", out}}, options.stores);
+  output_format("", out, {"html"}, "html");
   const auto summary = read_summary(options.stores);
   const auto html = html_report(summary);
-  write_text_file(options.out, html);
-  fmt::print("{}\n", options.out);
+  write_text_file(out, html);
+  fmt::print("{}\n", out);
   return exit_code_of(summary);
 }
 
@@ -73,10 +96,14 @@ void add_report_command(CLI::App& app, int& exit_code) {
       "Examples:\n"
       "  attnbench report paper.db\n"
       "  attnbench report xeon.db epyc.db published.db --out machines.html\n"
-      "  attnbench report summary.json");
+      "  attnbench report summary.json\n"
+      "  attnbench report paper.db --brief --out brief.html");
   const auto options = std::make_shared<Options>();
   command.add_option("STORE", options->stores, "Stores to read, or one summary.json").required();
-  command.add_output_option("-o,--out", options->out, "File to write").capture_default_str();
+  command.add_output_option("-o,--out", options->out, "File to write (default: report.html)");
+  command.add_flag(
+      "--brief", options->brief,
+      "One page: what to use, by how much, how sure; Markdown to standard output, or .md or .html");
   command.callback([options, &exit_code] { exit_code = run_report(*options); });
 }
 

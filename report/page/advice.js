@@ -1,4 +1,4 @@
-// What to use at each N, and what it buys a whole layer.
+// What to use of each mechanism at each N, and what it buys a whole layer.
 
 function showMachines(summary) {
   const place = document.getElementById("machines");
@@ -9,24 +9,64 @@ function showMachines(summary) {
         : ` · study ${run.study.name}, profile ${run.study.profile}${measured} · ${run.common}`),
       markOf(run) ? h("div", {class: "mark"}, markOf(run)) : null));
   }
-  document.title = `AttnBench: ${summary.runs.map((run) => run.machine).join(", ")}`;
+  document.title = `AttnBench: ${summary.runs.map((run) => run.machine).join("; ")}`;
 }
 
-/// The kernel `id` of the group at a row's N.
-const kernelAt = (group, row, id) => (group.cells.find((cell) => cell.seqlen === row.seqlen)?.kernels || []).find((k) => k.id === id);
+const cellAt = (group, seqlen) => group.cells.find((cell) => cell.seqlen === seqlen);
 
-function adviceTable(rows, group) {
-  const standing = (row) => (row.best_set.length === 0 ? row.sentence
-    : row.best_set.length > 1 ? `none of the ${row.best_set.length} is shown to be the fastest`
-      : row.not_excluded.length > 0 ? "not shown to be the fastest" : "shown to be faster than all others")
-    + (row.best_set.length > 0 && row.not_excluded.length > 0 ? `; not excluded for noise alone, though slower by estimate than kernels that are: ${row.not_excluded.join(", ")}` : "");
-  const use = (row, kernel) => h("div", {}, id(kernel), h("div", {class: "soft"}, kernelAt(group, row, kernel)?.function || ""));
-  const gain = (row) => ([group.dense, group.causal_dense].includes(row.best_set[0]) ? "dense"
-    : intervalText(kernelAt(group, row, row.best_set[0])?.to_dense));
-  return table([["N", "n"], ["use; a query sees", ""], ["ratio to the baseline (95 % CI)", "nowrap"], ["gain over dense (95 % CI)", "nowrap"], ["standing", "wide"]],
-    rows.map((row) => [String(row.seqlen),
-      row.best_set.length === 0 ? h("span", {class: "soft nowrap"}, "no verdict") : row.best_set.map((kernel) => use(row, kernel)),
-      intervalText(row.ratio), gain(row), standing(row)]), () => null, "stacked");
+/// A kernel's name within its mechanism: what follows "/" in `mha/fused@cpu:avx512`.
+const withinMechanism = (kernel) => kernel.slice(kernel.lastIndexOf("/") + 1);
+
+/// The kernel that a recommendation shows: the first of those that may be the fastest, else the one of its ratio.
+function shownKernel(group, row) {
+  const kernels = cellAt(group, row.seqlen)?.kernels || [];
+  return row.best_set.length > 0 ? kernels.find((k) => k.id === row.best_set[0])
+    : kernels.find((k) => k.mechanism === row.mechanism && k.ratio && k.ratio.estimate === row.ratio.estimate);
+}
+
+/// How sure the choice is, in a line; null where the kernel is the only one or shown to be the fastest.
+function standingOf(row, group, kernel) {
+  const cell = cellAt(group, row.seqlen);
+  const rivals = cell.kernels.filter((k) => k.mechanism === row.mechanism && k.ratio && !k.unranked);
+  if (row.best_set.length === 0) return rivals.length > 1 ? "fastest measured; no verdict" : "only one measured; no verdict";
+  const names = (list) => (list.length > 3 ? `${list.length} others` : list.map(withinMechanism).join(", "));
+  const ties = row.best_set.filter((name) => name !== kernel.id);
+  return [ties.length > 0 ? `tied with ${names(ties)}` : null,
+    row.not_excluded.length > 0 ? `too noisy to exclude: ${names(row.not_excluded)}` : null].filter(known).join("; ") || null;
+}
+
+function matrixCell(row, group) {
+  const kernel = row && shownKernel(group, row);
+  if (!kernel) return "–";
+  const standing = standingOf(row, group, kernel);
+  return [h("div", {}, h("span", {class: "id", title: kernel.id}, withinMechanism(kernel.id))),
+    h("div", {class: "nowrap"}, timeText(kernel.seconds?.estimate)),
+    h("div", {class: "nowrap"}, kernel.is_baseline ? "the baseline" : h("span", {}, h("b", {}, `${digits(row.ratio.estimate)}×`),
+      known(row.ratio.low) ? ` (${boundsText(row.ratio)})` : ""), kernel.modes ? h("span", {class: "warn"}, " modes") : null,
+    isConfirmed(kernel) ? null : h("span", {class: "warn"}, " not confirmed")),
+    standing ? h("div", {class: "soft"}, standing) : null].filter(known);
+}
+
+/// Rows: mechanisms, those of the baseline first; columns: N. A row between them says what they are.
+function matrix(group) {
+  const rows = group.recommendation.filter((row) => row.mechanism);
+  const dropIns = new Set(group.cells.map((cell) => cell.baseline).filter((baseline) => baseline).map((baseline) => baseline.split("/")[0]));
+  const mechanisms = [...new Set(rows.map((row) => row.mechanism))];
+  const lengths = [...new Set(rows.map((row) => row.seqlen))];
+  const functionOf = (mechanism) => [...new Set(rows.filter((row) => row.mechanism === mechanism)
+    .map((row) => shownKernel(group, row)?.function).filter(known))];
+  const line = (mechanism) => {
+    const told = functionOf(mechanism);
+    return [h("div", {}, id(mechanism), h("div", {class: "soft"}, told.length === 1 ? told[0] : `${told[0]} … ${told[told.length - 1]}`)),
+      ...lengths.map((n) => matrixCell(rows.find((row) => row.mechanism === mechanism && row.seqlen === n), group))];
+  };
+  const parts = [["Drop-in: the baseline's mechanism, the same result", mechanisms.filter((m) => dropIns.has(m))],
+    ["If your model was trained so: another function, not a drop-in", mechanisms.filter((m) => !dropIns.has(m))]];
+  const baselineOf = (n) => cellAt(group, n).kernels.find((k) => k.is_baseline);
+  const columns = [["mechanism; a query sees", "first"], ...lengths.map((n) => [h("span", {}, `N = ${n}`, h("div", {class: "soft"},
+    baselineOf(n)?.seconds ? `baseline ${timeText(baselineOf(n).seconds.estimate)}` : "no baseline")), "choice", `N = ${n}`])];
+  const lines = parts.filter(([, list]) => list.length > 0).flatMap(([heading, list]) => [heading, ...list.map(line)]);
+  return table(columns, lines, () => null, "stacked matrix");
 }
 
 /// What the second ratio of a group is taken to.
@@ -36,28 +76,23 @@ function denseText(group) {
     causal ? [", of causal mechanisms ", ...(group.causal_dense ? ["against ", id(group.causal_dense)] : ["none: no causal softmax kernel was measured"])] : "", ".");
 }
 
+/// Groups beyond these are folded.
+const OPEN_GROUPS = 4;
+
 function showUse(summary, section) {
-  section.append(h("p", {class: "soft"}, "Where several kernels stand at an N, none of them is shown to be the fastest; the "
-    + "first has the highest ratio, which is the one given. The fastest exact dense kernel is, of the baseline's mechanism, the one with the lowest geometric mean over N: "
-    + "chosen by the same data, so gains over it are rather too small."));
-  for (const run of summary.runs.filter((r) => !r.published)) {
+  const runs = summary.runs.filter((run) => !run.published && run.groups.some((group) => group.recommendation.length > 0));
+  if (runs.length === 0) return;
+  section.append(h("p", {class: "soft"}, "In each field the kernel to use of that mechanism: its time per call, and its ratio to the baseline with the "
+    + "95 % confidence interval. A kernel without a further word is shown to be the fastest of its mechanism there, or the only one measured; of tied ones "
+    + "the first has the highest ratio."));
+  for (const run of runs) {
     section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "");
-    for (const group of run.groups) {
-      const isOverall = (row) => !row.mechanism;
+    const groups = run.groups.filter((group) => group.recommendation.length > 0);
+    groups.forEach((group, i) => {
       const baselines = [...new Set(group.cells.map((cell) => cell.baseline).filter((baseline) => baseline))];
-      const dropIns = baselines.map((baseline) => baseline.split("/")[0]);
-      section.append(h("h4", {}, group.heading, h("span", {class: "soft"}, " · baseline ", baselines.map(id))), denseText(group));
-      for (const mechanism of dropIns) {
-        section.append(h("h5", {}, "Same function as the baseline, a drop-in: kernels of ", id(mechanism)),
-          adviceTable(group.recommendation.filter((row) => row.mechanism === mechanism), group));
-      }
-      const others = [...new Set(group.recommendation.filter((r) => !isOverall(r)).map((row) => row.mechanism))].filter((m) => !dropIns.includes(m));
-      if (others.length === 0) continue;
-      section.append(h("h5", {}, "Of all functions: another one is a choice for training, not a drop-in"),
-        adviceTable(group.recommendation.filter(isOverall), group),
-        fold(`${group.heading}: the best kernel of each other mechanism`, () => others.map((mechanism) =>
-          [h("h4", {}, id(mechanism)), adviceTable(group.recommendation.filter((row) => row.mechanism === mechanism), group)]).flat()));
-    }
+      const told = h("p", {class: "soft"}, "Baseline ", baselines.map(id), ".");
+      section.append(...(i < OPEN_GROUPS ? [h("h4", {}, group.heading), told, matrix(group)] : [fold(group.heading, () => [told, matrix(group)])]));
+    });
   }
 }
 
@@ -70,11 +105,11 @@ function layerTable(rows) {
 }
 
 function showLayer(summary, section) {
+  const runs = summary.runs.filter((run) => run.layer_effect.length > 0);
+  if (runs.length === 0) return;
   section.append(h("p", {class: "soft"}, "Time of the kernel alone (core scope) in percent of the time of the whole layer with its "
     + "projections, and what the kernel gains over the baseline in each. Shown: the fastest kernel measured, and those tied with it, in one of the two."));
-  let any = false;
-  for (const run of summary.runs.filter((r) => r.layer_effect.length > 0)) {
-    any = true;
+  for (const run of runs) {
     section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "");
     for (const dtype of new Set(run.layer_effect.map((row) => row.dtype))) {
       const rows = run.layer_effect.filter((row) => row.dtype === dtype);
@@ -89,5 +124,4 @@ function showLayer(summary, section) {
         fold(`${dtype}: all kernels`, () => layerTable(rows)));
     }
   }
-  if (!any) section.append(h("p", {}, "No kernel was measured both by itself and inside its layer."));
 }

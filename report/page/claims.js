@@ -11,31 +11,32 @@ function verdictBadges(answer) {
   return h("span", {}, badge(answer.direction), answer.magnitude !== "" ? [" size: ", badge(answer.magnitude)] : null);
 }
 
-function valuesOf(answer) {
-  return answer.headline.map((part) => part.estimate_text).filter((text) => text !== "");
-}
-
-/// Verdict, what was measured, and how many details are as published.
+/// The verdict of a machine on a claim, with the setting it is of and what keeps it open.
 function verdictOf(answer, best) {
   if (!answer) return "–";
-  const values = valuesOf(answer);
-  const lines = [verdictBadges(answer), values.length > 0 ? h("div", {}, values.join(", ")) : null,
-    answer.details_text !== "" ? h("div", {class: "soft"}, `details: ${answer.details_text}`) : null,
-    answer.direction === "UNRESOLVED" ? [...new Set(answer.headline.map((part) => part.reason))].filter((text) => text !== "")
-      .map((text) => h("div", {class: "soft"}, text)) : null,
-    best ? h("div", {class: "soft"}, `fastest kernels: ${[best.verdict, ...valuesOf(best)].join(", ")}`) : null,
-    answer.heading !== "" ? h("div", {class: "soft"}, answer.heading) : null];
-  return lines.flat();
+  const open = answer.direction === "UNRESOLVED" ? [...new Set(answer.headline.map((part) => part.reason))].filter((text) => text !== "") : [];
+  return [verdictBadges(answer), ...[...open, answer.details_text !== "" ? `details: ${answer.details_text}` : "",
+    best ? `fastest kernels: ${best.verdict}` : "", answer.heading].filter((text) => text !== "").map((text) => h("div", {class: "soft"}, text))];
+}
+
+/// A claim's lines: its title, then its verdicts, then each comparison as published and as measured on each machine.
+function claimLines(claim, runs) {
+  const answers = runs.map((run) => [mainAnswer(claim, run), mainAnswer(claim, run, "best")]);
+  const parts = new Map(answers.flatMap(([answer]) => answer?.headline || []).map((part) => [part.what, part]));
+  const measured = (list, part) => list?.headline.find((one) => one.what === part.what)?.measured_text || "";
+  return [`${claim.number}. ${claim.title}`,
+    [h("b", {}, "verdict"), claim.published.text || "–", ...answers.map(([answer, best]) => verdictOf(answer, best))],
+    ...[...parts.values()].map((part) => [[part.what, part.relation === "best_set" ? null : h("div", {class: "soft"}, part.measure)], part.published_text || "–",
+      ...answers.map(([answer, best]) => {
+        const [text, fastest] = [measured(answer, part), measured(best, part)];
+        return [text || "–", fastest && fastest !== text ? h("div", {class: "soft"}, `fastest kernels: ${fastest}`) : null];
+      })])];
 }
 
 /// Machines of another kind than the published one say so.
 function machineHeading(claims, run) {
   const answer = claims.flatMap((claim) => claim.answers).find((one) => one.run === run.id);
   return answer && !answer.apple_silicon ? `${run.machine} (not Apple Silicon)` : run.machine;
-}
-
-function headlineOf(claim) {
-  return [claim.title, claim.published.text !== "" ? h("div", {class: "soft"}, `published: ${claim.published.text}`) : null];
 }
 
 function comparisonTable(parts) {
@@ -59,10 +60,8 @@ function answerDetails(summary, claim) {
 }
 
 function showClaims(summary, section) {
-  if (summary.claims.length === 0) {
-    section.append(h("p", {}, "This summary holds no claims."));
-    return;
-  }
+  const isTested = (answer) => !answer.verdict.startsWith("NOT TESTED");
+  if (!summary.claims.some((claim) => claim.answers.some(isTested))) return;
   section.append(h("p", {class: "soft"}, "A claim's verdict is that of its headline. HOLDS: resolved as published; REVERSED: the opposite way; "
     + "OUTSIDE: outside the published range; IN PART: its comparisons differ; else UNRESOLVED or NOT TESTED. All headlines of a run are one "
     + "family (Holm, 5 %). Size: AGREES where the 95 % interval holds the published value and lies within a factor of 1.1 of it, of small effects less; "
@@ -71,9 +70,13 @@ function showClaims(summary, section) {
     + "family of cells may be UNRESOLVED. Modes: the processes fall into groups, and a verdict holds only if the whole wide interval lies on one side. "
     + "Block-sparse, windowed and linear attention, GQA and MQA compute other functions than MHA: their ratios compare costs. Published numbers have no variance; \"its means\" is what follows from the published table. A published cause "
     + "is not tested. A machine's column shows the setting of the publication where it was measured."));
-  const columns = [["#", "n"], ["headline", "wide"], ...summary.runs.map((run) => [machineHeading(summary.claims, run), ""])];
-  section.append(table(columns, summary.claims.map((claim) => [String(claim.number), headlineOf(claim),
-    ...summary.runs.map((run) => verdictOf(mainAnswer(claim, run), mainAnswer(claim, run, "best")))]), () => null, "stacked"));
+  const tested = summary.runs.filter((run) => summary.claims.some((claim) => claim.answers.some((a) => a.run === run.id && isTested(a))));
+  const isShown = (claim) => claim.answers.some((answer) => isTested(answer));
+  const columns = [["comparison", "wide"], ["published", ""], ...tested.map((run) => [machineHeading(summary.claims, run), ""])];
+  section.append(table(columns, summary.claims.filter(isShown).flatMap((claim) => claimLines(claim, tested)), () => null, "stacked claims"));
+  const untested = summary.claims.filter((claim) => !isShown(claim)).map((claim) => claim.number);
+  if (untested.length > 0) section.append(h("p", {class: "soft"}, `Not tested by any of these runs: ${untested.length > 1 ? "claims" : "claim"} ${untested.join(", ")}.`));
+  section.append(h("h3", {}, "Each claim with its details"));
   for (const claim of summary.claims) {
     section.append(fold(`${claim.number}. ${claim.title}`, () => [h("p", {class: "soft"}, `“${claim.quote}” (${claim.source})`),
       claim.note !== "" ? h("p", {class: "soft"}, claim.note) : null, ...answerDetails(summary, claim)].filter(known)));

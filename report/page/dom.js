@@ -54,13 +54,19 @@ const pText = (p) => (!known(p) ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3));
 const badge = (word) => (word ? h("span", {class: `badge ${word.split(" ")[0]}`}, word) : null);
 const id = (text) => h("span", {class: "id"}, text);
 
-/// columns: [heading, class]; rows: arrays of cells (text or element). A stacked table becomes a list on a phone, where each
-/// cell has its heading beside it.
+/// columns: [heading, class, its text where the heading is an element]; rows: arrays of cells (text or element), or a text
+/// that stands over the rows after it. A stacked table becomes a list on a phone, where each cell has its heading beside it.
+/// A table that is wider than its place says that it scrolls.
 function table(columns, rows, rowClass = () => null, style = "") {
   const head = h("tr", {}, columns.map(([heading, style]) => h("th", {class: style, scope: "col"}, heading)));
-  const body = rows.map((row, i) =>
-    h("tr", {class: rowClass(i)}, row.map((cell, k) => h("td", {class: columns[k][1], "data-label": columns[k][0]}, cell))));
-  return h("div", {class: `scroll ${style}`, tabindex: "0"}, h("table", {}, h("thead", {}, head), h("tbody", {}, body)));
+  const body = rows.map((row, i) => (typeof row === "string"
+    ? h("tr", {class: "over"}, h("th", {colspan: columns.length, scope: "rowgroup"}, row))
+    : h("tr", {class: rowClass(i)}, row.map((cell, k) => h("td", {class: columns[k][1], "data-label": columns[k][2] || columns[k][0]}, cell)))));
+  const place = h("div", {class: `scroll ${style}`, tabindex: "0"}, h("table", {}, h("thead", {}, head), h("tbody", {}, body)));
+  const note = h("p", {class: "scrolls", hidden: ""}, "wider than the page: it scrolls sideways →");
+  const tell = () => { note.hidden = place.scrollWidth <= place.clientWidth + 1; };
+  new ResizeObserver(tell).observe(place);
+  return h("div", {class: "holder"}, note, place);
 }
 
 /// Details whose inside is made when they are first opened.

@@ -3,12 +3,21 @@
 /// What stands beside a machine and on its figures.
 const markOf = (run) => run.mark;
 
-/// As much of a mark as a panel has room for; it stands in full beside the machine's name.
-const shortMark = (mark) => (mark.length > 60 ? `${mark.slice(0, 59)}…` : mark);
+/// A text as lines of at most so many characters, broken between words.
+function linesOf(text, most) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const last = lines[lines.length - 1];
+    if (last !== "" && last.length + 1 + word.length > most) lines.push(word);
+    else lines[lines.length - 1] = last === "" ? word : `${last} ${word}`;
+  }
+  return lines;
+}
+
+const isChosen = (row, meta) => Object.entries(meta.select).every(([column, values]) => values.includes(row[column]));
 
 function isSelected(row, meta, needs) {
-  const chosen = Object.entries(meta.select).every(([column, values]) => values.includes(row[column]));
-  return (chosen || (meta.with_baseline && row.is_baseline)) && needs.every((column) => known(row[column]));
+  return (isChosen(row, meta) || (meta.with_baseline && row.is_baseline)) && needs.every((column) => known(row[column]));
 }
 
 /// The ceilings that the roofline of a group shows: its threads; its element type and f32.
@@ -18,9 +27,20 @@ const isOfGroup = (ceiling, run, group) =>
 const combinations = (lists) =>
   lists.reduce((all, list) => all.flatMap((head) => list.map((value) => [...head, value])), [[]]);
 
+/// The mechanisms or kernels that a figure draws of these rows: what its legend shows.
+const drawnIn = (rows, column = "family") => [...new Set(rows.map((row) => (column === "family" && row.is_baseline ? "baseline" : row[column])))];
+
+function bind(spec, datasets, title, subtitle) {
+  const rows = datasets[spec.usermeta.table];
+  const values = {drawn: drawnIn(rows, spec.usermeta.legend), highest: Math.max(0, ...(datasets.extent || []).map((row) => row.y || 0))};
+  const params = spec.params && {params: spec.params.map((param) => ({...param, value: values[param.name]}))};
+  return {...spec, ...params, datasets, title: {text: title, subtitle}};
+}
+
 /// One bound specification a (run, group, value of the columns to split by) that has rows.
 function panelsOf(summary, spec) {
   const meta = spec.usermeta;
+  if (meta.across) return panelsAcross(summary, spec);
   const panels = [];
   for (const run of summary.runs) {
     for (const group of run.groups) {
@@ -35,13 +55,45 @@ function panelsOf(summary, spec) {
           || (meta.with_baseline && row.is_baseline);
         const datasets = {ceilings: summary.tables.ceilings.filter((c) => isOfGroup(c, run, group))};
         for (const [name, rows] of Object.entries(tables)) datasets[name] = rows.filter(isOfPart);
-        if (datasets[meta.table].length === 0) continue;
+        if (!datasets[meta.table].some((row) => isChosen(row, meta))) continue;  // a baseline alone is no figure
         const title = [group.heading, ...part.map((value) => `${value} forms`)].join(", ");
-        panels.push({run, group, spec: {...spec, datasets, title: {text: [title, run.machine], subtitle: shortMark(markOf(run))}}});
+        panels.push({run, group, datasets, title: [title, run.machine], subtitle: markOf(run)});
       }
     }
   }
-  return panels;
+  const rows = panels.flatMap((panel) => panel.datasets[meta.table]);
+  for (const panel of panels) panel.datasets.extent = extentOf(rows, meta.shared);
+  return panels.map((panel) => ({...panel, spec: bind(spec, panel.datasets, panel.title, panel.subtitle)}));
+}
+
+/// The least and the greatest value over all panels of a figure: panels of several machines have one scale.
+function extentOf(rows, {also = {}, ...shared} = {}) {
+  const pick = (choose) => Object.fromEntries(Object.entries(shared).map(([axis, columns]) => [axis,
+    rows.flatMap((row) => columns.map((column) => row[column])).concat(also[axis]).filter((value) => known(value) && value > 0).reduce((x, y) => choose(x, y))]));
+  return [pick(Math.min), pick(Math.max)];
+}
+
+/// One panel a problem that more than one run measured, with the rows of all of them at the longest N that all have.
+function panelsAcross(summary, spec) {
+  const problems = new Map();
+  for (const run of summary.runs) {
+    for (const group of run.groups) {
+      const key = [group.scope, group.dtype, group.phase, group.condition, group.batch, group.num_q_heads, group.head_dim_qk].join(" ");
+      const rows = summary.tables.kernels.filter((row) => row.run === run.id && row.group === group.id && isSelected(row, spec.usermeta, spec.usermeta.needs));
+      if (rows.length > 0) problems.set(key, [...(problems.get(key) || []), {run, group, rows}]);
+    }
+  }
+  return [...problems.values()].filter((parts) => new Set(parts.map((part) => part.run.id)).size > 1).flatMap((parts) => {
+    const lengths = parts.map((part) => new Set(part.rows.map((row) => row.seqlen)));
+    const common = [...lengths[0]].filter((n) => lengths.every((list) => list.has(n)));
+    if (common.length === 0) return [];
+    const longest = Math.max(...common);
+    const threads = (part) => (parts.filter((other) => other.run === part.run).length > 1 ? `, ${part.group.threads} threads` : "");
+    const rows = parts.flatMap((part) => part.rows.filter((row) => row.seqlen === longest).map((row) => ({...row, machine: row.machine + threads(part)})));
+    const {group} = parts[0];
+    const title = [`${group.scope} ${group.dtype}, ${group.phase}, N = ${longest}`, `${group.num_q_heads} heads, head_dim ${group.head_dim_qk}`];
+    return [{run: {id: "", mark: ""}, group, spec: bind(spec, {kernels: rows}, title, "Runs that are not for publication are named so above.")}];
+  });
 }
 
 function showFigures(summary, section) {
@@ -52,6 +104,7 @@ function showFigures(summary, section) {
     "A point names its kernel and interval under the pointer. Error bars are 95 % confidence intervals; points without them "
     + "come from published means: no variance published. Every path of every kernel stands in figure 5 and in the tables."),
     ...filters(summary));
+  const places = h("div", {class: "figures"});
   for (const [name, spec] of Object.entries(specifications)) {
     const panels = panelsOf(summary, spec);
     if (panels.length === 0) continue;
@@ -61,16 +114,24 @@ function showFigures(summary, section) {
       queue.push([chart, panel.spec, name]);
       return chart;
     }));
-    section.append(h("figure", {id: `figure-${spec.usermeta.figure}`},
+    places.append(h("figure", {class: panels.length > 1 ? "many" : null, id: `figure-${spec.usermeta.figure}`},
       h("h3", {}, `Figure ${spec.usermeta.figure}. ${spec.usermeta.title}`), h("figcaption", {}, spec.usermeta.caption), grid));
   }
+  if (queue.length > 0) section.append(places);
+  else section.replaceChildren(section.firstChild);
   drawAll(queue, theme);
 }
+
+/// Pixels that a character of a panel's title and of its mark may take: no wider ones are frequent.
+const TITLE_WIDTH = 7.2;
+const SUBTITLE_WIDTH = 6.2;
 
 /// One after the other, so that the page stays usable. <html data-charts="drawn"> says that all are there.
 async function drawAll(queue, theme) {
   for (const [chart, spec, name] of queue) {
-    const fitted = {...spec, width: "container", autosize: {type: "fit-x", contains: "padding"}};
+    const broken = {text: spec.title.text.flatMap((line) => linesOf(line, chart.clientWidth / TITLE_WIDTH)),
+      subtitle: linesOf(spec.title.subtitle, chart.clientWidth / SUBTITLE_WIDTH)};
+    const fitted = {...spec, title: broken, width: "container", autosize: {type: "fit-x", contains: "padding"}};
     await window.vegaEmbed(chart, fitted, {mode: "vega-lite", renderer: "svg", config: theme,
       logLevel: 1,  // errors: published means have no intervals, and an empty layer is not worth a warning
       downloadFileName: name,

@@ -58,6 +58,7 @@ function ceilings(run) {
 }
 
 function showReproduce(summary, section) {
+  if (summary.runs.every((run) => run.published)) return;
   for (const run of summary.runs.filter((r) => !r.published)) {
     const command = run.command || `attnbench run ${run.study.name} --profile ${run.study.profile} --seed ${run.study.seed}`;
     const pinned = run.cpu_set.command ? `${run.cpu_set.command} ` : "";

@@ -6,11 +6,12 @@ document.getElementById("theme").addEventListener("click", () => {
   root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
 });
 showMachines(summary);
-showUse(summary, document.getElementById("use"));
-showPeers(summary, document.getElementById("peers"));
-showLayer(summary, document.getElementById("layer"));
-showClaims(summary, document.getElementById("claims"));
-showCells(summary, document.getElementById("cells"));
-showMachine(summary, document.getElementById("machine"));
-showReproduce(summary, document.getElementById("reproduce"));
-showFigures(summary, document.getElementById("figures"));
+const sections = {use: showUse, peers: showPeers, layer: showLayer, claims: showClaims, figures: showFigures, cells: showCells,
+  machine: showMachine, reproduce: showReproduce};
+for (const [name, show] of Object.entries(sections)) {
+  const section = document.getElementById(name);
+  show(summary, section);
+  if (section.children.length > 1) continue;  // its heading
+  section.remove();
+  document.querySelector(`nav [href="#${name}"]`).remove();
+}

@@ -1,15 +1,18 @@
 // Our kernels beside those of other engines.
 
-/// "1.24 (1.20–1.28)" with how ours stands, or why that is not known.
+/// "sdpa@mlx 1.24 (1.20–1.28)" with how ours stands, the kernel that is worst for ours first; what is unsupported is told below.
 function peerCell(rows) {
-  return rows.map((row) => h("div", {}, h("span", {class: "soft"}, `${row.kernel.slice(row.kernel.lastIndexOf("/") + 1).split("@")[0]} `),
-    known(row.ratio) ? h("span", {class: "nowrap"}, intervalText(row.ratio)) : "–", row.modes ? h("span", {class: "warn"}, " modes") : null,
-    " ", row.verdict ? h("span", {class: `badge ${row.verdict}`}, row.standing + (row.verdict === "EQUIVALENT" ? row.verdict_words.slice("EQUIVALENT".length) : "")) : h("span", {class: "soft"}, row.status === "ok" ? "not decided" : row.status)));
+  const shown = rows.filter((row) => row.status !== "unsupported").sort((a, b) => (a.ratio?.estimate ?? Infinity) - (b.ratio?.estimate ?? Infinity));
+  const standing = (row) => (!known(row.ratio) ? h("span", {class: "warn"}, row.status === "ok" ? "not decided" : row.status)
+    : !row.verdict ? h("span", {class: "soft"}, "not decided")
+      : h("span", {class: `badge ${row.verdict}`}, row.standing + (row.verdict === "EQUIVALENT" ? row.verdict_words.slice("EQUIVALENT".length) : "")));
+  return shown.length === 0 ? "–" : shown.map((row) => h("div", {}, h("span", {class: "id", title: row.kernel}, withinMechanism(row.kernel)), " ",
+    known(row.ratio) ? h("span", {class: "nowrap"}, intervalText(row.ratio)) : "", row.modes ? h("span", {class: "warn"}, " modes") : null, " ", standing(row)));
 }
 
 function peersTable(run, group) {
   const rows = run.peers.rows.filter((row) => row.group === group.id);
-  const engines = [...new Set(rows.filter((row) => known(row.seconds)).map((row) => row.engine))];
+  const engines = [...new Set(rows.filter((row) => known(row.seconds)).map((row) => row.engine))].sort();
   const cases = [...new Set(rows.filter((row) => known(row.seconds)).map((row) => `${row.seqlen} ${row.mechanism}`))];
   if (cases.length === 0) return "";
   return table([["N", "n"], ["ours", ""], ["time (95 % CI)", "nowrap"], ...engines.map((engine) => [`${engine} / ours (95 % CI)`, ""])],
@@ -32,10 +35,7 @@ function peersMissing(run) {
 
 function showPeers(summary, section) {
   const runs = summary.runs.filter((run) => run.peers.engines.length > 0);
-  if (runs.length === 0) {
-    section.append(h("p", {}, "No kernel of another engine was measured: ", h("code", {}, "attnbench run peers --peers"), " measures those that are there."));
-    return;
-  }
+  if (runs.length === 0) return;
   section.append(h("p", {class: "soft"}, "Time of the other engine's kernel / time of our fused kernel of the same mechanism in the same processes: "
     + "above 1 ours is faster. Ahead: ours is shown to be faster; tied: as fast, within the margin; behind: slower. All such comparisons of one device, element type and scope are one family. An engine is counted once "
     + "a cell and mechanism, as its kernel that is worst for ours; the range is that of its fastest kernel in each."));

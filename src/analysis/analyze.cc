@@ -20,7 +20,7 @@
 #include "analysis/series.h"
 #include "analysis/standing.h"
 #include "io/json.h"
-#include "store/environment_document.h"
+#include "store/machine_names.h"
 
 namespace attnbench {
 namespace {

@@ -16,6 +16,7 @@
 #include "stats/holm.h"
 #include "stats/process_value.h"
 #include "stats/quantiles.h"
+#include "store/machine_names.h"
 
 namespace attnbench {
 namespace {
@@ -234,10 +235,17 @@ void note_what_is_new(Comparison& comparison, const RunAnalysis& before, const R
   }
 }
 
+/// Two machines of one name, in two stores, are told apart.
+std::vector<std::string> machines_of(const RunAnalysis& before, const RunAnalysis& after) {
+  if (before.run.machine_key == after.run.machine_key) return {before.machine, after.machine};
+  return told_apart({{before.machine, before.run.machine_key}, {after.machine, after.run.machine_key}});
+}
+
 Comparison compare(const RunAnalysis& before, const RunAnalysis& after, Basis basis, double threshold,
                    const MeasureMatch& measure) {
+  const auto machines = machines_of(before, after);
   Comparison comparison{
-      basis, before.run.build_id, after.run.build_id, before.machine, after.machine, threshold, {}, {}};
+      basis, before.run.build_id, after.run.build_id, machines[0], machines[1], threshold, {}, {}};
   std::vector<Pending> pending;
   for (const auto& group : before.groups) {
     for (const auto& cell : group.cells) {
@@ -369,7 +377,7 @@ Comparison compare_sessions(const RunAnalysis& before, const RunAnalysis& after,
   }
   const bool same_machine = before.run.machine_key == after.run.machine_key;
   if (basis == Basis::kAbsolute && !same_machine) {
-    throw InputError("absolute", fmt::format("{}, {}", before.machine, after.machine),
+    throw InputError("absolute", fmt::format("{}", fmt::join(machines_of(before, after), "; ")),
                      "are two machines: times of different machines say nothing of a build");
   }
   auto comparison =

@@ -111,7 +111,8 @@ std::vector<GroupAnswer> answers_of(const RunAnalysis& run) {
   return answers;
 }
 
-/// Cells with verdicts of all, and why the others have none, one a reason.
+}  // namespace
+
 std::vector<std::string> how_sure(const RunAnalysis& run) {
   std::map<std::string, int> reasons;
   std::size_t cells = 0;
@@ -133,20 +134,25 @@ std::vector<std::string> how_sure(const RunAnalysis& run) {
   return lines;
 }
 
-}  // namespace
+std::vector<Statement> answer_statements(const RunAnalysis& run) {
+  std::vector<Statement> statements;
+  for (const auto& answer : answers_of(run)) {
+    statements.push_back({0, fmt::format("{}, in place of {}", answer.heading, answer.baseline)});
+    for (const auto& at : answer.in_place) {
+      statements.push_back({1, fmt::format("N = {}: {}", at.seqlen, at.use)});
+      if (!at.library.empty()) statements.push_back({2, at.library});
+    }
+    if (!answer.other.empty()) statements.push_back({1, answer.other});
+  }
+  return statements;
+}
 
 std::string answer_lines(const RunAnalysis& run, std::size_t width) {
-  const auto answers = answers_of(run);
-  if (answers.empty()) return "";
+  const auto statements = answer_statements(run);
+  if (statements.empty()) return "";
   std::string text = "What to use here:\n";
-  for (const auto& answer : answers) {
-    text += fmt::format("{}, in place of {}\n", answer.heading, answer.baseline);
-    for (const auto& at : answer.in_place) {
-      text += fmt::format("  N = {}: {}\n", at.seqlen, at.use);
-      if (!at.library.empty()) text += fmt::format("    {}\n", at.library);
-    }
-    if (!answer.other.empty()) text += fmt::format("  {}\n", answer.other);
-  }
+  for (const auto& [level, statement] : statements)
+    text += fmt::format("{:{}}{}\n", "", 2 * level, statement);
   for (const auto& line : how_sure(run)) text += line + '\n';
   return wrapped(text, width);
 }

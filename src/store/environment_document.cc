@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "attnbench/error.h"
@@ -10,6 +9,7 @@
 #include "io/record_json.h"
 #include "store/check_records.h"
 #include "store/format_1.h"
+#include "store/machine_names.h"
 
 namespace attnbench {
 namespace {
@@ -112,17 +112,6 @@ RunContents read_run(const json& in, int version) {
 }
 
 }  // namespace
-
-std::vector<std::string> machine_names(std::span<const RunContents> runs) {
-  std::vector<std::string> names;
-  std::map<std::string, int> seen;
-  for (const auto& contents : runs) {
-    const auto label = machine_label(contents.run);
-    const int count = ++seen[label];
-    names.push_back(count == 1 ? label : fmt::format("{} ({})", label, count));
-  }
-  return names;
-}
 
 json environment_document(const std::vector<RunContents>& runs) {
   const auto names = machine_names(runs);

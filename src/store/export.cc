@@ -8,6 +8,7 @@
 #include "io/json.h"
 #include "store/csv.h"
 #include "store/environment_document.h"
+#include "store/machine_names.h"
 #include "store/sample_columns.h"
 
 namespace attnbench {

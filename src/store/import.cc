@@ -10,6 +10,7 @@
 #include "io/files.h"
 #include "io/json.h"
 #include "store/export.h"
+#include "store/machine_names.h"
 
 namespace attnbench {
 namespace {
@@ -62,7 +63,7 @@ std::vector<MergedRun> merge_runs(Store& store, const std::vector<RunContents>& 
   std::vector<RunContents> added;
   std::vector<MergedRun> report;
   for (const auto& run : runs) {
-    MergedRun merged{machine_label(run.run), run.run.study, true};
+    MergedRun merged{machine_name(run), run.run.study, true};
     for (const auto& old : there) {
       if (!same_measurement(old, run)) continue;
       if (!identical(old, run)) {

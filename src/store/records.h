@@ -46,9 +46,6 @@ void visit_fields(Record& run, Visit&& visit) {
   visit("environment", run.environment);
 }
 
-/// What people and files call the machine of a run: environment["machine"] where it is given, else the CPU
-/// model (environment["cpu"]["model"]) without trade marks, and the first 8 digits of the machine key.
-std::string machine_label(const RunRecord& run);
 /// What the run measured of the CPU with so many threads, environment["ceilings"], or was told of another
 /// device, environment["devices"]; nothing where it has none.
 std::optional<Ceilings> stored_ceilings(const RunRecord& run, const std::string& device, int threads);

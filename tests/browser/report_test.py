@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chromium import Chromium
 from summaries import CHANGED_KERNEL, STORES, SOURCE, as_on_a_mac, attnbench, changed, summary_of_stores, write
+from texts import FAINT, FAULTS, UNLABELLED
 
 CELLS = """(() => {
   for (const details of document.querySelectorAll("#cells details")) details.open = true;
@@ -40,10 +41,9 @@ class Report(unittest.TestCase):
         figures = {json.loads(f.read_text())["usermeta"]["figure"] for f in (SOURCE / "report/figures").glob("*.vl.json")}
         self.assertGreaterEqual(len(figures), 9)
         figures.remove("10")  # small.csv has no other engine
-        for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light")):
-            with self.subTest(width=width, scheme=scheme):
-                self.browser.open(self.page, width, scheme=scheme)
-                self.assertEqual(self.browser.value("document.documentElement.dataset.theme"), scheme)
+        for width in (390, 1280):
+            with self.subTest(width=width):
+                self.browser.open(self.page, width)
                 self.assertEqual(self.browser.errors, [])
                 self.assertEqual(self.browser.requests, [f"file://{self.page}"])
                 charts = self.browser.value(
@@ -53,14 +53,33 @@ class Report(unittest.TestCase):
                 self.assertEqual({figure for figure, *_ in charts}, figures)
                 for figure, label, marks, subtitle in charts:
                     self.assertGreaterEqual(marks, 2, (figure, label))
-                    self.assertRegex(subtitle, "not for publication|no variance published", (figure, label))
+                    self.assertRegex(subtitle.replace(" ", ""), "notforpublication|novariancepublished", (figure, label))
+                self.assertEqual(self.browser.value(UNLABELLED), [])
+                self.assertEqual(self.browser.value(FAULTS), [])
                 self.assertLessEqual(self.browser.value("document.documentElement.scrollWidth"), width)
                 text = self.browser.value("document.body.innerText")
                 for word in ("undefined", "NaN", "[object"):
                     self.assertEqual(text.count(word), 0, text[max(0, text.find(word) - 200):][:400])
+                for theme in ("light", "dark"):
+                    self.assertEqual(self.browser.value(f"document.documentElement.dataset.theme = '{theme}'; {FAINT}"), [], theme)
+        self.finds_faults()
+
+    def finds_faults(self):
+        """That what is asserted above can fail: the open page with a label moved, a title cut off and a text made faint."""
+        self.browser.value("(() => { const [a, b] = document.querySelectorAll('.chart[data-figure=\"5\"] svg .role-axis-label text'); b.setAttribute('transform', a.getAttribute('transform'));"
+                           " const title = document.querySelector('.chart[data-figure=\"1\"] svg .role-title-text text'); title.setAttribute('transform', 'translate(-60,0)');"
+                           " title.style.fill = '#404040';"
+                           " for (const label of document.querySelectorAll('.chart[data-figure=\"7a\"] svg .role-axis-label text')) label.textContent = ''; })()")
+        self.assertEqual({(figure, fault) for figure, fault, *_ in self.browser.value(FAULTS)}, {("5", "overlaps"), ("1", "clipped")})
+        self.assertEqual([figure for figure, *_ in self.browser.value(FAINT)], ["1"])
+        self.assertEqual({figure for figure, *_ in self.browser.value(UNLABELLED)}, {"7a"})
+
+    def test_is_dark_where_the_reader_asks_for_it(self):
+        for scheme in ("light", "dark"):
+            self.browser.open(self.page, 1280, scheme=scheme, figures=[])
+            self.assertEqual(self.browser.value("document.documentElement.dataset.theme"), scheme)
 
     def test_sets_ours_beside_other_engines(self):
-        self.browser.open(self.page, 1280)
         summary = copy.deepcopy(self.summary)
         run = summary["runs"][0]
         group = run["groups"][0]
@@ -84,7 +103,7 @@ class Report(unittest.TestCase):
              "cell_id": row["cell_id"], "seqlen": row["seqlen"], "mechanism": "mha", "engine": "other", "kernel": row["kernel"],
              "ours": row["ours"], "ratio": 2.5, "ratio_low": 2.25, "ratio_high": 2.75, "standing": "ahead", "verdict_words": "FASTER"}
             for row in rows if row["ratio"]]
-        self.browser.open(self.page_of(summary, "peers"), 1280)
+        self.browser.open(self.page_of(summary, "peers"), 1280, figures=["10"])
         self.browser.value("document.querySelector('#peers details').open = true")
         text = self.browser.value("new Promise((done) => setTimeout(() => done(document.getElementById('peers').innerText), 300))")
         for words in ("2.50 (2.25–2.75)", "ahead", "1.00 ms", "no ratio: not fetched", "unsupported: without a mask"):
@@ -93,7 +112,7 @@ class Report(unittest.TestCase):
         self.assertEqual(self.browser.errors, [])
 
     def test_shows_samples_by_process(self):
-        self.browser.open(self.page, 1280)
+        self.browser.open(self.page, 1280, figures=[])
         self.browser.value(CELLS)
         processes = self.browser.value(
             "(() => { document.querySelector('#cells td button').click(); const plot = document.querySelector('.dots');"
@@ -106,7 +125,7 @@ class Report(unittest.TestCase):
         for kernel in (k for g in summary["runs"][0]["groups"] for c in g["cells"] for k in c["kernels"]):
             for process in kernel["by_process"]:
                 process["blocks"] = []
-        self.browser.open(self.page_of(summary, "means"), 1280)
+        self.browser.open(self.page_of(summary, "means"), 1280, figures=[])
         self.browser.value(CELLS)
         shown = self.browser.value(
             "(() => { document.querySelector('#cells td button').click(); const plot = document.querySelector('.dots');"
@@ -118,7 +137,7 @@ class Report(unittest.TestCase):
         summary = copy.deepcopy(self.summary)
         for command, note in (("attnbench run paper --heads 4", False), (None, True)):
             summary["runs"][0]["command"] = command
-            self.browser.open(self.page_of(summary, "command"), 1280)
+            self.browser.open(self.page_of(summary, "command"), 1280, figures=[])
             text = self.browser.value("document.getElementById('reproduce').innerText")
             self.assertIn(f"{command or 'attnbench run ' + summary['runs'][0]['study']['name']} ", text)
             self.assertEqual("Options that changed the study are not known" in text, note)
@@ -129,7 +148,7 @@ class Report(unittest.TestCase):
         run["command"] = "attnbench run paper"
         run["cpu_set"] = {"allowed": "0-3", "used": [{"threads": 2, "cpus": "0-1"}], "command": "taskset -c 0-3"}
         run["environment"].setdefault("build", {})["commit"] = "0123456789ab-dirty"
-        self.browser.open(self.page_of(summary, "pinned"), 1280)
+        self.browser.open(self.page_of(summary, "pinned"), 1280, figures=[])
         text = self.browser.value("document.getElementById('reproduce').innerText")
         for words in ("taskset -c 0-3 attnbench run paper --out again.db", "0123456789ab-dirty", "2 on CPUs 0-1"):
             self.assertIn(words, text)
@@ -137,7 +156,7 @@ class Report(unittest.TestCase):
     def test_shows_what_a_mac_tells_and_what_it_does_not(self):
         summary = as_on_a_mac(self.summary)
         count = len(summary["runs"][0]["noise"]["by_process"])
-        self.browser.open(self.page_of(summary, "mac"), 1280)
+        self.browser.open(self.page_of(summary, "mac"), 1280, figures=[])
         self.browser.value("for (const details of document.querySelectorAll('details')) details.open = true")
         text = self.browser.value("new Promise((done) => setTimeout(() => done(document.body.innerText), 300))")
         for words in (f"fair in 1 of {count} processes, nominal in {count - 1} of {count} processes", f"off in {count} of {count} processes",
@@ -147,7 +166,7 @@ class Report(unittest.TestCase):
         self.assertEqual(self.browser.errors, [])
 
     def test_shows_the_figures_of_one_machine_alone(self):
-        self.browser.open(self.page, 1280)
+        self.browser.open(self.page, 1280, figures=[])
         shown = self.browser.value(
             "(() => { [...document.querySelectorAll('.chips button')].find((b) => b.textContent.startsWith('Apple')).click();"
             " return [...new Set([...document.querySelectorAll('.chart')].filter((c) => c.offsetHeight > 0).map((c) => c.dataset.run))]; })()")
@@ -155,22 +174,19 @@ class Report(unittest.TestCase):
 
     def test_marks_a_run_that_is_not_publishable(self):
         summary = copy.deepcopy(self.summary)
-        summary["runs"][0].update(publishable="no", mark="NOT PUBLISHABLE: a reason")
-        self.browser.open(self.page_of(summary, "marked"), 1280)
-        marks = self.browser.value("[...document.querySelectorAll('.chart[data-run=r0] .role-title-subtitle')].map((e) => e.textContent)")
-        self.assertGreater(len(marks), 9)
-        self.assertEqual(set(marks), {"NOT PUBLISHABLE: a reason"})
-        summary["runs"][0]["mark"] = "NOT PUBLISHABLE: a reason of many words; another reason of many words"
-        self.browser.open(self.page_of(summary, "long"), 1280)
-        whole = "NOT PUBLISHABLE: a reason of many words; another reason of many words"
-        self.assertIn(whole, self.browser.value("document.querySelector('.machine .mark').textContent"))
-        marks = self.browser.value("[...document.querySelectorAll('.chart[data-run=r0] .role-title-subtitle')].map((e) => e.textContent)")
-        self.assertEqual(set(marks), {whole[:59] + "…"})
+        for name, mark in (("short", "NOT PUBLISHABLE: a reason"),
+                           ("long", "NOT PUBLISHABLE: a reason of many words; another reason of many words")):
+            summary["runs"][0].update(publishable="no", mark=mark)
+            self.browser.open(self.page_of(summary, name), 1280, figures=["1", "5", "9a"])
+            self.assertIn(mark, self.browser.value("document.querySelector('.machine .mark').textContent"))
+            marks = self.browser.value("[...document.querySelectorAll('.chart[data-run=r0] .role-title-subtitle')].map((e) => e.textContent)")
+            self.assertGreaterEqual(len(marks), 3)
+            self.assertEqual({shown.replace(" ", "") for shown in marks}, {mark.replace(" ", "")})  # lines of it
 
     def test_a_changed_number_changes_its_cell_and_no_other(self):
-        self.browser.open(self.page, 1280)
+        self.browser.open(self.page, 1280, figures=[])
         before = self.browser.value(CELLS)
-        self.browser.open(self.page_of(changed(self.summary), "changed"), 1280)
+        self.browser.open(self.page_of(changed(self.summary), "changed"), 1280, figures=[])
         after = self.browser.value(CELLS)
         differing = [(i, k) for i, (a, b) in enumerate(zip(before, after, strict=True))
                      for k, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
@@ -182,14 +198,67 @@ class Report(unittest.TestCase):
         group = self.summary["runs"][0]["groups"][0]
         cell = group["cells"][-1]
         self.assertEqual(cell["kernels"][0]["id"], group["dense"])
-        self.browser.open(self.page, 1280)
+        self.browser.open(self.page, 1280, figures=[])
         rows = {tuple(row[:1] + row[5:6]) for row in self.browser.value(CELLS)}
         self.assertIn(("swa(w=64)/masked@cpu", "6 % of the keys"), rows)
         self.assertIn(("linear/two_gemm@cpu", "all keys, no softmax"), rows)
-        use = self.browser.value("document.querySelector('#use').textContent")
-        for text in ("Same function as the baseline, a drop-in: kernels of mha", "Of all functions",
-                     f"Gain over dense: against {group['dense']}", "no causal softmax kernel was measured"):
-            self.assertIn(text, use)
+        cells = self.browser.value("document.querySelector('#cells').textContent")
+        for text in (f"Gain over dense: against {group['dense']}", "no causal softmax kernel was measured"):
+            self.assertIn(text, cells)
+
+    def test_first_says_what_to_use_of_each_mechanism_at_each_n(self):
+        summary = copy.deepcopy(self.summary)
+        group = summary["runs"][0]["groups"][0]
+        rows = [row for row in group["recommendation"] if row["mechanism"]]
+        tied = next(row for row in rows if row["mechanism"] == "mha" and row["seqlen"] == group["seqlens"][0])
+        kernels = [k["id"] for k in group["cells"][0]["kernels"] if k["mechanism"] == "mha" and k["ratio"]]
+        self.assertGreater(len(kernels), 1)
+        tied["best_set"] = kernels[:2]
+        self.browser.open(self.page_of(summary, "use"), 1280, figures=[])
+        lines = self.browser.value("[...document.querySelector('#use table').tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.innerText))")
+        names = [line[0].split("\n")[0] for line in lines]
+        self.assertRegex(names[0], "^Drop-in")
+        self.assertEqual(names[1], "mha")
+        self.assertRegex(names[2], "^If your model was trained so")
+        self.assertEqual(set(names[1:2] + names[3:]), {row["mechanism"] for row in rows})
+        self.assertEqual(len(lines[1]), 1 + len(group["seqlens"]))
+        first, second = (name.split("/")[1] for name in kernels[:2])
+        self.assertIn(first, lines[1][1])
+        self.assertIn(f"tied with {second}", lines[1][1])
+        self.assertIn("no verdict", lines[1][2])
+
+    def test_sets_published_beside_measured_values(self):
+        self.browser.open(self.page, 1280, figures=[])
+        lines = self.browser.value("[...document.querySelector('#claims table').tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.innerText))")
+        claim, answer = next((c, a) for c in self.summary["claims"] for a in c["answers"]
+                             if a["run"] == "r0" and a["form"] == "published" and a["as_published"] and a["verdict"] != "NOT TESTED"
+                             and a["headline"][0]["published_text"] and a["headline"][0]["measured_text"])
+        part = answer["headline"][0]
+        at = [line[0] for line in lines].index(f"{claim['number']}. {claim['title']}")
+        row = next(line for line in lines[at:] if line[0].startswith(part["what"]))
+        self.assertEqual(row[1], part["published_text"])
+        self.assertIn(part["measured_text"], row[2])
+
+    def test_leaves_out_sections_without_data(self):
+        summary = copy.deepcopy(self.summary)
+        for run in summary["runs"]:
+            run["layer_effect"] = []
+        for answer in (answer for claim in summary["claims"] for answer in claim["answers"]):
+            answer["verdict"] = "NOT TESTED"
+        self.browser.open(self.page_of(summary, "bare"), 1280, figures=[])
+        sections = self.browser.value("[...document.querySelectorAll('main > section')].map((s) => s.id)")
+        self.assertEqual(sections, ["use", "figures", "cells", "machine", "reproduce"])
+        self.assertEqual(self.browser.value("[...document.querySelectorAll('nav a')].map((a) => a.hash.slice(1))"), sections)
+
+    def test_a_table_that_scrolls_says_so(self):
+        for width in (1280, 390):
+            self.browser.open(self.page, width, figures=[])
+            self.browser.value(CELLS)
+            wide = self.browser.value("new Promise((done) => setTimeout(() => done([...document.querySelectorAll('.scroll')].filter((s) => s.clientWidth > 0)"
+                                      ".map((s) => [s.scrollWidth > s.clientWidth + 1, s.previousElementSibling.offsetHeight > 0])), 300))")
+            self.assertTrue(any(scrolls for scrolls, _ in wide))
+            for scrolls, says in wide:
+                self.assertEqual(scrolls, says)
 
     def test_layer_rows_say_what_they_compute_and_which_cases_are_counted(self):
         summary = copy.deepcopy(self.summary)
@@ -197,7 +266,7 @@ class Report(unittest.TestCase):
         for i, row in enumerate(rows):
             row["differs"] = (True, False)[i] if i < 2 else None
             row["dtype"] = "f32"
-        self.browser.open(self.page_of(summary, "layer"), 1280)
+        self.browser.open(self.page_of(summary, "layer"), 1280, figures=[])
         layer = self.browser.value("document.querySelector('#layer').textContent")
         self.assertIn("verdicts differ in 1 of 2 cases that have both", layer)
         shown = self.browser.value("[...document.querySelectorAll('#layer table tbody tr')].map((row) => row.cells[1].textContent)")
@@ -212,7 +281,7 @@ class Report(unittest.TestCase):
         summary["runs"][0]["rejected_effect"] = {
             "processes": 1, "verdicts": 66, "others": 0, "withheld": 2, "more": 22, "changes": [],
             "text": "with the 1 rejected: of 66 verdicts given 0 would be others"}
-        self.browser.open(self.page_of(summary, "aa"), 1280)
+        self.browser.open(self.page_of(summary, "aa"), 1280, figures=[])
         self.browser.value(CELLS)
         page = self.browser.value("document.body.textContent")
         self.assertIn("A/A, the baseline twice: 1.010 (90 % CI 1.0004-1.0202, not within ±2 %)", page)
@@ -229,7 +298,7 @@ class Report(unittest.TestCase):
         for table in summary["tables"].values():
             for row in table:
                 row.update((column, attack) for column in ("label", "machine", "heading") if column in row)
-        self.browser.open(self.page_of(summary, "attack"), 1280)
+        self.browser.open(self.page_of(summary, "attack"), 1280, figures=["1", "5", "8a", "11"])
         self.browser.value(CELLS)
         self.assertIsNone(self.browser.value("window.hit ?? null"))
         self.assertEqual(self.browser.value("document.querySelectorAll('img').length"), 0)

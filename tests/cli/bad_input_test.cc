@@ -110,6 +110,7 @@ const std::vector<BadInput> kCases = {
     {"published_time", {"analyze", "DIR/slow.csv"}, "slow.csv: line 2, msPerIter: '1e308' is not a time"},
     {"summary_nested_too_deep", {"report", "DIR/deep.json"}, "deep.json: line 1, column 101"},
     {"summary_of_another_type", {"report", "DIR/null.json"}, "null.json: version: 'null'"},
+    {"brief_of_a_summary", {"report", "DIR/null.json", "--brief"}, "null.json' is a summary"},
     {"output_is_a_folder",
      {"analyze", "DIR/text.db", "--csv", "DIR/folder"},
      "csv: 'DIR/folder' cannot be written"},

@@ -21,6 +21,7 @@
 #include "stats/intervals.h"
 #include "stats/variance_components.h"
 #include "store/import.h"
+#include "store/machine_names.h"
 #include "store/store.h"
 
 namespace attnbench {
@@ -144,7 +145,7 @@ nlohmann::json estimate(const std::string& file, const std::string& accepted_rea
   for (const auto& [id, run] : store.runs()) {
     source = {{"study", run.study},
               {"profile", run.profile},
-              {"machine", machine_label(run)},
+              {"machine", machine_name(store.contents(id))},
               {"noise_guard", run.environment->value("noise_guard", "on")}};
     for (const auto& cell : store.cells(id)) {
       const auto logs = log_times(cell, store.processes(id, cell.cell_id), accepted_reason);

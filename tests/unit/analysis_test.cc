@@ -651,8 +651,8 @@ TEST(Analyze, RunsOfOneMachineStaySeparate) {
   const std::vector<RunContents> runs{one_cell().contents, one_cell().contents};
   const auto analysis = analyze(runs);
   ASSERT_EQ(analysis.runs.size(), 2U);
-  EXPECT_EQ(analysis.runs[0].machine, "Test 01234567");
-  EXPECT_EQ(analysis.runs[1].machine, "Test 01234567 (2)");
+  EXPECT_EQ(analysis.runs[0].machine, "Test");
+  EXPECT_EQ(analysis.runs[1].machine, "Test, run 2");
   EXPECT_EQ(analysis.runs[1].id, "r1");
   EXPECT_EQ(analysis.runs[1].groups[0].cells[0].valid_processes, 5);
 }

@@ -103,7 +103,7 @@ TEST_F(TableTest, SaysItsStandingBaselineAndSurroundings) {
   EXPECT_THAT(table,
               HasSubstr("study smoke, profile quick; orientation: 2 processes, not for publication\n"));
   EXPECT_THAT(table,
-              HasSubstr("AMD EPYC 9R14 01234567; cpu, prefill, hot caches, batch 1, 8 heads, head_dim 64, "
+              HasSubstr("AMD EPYC 9R14, 2 CPUs; cpu, prefill, hot caches, batch 1, 8 heads, head_dim 64, "
                         "bhsd, scale 0.125, 2 threads\n"));
   EXPECT_THAT(table, HasSubstr("ratio: time of mha/unfused@cpu / time of the kernel"));
   EXPECT_THAT(table, HasSubstr("\ncore f32, kernels @cpu\n"));
