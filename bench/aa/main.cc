@@ -23,6 +23,7 @@
 #include "stats/intervals.h"
 #include "stats/verdicts.h"
 #include "store/import.h"
+#include "store/machine_names.h"
 
 namespace {
 
@@ -69,7 +70,7 @@ void print_table(const std::vector<RunContents>& runs, int processes) {
     throw InputError("processes", std::to_string(processes), "is more than the valid processes of any cell");
   std::set<std::string> machines, cells;
   std::size_t fewest = replicates[0].kernels.size();
-  for (const auto& run : runs) machines.insert(machine_label(run.run));
+  for (const auto& run : runs) machines.insert(machine_name(run));
   for (const auto& replicate : replicates) {
     cells.insert(replicate.processes[0]->cell_id);
     fewest = std::min(fewest, replicate.kernels.size());

@@ -1,6 +1,7 @@
 #include "analysis/tables.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -40,6 +41,17 @@ bool is_peer(const CellAnalysis& cell, const KernelAnalysis& k) {
   return !is_own(k.kernel) && (baseline == nullptr || baseline->kernel.engine != k.kernel.engine);
 }
 
+/// Its last place in the group's cells: one for all of them, and that of the longest list, though some
+/// kernels have been measured at few N alone.
+std::ptrdiff_t place_of(const GroupAnalysis& group, std::string_view kernel_id) {
+  std::ptrdiff_t place = 0;
+  for (const auto& cell : group.cells) {
+    if (const auto* kernel = cell.find(kernel_id); kernel != nullptr)
+      place = std::max(place, kernel - cell.kernels.data());
+  }
+  return place;
+}
+
 json kernel_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAnalysis& cell,
                 const KernelAnalysis& k) {
   auto row = group_row(run, group);
@@ -51,7 +63,7 @@ json kernel_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAn
   row["path"] = k.kernel.path;
   row["label"] = k.label;
   row["form"] = k.kernel.form;
-  row["order"] = &k - cell.kernels.data();
+  row["order"] = place_of(group, k.id());
   row["is_baseline"] = k.kernel.is_baseline;
   row["causal_reference"] = is_causal_reference(cell, k);
   row["default_path"] = k.kernel.is_default_path;

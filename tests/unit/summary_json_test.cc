@@ -26,6 +26,22 @@ SyntheticRun three_cells() {
   return run;
 }
 
+TEST(SummaryTables, KernelsHaveOneOrderWhereSomeStopEarly) {
+  const auto dense = SyntheticRun::kernel("mha", "unfused");
+  const auto gather = SyntheticRun::kernel("swa(w=64)", "gather");
+  const auto masked = SyntheticRun::kernel("swa(w=64)", "masked");
+  SyntheticRun run;
+  run.add_five(run.add_cell(128, {dense, gather, masked}), {0.1, -0.7}, {0.02, 0.03});
+  run.add_five(run.add_cell(256, {dense, masked}), {0.2}, {0.03}, 2);
+  const auto tables = summary_of(run)["tables"];
+  for (const auto* table : {"kernels", "series"}) {
+    for (const auto& row : tables[table]) {
+      const auto& kernel = row["kernel_name"];
+      EXPECT_EQ(row["order"], kernel == "unfused" ? 0 : kernel == "gather" ? 1 : 2) << table << row;
+    }
+  }
+}
+
 std::set<std::string> changed_pointers(const json& before, const json& after) {
   const auto a = before.flatten();
   const auto b = after.flatten();
