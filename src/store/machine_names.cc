@@ -68,6 +68,15 @@ std::size_t cpu_count(const RunContents& contents) {
                : 0;
 }
 
+/// Of the one device that all cells are of, where it is another than the host's CPUs; else empty.
+std::string device_model(const RunContents& contents) {
+  std::set<std::string> devices;
+  for (const auto& cell : contents.cells) devices.insert(cell.device);
+  if (devices.size() != 1) return "";
+  const json::json_pointer model = json::json_pointer("/devices") / *devices.begin() / "identity" / "model";
+  return text_at(*contents.run.environment, model.to_string().c_str());
+}
+
 /// The first digits of keys, as few as tell them apart.
 std::size_t digits_to_tell_apart(const std::set<std::string>& keys) {
   std::size_t longest = kLeastKeyDigits;
@@ -86,6 +95,8 @@ std::string machine_name(const RunContents& contents) {
   const auto& environment = *contents.run.environment;
   if (auto given = text_at(environment, "/machine"); !given.empty()) return given;
   const auto model = short_model(text_at(environment, "/cpu/model"));
+  if (const auto device = device_model(contents); !device.empty())
+    return device + (model.empty() ? "" : " beside " + model);
   auto name =
       (model.empty() ? "unknown CPU" : model) + widest_instructions(text_at(environment, "/cpu/features"));
   if (const auto cpus = cpu_count(contents); cpus > 0)

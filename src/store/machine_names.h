@@ -10,7 +10,8 @@ namespace attnbench {
 
 /// What people and files call the machine of a run: environment["machine"] where it is given; else the CPU
 /// model (environment["cpu"]["model"]) without trade marks, on x86 its widest instruction set, and the number
-/// of CPUs that the run might use: "Intel Xeon (AMX), 14 CPUs".
+/// of CPUs that the run might use: "Intel Xeon (AMX), 14 CPUs". Where all was computed on one other device,
+/// its model (environment["devices"]) and the CPU's: "NVIDIA H200 beside Intel Xeon".
 std::string machine_name(const RunContents& contents);
 
 /// A machine's name and its stable key (RunRecord::machine_key).

@@ -30,6 +30,12 @@ TEST(MachineNames, ModelInstructionsAndCpus) {
   environment["cpu"]["model"] = "AMD EPYC 7R13 Processor";
   environment["cpu"]["features"] = "sse4.2 avx2";
   EXPECT_EQ(machine_name(contents), "AMD EPYC 7R13 (AVX2), 14 CPUs");
+  environment["devices"]["cuda:0"]["identity"]["model"] = "NVIDIA H200";
+  cells[0].device = "cuda:0";
+  cells[1].device = "cpu";
+  EXPECT_EQ(machine_name(contents), "AMD EPYC 7R13 (AVX2), 14 CPUs") << "of cells on both";
+  cells[1].device = "cuda:0";
+  EXPECT_EQ(machine_name(contents), "NVIDIA H200 beside AMD EPYC 7R13");
   environment["machine"] = "the lab's";
   EXPECT_EQ(machine_name(contents), "the lab's");
 }
