@@ -112,7 +112,7 @@ TEST(AnalyzeCommand, SeveralStoresAndRunsOfOneMachineStayApart) {
   ASSERT_EQ(summary["runs"].size(), 3U);
   EXPECT_EQ(summary["runs"][1]["id"], "r1");
   EXPECT_EQ(summary["runs"][1]["machine"].get<std::string>(),
-            summary["runs"][0]["machine"].get<std::string>() + " (2)");
+            summary["runs"][0]["machine"].get<std::string>() + ", run 2");
 }
 
 TEST(AnalyzeCommand, AStoreWithoutRunsIsRefused) {

@@ -20,7 +20,7 @@ Analysis measured() {
   refused.support_reason = "needs <amx>";
   const auto cell = run.add_cell(
       128, {SyntheticRun::kernel("mha", "unfused"), SyntheticRun::kernel("mha", "fused"), refused});
-  run.add_five(cell, {std::log(2.0)}, {0, 0.001});
+  run.add_five(cell, {std::log(2.0), 0}, {0, 0.001});
   (*run.contents.run.environment)["cpu"] = {{"model", "A&B"}, {"logical_cpus", 4}};
   return analyze(std::vector<RunContents>{run.contents});
 }
