@@ -229,7 +229,8 @@ class Run(Folder):
         self.assertTrue(self.said)
         samples = attnbench.load(store, as_="records")
         self.assertEqual(samples, attnbench.load(store.with_suffix(".csv"), as_="records"))
-        slots = [row for row in samples if row["role"] == "kernel" and row["mechanism"] == "linear" and row["kernel"] == "two_gemm"]
+        slots = [row for row in samples if row["role"] == "kernel" and row["mechanism"] == "linear" and row["kernel"] == "two_gemm"
+                 and row["engine"] == "cpu"]
         self.assertEqual([row["block"] for row in slots], [0, 1])
         kernels = attnbench.analyze(store)["tables"]["kernels"]
         (row,) = [row for row in kernels if row["kernel"] == "linear/two_gemm@cpu"]
