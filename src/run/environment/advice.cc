@@ -12,6 +12,7 @@
 #include "core/system/system_files.h"
 #include "run/noise/apple_noise.h"
 #include "run/noise/consumers.h"
+#include "run/noise/noise.h"
 #include "run/noise/thresholds.h"
 #include "store/noise_flags.h"
 
@@ -110,12 +111,12 @@ std::vector<Advice> advise_on_noise(const json& noise) {
                      "dedicated CPUs or a dedicated host",
                      percent("/steal_share"), 100 * thresholds::kStealShare)});
   }
-  if (number_at(noise, "/pressure_share") > thresholds::kPressureShare) {
+  if (const auto pressure = pressure_of_others(noise).value_or(0); pressure > thresholds::kPressureShare) {
     advice.push_back(
         {AdviceKind::pressure,
          fmt::format("some task waited for a CPU in {:.1f} % of the time (limit {:g} %): stop other "
                      "work, or use fewer --threads",
-                     percent("/pressure_share"), 100 * thresholds::kPressureShare)});
+                     100 * pressure, 100 * thresholds::kPressureShare)});
   }
   if (number_at(noise, "/throttled_periods") > 0) {
     advice.push_back(

@@ -60,6 +60,11 @@ std::optional<double> share(const std::optional<double>& part, double whole) {
   return *part / std::max(whole, kLeastSeconds);
 }
 
+std::optional<double> value_at(const json& noise, const char* field) {
+  if (!noise.contains(field) || !noise.at(field).is_number()) return std::nullopt;
+  return noise.at(field).get<double>();
+}
+
 }  // namespace
 
 NoiseProbe probe_noise(const std::vector<int>& cpus, const SystemFiles& files) {
@@ -126,17 +131,15 @@ std::optional<double> sentinel_drift(std::span<const double> seconds) {
   return std::max(first, last) / std::min(first, last) - 1;
 }
 
+std::optional<double> pressure_of_others(const json& noise) {
+  const auto pressure = value_at(noise, "pressure_share");
+  const auto others = value_at(noise, "others_cpu_seconds");
+  const auto wall = value_at(noise, "wall_seconds");
+  return pressure && others && wall ? std::min(*pressure, *share(others, *wall)) : pressure;
+}
+
 std::optional<std::string> reject_reason(const json& noise) {
-  const auto value_of = [&](const char* field) -> std::optional<double> {
-    if (!noise.contains(field) || !noise.at(field).is_number()) return std::nullopt;
-    return noise.at(field).get<double>();
-  };
-  // Threads of this process wait for each other too, on one CPU or where two engines take turns. For others'
-  // work nobody waits longer than it takes.
-  auto pressure = value_of("pressure_share");
-  const auto others = value_of("others_cpu_seconds");
-  if (const auto wall = value_of("wall_seconds"); pressure && others && wall)
-    pressure = std::min(*pressure, *share(others, *wall));
+  const auto value_of = [&](const char* field) { return value_at(noise, field); };
   struct Rule {
     std::optional<double> value;
     double threshold;
@@ -144,7 +147,8 @@ std::optional<std::string> reject_reason(const json& noise) {
   };
   const Rule percent_rules[] = {
       {value_of("steal_share"), thresholds::kStealShare, "steal {:.1f} % of its CPU time (limit {:g} %)"},
-      {pressure, thresholds::kPressureShare, "CPU pressure {:.1f} % of the time (limit {:g} %)"},
+      {pressure_of_others(noise), thresholds::kPressureShare,
+       "CPU pressure {:.1f} % of the time (limit {:g} %)"},
       {value_of("sentinel_drift"), thresholds::kSentinelDrift, "sentinel drifted by {:.1f} % (limit {:g} %)"},
   };
   std::vector<std::string> reasons;

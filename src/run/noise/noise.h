@@ -39,6 +39,10 @@ nlohmann::json difference(const NoiseProbe& start, const NoiseProbe& end);
 /// Nothing for fewer than three times.
 std::optional<double> sentinel_drift(std::span<const double> seconds);
 
+/// The pressure_share of difference() as far as others' work on the CPU set explains it, where that is known:
+/// threads of the process wait for each other too, but for others' work nobody waits longer than it takes.
+std::optional<double> pressure_of_others(const nlohmann::json& noise);
+
 /// Why a process with this noise (`difference`, with "sentinel_drift" added by the caller) does not count:
 /// every value over its threshold, named with it. Pressure counts as far as others' work on the CPU set
 /// explains it, where that is known. What could not be read rejects nothing, nor do context switches and
