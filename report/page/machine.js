@@ -37,7 +37,7 @@ function ofMac(processes) {
 
 function noise(run) {
   const n = run.noise;
-  const columns = [["cell", ""], ["process", "n"], ["steal", "n"], ["pressure", "n"], ["switches / s", "n"], ["throttled", "n"], ["sentinel drift", "n"], ["rejected or flagged for", "wide"]];
+  const columns = [["cell", ""], ["process", "n"], ["steal", "n"], ["pressure by anyone", "n"], ["switches / s", "n"], ["throttled", "n"], ["sentinel drift", "n"], ["rejected or flagged for", "wide"]];
   return h("div", {}, h("h4", {}, "Noise"), h("p", {}, `${n.rejected} of ${n.processes} processes were rejected and measured again. `
     + "A rejected process is kept with its reason and enters no result: what is estimated is this machine when quiet."
     + (run.rejected_effect ? ` ${run.rejected_effect.text[0].toUpperCase()}${run.rejected_effect.text.slice(1)}.` : "")),

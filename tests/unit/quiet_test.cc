@@ -69,5 +69,13 @@ TEST(WaitUntilQuiet, KnowsTheThreadsOfAnotherProcess) {
   close(ends[1]);
 }
 
+TEST(WaitUntilQuiet, AProcessThatIsGoneIsQuiet) {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(running_threads(child), 0);
+  EXPECT_EQ(running_threads(-1), 0);
+}
+
 }  // namespace
 }  // namespace attnbench

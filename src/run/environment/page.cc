@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "run/environment/private_names.h"
+#include "run/noise/noise.h"
 #include "run/noise/thresholds.h"
 
 namespace attnbench {
@@ -110,9 +111,16 @@ void add_noise(Page& page, const json& noise) {
     const auto& value = noise.at(field);
     return value.is_number() ? fmt::format("{:.4g}{}", value.get<double>(), unit) : to_text(value);
   };
+  const auto percent = [&](const char* field) {
+    const auto& value = noise.at(field);
+    return value.is_number() ? fmt::format("{:.2f} %", 100 * value.get<double>()) : to_text(value);
+  };
   page.heading(fmt::format("Noise over {}, all threads at work", number("wall_seconds", " s")));
   page.row("steal", share_text(noise, "steal_share", thresholds::kStealShare));
-  page.row("pressure (PSI some)", share_text(noise, "pressure_share", thresholds::kPressureShare));
+  page.row("pressure (PSI some)", percent("pressure_share"));
+  if (const auto pressure = pressure_of_others(noise))
+    page.row("of it by others", fmt::format("{:.2f} % at most (limit {:g} %)", 100 * *pressure,
+                                            100 * thresholds::kPressureShare));
   page.row("throttled periods", number("throttled_periods", " (limit 0)"));
   if (noise.contains("sentinel_drift"))
     page.row("sentinel drift", share_text(noise, "sentinel_drift", thresholds::kSentinelDrift));
