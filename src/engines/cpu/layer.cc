@@ -105,14 +105,6 @@ class Layer final : public HostExecution {
 
 }  // namespace
 
-Problem core_problem(const Problem& layer) {
-  auto core = layer;
-  core.scope = Scope::core;
-  core.shape.layout = Layout::bshd;
-  core.shape.d_model = 0;
-  return core;
-}
-
 Support layer_support(const Problem& layer, const CpuDevice& device) {
   const auto& s = layer.shape;
   if (layer.phase != Phase::prefill) return Support::no("layer scope covers prefill only");
@@ -125,12 +117,6 @@ Support layer_support(const Problem& layer, const CpuDevice& device) {
 std::unique_ptr<HostExecution> prepare_layer(const Problem& layer, const CpuDevice& device,
                                              std::unique_ptr<HostExecution> core) {
   return std::make_unique<Layer>(layer, device, std::move(core));
-}
-
-double projection_flops(const Problem& layer) {
-  const auto& s = layer.shape;
-  const auto widths = (s.num_q_heads + layer.mechanism.num_kv_heads) * (s.head_dim_qk + s.head_dim_v);
-  return 2.0 * static_cast<double>(s.batch * s.seqlen_q) * static_cast<double>(s.d_model * widths);
 }
 
 std::int64_t layer_workspace_bytes(const Problem& layer, const CpuDevice& device) {

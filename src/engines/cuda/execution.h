@@ -23,18 +23,17 @@ class CudaExecution : public Execution {
 
   std::unique_ptr<Binding> bind(const Tensors& host) final;
   Timing time(std::span<Binding* const> bindings, std::int64_t runs, Queue& queue) final;
-  std::int64_t workspace_bytes() const final { return workspace_.bytes(); }
+  std::int64_t workspace_bytes() const override { return workspace_.bytes(); }
   Implementation implementation() const override { return {"", "it is compiled into this program"}; }
 
   /// Allocates the workspace. A kernel that only plans does without.
   virtual void allocate();
-
- protected:
   /// Host-side plans for calls with so many keys, made when tensors are bound.
   virtual void plan(std::int64_t keys) { static_cast<void>(keys); }
   /// One call, on views of device memory. Launches only: it is captured.
   virtual void enqueue(const Tensors& tensors, cudaStream_t stream) = 0;
 
+ protected:
   const Problem problem_;
   Workspace workspace_;
   const CudaDevice& device_;

@@ -6,6 +6,7 @@
 
 #include "attnbench/cpu_device.h"
 #include "core/affinity.h"
+#include "core/layer.h"
 #include "core/register_kernel.h"
 #include "engines/mlx/load.h"
 
@@ -75,12 +76,6 @@ double core_flops(Form form, const Problem& p) {
   if (form != Form::two_gemm && form != Form::cumsum) return products(computed_pairs(form, p), s);
   const auto keys = static_cast<double>(s.batch * p.mechanism.num_kv_heads * s.seqlen_kv);
   return 2 * (rows_of(p) + keys) * static_cast<double>(s.head_dim_qk * s.head_dim_v);
-}
-
-double projection_flops(const Problem& p) {
-  const auto& s = p.shape;
-  const auto widths = (s.num_q_heads + p.mechanism.num_kv_heads) * (s.head_dim_qk + s.head_dim_v);
-  return 2.0 * static_cast<double>(s.batch * s.seqlen_q) * static_cast<double>(s.d_model * widths);
 }
 
 /// f32 elements of a form's largest intermediate results: scores, weights and, of one form, copies or sums.

@@ -57,7 +57,7 @@ class Linear final : public CudaKernel<LinearExecution> {
   std::vector<MechanismKind> mechanisms() const override {
     return {kCausal ? MechanismKind::causal_linear : MechanismKind::linear};
   }
-  Support supports(const Problem& problem, const Device& device) const override {
+  Support core_supports(const Problem& problem, const Device& device) const override {
     if (auto support = basic_support(problem, device); !support) return support;
     const auto& s = problem.shape;
     if (s.dtype_q != DType::bf16) return Support::no("bf16 only");
@@ -69,7 +69,7 @@ class Linear final : public CudaKernel<LinearExecution> {
     return Support::yes();
   }
   /// The sums of the keys twice where causal: for the chunks after them, and within theirs.
-  double executed_flops(const Problem& problem) const override {
+  double core_flops(const Problem& problem) const override {
     const auto& s = problem.shape;
     const auto tiles = [](std::int64_t rows) { return (rows + kTokens - 1) / kTokens; };
     const auto d = static_cast<double>(s.head_dim_qk);

@@ -105,7 +105,7 @@ class Softmax final : public CudaKernel<SoftmaxExecution> {
     return {MechanismKind::mha, MechanismKind::gqa, MechanismKind::mqa, MechanismKind::swa,
             MechanismKind::block_sparse};
   }
-  Support supports(const Problem& problem, const Device& device) const override {
+  Support core_supports(const Problem& problem, const Device& device) const override {
     if (auto support = basic_support(problem, device); !support) return support;
     const auto& s = problem.shape;
     if (s.dtype_q == DType::f32) return Support::no("bf16 and f16 only");
@@ -114,7 +114,7 @@ class Softmax final : public CudaKernel<SoftmaxExecution> {
           fmt::format("head_dim {} and {}: 64 or 128 for both only", s.head_dim_qk, s.head_dim_v));
     return Support::yes();
   }
-  double executed_flops(const Problem& problem) const override {
+  double core_flops(const Problem& problem) const override {
     const auto form = softmax_form(problem);
     Blocks blocks;
     blocks.rows = form.rows();

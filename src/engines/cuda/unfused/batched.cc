@@ -232,7 +232,7 @@ class Batched final : public UnfusedKernel<BatchedExecution> {
  public:
   std::string_view kernel() const override { return "batched"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::block_sparse}; }
-  double executed_flops(const Problem& problem) const override {
+  double core_flops(const Problem& problem) const override {
     const auto& s = problem.shape;
     const Blocks blocks(problem, s.seqlen_kv);
     const auto pairs = blocks.rows() * (blocks.size + blocks.globals) + blocks.dense_queries * s.seqlen_kv;

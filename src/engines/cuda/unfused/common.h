@@ -30,7 +30,7 @@ inline std::int64_t p_stride(std::int64_t score_stride, DType p) { return score_
 template <typename E>
 class UnfusedKernel : public CudaKernel<E> {
  public:
-  Support supports(const Problem& problem, const Device& device) const final {
+  Support core_supports(const Problem& problem, const Device& device) const final {
     return unfused_support(problem, device);
   }
 };

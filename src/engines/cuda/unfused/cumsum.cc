@@ -79,7 +79,7 @@ class Cumsum final : public UnfusedKernel<CumsumExecution> {
  public:
   std::string_view kernel() const override { return "cumsum"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::causal_linear}; }
-  double executed_flops(const Problem& problem) const override {
+  double core_flops(const Problem& problem) const override {
     const auto& s = problem.shape;
     const auto rows = s.batch * s.num_q_heads * (s.seqlen_kv + std::min(s.seqlen_q, s.seqlen_kv));
     return 2.0 * static_cast<double>(rows) * static_cast<double>(s.head_dim_qk * s.head_dim_v);

@@ -117,7 +117,7 @@ class Gather final : public UnfusedKernel<GatherExecution> {
  public:
   std::string_view kernel() const override { return "gather"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::swa}; }
-  double executed_flops(const Problem& problem) const override {
+  double core_flops(const Problem& problem) const override {
     const auto& s = problem.shape;
     const auto pairs = s.batch * s.num_q_heads * s.seqlen_q * Window(problem.mechanism, s.seqlen_kv).places;
     return 2.0 * static_cast<double>(pairs) * static_cast<double>(s.head_dim_qk + s.head_dim_v);

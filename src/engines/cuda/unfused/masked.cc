@@ -14,7 +14,7 @@ class Masked final : public UnfusedKernel<BandAttention> {
  public:
   std::string_view kernel() const override { return "masked"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::swa}; }
-  double executed_flops(const Problem& problem) const override { return dense_flops(problem); }
+  double core_flops(const Problem& problem) const override { return dense_flops(problem); }
 };
 
 }  // namespace

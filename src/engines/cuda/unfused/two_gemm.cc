@@ -97,7 +97,7 @@ class TwoGemm final : public UnfusedKernel<TwoGemmExecution> {
  public:
   std::string_view kernel() const override { return "two_gemm"; }
   std::vector<MechanismKind> mechanisms() const override { return {MechanismKind::linear}; }
-  double executed_flops(const Problem& problem) const override {
+  double core_flops(const Problem& problem) const override {
     const auto& s = problem.shape;
     const auto rows = s.num_q_heads * s.seqlen_q + problem.mechanism.num_kv_heads * s.seqlen_kv;
     return 2.0 * static_cast<double>(s.batch * rows) * static_cast<double>(s.head_dim_qk * s.head_dim_v);

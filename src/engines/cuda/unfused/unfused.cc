@@ -17,7 +17,7 @@ class Unfused final : public UnfusedKernel<RepeatingAttention> {
   std::vector<MechanismKind> mechanisms() const override {
     return {MechanismKind::mha, MechanismKind::gqa, MechanismKind::mqa};
   }
-  double executed_flops(const Problem& problem) const override { return dense_flops(problem); }
+  double core_flops(const Problem& problem) const override { return dense_flops(problem); }
 };
 
 }  // namespace
