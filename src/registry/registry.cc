@@ -34,6 +34,18 @@ std::vector<const DeviceProvider*>& device_providers() {
   return all;
 }
 
+/// Why the engine before the colon offers no device; empty where that is not known.
+std::string why_no_device(std::string_view name) {
+  const auto engine = std::string(name.substr(0, name.find(':')));
+  for (const auto& why : missing_devices()) {
+    if (why.starts_with(engine + ":")) return fmt::format(" ({})", why);
+  }
+  for (const auto& missing : missing_engines()) {
+    if (missing.name == engine) return fmt::format(" (engine {} is not built: {})", engine, missing.reason);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<std::string> device_names() {
@@ -64,7 +76,9 @@ std::unique_ptr<Device> open_device(std::string_view name, const CpuDevice& host
       throw InputError("device", name, fmt::format("calls itself '{}' when it is opened", device->name()));
     return device;
   }
-  throw InputError("device", name, fmt::format("is not here; there is {}", fmt::join(device_names(), ", ")));
+  throw InputError(
+      "device", name,
+      fmt::format("is not here; there is {}{}", fmt::join(device_names(), ", "), why_no_device(name)));
 }
 
 const std::vector<const KernelInfo*>& kernels() { return registered_kernels(); }
