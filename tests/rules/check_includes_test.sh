@@ -8,10 +8,11 @@ failures=0
 
 clean_tree() {
   rm -rf "${tree:?}"/*
-  mkdir -p "$tree"/{include/attnbench,apps/attnbench,src/{core,run,report,store,engines/{cpu/fused,onednn}}}
+  mkdir -p "$tree"/{include/attnbench,apps/attnbench,src/{core,run,report,store,engines/{cpu/fused,cudnn,onednn}}}
   echo '#include "attnbench/shape.h"' >"$tree/src/core/shape.cc"
   echo '#include <hwy/highway.h>' >"$tree/src/engines/cpu/softmax.cc"
   echo '#include "engines/cpu/softmax.h"' >"$tree/src/engines/cpu/fused/mha.cc"
+  printf '#include <cudnn.h>\n#include "engines/cuda/execution.h"\n' >"$tree/src/engines/cudnn/sdpa.cc"
   printf '#include "commands.h"\n#include "run/conductor.h"\n' >"$tree/apps/attnbench/run.cc"
   echo '#include "plan/study.h"' >"$tree/src/store/store.h"
 }
@@ -44,6 +45,8 @@ expect_violation src/report/table.cc '#include "engines/cpu/softmax.h"'
 expect_violation src/analysis/analysis.h '#include "claims/claim_answer.h"'
 expect_violation src/claims/evidence.h '#include "report/table.h"'
 expect_violation src/engines/cpu/softmax.cc '#include "engines/onednn/matmul.h"'
+expect_violation src/engines/cudnn/sdpa.cc '#include "engines/cpu/softmax.h"'
+expect_violation src/engines/cuda/softmax.cc '#include "engines/cudnn/sdpa_graph.h"'
 expect_violation src/engines/cpu/softmax.cc '#include "registry/builtin.h"'
 expect_violation src/engines/cpu/fused/mha.cc '#include "../softmax.h"'
 expect_violation src/run/conductor.cc '#include <oneapi/dnnl/dnnl.hpp>'
