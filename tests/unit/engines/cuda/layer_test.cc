@@ -1,5 +1,4 @@
 // Layer scope of engine cuda, as far as it needs no GPU.
-#include "engines/cuda/layer.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +7,7 @@
 namespace attnbench {
 namespace {
 
-Problem layer_problem(const char* mechanism) {
+Problem cuda_layer(const char* mechanism) {
   Problem p;
   p.shape = {.batch = 2,
              .num_q_heads = 4,
@@ -36,16 +35,10 @@ TEST(CudaLayer, AddsFourProjectionsToTheCore) {
   const double gqa = 2.0 * (2 * 128) * 512 * (2 * 256 + 2 * 128);
   // Scores and values of 2 x 4 heads over all pairs.
   const double pairs = 2.0 * (2 * 4) * 128 * 128 * (64 + 64);
-  EXPECT_EQ(cuda_kernel("mha", "unfused").executed_flops(layer_problem("mha")), mha + pairs);
-  EXPECT_EQ(cuda_kernel("gqa(kv=2)", "unfused").executed_flops(layer_problem("gqa(kv=2)")), gqa + pairs);
+  EXPECT_EQ(cuda_kernel("mha", "unfused").executed_flops(cuda_layer("mha")), mha + pairs);
+  EXPECT_EQ(cuda_kernel("gqa(kv=2)", "unfused").executed_flops(cuda_layer("gqa(kv=2)")), gqa + pairs);
   // Tiles of 64 keys divide 128.
-  EXPECT_EQ(cuda_kernel("mha", "fused").executed_flops(layer_problem("mha")), mha + pairs);
-}
-
-TEST(CudaLayer, DecodeIsRefusedInWords) {
-  auto problem = layer_problem("mha");
-  problem.phase = Phase::decode;
-  EXPECT_EQ(cuda::layer_support(problem).reason(), "layer scope covers prefill only");
+  EXPECT_EQ(cuda_kernel("mha", "fused").executed_flops(cuda_layer("mha")), mha + pairs);
 }
 
 }  // namespace
