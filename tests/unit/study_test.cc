@@ -427,6 +427,12 @@ INSTANTIATE_TEST_SUITE_P(
         BuiltIn{"peers", 40, 0, "core-decode-hot-bf16-bhsd-b1-h32-q8-kv4096-d128-t2"},
         // paper: 4 lengths x 2 types; 3 lengths x 2 head sizes; decode: 3 x 2
         BuiltIn{"peers-gpu", 20, 0, "core-decode-hot-bf16-bhsd-b1-h32-q8-kv32768-d128-t1-cuda:0"},
+        // 4 lengths x 2 scopes x 2 types
+        BuiltIn{"gpu_paper", 16, 11, "layer-prefill-hot-bf16-bhsd-b1-h8-q1024-kv1024-d64-m512-t1-cuda:0"},
+        // 1024 .. 131072: 8 lengths; D = 128: 2
+        BuiltIn{"gpu_long", 10, 0, "core-prefill-hot-bf16-bhsd-b1-h8-q131072-kv131072-d64-t1-cuda:0"},
+        // 3 numbers of queries x 5 lengths; 64 heads; a batch
+        BuiltIn{"gpu_decode", 17, 0, "core-decode-hot-bf16-bhsd-b32-h32-q1-kv8192-d128-t1-cuda:0"},
         BuiltIn{"gpt2-small", 18, 1, "layer-prefill-hot-f32-bhsd-b1-h12-q1024-kv1024-d64-m768-t0"}),
     [](const auto& study) {
       std::string name = study.param.name;
@@ -434,7 +440,7 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-TEST(BuiltInStudies, AreAllPinnedAbove) { EXPECT_EQ(study_names().size(), 13u); }
+TEST(BuiltInStudies, AreAllPinnedAbove) { EXPECT_EQ(study_names().size(), 16u); }
 
 TEST(BuiltInStudies, ThePaperIsThePublishedDesign) {
   for (const auto& cell : find_study("paper").cells) {
