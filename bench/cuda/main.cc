@@ -1,5 +1,5 @@
-/// Times of the kernels of engine `cuda` on shapes that people need, by graph replay: over one set of tensors
-/// (hot: small shapes then live in the L2) and over sets that rotate past it.
+/// Times of the kernels of engines `cuda` and `cudnn` on shapes that people need, by graph replay: over one
+/// set of tensors (hot: small shapes then live in the L2) and over sets that rotate past it.
 ///
 ///   bench_cuda [--plugin FILE] [--device cuda:0] [--kernel fused@cuda] [--shape SUBSTRING]
 ///
@@ -170,9 +170,10 @@ int run(const std::vector<std::string>& arguments) {
   for (const auto& c : kCases) {
     if (std::string_view(c.name).find(shape) == std::string_view::npos) continue;
     for (const auto* kernel : kernels()) {
-      if (kernel->engine() != "cuda" || !computes(*kernel, parse_mechanism(c.mechanism).kind)) continue;
-      const auto label = implementation_name(kernel->kernel(), kernel->engine(), kernel->path());
-      if (!wanted.empty() && label != wanted) continue;
+      if (!computes(*kernel, parse_mechanism(c.mechanism).kind)) continue;
+      const auto engine = kernel->engine();
+      const auto label = implementation_name(kernel->kernel(), engine, kernel->path());
+      if (wanted.empty() ? engine != "cuda" && engine != "cudnn" : label != wanted) continue;
       measure(c, *kernel, *device, *queue);
     }
   }
