@@ -15,7 +15,7 @@ std::int64_t rows_of(const Problem& problem) {
 /// entries leave keys in memory that nobody may read; a copied box cannot leave them out.
 bool is_wide(const Problem& problem) {
   constexpr std::int64_t kFewestBlocks = 60;
-  constexpr std::int64_t kFewestKeys = 128;
+  constexpr std::int64_t kFewestKeys = 384;
   const auto& s = problem.shape;
   const auto mask = mask_of(problem.mechanism);
   const std::int64_t keys = mask.window      ? mask.left + mask.right + 1

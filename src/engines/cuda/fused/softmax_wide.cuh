@@ -53,8 +53,7 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
   };
   enum { kKFull, kVFull, kKEmpty, kVEmpty };
 
-  // The last rows of a causal mask see most: their blocks begin first.
-  const WorkItem item = call.items[gridDim.x - 1 - blockIdx.x];
+  const WorkItem item = call.items[blockIdx.x];
   const int kv_head = static_cast<int>(blockIdx.y);
   const int warpgroup = __shfl_sync(kAllLanes, static_cast<int>(threadIdx.x) / 128, 0);
   const int lane = static_cast<int>(threadIdx.x) % 32;
