@@ -201,6 +201,18 @@ TEST_F(Mlx, FastAttentionFallsBackOnTheCpuAndSaysSo) {
             "MLX has no fused attention on the CPU");
 }
 
+TEST_F(Mlx, FusedAttentionClaimsUnderACausalMaskNoMoreThanAnyNeeds) {
+  auto problem = one_head("mha(causal)", 8, 8);  // 36 pairs of (1 + 1) products of 2
+  EXPECT_EQ(mlx_kernel("mha(causal)", "sdpa").executed_flops(problem), 36 * 4);
+  EXPECT_EQ(mlx_kernel("mha", "sdpa").executed_flops(one_head("mha", 8, 8)), 64 * 4);
+  // A window is an array as a mask: all pairs.
+  EXPECT_EQ(mlx_kernel("swa(w=3)", "sdpa").executed_flops(one_head("swa(w=3)", 8, 8)), 64 * 4);
+  problem.scope = Scope::layer;
+  problem.shape.d_model = 2;
+  // Each of 8 tokens: Q, K, V and O by weights of 2 x 1.
+  EXPECT_EQ(mlx_kernel("mha(causal)", "sdpa").executed_flops(problem), 36 * 4 + 8 * 4 * 2 * 2);
+}
+
 struct Thread {
   std::string id;
   char state = '?';  ///< 'S': asleep

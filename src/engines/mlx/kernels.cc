@@ -140,7 +140,7 @@ class MlxKernel : public KernelInfo {
     return load().backend->prepare(form_, problem, place);
   }
   double executed_flops(const Problem& problem) const override {
-    const double core = core_flops(form_, problem);
+    const double core = core_flops(problem);
     return problem.scope == Scope::core ? core : core + projection_flops(problem);
   }
   /// MLX allocates as it evaluates; this is what the largest results take.
@@ -153,6 +153,7 @@ class MlxKernel : public KernelInfo {
 
  protected:
   virtual Support supports_here(const Problem&, const CpuDevice*) const { return Support::yes(); }
+  virtual double core_flops(const Problem& problem) const { return mlx::core_flops(form_, problem); }
 
  private:
   std::string_view name_;
@@ -202,6 +203,12 @@ class FastFused final : public MlxKernel {
     if (!load().backend->gpu_fuses(problem))
       return Support::no("mlx.fast computes this shape by unfused operations");
     return Support::yes();
+  }
+  /// A window is an array as a mask, under which all pairs are computed. Under a causal mask MLX does not
+  /// tell its tiles: these are the pairs that no tiling can leave out.
+  double core_flops(const Problem& problem) const override {
+    if (problem.mechanism.kind == MechanismKind::swa) return MlxKernel::core_flops(problem);
+    return work(problem.scope == Scope::core ? problem : core_problem(problem)).useful_flops;
   }
 };
 

@@ -83,6 +83,16 @@ TEST(Cudnn, RefusesInWords) {
   lengths.shape.seqlens_kv = {3, 64};
   EXPECT_THAT(cudnn::problem_support(lengths).reason(), HasSubstr("seqlens_kv"));
   EXPECT_TRUE(cudnn::problem_support(cudnn_problem("mha", 64, 64)));
+  auto negative = cudnn_problem("mha(causal)", 64, 64);
+  negative.shape.softmax_scale = -0.2;
+  EXPECT_THAT(cudnn::problem_support(negative).reason(), HasSubstr("softmax_scale is negative"));
+  negative.mechanism = parse_mechanism("swa(w=20,causal)");
+  EXPECT_TRUE(cudnn::problem_support(negative)) << "right where it has a left bound";
+  negative.mechanism = parse_mechanism("mha");
+  EXPECT_TRUE(cudnn::problem_support(negative));
+  auto one_token = cudnn_problem("mha(causal)", 1, 64);
+  one_token.shape.softmax_scale = -0.2;
+  EXPECT_TRUE(cudnn::problem_support(one_token)) << "no mask";
   EXPECT_TRUE(cudnn::problem_support(cudnn_problem("mha", 64, 64, 64, DType::f16)));
 
   const auto* kernel = find_kernel({parse_mechanism("mha"), "sdpa", "cudnn", ""});
