@@ -19,8 +19,9 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parent.parent
 LAYER, CORE, XEON, XEON_BF16 = "paper-layer-f32-zen3", "paper-core-f32-zen3", "paper-core-f32-xeon-amx", "paper-core-bf16-xeon-amx"
 SPEC = "paper-spec-xeon-amx"
-LABELS = {"zen3": "Zen 3", "xeon-amx": "Xeon with AMX", "xeon-amx-bf16": "Xeon with AMX, bf16", "h200": "H200"}
-PEERS_ON_THE_FIRST_SCREEN = 5
+LABELS = {"zen3": "Zen 3", "xeon-amx": "Xeon with AMX", "xeon-amx-bf16": "Xeon with AMX, bf16", "h200": "H200",
+          "h200-cudnn": "H200, with cuDNN itself and MLX", "zen4": "Zen 4"}
+PEERS_ON_THE_FIRST_SCREEN = 6
 SHOWN = ("mha", "swa(w=64)", "block_sparse(bs=32,globals=1)", "linear", "causal_linear")
 
 
@@ -60,7 +61,10 @@ def digits(value):
 
 
 def interval(value):
-    return "" if value is None else f"{digits(value['estimate'])} [{digits(value['low'])}, {digits(value['high'])}]"
+    """An estimate of one process has none."""
+    if value is None or value["low"] is None:
+        return "" if value is None else digits(value["estimate"])
+    return f"{digits(value['estimate'])} [{digits(value['low'])}, {digits(value['high'])}]"
 
 
 def marks(kernel):
@@ -255,7 +259,7 @@ def tables(program):
     columns = [("layer f32, Zen 3", data[LAYER], "published"), ("its fastest kernels", data[LAYER], "best"),
                ("core f32, Zen 3", data[CORE], "published"), ("core f32, Xeon", data[XEON], "published"),
                ("core bf16, Xeon", data[XEON_BF16], "published")]
-    columns = columns[:1] + mlx + columns[1:]
+    columns = columns[:2] + mlx + columns[2:]
     short = mlx + [columns[0], columns[-1]]
     return {"answer": answer(data[XEON_BF16]), "claims-short": claims_in_short(short),
             "peers": peers_in_short(peers), "peers-full": peers_in_full(peers), "peers-behind": peers_behind(peers),
