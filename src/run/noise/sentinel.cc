@@ -9,8 +9,12 @@
 namespace attnbench {
 namespace {
 
-constexpr std::int64_t kCopyBytes = 512 * 1024;  // per thread; a chain alone would not see a busy neighbour
-constexpr int kCopies = 16;
+// Per thread; a chain alone would not see who shares the core. Source and target together are more than a
+// first-level cache holds (128 KiB at most) and less than a second-level one (256 KiB at least). Of 1 MiB, as
+// much as the second level of a Zen 4 holds, the copies took once or 2.3 times as long from one minute to the
+// next, no kernel's time changed with them, and a quarter of a study's processes were rejected.
+constexpr std::int64_t kCopyBytes = 96 * 1024;
+constexpr int kCopies = 84;
 constexpr int kChainSteps = 100'000;
 
 /// xorshift: each step needs the last, so that no compiler can shorten or vectorise it.

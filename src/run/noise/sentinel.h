@@ -7,7 +7,7 @@
 namespace attnbench {
 
 /// A fixed workload of the tool's own that no kernel change can touch: on every thread a chain of dependent
-/// integer operations (the clock) and a copy too large for a first-level cache (the memory side). Its time
+/// integer operations (the clock) and copies within the second-level cache (who shares the core). Its time
 /// changes only when the machine's does; compare times of one process only.
 class Sentinel {
  public:
