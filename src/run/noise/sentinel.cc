@@ -10,9 +10,9 @@ namespace attnbench {
 namespace {
 
 // Per thread; a chain alone would not see who shares the core. Source and target together are more than a
-// first-level cache holds (128 KiB at most) and less than a second-level one (256 KiB at least). Of 1 MiB, as
-// much as the second level of a Zen 4 holds, the copies took once or 2.3 times as long from one minute to the
-// next, no kernel's time changed with them, and a quarter of a study's processes were rejected.
+// first-level cache holds (128 KiB at most) and less than a second-level one (256 KiB at least). With 1 MiB,
+// as much as the second level of a Zen 4 holds, a run took 0.34 or 0.55 ms by turns (data/peers-zen4), which
+// most kernels' times did not follow.
 constexpr std::int64_t kCopyBytes = 96 * 1024;
 constexpr int kCopies = 84;
 constexpr int kChainSteps = 100'000;
