@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+import re
 import textwrap
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def selected(row, meta):
 
 
 def panels(summary, spec):
-    """One bound specification a (run, group, value of the columns to split by) that has rows.
+    """One bound specification a (run, group, value of the columns to split by) that has rows. Ratios to different baselines
+    share neither a panel nor a scale.
 
     Yields {run, group, name, title, spec}; `name` is unique within the figure and fit for a file name.
     """
@@ -41,8 +43,8 @@ def panels(summary, spec):
         yield from panels_across(summary, spec)
         return
     found = list(panels_by_run(summary, meta))
-    rows = [row for panel in found for row in panel["tables"][meta["table"]]]
     for panel in found:
+        rows = [row for other in found if other["baseline"] == panel["baseline"] for row in other["tables"][meta["table"]]]
         panel["tables"]["extent"] = extent_of(rows, meta.get("shared", {}))
         yield {**panel, "spec": bind(spec, panel["tables"], panel["lines"], panel["mark"])}
 
@@ -58,21 +60,24 @@ def panels_by_run(summary, meta):
             tables["ceilings"] = [c for c in summary["tables"]["ceilings"] if of_machine(c, run, group)]
             rows = [r for r in tables[meta["table"]] if selected(r, meta)]
             values = [sorted({r[column] for r in rows}) for column in meta["split"]]
-            for part in itertools.product(*values):
+            baselines = sorted({r["baseline"] for r in rows}) if meta.get("by_baseline") else [None]
+            for *part, baseline in itertools.product(*values, baselines):
                 mine = dict(zip(meta["split"], part))
 
                 def of_part(row):
-                    return (all(row[column] == value for column, value in mine.items())
-                            or meta["with_baseline"] and row.get("is_baseline"))
+                    return ((baseline is None or row.get("baseline") == baseline)
+                            and (all(row[column] == value for column, value in mine.items())
+                                 or meta["with_baseline"] and row.get("is_baseline")))
 
                 bound = {name: [r for r in table if name == "ceilings" or (selected_beside(r, meta) and of_part(r))]
                          for name, table in tables.items()}
                 bound[meta["table"]] = [r for r in rows if of_part(r)]
                 if not any(chosen(row, meta) for row in bound[meta["table"]]):
                     continue  # a baseline alone is no figure
-                title = ", ".join([group["heading"], *(f"{value} forms" for value in part)])
+                title = ", ".join([group["heading"], *(f"{value} forms" for value in part), *([f"against {baseline}"] if baseline else [])])
+                several = [re.sub(r"\W+", "-", baseline)] if len(baselines) > 1 else []
                 yield {"run": run["id"], "group": group["id"], "title": f"{title}, {run['machine']}",
-                       "name": "-".join([run["id"], group["id"], *part]),
+                       "name": "-".join([run["id"], group["id"], *part, *several]), "baseline": baseline,
                        "tables": bound, "lines": [title, run["machine"]], "mark": mark_of(run)}
 
 

@@ -37,7 +37,8 @@ function bind(spec, datasets, title, subtitle) {
   return {...spec, ...params, datasets, title: {text: title, subtitle}};
 }
 
-/// One bound specification a (run, group, value of the columns to split by) that has rows.
+/// One bound specification a (run, group, value of the columns to split by) that has rows. Ratios to different baselines
+/// share neither a panel nor a scale.
 function panelsOf(summary, spec) {
   const meta = spec.usermeta;
   if (meta.across) return panelsAcross(summary, spec);
@@ -49,20 +50,24 @@ function panelsOf(summary, spec) {
         tables[name] = summary.tables[name].filter((row) => row.run === run.id && row.group === group.id
           && isSelected(row, meta, name === meta.table ? meta.needs : []));
       }
-      const values = meta.split.map((column) => [...new Set(tables[meta.table].map((row) => row[column]))].sort());
+      const columns = meta.by_baseline ? [...meta.split, "baseline"] : meta.split;
+      const values = columns.map((column) => [...new Set(tables[meta.table].map((row) => row[column]))].sort());
       for (const part of combinations(values)) {
-        const isOfPart = (row) => meta.split.every((column, i) => row[column] === part[i])
-          || (meta.with_baseline && row.is_baseline);
+        const baseline = meta.by_baseline ? part[meta.split.length] : null;
+        const isOfPart = (row) => (baseline === null || row.baseline === baseline)
+          && (meta.split.every((column, i) => row[column] === part[i]) || (meta.with_baseline && row.is_baseline));
         const datasets = {ceilings: summary.tables.ceilings.filter((c) => isOfGroup(c, run, group))};
         for (const [name, rows] of Object.entries(tables)) datasets[name] = rows.filter(isOfPart);
         if (!datasets[meta.table].some((row) => isChosen(row, meta))) continue;  // a baseline alone is no figure
-        const title = [group.heading, ...part.map((value) => `${value} forms`)].join(", ");
-        panels.push({run, group, datasets, title: [title, run.machine], subtitle: markOf(run)});
+        const title = [group.heading, ...meta.split.map((_, i) => `${part[i]} forms`), ...(baseline === null ? [] : [`against ${baseline}`])].join(", ");
+        panels.push({run, group, baseline, datasets, title: [title, run.machine], subtitle: markOf(run)});
       }
     }
   }
-  const rows = panels.flatMap((panel) => panel.datasets[meta.table]);
-  for (const panel of panels) panel.datasets.extent = extentOf(rows, meta.shared);
+  for (const panel of panels) {
+    const rows = panels.filter((other) => other.baseline === panel.baseline).flatMap((other) => other.datasets[meta.table]);
+    panel.datasets.extent = extentOf(rows, meta.shared);
+  }
   return panels.map((panel) => ({...panel, spec: bind(spec, panel.datasets, panel.title, panel.subtitle)}));
 }
 

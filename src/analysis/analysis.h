@@ -209,7 +209,8 @@ struct SeriesAnalysis {
   double theory = 1;  ///< exponent of the useful FLOPs for N to infinity: 0, 1 or 2
   stats::PowerLaw power_law;
   std::vector<stats::StepRatio> steps;
-  std::optional<CrossoverAnalysis> crossover;  ///< with the baseline; absent for the baseline itself
+  /// With the baseline; absent for the baseline itself, and where that is not the same at each N.
+  std::optional<CrossoverAnalysis> crossover;
 };
 
 /// What to use at one N.

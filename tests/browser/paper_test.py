@@ -126,6 +126,32 @@ class Paper(unittest.TestCase):
                         self.assertEqual((row["run"], row["group"]), (panel["run"], panel["group"]))
                         self.assertEqual(row["seconds"], seconds[row["run"], row["cell_id"], row["kernel"]])
 
+    def test_ratios_to_different_baselines_share_neither_panel_nor_scale(self):
+        summary, other, names = copy.deepcopy(self.summary), "mha/other@cpu", set()
+        longest = max(row["seqlen"] for row in summary["tables"]["kernels"])
+        for row in summary["tables"]["kernels"]:
+            if row["seqlen"] == longest and row["ratio"] is not None:
+                row["baseline"], row["ratio"] = other, 1e6
+        for name, spec in load_figures():
+            meta = spec["usermeta"]
+            if meta["table"] != "kernels" or "ratio" not in meta["needs"]:
+                continue
+            names.add(name)
+            of = {}
+            for panel in panels(summary, spec):
+                rows = panel["spec"]["datasets"]["kernels"]
+                (baseline,) = {row["baseline"] for row in rows}
+                self.assertIn(f"against {baseline}", " ".join(panel["spec"]["title"]["text"]))
+                of.setdefault(baseline, set()).add(json.dumps(panel["spec"]["datasets"]["extent"]))
+            self.assertGreater(len(of), 1, name)
+            for extents in of.values():
+                self.assertEqual(len(extents), 1, "panels of one baseline have one scale")
+            if "shared" in meta:
+                (extent,) = of.pop(other)
+                self.assertEqual(json.loads(extent)[1]["y"], 1e6)
+                self.assertTrue(all(json.loads(each)[1]["y"] < 1e5 for extents in of.values() for each in extents), name)
+        self.assertEqual(names, {"02b-window-ratio", "03-block-sparse", "05-heatmap", "06a-dense"})
+
     def test_says_what_is_wrong_with_a_file(self):
         for text, problem in (("{", "s.json"), ("{}", "is no summary"), ('{"format": "attnbench-summary", "version": 9}', "version 9")):
             file = Path(self.folder) / "s.json"
