@@ -23,6 +23,7 @@
 #include "io/standard_streams.h"
 #include "plan/ranges.h"
 #include "run/conductor/worker_process.h"
+#include "terminal.h"
 #include "tune/certificate.h"
 #include "tune/certify.h"
 #include "tune/held_out.h"
@@ -117,7 +118,7 @@ int certify_profile(const TuneArguments& arguments, CertifyOptions options, Cost
   profile.certificate = result.certificate;
   const bool whole = result.in_part.empty();
   write_text_file(whole ? arguments.out : kept, to_text(profile));
-  fmt::print("\n{}\n", in_words(result));
+  fmt::print("\n{}\n", fitted(in_words(result)));
   if (whole) {
     fmt::print("{} holds profile and certificate\n", arguments.out);
     return kDone;

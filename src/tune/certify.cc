@@ -180,6 +180,8 @@ CertifyResult certify(const CertifyOptions& options,
     return refuse("no shape of the traffic can be certified");
   DrawRequest request;
   request.count = options.problems - std::min(options.problems, earlier.drawn.size());
+  if (request.count == 0 && !certificate_lacks(earlier.drawn, coverage.threads()).empty())
+    request.count = held_out_threads(coverage.threads()).size();  // numbers of threads that have none
   request.pool_seconds = kDrawingShare * seconds_to(end);
   request.round_seconds = (1 - kAgainShare - kDrawingShare) * seconds_to(end) / Rounds::kFewest;
   for (const auto& subject : traffic) request.round_seconds -= subject.expected_seconds;
