@@ -79,8 +79,9 @@ std::vector<std::vector<double>> read_times(const nlohmann::json& in, const char
   std::vector<std::vector<double>> times;
   const auto& all = field_of(in, field);
   for (const auto& kernel : kernels) {
-    times.push_back(read_field<std::vector<double>>(all, kernel.c_str()));
-    const auto& of_kernel = times.back();
+    auto& of_kernel = times.emplace_back();
+    read_list(all, kernel.c_str(),
+              [&](const nlohmann::json& time) { of_kernel.push_back(json_value<double>(time, field)); });
     const auto wrong = [](double time) { return !(time > 0) || !std::isfinite(time); };
     if (of_kernel.size() < 2 || of_kernel.size() != times.front().size() ||
         std::any_of(of_kernel.begin(), of_kernel.end(), wrong))
