@@ -110,7 +110,7 @@ int certify_profile(const TuneArguments& arguments, CertifyOptions options, Cost
     options.earlier = certificate;
   const auto result = certify(options, [](const std::string& line) { print_error("certify: {}\n", line); });
   if (!result.refused.empty()) {
-    for (const auto& shape : result.left_out) print_error("left out: {}\n", shape);
+    for (const auto& shape : result.left_out) print_error("{}\n", fitted("left out: " + shape));
     print_error("attnbench: no certificate: {}\n{}; what was measured is in {}\n", result.refused, untouched,
                 options.profile);
     return kNotPublishable;

@@ -23,6 +23,7 @@ namespace {
 using Clock = Rounds::Clock;
 
 constexpr int kMostRounds = 12;
+constexpr double kFewestGroups = 4;
 /// Of the time, for drawing, and for the worst once more.
 constexpr double kDrawingShare = 0.1, kAgainShare = 0.15;
 
@@ -92,9 +93,28 @@ std::vector<Subject*> worst_of(std::vector<Subject>& subjects) {
   return worst;
 }
 
+/// In random order, so many that a round of them takes so long: each group is measured to its end before the
+/// next, so that where the machine is slower than was expected some problems are left and not all.
+std::vector<std::vector<Subject*>> groups_of(const std::vector<Subject*>& all, double seconds,
+                                             std::uint64_t seed) {
+  SplitMix64 random(cell_seed(seed, "groups"));
+  std::vector<std::vector<Subject*>> groups;
+  double filled = 0;
+  for (const auto i : random_permutation(static_cast<int>(all.size()), random)) {
+    auto* subject = all[static_cast<std::size_t>(i)];
+    if (groups.empty() || filled + subject->expected_seconds > seconds) {
+      groups.emplace_back();
+      filled = 0;
+    }
+    groups.back().push_back(subject);
+    filled += subject->expected_seconds;
+  }
+  return groups;
+}
+
 /// Times of all, and once more of the worst, as many processes as there is time for. How many were planned.
 int measure(std::vector<Subject>& drawn, std::vector<Subject>& traffic, Rounds& timing, Clock::time_point end,
-            const std::function<void(const std::string&)>& on_progress) {
+            std::uint64_t seed, const std::function<void(const std::string&)>& on_progress) {
   std::vector<Subject*> all;
   double a_round = 0;
   for (auto* subjects : {&drawn, &traffic}) {
@@ -108,13 +128,22 @@ int measure(std::vector<Subject>& drawn, std::vector<Subject>& traffic, Rounds& 
   const int rounds = std::max(static_cast<int>(affordable) / 2 * 2, Rounds::kFewest);
   on_progress(fmt::format("{} problems, {} of them traffic, in {} rounds of {:.0f} s", all.size(),
                           traffic.size(), rounds, a_round));
-  timing.measure(all, rounds, in(for_rounds));
+  const auto until = in(for_rounds);
+  std::size_t measured = 0;
+  for (const auto& group : groups_of(all, std::min(kProcessSeconds, a_round / kFewestGroups), seed)) {
+    timing.measure(group, rounds, until);
+    measured += group.size();
+    if (!timing.failed().empty() || Clock::now() >= until) break;
+    on_progress(fmt::format("{} of {} problems; {} of {} processes disturbed; {:.0f} s left", measured,
+                            all.size(), timing.rejected(), timing.processes(), seconds_to(end)));
+  }
   for (auto* subject : all) {
     if (subject->rounds.size() >= Rounds::kFewest) subject->found.seconds = Rounds::by_kernel(*subject, 0);
   }
   if (!timing.failed().empty()) return rounds;
   auto again = worst_of(drawn);
   for (auto* subject : worst_of(traffic)) again.push_back(subject);
+  if (again.empty()) return rounds;
   std::map<Subject*, std::size_t> before;
   for (auto* subject : again) before[subject] = subject->rounds.size();
   on_progress(fmt::format("the worst once more: {} problems", again.size()));
@@ -202,7 +231,7 @@ CertifyResult certify(const CertifyOptions& options,
 
   Rounds timing(measuring, places, on_progress);
   CertificatePart part;
-  part.rounds = measure(drawn, traffic, timing, end, on_progress);
+  part.rounds = measure(drawn, traffic, timing, end, measuring.seed, on_progress);
   if (!timing.failed().empty()) return refuse(timing.failed());
   std::size_t short_of = 0;
   for (auto* subjects : {&drawn, &traffic}) {

@@ -70,8 +70,6 @@ void Rounds::measure(const std::vector<Subject*>& subjects, int rounds, Clock::t
     };
     for (const auto& [threads, chunks] : by_threads) measure_all(chunks, false);
     measure_all(disturbed, true);
-    on_progress_(fmt::format("round {} of {}: {} processes, {} disturbed; {:.0f} s left", round + 1, rounds,
-                             processes_, rejected_, seconds_to(until)));
   }
 }
 
