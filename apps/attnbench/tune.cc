@@ -124,7 +124,7 @@ int certify_profile(const TuneArguments& arguments, CertifyOptions options, Cost
     return kDone;
   }
   print_error(
-      "attnbench: not certified: {}\n{}; {} holds what was measured. Go on with\n"
+      "attnbench: not certified: {}\n{}; what was measured is in\n{}. Go on with\n"
       "  attnbench tune --certify --profile {} --out {}\n",
       result.in_part, untouched, kept, kept, arguments.out);
   return kNotPublishable;

@@ -185,11 +185,13 @@ JsonDocument certificate_of(const CertifyResult& result, const JsonDocument& par
 namespace {
 
 std::string percent(const stats::Interval& interval) {
+  if (!interval.is_bounded()) return fmt::format("{:.2f} % [not known]", 100 * interval.estimate);
   return fmt::format("{:.2f} % [{:.2f}, {:.2f}]", 100 * interval.estimate, 100 * interval.low,
                      100 * interval.high);
 }
 
 std::string ratio_in_words(const stats::Interval& ratio) {
+  if (!ratio.is_bounded()) return fmt::format("{:.3f} [not known]", ratio.estimate);
   return fmt::format("{:.3f} [{:.3f}, {:.3f}]", ratio.estimate, ratio.low, ratio.high);
 }
 
@@ -210,7 +212,7 @@ std::string summary_in_words(const std::vector<CertifiedProblem>& problems) {
   const auto all = certified(problems);
   std::string text;
   const auto row = [&](const std::string& what, const std::string& value) {
-    text += fmt::format("  {:<43}  {}\n", what, value);
+    text += fmt::format("  {:<46}  {}\n", what, value);
   };
   const auto share = [&](std::size_t count) {
     return fmt::format("{} of {} ({:.1f} %)", count, problems.size(),
@@ -229,17 +231,17 @@ std::string summary_in_words(const std::vector<CertifiedProblem>& problems) {
   const auto& [even, odd] = all.gain.best;
   text += fmt::format("  The best single choice: {}\n",
                       even == odd ? all.fixed[even] : all.fixed[even] + " or " + all.fixed[odd]);
-  text += "  Worst, regret and once more in other processes:\n";
+  std::string worst;
   for (const auto i : all.worst) {
     const auto& problem = problems[i];
     const auto best = best_of(problem);
-    const auto& chosen = problem.kernels[problem.chosen];
-    text += fmt::format("    {}\n      {}, again {}: {}\n", in_words(problem.held_out),
-                        regret_in_words(problem.regret_case()),
-                        problem.seconds_again.empty() ? "-" : regret_in_words(problem.regret_case_again()),
-                        best == problem.chosen ? chosen + ", the best"
-                                               : fmt::format("{}, not {}", chosen, problem.kernels[best]));
+    if (best == problem.chosen) continue;
+    worst += fmt::format("    {}\n      {}, again {}: {}, not {}\n", in_words(problem.held_out),
+                         regret_in_words(problem.regret_case()),
+                         problem.seconds_again.empty() ? "-" : regret_in_words(problem.regret_case_again()),
+                         problem.kernels[problem.chosen], problem.kernels[best]);
   }
+  if (!worst.empty()) text += "  Worst, regret and once more in other processes:\n" + worst;
   return text;
 }
 
@@ -262,8 +264,8 @@ std::string in_words(const CertifyResult& result) {
     text += fmt::format("  by threads: {}\n{}", threads, summary_in_words(result.drawn));
   }
   if (!result.traffic.empty())
-    text += fmt::format("\n{} shapes of the traffic, by their weights\n{}", result.traffic.size(),
-                        summary_in_words(result.traffic));
+    text += fmt::format("\n{} shape{} of the traffic, by their weights\n{}", result.traffic.size(),
+                        result.traffic.size() == 1 ? "" : "s", summary_in_words(result.traffic));
   if (!result.left_out.empty()) text += "\nLeft out, and counted nowhere:\n";
   for (const auto& shape : result.left_out) text += fmt::format("  {}\n", shape);
   return text;

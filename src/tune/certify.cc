@@ -93,25 +93,6 @@ std::vector<Subject*> worst_of(std::vector<Subject>& subjects) {
   return worst;
 }
 
-/// In random order, so many that a round of them takes so long: each group is measured to its end before the
-/// next, so that where the machine is slower than was expected some problems are left and not all.
-std::vector<std::vector<Subject*>> groups_of(const std::vector<Subject*>& all, double seconds,
-                                             std::uint64_t seed) {
-  SplitMix64 random(cell_seed(seed, "groups"));
-  std::vector<std::vector<Subject*>> groups;
-  double filled = 0;
-  for (const auto i : random_permutation(static_cast<int>(all.size()), random)) {
-    auto* subject = all[static_cast<std::size_t>(i)];
-    if (groups.empty() || filled + subject->expected_seconds > seconds) {
-      groups.emplace_back();
-      filled = 0;
-    }
-    groups.back().push_back(subject);
-    filled += subject->expected_seconds;
-  }
-  return groups;
-}
-
 /// Times of all, and once more of the worst, as many processes as there is time for. How many were planned.
 int measure(std::vector<Subject>& drawn, std::vector<Subject>& traffic, Rounds& timing, Clock::time_point end,
             std::uint64_t seed, const std::function<void(const std::string&)>& on_progress) {
@@ -132,10 +113,10 @@ int measure(std::vector<Subject>& drawn, std::vector<Subject>& traffic, Rounds& 
   std::size_t measured = 0;
   for (const auto& group : groups_of(all, std::min(kProcessSeconds, a_round / kFewestGroups), seed)) {
     timing.measure(group, rounds, until);
-    measured += group.size();
+    for (const auto* subject : group) measured += subject->rounds.size() >= Rounds::kFewest ? 1 : 0;
     if (!timing.failed().empty() || Clock::now() >= until) break;
-    on_progress(fmt::format("{} of {} problems; {} of {} processes disturbed; {:.0f} s left", measured,
-                            all.size(), timing.rejected(), timing.processes(), seconds_to(end)));
+    on_progress(fmt::format("{} of {} problems measured; {} of {} processes disturbed; {:.0f} s left",
+                            measured, all.size(), timing.rejected(), timing.processes(), seconds_to(end)));
   }
   for (auto* subject : all) {
     if (subject->rounds.size() >= Rounds::kFewest) subject->found.seconds = Rounds::by_kernel(*subject, 0);

@@ -8,6 +8,23 @@
 #include "plan/random.h"
 
 namespace attnbench {
+std::vector<std::vector<Subject*>> groups_of(const std::vector<Subject*>& all, double seconds,
+                                             std::uint64_t seed) {
+  SplitMix64 random(cell_seed(seed, "groups"));
+  std::vector<std::vector<Subject*>> groups;
+  double filled = 0;
+  for (const auto i : random_permutation(static_cast<int>(all.size()), random)) {
+    auto* subject = all[static_cast<std::size_t>(i)];
+    if (groups.empty() || filled + subject->expected_seconds > seconds) {
+      groups.emplace_back();
+      filled = 0;
+    }
+    groups.back().push_back(subject);
+    filled += subject->expected_seconds;
+  }
+  return groups;
+}
+
 /// One worker's life. True where it counts.
 bool Rounds::measure_process(const std::vector<Subject*>& chunk, Clock::time_point until) {
   const int threads = chunk.front()->found.held_out.threads;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -12,6 +13,11 @@ namespace attnbench {
 inline double seconds_to(std::chrono::steady_clock::time_point end) {
   return std::chrono::duration<double>(end - std::chrono::steady_clock::now()).count();
 }
+
+/// In random order, so many that a round of them takes so long: each group is measured to its end before the
+/// next, so that where the machine is slower than was expected some problems are left and not all.
+std::vector<std::vector<Subject*>> groups_of(const std::vector<Subject*>& all, double seconds,
+                                             std::uint64_t seed);
 
 /// Times subjects in rounds of fresh processes, each problem in one process a round.
 class Rounds {
