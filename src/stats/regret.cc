@@ -116,7 +116,7 @@ RegretSummary summarise_regret(std::span<const RegretCase> problems, double log_
   }
   const auto weights = weights_of(problems);
   summary.cross_fitted = weighted_mean(losses, weights);
-  summary.naive = weighted_mean(naive, weights).estimate;
+  summary.naive = weighted_mean(naive, weights);
   summary.half_difference = median(differences);
   const auto adjusted = holm(p_values);
   for (std::size_t i = 0; i < adjusted.size(); ++i) {

@@ -31,7 +31,7 @@ Regret regret_of(const RegretCase& problem);
 
 struct RegretSummary {
   Interval cross_fitted;  ///< weighed mean of exp(regret) - 1 over problems, with its 95 % interval
-  double naive = 0;       ///< the same mean
+  Interval naive;         ///< the same mean
   /// Problems where some kernel is shown to be more than exp(log_band) as fast as the chosen one: one-sided t
   /// tests, paired by process, Holm over all kernels of all problems at 5 %.
   std::vector<std::size_t> shown;

@@ -253,6 +253,7 @@ TuneResult Tuning::run() {
   profile_.origin = origin_here(device);
   for (const auto& [library, version] : library_versions()) profile_.environment[library] = version;
   profile_.environment["measured_utc"] = now_utc();
+  if (options_.accept_noise) profile_.environment["noise"] = "accepted";
   profile_.environment["cpu_features"] = to_string(cpu_features());
   verify(device);
   on_progress_(
