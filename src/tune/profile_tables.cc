@@ -247,13 +247,11 @@ std::string count_of(std::size_t count, std::string_view noun) {
 
 std::string choices_words(ProfileState state, const json& choices) {
   if (state == ProfileState::foreign)
-    return "The profile is foreign: it was measured on another machine or device than this one, where the "
-           "report "
-           "was made. Dispatch does not trust it here and uses its default, so no choices are shown.";
+    return "The profile is foreign: it was measured on another machine or device than this one, which made "
+           "the report. Dispatch does not trust it here and uses its default, so no choices are shown.";
   if (state == ProfileState::stale)
     return "The profile is stale: it was measured with the kernels of another build than this one. Dispatch "
-           "does not "
-           "trust it here and uses its default, so no choices are shown.";
+           "does not trust it here and uses its default, so no choices are shown.";
   if (choices.empty()) return "The profile has no times, and dispatch uses its default everywhere.";
   std::size_t untimed = 0, other = 0, tied = 0;
   for (const auto& row : choices) {
@@ -262,14 +260,11 @@ std::string choices_words(ProfileState state, const json& choices) {
     tied += row["tied"].empty() ? 0 : 1;
   }
   auto text = fmt::format(
-      "Of {}, another kernel than the default is chosen in {}. In {} other kernels are tied with the choice: "
-      "not shown "
-      "to take more than {:.0f} % longer.",
-      count_of(choices.size(), "problem"), other, tied, 100 * (kSwitchRatio - 1));
+      "Of {}, another kernel than the default is chosen in {}. In {} other kernels are tied with the choice.",
+      count_of(choices.size(), "problem"), other, tied);
   if (untimed > 0)
-    text += fmt::format(
-        " For {} the profile has no time of the choice, or it lies too far away: the default is used.",
-        untimed);
+    text += fmt::format(" For {} no time of the choice is known, or none near enough: the default is used.",
+                        untimed);
   return text;
 }
 
@@ -287,16 +282,15 @@ std::string regret_words(const json& summary) {
     if (high <= kMostMeanRegret) verdict = "shown to be at most";
     if (low > kMostMeanRegret) verdict = "shown to be above";
   }
-  auto text = fmt::format(
-      "On {} {} the mean regret is {} ({}), {} {:.0f} %; naive, with the luck of measuring, {}. In {} "
-      "another kernel is "
-      "shown to be more than {:.0f} % faster than the choice.",
-      count_of(problems, "problem"),
-      summary["shapes"] == "drawn" ? "drawn over the ranges of tuning, none of them used for it,"
-                                   : "of the traffic given, by its weights,",
-      percent_text(estimate), interval, verdict, 100 * kMostMeanRegret,
-      percent_text(summary["naive_regret"].get<double>()), summary["shown_faster"].get<int>(),
-      100 * (summary["shown_ratio"].get<double>() - 1));
+  const auto* shapes = summary["shapes"] == "drawn"
+                           ? "drawn over the ranges of tuning, none of them used for it,"
+                           : "of the traffic given, by its weights,";
+  auto text =
+      fmt::format("On {} {} the mean regret is {} ({}), {} {:.0f} %; naive, with the luck of measuring, {}.",
+                  count_of(problems, "problem"), shapes, percent_text(estimate), interval, verdict,
+                  100 * kMostMeanRegret, percent_text(summary["naive_regret"].get<double>()));
+  text += fmt::format(" In {} another kernel is shown to be more than {:.0f} % faster than the choice.",
+                      summary["shown_faster"].get<int>(), 100 * (summary["shown_ratio"].get<double>() - 1));
   if (summary["not_the_default"] > 0)
     text += fmt::format(
         " Of the {} where another than the default was chosen, {} are shown to be slower than the "
