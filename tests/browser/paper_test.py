@@ -146,7 +146,7 @@ class Paper(unittest.TestCase):
         without_profile = numbers_in_paper(f"{self.folder}/n", write(self.folder, "n.json", self.summary))
         certified = with_profile(self.summary)
         numbers = numbers_in_paper(f"{self.folder}/p", write(self.folder, "p.json", certified))
-        at = next(i for i, (x, y) in enumerate(zip(numbers, without_profile)) if x != y)
+        at = next((i for i, (x, y) in enumerate(zip(numbers, without_profile)) if x != y), len(without_profile))
         # 1234 times; not the default in 2 x 3 x 10 of prefill and decode up to 512, less the 7 lengths that decode lacks;
         # ties at 1024; no time at 16384.
         added = numbers[at:at + len(numbers) - len(without_profile)]
