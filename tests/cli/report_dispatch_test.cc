@@ -59,10 +59,10 @@ TEST(ReportDispatch, WhatIsNoProfileIsRefusedByItsField) {
       0);
   const auto report = attnbench({"report", store, "--profile", profile, "--out", directory.file("r.html")});
   EXPECT_EQ(report.exit_code, 2);
-  EXPECT_THAT(report.err, HasSubstr("costs[0]: problem"));
+  EXPECT_THAT(on_one_line(report.err), HasSubstr("costs[0]: problem"));
   const auto result = attnbench({"analyze", store, "--profile", profile});
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err, HasSubstr("costs[0]: problem"));
+  EXPECT_THAT(on_one_line(result.err), HasSubstr("costs[0]: problem"));
   EXPECT_EQ(attnbench({"analyze", store, "--profile", directory.file("none.json")}).exit_code, 2);
   EXPECT_EQ(attnbench({"report", store, "--profile", profile, "--brief"}).exit_code, 2);
 }
