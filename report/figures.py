@@ -39,6 +39,9 @@ def panels(summary, spec):
     Yields {run, group, name, title, spec}; `name` is unique within the figure and fit for a file name.
     """
     meta = spec["usermeta"]
+    if meta.get("of") == "profile":
+        yield from panels_of_profile(summary, spec)
+        return
     if meta.get("across"):
         yield from panels_across(summary, spec)
         return
@@ -113,6 +116,33 @@ def panels_across(summary, spec):
                "spec": bind(spec, {"kernels": kernels}, lines, "Runs that are not for publication are named so above.")}
 
 
+def panels_of_profile(summary, spec):
+    """One panel a value of the columns to split by, of the profile that the summary was made with; none without one."""
+    meta, profile = spec["usermeta"], summary.get("profile")
+    rows = summary["tables"][meta["table"]] if profile else []
+    means = profile["certificate"]["summaries"] if profile and profile["certificate"] else []
+    for part in dict.fromkeys(tuple(row[column] for column in meta["split"]) for row in rows):
+        mine = [row for row in rows if tuple(row[column] for column in meta["split"]) == part]
+        title = ", ".join(words_of(column, value) for column, value in zip(meta["split"], part))
+        tables = {meta["table"]: mine, "means": [entry["regret"] for entry in means if entry["shapes"] == mine[0].get("shapes")]}
+        yield {"run": "", "group": title, "title": f"{title}, {profile['machine']}", "name": f"profile-{re.sub('[^A-Za-z0-9]+', '-', title)}",
+               "spec": bind(spec, tables, [title, profile["machine"]], "" if profile["runs"] else profile["belongs"], rows)}
+
+
+def words_of(column, value):
+    """A value of a column that profile panels are split by, as it stands in their titles."""
+    if column == "threads":
+        return f"{value} thread{'' if value == 1 else 's'}"
+    return {"decode": "decode of one query", "drawn": "problems drawn over the ranges of tuning",
+            "traffic": "problems of the traffic given"}.get(value, value)
+
+
+def profile_words(summary, spec):
+    """What the profile says of a figure, as texts; none for other figures."""
+    words = summary.get("profile", {}).get(spec["usermeta"].get("words"), [])
+    return [words] if isinstance(words, str) else words
+
+
 def of_machine(ceiling, run, group):
     """The ceilings that the roofline of a group shows: its threads; its element type and f32."""
     return (ceiling["run"] == run["id"] and ceiling["threads"] == group["threads"]
@@ -124,14 +154,15 @@ def selected_beside(row, meta):
     return selected(row, {**meta, "needs": []})
 
 
-def bind(spec, tables, title, mark):
+def bind(spec, tables, title, mark, legend_rows=None):
+    """`legend_rows`: those whose kernels the legend names, where they are more than the panel's own."""
     meta = spec["usermeta"]
     bound = copy.deepcopy(spec)
     bound["datasets"] = tables
     column = meta.get("legend", "family")
     drawn = dict.fromkeys("baseline" if column == "family" and row.get("is_baseline") else row.get(column)
-                          for row in tables[meta["table"]])
-    values = {"drawn": list(drawn), "highest": max((row.get("y", 0) for row in tables.get("extent", [])), default=0)}
+                          for row in legend_rows or tables[meta["table"]])
+    values = {"drawn": sorted(drawn) if legend_rows else list(drawn), "highest": max((row.get("y", 0) for row in tables.get("extent", [])), default=0)}
     for parameter in bound.get("params", []):
         parameter["value"] = values[parameter["name"]]
     bound["title"] = {"text": [line for text in title for line in textwrap.wrap(text, TITLE_CHARACTERS)],

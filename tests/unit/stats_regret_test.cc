@@ -24,6 +24,17 @@ TEST(Regret, NaiveAndCrossFittedByHand) {
   EXPECT_NEAR(regret_of(other).cross_fitted, -0.5, 1e-12);
 }
 
+TEST(Regret, IntervalByHand) {
+  // Both halves pick kernel 1. Odd processes: 0.1, 0.3; even ones: 0.2, 0.4; squares 0.02 + 0.02 on two
+  // degrees of freedom, t 4.302653.
+  const auto interval =
+      cross_fitted_interval({.log_seconds = {{0.2, 0.1, 0.4, 0.3}, {0, 0, 0, 0}}, .chosen = 0});
+  EXPECT_NEAR(interval.estimate, 0.25, 1e-12);
+  EXPECT_NEAR(interval.high - interval.estimate, 4.302653 * std::sqrt(0.02 * (1.0 / 8 + 1.0 / 8)), 1e-6);
+  EXPECT_NEAR(interval.low + interval.high, 0.5, 1e-12);
+  EXPECT_FALSE(cross_fitted_interval({.log_seconds = {{0.2, 0.1}, {0, 0}}, .chosen = 0}).is_bounded());
+}
+
 TEST(Regret, BadCasesAreNamed) {
   EXPECT_THROW(regret_of({.log_seconds = {{1, 2}}, .chosen = 1}), InputError);
   EXPECT_THROW(regret_of({.log_seconds = {{1}}, .chosen = 0}), InputError);
