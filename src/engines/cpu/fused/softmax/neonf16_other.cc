@@ -1,7 +1,7 @@
-// Path neonf16: f16 in and out by fmlal, which adds the products of four f16 elements and one more to four
-// f32 sums: no element is widened by an instruction of its own. Rows of a block go in groups of 8, a lane
-// each: 16 registers of sums, for 8 keys or 8 columns at a time, whose elements are read in place. Few rows
-// are bound by reading K and V: they go the way of path portable.
+// Path neonf16: f16 in and out by fmlal, which multiplies four pairs of f16 elements and adds each product to
+// one of four f32 sums: no element is widened by an instruction of its own. Rows of a block go in groups of
+// 8, a lane each: 16 registers of sums, for 8 keys or 8 columns at a time, whose elements are read in place.
+// Few rows are bound by reading K and V: they go the way of path portable.
 #include <arm_neon.h>
 
 #include <algorithm>
