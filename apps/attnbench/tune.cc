@@ -16,13 +16,14 @@
 #include "command.h"
 #include "commands.h"
 #include "core/parallel.h"
-#include "core/system/parse.h"
+#include "core/system/host.h"
 #include "core/system/system_files.h"
 #include "dispatch/profile.h"
 #include "io/files.h"
 #include "io/standard_streams.h"
 #include "plan/ranges.h"
 #include "run/conductor/worker_process.h"
+#include "run/environment/executable.h"
 #include "terminal.h"
 #include "tune/certificate.h"
 #include "tune/certify.h"
@@ -44,7 +45,7 @@ struct TuneArguments {
 
 TuneOptions read_options(const TuneArguments& arguments) {
   TuneOptions options;
-  options.program = std::filesystem::read_symlink("/proc/self/exe").string();
+  options.program = own_path();
   options.plugins = arguments.plugins;
   for (const auto& plugin : arguments.plugins) load_plugin(plugin);
   const std::string usual = arguments.certify ? "30m" : "2m";
@@ -64,8 +65,7 @@ TuneOptions read_options(const TuneArguments& arguments) {
     if (kind == MechanismKind::gqa || kind == MechanismKind::mqa)
       throw InputError("mechanism", text, "is tuned with mha, over several numbers of heads of K and V");
   }
-  const auto memory = parse_meminfo(SystemFiles().read("/proc/meminfo").value_or(""), "MemTotal");
-  options.memory_bytes = memory.value_or(0) / 4;
+  options.memory_bytes = memory_bytes(SystemFiles()).value_or(0) / 4;
   options.seed = arguments.seed;
   options.accept_noise = arguments.accept_noise;
   return options;
