@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """PyTorch as an engine, on CPUs and, path `cuda`, on CUDA devices: scaled_dot_product_attention with a backend forced, three
-eager operations, and FlexAttention compiled, where a compiler is.
+eager operations, FlexAttention compiled, where a compiler is, and linear attention by its operations compiled.
 
     attnbench run --plugin peers/pytorch.py
     attnbench run --plugin peers/pytorch.py --device cuda:0 --kernel @pytorch:cuda
@@ -133,11 +133,11 @@ class Eager(Kernel):
         return attend
 
 
-class Flex(Kernel):
-    mechanisms = [*Kernel.mechanisms, "block_sparse"]
+class Compiled(Kernel):
+    """What torch.compile makes of function(problem, keys, device), once for a problem: it takes seconds."""
 
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
+    def __init__(self, name, device):
+        super().__init__(name, COMPILED, device)
         self.compiled = {}
 
     def why_not(self, problem):
@@ -146,15 +146,21 @@ class Flex(Kernel):
         return ""
 
     def attention(self, p, q, k, v):
-        keys = k.shape[2]
-        # Once for a problem: it takes seconds.
-        key = json.dumps(p, sort_keys=True), keys, str(q.device), torch.get_num_threads()
+        key = json.dumps(p, sort_keys=True), k.shape[2], str(q.device), torch.get_num_threads()
         if key not in self.compiled:
-            self.compiled[key] = self.compile(p, keys, q.device)
+            function = self.function(p, k.shape[2], q.device)
+            # What is compiled for a function is sought among all that was compiled for its code: each has code of its own.
+            code = function.__code__.replace(co_name=f"attend_{len(self.compiled)}")
+            own = types.FunctionType(code, function.__globals__, code.co_name, None, function.__closure__)
+            self.compiled[key] = torch.compile(own, dynamic=False, fullgraph=True)
         attend = self.compiled[key]
         return lambda: attend(q, k, v)
 
-    def compile(self, p, keys, device):
+
+class Flex(Compiled):
+    mechanisms = [*Kernel.mechanisms, "block_sparse"]
+
+    def function(self, p, keys, device):
         from torch.nn.attention.flex_attention import create_block_mask, flex_attention
         scale, grouped = p["softmax_scale"], p["num_kv_heads"] != p["num_q_heads"]
         blocks = None
@@ -164,19 +170,37 @@ class Flex(Kernel):
 
         def attend(q, k, v):
             return flex_attention(q, k, v, block_mask=blocks, scale=scale, enable_gqa=grouped)
-        # What is compiled for a function is sought among all that was compiled for its code: each has code of its own.
-        code = attend.__code__.replace(co_name=f"attend_{len(self.compiled)}")
-        own = types.FunctionType(code, attend.__globals__, code.co_name, None, attend.__closure__)
-        return torch.compile(own, dynamic=False, fullgraph=True)
+        return attend
+
+
+class Linear(Compiled):
+    """phi before two products, their quotient after: products in the element type, sums and phi in f32."""
+    mechanisms = ["linear"]
+
+    def why_not(self, problem):
+        grouped = problem["num_kv_heads"] != problem["num_q_heads"]
+        return "has no grouped heads" if grouped else super().why_not(problem)
+
+    def function(self, p, keys, device):
+        eps = p["eps"]
+
+        def attend(q, k, v):
+            phi_q, phi_k = (torch.where(x > 0, x + 1, torch.exp(torch.clamp(x, max=0))) for x in (q.float(), k.float()))
+            state = torch.matmul(phi_k.to(k.dtype).transpose(-2, -1), v)
+            divisor = (phi_q * phi_k.sum(-2, keepdim=True)).sum(-1, keepdim=True) + eps
+            return (torch.matmul(phi_q.to(q.dtype), state) / divisor).to(q.dtype)
+        return attend
 
 
 GROUPED = ["gqa", "mqa"]
 KERNELS = [
-    Sdpa("flash", "cpu"), Sdpa("math", "cpu", one_size=False), Eager("eager", EAGER, "cpu"), Flex("flex", COMPILED, "cpu"),
+    Sdpa("flash", "cpu"), Sdpa("math", "cpu", one_size=False), Eager("eager", EAGER, "cpu"), Flex("flex", "cpu"),
+    Linear("compiled", "cpu"),
     Sdpa("flash", "cuda", ("bf16",), masked=False), Sdpa("cudnn", "cuda", ("bf16",), one_size=False),
     Sdpa("efficient", "cuda", mechanisms=["mha", "swa"], one_size=False),
     Sdpa("efficient", "cuda", mechanisms=GROUPED, expands=True, one_size=False),
-    Sdpa("math", "cuda", one_size=False), Eager("eager", EAGER, "cuda"), Flex("flex", COMPILED, "cuda"),
+    Sdpa("math", "cuda", one_size=False), Eager("eager", EAGER, "cuda"), Flex("flex", "cuda"),
+    Linear("compiled", "cuda"),
 ]
 
 if __name__ == "__main__":
