@@ -261,7 +261,8 @@ NO_BARS = ("No data set holds these shapes yet: `attnbench run gpu_bars --plugin
 
 def microseconds(kernel):
     """Its time, or why it has none."""
-    return f"{digits(kernel['seconds']['estimate'] * 1e6)}" if kernel["seconds"] else kernel["status"]
+    mark = " less exact" if kernel["unranked"].startswith("less exact") else ""
+    return digits(kernel["seconds"]["estimate"] * 1e6) + mark if kernel["seconds"] else kernel["status"]
 
 
 def bar_row(bar, cells):

@@ -10,8 +10,8 @@ readme_tables = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(readme_tables)
 
 
-def kernel(name, microseconds, status="ok"):
-    return {"id": name, "mechanism": name.split("/")[0], "status": status,
+def kernel(name, microseconds, status="ok", unranked=""):
+    return {"id": name, "mechanism": name.split("/")[0], "status": status, "unranked": unranked,
             "seconds": {"estimate": microseconds * 1e-6} if microseconds else None}
 
 
@@ -52,8 +52,9 @@ class Bars(unittest.TestCase):
 
     def test_a_mechanism_has_its_own_kernels(self):
         mixed = cell("hot", "b1-h8-q1024-kv1024-d64", kernel("swa(w=64)/fused@cuda", 4), kernel("causal_linear/chunked@cuda", 12),
-                     kernel("causal_linear/chunk@flash_linear_attention", 43), kernel("block_sparse(bs=32,globals=1)/fused@cuda", 7))
-        self.assertEqual(row_of("causal_linear, B1 H8 D64, N=1024", mixed)[1:], ["12.0", "`chunk@flash_linear_attention` 43.0", "–", "–", "no"])
+                     kernel("causal_linear/chunk@flash_linear_attention", 43, unranked="less exact: o off by 0.1, allowed 0.02"),
+                     kernel("block_sparse(bs=32,globals=1)/fused@cuda", 7))
+        self.assertEqual(row_of("causal_linear, B1 H8 D64, N=1024", mixed)[1:], ["12.0", "`chunk@flash_linear_attention` 43.0 less exact", "–", "–", "no"])
         self.assertEqual(row_of("swa(64), B1 H8 D64, N=1024", mixed)[1:], ["4.00", "–", "–", "–", "yes"])
 
     def test_a_kernel_without_a_time_says_why_and_unsupported_ones_do_not(self):
