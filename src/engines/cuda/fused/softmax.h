@@ -35,7 +35,8 @@ struct SoftmaxCall {
   /// Results of parts: sums of p v (part, kv head, row, head_dim), and the row's maximum and sum of p.
   float* part_values = nullptr;
   float2* part_sums = nullptr;
-  std::int32_t* arrived = nullptr;  ///< parts that are done, by unit and kv head; 0 before and after a call
+  /// Parts that are done, by unit and kv head; 0 before and after a call. Null: parts are left unmerged.
+  std::int32_t* arrived = nullptr;
 };
 
 /// softmax(scale Q K^T + mask) V by split rows and keys; head_dim 64 or 128, bf16 or f16, tensor cores

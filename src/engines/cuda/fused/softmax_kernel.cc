@@ -25,13 +25,15 @@ class SoftmaxExecution final : public CudaExecution {
     const auto& s = problem.shape;
     const auto list = list_for(s.seqlen_kv);
     if (form_.wide) return;
-    // Fewer keys never need more parts than there are blocks at once, or than the longest calls need.
+    // Fewer keys never need more parts than there are blocks at once, or than the longest calls need; global
+    // queries may then be a unit that they are not of more keys.
     const auto kv_heads = problem.mechanism.num_kv_heads;
-    most_parts_ = std::max<std::int64_t>(list.parts, blocks_.slots / kv_heads + list.units) * kv_heads;
+    const auto units = list.units + s.batch;
+    most_parts_ = std::max<std::int64_t>(list.parts, blocks_.slots / kv_heads + units) * kv_heads;
     values_ = workspace_.reserve(most_parts_ * form_.rows() * s.head_dim_v * 4);
     sums_ = workspace_.reserve(most_parts_ * form_.rows() * 8);
-    arrived_ = workspace_.reserve(list.units * kv_heads * 4);
-    arrived_bytes_ = list.units * kv_heads * 4;
+    arrived_ = workspace_.reserve(units * kv_heads * 4);
+    arrived_bytes_ = units * kv_heads * 4;
   }
 
   void allocate() override {
