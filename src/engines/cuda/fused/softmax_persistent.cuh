@@ -71,7 +71,10 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
   };
   static_assert(sizeof(Control) <= F::kControlBytes);
   auto& control = *reinterpret_cast<Control*>(shared + 2 * F::kQBytes + F::kSlots * F::kTileBytes);
-  auto &full = control.full, &empty = control.empty, &q_full = control.q_full, &q_empty = control.q_empty;
+  auto& full = control.full;
+  auto& empty = control.empty;
+  auto& q_full = control.q_full;
+  auto& q_empty = control.q_empty;
   auto& items = control.items;
   const auto q_base = shared_address(shared);
   if (q_base % 1024 != 0) __trap();  // the swizzle repeats every 1024
