@@ -280,7 +280,9 @@ struct Plan {
         split(list.items.size() * sizeof(WorkItem)) {
     if (!variant.sorted)
       std::stable_sort(list.items.begin(), list.items.end(),
-                       [](const WorkItem& a, const WorkItem& b) { return a.unit < b.unit; });
+                       [&](const WorkItem& a, const WorkItem& b) {
+                         return c.kind == MechanismKind::block_sparse ? a.begin < b.begin : a.unit < b.unit;
+                       });
     std::vector<WorkItem> units;
     for (const auto& item : list.items) {
       if (item.parts < 2 || item.part != 0) continue;
@@ -465,6 +467,7 @@ std::vector<Variant> variants_of(const Case& c, std::int32_t multiprocessors) {
   for (const auto& form : persistent_forms()) {
     if (form.head_dim != c.head_dim || 64 % (c.q_heads / c.kv_heads) != 0 || (c.decode() && form.rows != 64)) continue;
     for (const bool sorted : {true, false}) {
+      // Blocks in order: the global query's parts beside the units that read the same keys.
       if (!sorted && !(c.causal && !c.decode()) && c.kind != MechanismKind::block_sparse) continue;
       Variant v;
       v.name = std::string(form.name) + (sorted ? "" : "-inorder");

@@ -78,6 +78,7 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
   const auto q_base = shared_address(shared);
   const auto tiles_base = q_base + F::kQBytes;
 
+  if (call.arrived == nullptr) asm volatile("griddepcontrol.launch_dependents;");  // who merges waits for the end by itself
   const WorkItem item = call.items[blockIdx.x];
   const int kv_head = static_cast<int>(blockIdx.y);
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;

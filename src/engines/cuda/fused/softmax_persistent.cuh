@@ -5,6 +5,7 @@
 
 #include "engines/cuda/elements.cuh"
 #include "engines/cuda/fused/hopper.cuh"
+#include "engines/cuda/fused/seen_rows.h"
 #include "engines/cuda/fused/softmax_rows.cuh"
 
 /// Softmax attention by thread blocks that stay: each computes one (work item, kv head) after the other.
@@ -106,6 +107,7 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
   if (warpgroup == F::kGroups) {
     give_registers<F::kFew>();
     if (threadIdx.x != F::kGroups * 128) return;
+    asm volatile("griddepcontrol.launch_dependents;");  // the merging of parts waits for the end by itself
     prefetch_map(maps.q);
     prefetch_map(maps.k);
     prefetch_map(maps.v);
@@ -162,10 +164,9 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
   std::uint32_t p[kKeys / 16][4];
   float maximum[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0}, factor[2];
 
-  // Of the item at hand; of the keys that its range holds, which the rows of this warpgroup see.
+  // What this thread's rows and those of the warpgroup see of the item at hand.
   Seen seen[2];
-  int any_begin = 0, any_end = 0, any_globals = 0;
-  int all_begin = 0, all_end = 0;
+  SeenRows rows;
   int tiles = 0, global_tiles = 0, first = 0;
 
   const auto q_of = [&](int turn) {
@@ -211,8 +212,7 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
   // Scores to probabilities, with the row's new maximum; `factor` is what sums so far are multiplied by.
   const auto normalise = [&](int tile) {
     const bool global = tile < global_tiles;
-    const bool whole = !global && first >= all_begin && first + kKeys <= all_end;
-    if (!whole) {
+    if (!rows.all(global, first, kKeys)) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const int begin = global ? 0 : seen[half].begin;
@@ -352,28 +352,11 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
         tiles = tiles_of(item);
         global_tiles = item.global_tiles();
         const int base_row = item.first_row / F::kRows * F::kRows;
-        const int end_row = item.end_row, keys = item.keys, offset = item.keys - call.q.rows;
-        const auto seen_by = [&](int row) {
-          auto s = row < end_row ? call.mask.seen(row / call.group + offset, keys) : Seen{};
-          s.globals = min(s.globals, item.global_end);  // keys of this part
-          s.begin = max(s.begin, item.begin);
-          s.end = min(s.end, item.end);
-          return s;
-        };
 #pragma unroll
-        for (int half = 0; half < 2; ++half) seen[half] = seen_by(base_row + my_row + 8 * half);
-        const int first_row = max(base_row + 64 * warpgroup, item.first_row);
-        const int last_row = min(base_row + 64 * warpgroup + 63, end_row - 1);
-        any_begin = any_end = any_globals = all_begin = all_end = 0;
-        if (first_row <= last_row) {
-          // What rows see begins and ends the later the later they are. Global queries are units of their own.
-          const Seen low = seen_by(first_row), high = seen_by(last_row);
-          any_globals = max(low.globals, high.globals);
-          any_begin = min(low.begin, high.begin);
-          any_end = max(low.end, high.end);
-          all_begin = max(low.begin, high.begin);
-          all_end = min(low.end, high.end);
-        }
+        for (int half = 0; half < 2; ++half)
+          seen[half] = seen_of_item(item, call.mask, call.q.rows, call.group, base_row + my_row + 8 * half);
+        rows = seen_by_rows(item, call.mask, call.q.rows, call.group, base_row + 64 * warpgroup,
+                            base_row + 64 * warpgroup + 63);
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
           maximum[half] = -INFINITY;
@@ -387,8 +370,7 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
       first = first_key(items[turn % 2], tile);
     }
     if (begun) v_slot = ring.take();
-    const bool mine =
-        there && (tile < global_tiles ? first < any_globals : first < any_end && first + kKeys > any_begin);
+    const bool mine = __any_sync(kAllLanes, there && rows.any(tile < global_tiles, first, kKeys));
     if (mine && due) {
       wait_full(k_slot);
       hold_all();
