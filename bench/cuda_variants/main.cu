@@ -74,6 +74,12 @@ constexpr Case kCases[] = {
     {"swa64 H8 N1024 D64", kWindow, 64, 0, 0, false, 1, 8, 8, 1024, 1024, 64, true},
     {"block128 H16 N32768 D128", kBlocks, 0, 128, 1, false, 1, 16, 16, 32768, 32768, 128, true},
     {"block32 H8 N1024 D64", kBlocks, 0, 32, 1, false, 1, 8, 8, 1024, 1024, 64, true},
+    {"decode q8 64/8 S131072", kDense, 0, 0, 0, true, 1, 64, 8, 8, 131072, 128, true},
+    {"decode q1 32/8 S4096", kDense, 0, 0, 0, true, 1, 32, 8, 1, 4096, 128, true},
+    {"decode q8 32/8 S4096", kDense, 0, 0, 0, true, 1, 32, 8, 8, 4096, 128, true},
+    {"decode q1 32/8 S1024", kDense, 0, 0, 0, true, 1, 32, 8, 1, 1024, 128, true},
+    {"decode q1 32/8 S131072", kDense, 0, 0, 0, true, 1, 32, 8, 1, 131072, 128, true},
+    {"decode B32 32/8 S8192", kDense, 0, 0, 0, true, 32, 32, 8, 1, 8192, 128, true},
     {"dense H8 N1024 D64", kDense, 0, 0, 0, false, 1, 8, 8, 1024, 1024, 64, true},
     {"dense H16 N2048 D128", kDense, 0, 0, 0, false, 1, 16, 16, 2048, 2048, 128, true},
     {"dense H16 N2048 D64", kDense, 0, 0, 0, false, 1, 16, 16, 2048, 2048, 64, true},
@@ -84,12 +90,6 @@ constexpr Case kCases[] = {
     {"causal H16 N2048 D128", kDense, 0, 0, 0, true, 1, 16, 16, 2048, 2048, 128, true},
     {"causal H16 N4096 D64", kDense, 0, 0, 0, true, 1, 16, 16, 4096, 4096, 64, true},
     {"causal H16 N8192 D128", kDense, 0, 0, 0, true, 1, 16, 16, 8192, 8192, 128, true},
-    {"decode q8 64/8 S131072", kDense, 0, 0, 0, true, 1, 64, 8, 8, 131072, 128, true},
-    {"decode q1 32/8 S4096", kDense, 0, 0, 0, true, 1, 32, 8, 1, 4096, 128, true},
-    {"decode q8 32/8 S4096", kDense, 0, 0, 0, true, 1, 32, 8, 8, 4096, 128, true},
-    {"decode q1 32/8 S1024", kDense, 0, 0, 0, true, 1, 32, 8, 1, 1024, 128, true},
-    {"decode q1 32/8 S131072", kDense, 0, 0, 0, true, 1, 32, 8, 1, 131072, 128, true},
-    {"decode B32 32/8 S8192", kDense, 0, 0, 0, true, 32, 32, 8, 1, 8192, 128, true},
 };
 
 Problem problem_of(const Case& c) {
@@ -228,7 +228,9 @@ CUtensorMap rows_map(const Strided& view, int batch, int group) {
   return map_of<5>(view.data,
                    {cuuint64_t(view.width), cuuint64_t(group), cuuint64_t(view.rows), cuuint64_t(view.heads / group),
                     cuuint64_t(batch)},
-                   {view.head_stride, view.row_stride, view.head_stride * group, view.batch_stride},
+                   // That of a single head does not matter; each stride is then a multiple of the one before.
+                   {group > 1 ? view.head_stride : view.row_stride, view.row_stride, view.head_stride * group,
+                    view.batch_stride},
                    {64, cuuint32_t(group), cuuint32_t(64 / group), 1, 1});
 }
 
@@ -237,6 +239,7 @@ struct Set {
   Array q, k, v, o;
   SoftmaxCall call;
   CUtensorMap q_map, k_map, v_map, o_map;
+  std::string without_rows;  ///< why there is no map of rows
 
   Set(const Case& c, int tile_keys, std::uint64_t seed)
       : q(count(c.batch, c.q_heads, c.queries, c.head_dim) * 2),
@@ -252,8 +255,14 @@ struct Set {
     call.v = view_of(v.data, c.kv_heads, c.keys, c.head_dim);
     call.o = view_of(o.data, c.q_heads, c.queries, c.head_dim);
     const int group = c.q_heads / c.kv_heads;
-    q_map = rows_map(call.q, c.batch, group);
-    o_map = rows_map(call.o, c.batch, group);
+    try {
+      if (64 % group == 0) {
+        q_map = rows_map(call.q, c.batch, group);
+        o_map = rows_map(call.o, c.batch, group);
+      }
+    } catch (const std::exception& error) {
+      without_rows = error.what();
+    }
     k_map = keys_map(call.k, c.batch, tile_keys);
     v_map = keys_map(call.v, c.batch, tile_keys);
   }
@@ -476,6 +485,7 @@ std::vector<Variant> variants_of(const Case& c, std::int32_t multiprocessors) {
       v.merge_apart = true;
       v.sorted = sorted;
       v.launch = [launch = form.launch, multiprocessors](const Set& set, const SoftmaxCall& call, cudaStream_t stream) {
+        if (!set.without_rows.empty()) throw std::runtime_error(set.without_rows);
         return launch(call, set.q_map, set.k_map, set.v_map, set.o_map, multiprocessors, stream);
       };
       all.push_back(v);
@@ -529,7 +539,12 @@ int run(const std::vector<std::string>& arguments) {
       for (const auto& variant : variants_of(at, multiprocessors)) {
         // A leading '=' asks for that name alone.
         if (wanted.starts_with('=') ? variant.name != wanted.substr(1) : !matches(variant.name, wanted)) continue;
-        const auto wrong = difference(at, variant, !at.timed);
+        std::string wrong;
+        try {
+          wrong = difference(at, variant, !at.timed);
+        } catch (const std::exception& error) {
+          wrong = error.what();
+        }
         if (!wrong.empty() || !at.timed) {
           std::printf("%-28s D%-4d %-20s %s\n", c.name, head_dim, variant.name.c_str(), wrong.empty() ? "ok" : ("WRONG: " + wrong).c_str());
           std::fflush(stdout);

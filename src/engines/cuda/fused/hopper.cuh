@@ -175,6 +175,26 @@ __device__ __forceinline__ void multiply_rows(float (&c)[32], std::uint64_t a, s
   }
 }
 
+/// The same with a in registers.
+template <typename T>
+__device__ __forceinline__ void multiply_rows(float (&c)[32], const std::uint32_t (&a)[4], std::uint64_t b, bool more) {
+  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+    asm volatile(
+        "{\n.reg .pred more;\nsetp.ne.b32 more, %37, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 " ATTNBENCH_R32
+        ", {%32, %33, %34, %35}, %36, more, 1, 1, 0;\n}"
+        : ATTNBENCH_F32(c)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(more)));
+  } else {
+    asm volatile(
+        "{\n.reg .pred more;\nsetp.ne.b32 more, %37, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 " ATTNBENCH_R32
+        ", {%32, %33, %34, %35}, %36, more, 1, 1, 0;\n}"
+        : ATTNBENCH_F32(c)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(more)));
+  }
+}
+
 /// c += a b; a 64 x 16 in registers, b 16 x 64 in shared memory.
 template <typename T>
 __device__ __forceinline__ void multiply_columns(float (&c)[32], const std::uint32_t (&a)[4], std::uint64_t b) {

@@ -17,13 +17,16 @@
 namespace attnbench::cuda {
 namespace {
 
-template <int kHeadDim_, int kGroups_, int kKeys_, int kSlots_, int kBlocks_>
+template <int kHeadDim_, int kGroups_, int kKeys_, int kSlots_, int kBlocks_, bool kHeldQueries_ = false,
+          bool kBoxes_ = true>
 struct PersistentForm {
   static constexpr int kHeadDim = kHeadDim_;
   static constexpr int kGroups = kGroups_;  ///< warpgroups of 64 rows
   static constexpr int kKeys = kKeys_;      ///< of a tile
   static constexpr int kSlots = kSlots_;    ///< tiles of K or V in shared memory
   static constexpr int kBlocks = kBlocks_;  ///< of a multiprocessor
+  static constexpr bool kHeldQueries = kHeldQueries_;  ///< in registers, not read from shared memory for every tile
+  static constexpr bool kBoxes = kBoxes_;              ///< whether results are copied from shared memory
   static constexpr int kThreads = 128 * (kGroups + 1);
   // Registers of a thread at the start, of the warpgroup that copies and of those that compute.
   static constexpr int kRegisters = 65536 / (kThreads * kBlocks) / 8 * 8;
@@ -162,6 +165,7 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
   float o[kHeadDim / 2] = {};
   float s[kKeys / 2];
   std::uint32_t p[kKeys / 16][4];
+  std::uint32_t held[F::kHeldQueries ? kHeadDim / 16 : 1][4];
   float maximum[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0}, factor[2];
 
   // What this thread's rows and those of the warpgroup see of the item at hand.
@@ -178,8 +182,11 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
 #pragma unroll
     for (int d = 0; d < kHeadDim / 16; ++d) {
       const auto column = static_cast<std::uint32_t>(d % 4 * 32);
-      multiply_rows<T>(s, operand(q + static_cast<std::uint32_t>(d / 4 * 64 * 128) + column),
-                       operand(k + static_cast<std::uint32_t>(d / 4 * F::kPanelBytes) + column), d > 0);
+      const auto b = operand(k + static_cast<std::uint32_t>(d / 4 * F::kPanelBytes) + column);
+      if constexpr (F::kHeldQueries)
+        multiply_rows<T>(s, held[d], b, d > 0);
+      else
+        multiply_rows<T>(s, operand(q + static_cast<std::uint32_t>(d / 4 * 64 * 128) + column), b, d > 0);
     }
   };
   const auto accumulate = [&](Slot slot) {
@@ -197,6 +204,10 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
     hold(o);
 #pragma unroll
     for (int n = 0; n < kKeys / 16; ++n) hold(p[n]);
+    if constexpr (F::kHeldQueries) {
+#pragma unroll
+      for (int d = 0; d < kHeadDim / 16; ++d) hold(held[d]);
+    }
   };
   // A stored item's queries lay where its results are copied from.
   int stored = -1;
@@ -266,7 +277,7 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
     const WorkItem& item = items[turn % 2];
     const int base_row = item.first_row / F::kRows * F::kRows;
     const int first_row = item.first_row, end_row = item.end_row;
-    const bool boxes = item.parts == 1 && first_row == base_row &&
+    const bool boxes = F::kBoxes && item.parts == 1 && first_row == base_row &&
                        (end_row == base_row + F::kRows || end_row == call.q.rows * call.group);
     const std::int64_t part_rows = (static_cast<std::int64_t>(item.first_part) * call.kv_heads +
                                     kv_head * item.parts + item.part) * F::kRows - first_row;
@@ -348,6 +359,14 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
         ++turn;
         tile = 0;
         wait_barrier(barrier(q_full, turn % 2), static_cast<std::uint32_t>(turn / 2 % 2));
+        if constexpr (F::kHeldQueries) {
+#pragma unroll
+          for (int d = 0; d < kHeadDim / 16; ++d) {
+            const int row = warp_row + lane % 16, chunk = d * 2 + lane / 16;
+            load_matrices(held[d], q_of(turn) + static_cast<std::uint32_t>(chunk / 8 * 64 * 128 + row * 128 +
+                                                                          ((chunk ^ row) & 7) * 16));
+          }
+        }
         const WorkItem& item = items[turn % 2];
         tiles = tiles_of(item);
         global_tiles = item.global_tiles();
