@@ -1,7 +1,6 @@
 #include "engines/cuda/fused/softmax_persistent.cuh"
 
 #include "cuda_variants/variants.h"
-#include "engines/cuda/fused/softmax_merge.cuh"
 
 namespace attnbench::cuda {
 namespace {

@@ -6,6 +6,8 @@
 #include "engines/cuda/elements.cuh"
 #include "engines/cuda/fused/hopper.cuh"
 #include "engines/cuda/fused/seen_rows.h"
+#include "engines/cuda/fused/softmax_merge.cuh"
+#include "engines/cuda/fused/softmax_persistent.h"
 #include "engines/cuda/fused/softmax_rows.cuh"
 
 /// Softmax attention by thread blocks that stay: each computes one (work item, kv head) after the other.
@@ -41,12 +43,6 @@ struct PersistentForm {
   static constexpr int kQBytes = kGroups * kGroupQBytes;
   static constexpr int kControlBytes = 512;
   static constexpr int kBytes = 2 * kQBytes + kSlots * kTileBytes + kControlBytes;
-};
-
-/// Tensor maps of a call. Those of q and o have dimensions head_dim, head of its group, query, kv head, batch, and boxes of
-/// 64 packed rows.
-struct PersistentMaps {
-  CUtensorMap q, k, v, o;
 };
 
 /// A place in the ring of tiles, and the parity of its barrier.
@@ -475,6 +471,20 @@ struct PersistentLauncher {
     return cudaGetLastError();
   }
 };
+
+/// The forms that the engine uses: two warpgroups a block, or one.
+template <typename T, int kHeadDim>
+cudaError_t launch_persistent(const SoftmaxCall& call, const SoftmaxForm& form, const PersistentMaps& maps,
+                              const SplitUnits& split, std::int32_t multiprocessors, cudaStream_t stream) {
+  constexpr int kBlocks = persistent_blocks(kHeadDim, 1);
+  using Pair = PersistentForm<kHeadDim, 2, kTileKeys, kHeadDim == 64 ? 12 : 9, 1, true>;
+  using Single = PersistentForm<kHeadDim, 1, kTileKeys, kHeadDim == 64 ? 7 : 5, kBlocks, kHeadDim == 128>;
+  const auto error = form.groups == 2
+                         ? PersistentLauncher<T, Pair>::launch(call, maps, multiprocessors, stream)
+                         : PersistentLauncher<T, Single>::launch(call, maps, multiprocessors, stream);
+  if (error != cudaSuccess || split.count == 0) return error;
+  return launch_merge<T, kHeadDim>(call, split.items, split.count, split.rows, form.rows(), stream);
+}
 
 }  // namespace
 }  // namespace attnbench::cuda
