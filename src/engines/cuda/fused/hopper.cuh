@@ -43,6 +43,33 @@ __device__ __forceinline__ void copy_box(std::uint32_t to, const CUtensorMap& ma
       "l"(&map), "r"(barrier), "r"(column), "r"(row), "r"(head), "r"(batch)
       : "memory");
 }
+/// 64 packed rows of a map whose dimensions are column, head of its group, query, kv head and batch.
+__device__ __forceinline__ void copy_rows(std::uint32_t to, const CUtensorMap& map, std::uint32_t barrier, int column,
+                                          int query, int kv_head, int batch) {
+  asm volatile(
+      "cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], "
+      "[%2];" ::"r"(to),
+      "l"(&map), "r"(barrier), "r"(column), "r"(0), "r"(query), "r"(kv_head), "r"(batch)
+      : "memory");
+}
+/// The other way; rows outside the tensor are left out.
+__device__ __forceinline__ void store_rows(const CUtensorMap& map, std::uint32_t from, int column, int query,
+                                           int kv_head, int batch) {
+  asm volatile(
+      "cp.async.bulk.tensor.5d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5, %6}], [%1];" ::"l"(&map), "r"(from),
+      "r"(column), "r"(0), "r"(query), "r"(kv_head), "r"(batch)
+      : "memory");
+}
+__device__ __forceinline__ void commit_stores() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+/// Until shared memory that this thread stores from may be written, or until all is stored.
+__device__ __forceinline__ void wait_stores_read() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
+__device__ __forceinline__ void wait_stores() { asm volatile("cp.async.bulk.wait_group 0;" ::: "memory"); }
+__device__ __forceinline__ void store_matrices(std::uint32_t to, std::uint32_t a, std::uint32_t b, std::uint32_t c,
+                                               std::uint32_t d) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(a), "r"(b), "r"(c),
+               "r"(d)
+               : "memory");
+}
 __device__ __forceinline__ void prefetch_map(const CUtensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
@@ -127,6 +154,44 @@ __device__ __forceinline__ void multiply_rows(float (&c)[64], std::uint64_t a, s
           "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 " ATTNBENCH_R64 ", %64, %65, more, 1, 1, 0, 0;\n}"
           : ATTNBENCH_F64(c)
           : "l"(a), "l"(b), "r"(static_cast<int>(more)));
+  }
+}
+
+/// The same with b 64 x 16.
+template <typename T>
+__device__ __forceinline__ void multiply_rows(float (&c)[32], std::uint64_t a, std::uint64_t b, bool more) {
+  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+    asm volatile(
+        "{\n.reg .pred more;\nsetp.ne.b32 more, %34, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 " ATTNBENCH_R32 ", %32, %33, more, 1, 1, 0, 0;\n}"
+        : ATTNBENCH_F32(c)
+        : "l"(a), "l"(b), "r"(static_cast<int>(more)));
+  } else {
+    asm volatile(
+        "{\n.reg .pred more;\nsetp.ne.b32 more, %34, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 " ATTNBENCH_R32 ", %32, %33, more, 1, 1, 0, 0;\n}"
+        : ATTNBENCH_F32(c)
+        : "l"(a), "l"(b), "r"(static_cast<int>(more)));
+  }
+}
+
+/// The same with a in registers.
+template <typename T>
+__device__ __forceinline__ void multiply_rows(float (&c)[32], const std::uint32_t (&a)[4], std::uint64_t b, bool more) {
+  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+    asm volatile(
+        "{\n.reg .pred more;\nsetp.ne.b32 more, %37, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 " ATTNBENCH_R32
+        ", {%32, %33, %34, %35}, %36, more, 1, 1, 0;\n}"
+        : ATTNBENCH_F32(c)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(more)));
+  } else {
+    asm volatile(
+        "{\n.reg .pred more;\nsetp.ne.b32 more, %37, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 " ATTNBENCH_R32
+        ", {%32, %33, %34, %35}, %36, more, 1, 1, 0;\n}"
+        : ATTNBENCH_F32(c)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(more)));
   }
 }
 

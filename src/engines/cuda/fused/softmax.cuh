@@ -78,6 +78,7 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
   const auto q_base = shared_address(shared);
   const auto tiles_base = q_base + F::kQBytes;
 
+  if (call.arrived == nullptr) asm volatile("griddepcontrol.launch_dependents;");  // who merges waits for the end by itself
   const WorkItem item = call.items[blockIdx.x];
   const int kv_head = static_cast<int>(blockIdx.y);
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
@@ -287,7 +288,7 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
     return static_cast<std::int64_t>(item.first_part) * call.kv_heads + kv_head * item.parts + part;
   };
   const auto part_row = [&](int part, int row) { return part_at(part) * kRows + row; };
-  const int valid = min(kRows, rows_in_all - item.first_row);
+  const int valid = item.end_row - item.first_row;
   constexpr int kQuads = kHeadDim / 4;
 
   if constexpr (kKeyWarps == 1) {
@@ -344,7 +345,7 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
       store_row<T>(call, item, kv_head, row, quad, merged);
     }
   }
-  if (item.parts == 1) return;
+  if (item.parts == 1 || call.arrived == nullptr) return;
 
   // The part that is done last merges all.
   __shared__ bool last;

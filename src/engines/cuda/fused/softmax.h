@@ -9,14 +9,21 @@
 namespace attnbench::cuda {
 
 /// How a thread block divides its work: warps over rows, 16 each, and warps over the keys of a tile; or,
-/// wide, two warpgroups over rows (softmax_wide.h).
+/// wide, two warpgroups over rows (softmax_wide.h); or so many warpgroups (softmax_persistent.h).
 struct SoftmaxForm {
   std::int32_t row_warps = 4;
   std::int32_t key_warps = 1;
   std::int32_t stages = 2;  ///< tiles of K and V in shared memory
   bool wide = false;
-  std::int32_t rows() const { return wide ? kWideRows : 16 * row_warps; }
+  std::int32_t groups = 0;
+  std::int32_t rows() const { return groups > 0 ? 64 * groups : wide ? kWideRows : 16 * row_warps; }
+  bool mapped() const { return wide || groups > 0; }  ///< whether tensor maps say what is copied
 };
+
+/// Thread blocks of a multiprocessor, where one has so many warpgroups (softmax_persistent.h).
+constexpr std::int32_t persistent_blocks(std::int64_t head_dim, std::int32_t groups) {
+  return groups == 2 ? 1 : head_dim == 64 ? 3 : 2;
+}
 
 /// Of a call: few rows over many keys are bound by memory and want many tiles on their way; many rows over
 /// many keys are bound by products.
@@ -35,7 +42,8 @@ struct SoftmaxCall {
   /// Results of parts: sums of p v (part, kv head, row, head_dim), and the row's maximum and sum of p.
   float* part_values = nullptr;
   float2* part_sums = nullptr;
-  std::int32_t* arrived = nullptr;  ///< parts that are done, by unit and kv head; 0 before and after a call
+  /// Parts that are done, by unit and kv head; 0 before and after a call. Null: parts are left unmerged.
+  std::int32_t* arrived = nullptr;
 };
 
 /// softmax(scale Q K^T + mask) V by split rows and keys; head_dim 64 or 128, bf16 or f16, tensor cores

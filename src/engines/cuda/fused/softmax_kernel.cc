@@ -3,14 +3,19 @@
 /// blocks.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <vector>
 
 #include "core/register_kernel.h"
 #include "engines/cuda/cuda_error.h"
 #include "engines/cuda/cuda_kernel.h"
 #include "engines/cuda/execution.h"
+#include "engines/cuda/fused/seen_rows.h"
 #include "engines/cuda/fused/softmax.h"
+#include "engines/cuda/fused/softmax_persistent.h"
 #include "engines/cuda/fused/softmax_wide.h"
+#include "engines/cuda/fused/tensor_map.h"
 
 namespace attnbench::cuda {
 namespace {
@@ -25,13 +30,16 @@ class SoftmaxExecution final : public CudaExecution {
     const auto& s = problem.shape;
     const auto list = list_for(s.seqlen_kv);
     if (form_.wide) return;
-    // Fewer keys never need more parts than there are blocks at once, or than the longest calls need.
+    // Fewer keys never need more parts than there are blocks at once, or than the longest calls need; global
+    // queries may then be a unit that they are not of more keys.
     const auto kv_heads = problem.mechanism.num_kv_heads;
-    most_parts_ = std::max<std::int64_t>(list.parts, blocks_.slots / kv_heads + list.units) * kv_heads;
+    const auto units = list.units + s.batch;
+    most_parts_ = std::max<std::int64_t>(list.parts, blocks_.slots / kv_heads + units) * kv_heads;
     values_ = workspace_.reserve(most_parts_ * form_.rows() * s.head_dim_v * 4);
     sums_ = workspace_.reserve(most_parts_ * form_.rows() * 8);
-    arrived_ = workspace_.reserve(list.units * kv_heads * 4);
-    arrived_bytes_ = list.units * kv_heads * 4;
+    if (form_.groups > 0) return;  // who merges does not wait to be last
+    arrived_ = workspace_.reserve(units * kv_heads * 4);
+    arrived_bytes_ = units * kv_heads * 4;
   }
 
   void allocate() override {
@@ -56,6 +64,7 @@ class SoftmaxExecution final : public CudaExecution {
                      cudaMemcpyHostToDevice),
           "cudaMemcpy of the work list");
     planned.count = static_cast<std::int32_t>(list.items.size());
+    if (form_.groups > 0) plan_merging(planned, list);
   }
 
   void enqueue(const Tensors& t, cudaStream_t stream) override {
@@ -75,20 +84,45 @@ class SoftmaxExecution final : public CudaExecution {
     call.part_values = workspace_.at<float>(values_);
     call.part_sums = workspace_.at<float2>(sums_);
     call.arrived = workspace_.at<std::int32_t>(arrived_);
-    if (form_.wide) {
-      const auto batch = static_cast<std::int32_t>(problem_.shape.batch);
-      check(launch_softmax_wide(call, wide_map(call.k, batch), wide_map(call.v, batch), stream),
-            "fused softmax");
-    } else {
+    if (!form_.mapped()) {
       check(launch_softmax(call, form_, stream), "fused softmax");
+      return;
+    }
+    const auto batch = static_cast<std::int32_t>(problem_.shape.batch);
+    const auto k = keys_map(call.k, batch, blocks_.tile_keys), v = keys_map(call.v, batch, blocks_.tile_keys);
+    if (form_.wide) {
+      check(launch_softmax_wide(call, k, v, stream), "fused softmax");
+    } else {
+      const auto q = rows_map(call.q, batch, call.group), o = rows_map(call.o, batch, call.group);
+      check(launch_softmax_persistent(call, form_, {q, k, v, o}, planned.split, device_.multiprocessors(),
+                                      stream),
+            "fused softmax");
     }
   }
 
  private:
   struct Planned {
-    DeviceMemory items;
+    DeviceMemory items, split_items;
     std::int32_t count = 0;
+    SplitUnits split;
   };
+
+  static void plan_merging(Planned& planned, const WorkList& list) {
+    std::vector<WorkItem> units;
+    for (const auto& item : list.items) {
+      if (item.parts == 1 || item.part > 0) continue;
+      units.push_back(item);
+      planned.split.rows = std::max(planned.split.rows, item.end_row - item.first_row);
+    }
+    if (units.empty()) return;
+    const auto bytes = static_cast<std::int64_t>(units.size() * sizeof(WorkItem));
+    planned.split_items = DeviceMemory(bytes);
+    check(cudaMemcpy(planned.split_items.data(), units.data(), static_cast<std::size_t>(bytes),
+                     cudaMemcpyHostToDevice),
+          "cudaMemcpy of the split units");
+    planned.split.items = static_cast<const WorkItem*>(planned.split_items.data());
+    planned.split.count = static_cast<std::int32_t>(units.size());
+  }
 
   WorkList list_for(std::int64_t keys) const { return make_work_list(problem_, keys, blocks_); }
 
@@ -120,11 +154,30 @@ class Softmax final : public CudaKernel<SoftmaxExecution> {
     blocks.rows = form.rows();
     blocks.tile_keys = form.wide ? kWideTileKeys : kTileKeys;
     blocks.split = false;  // it changes no tile
-    std::int64_t tiles = 0;
+    std::int64_t tile_rows = 0;
     for (const auto& item : make_work_list(problem, problem.shape.seqlen_kv, blocks).items)
-      tiles += item.tiles();
+      tile_rows += form.groups > 0 ? shown_tile_rows(problem, form, item) : item.tiles() * form.rows();
     return 2.0 * static_cast<double>(problem.shape.head_dim_qk + problem.shape.head_dim_v) *
-           static_cast<double>(tiles * blocks.tile_keys * form.rows() * problem.mechanism.num_kv_heads);
+           static_cast<double>(tile_rows * blocks.tile_keys * problem.mechanism.num_kv_heads);
+  }
+
+ private:
+  /// Warpgroups leave out tiles that none of their rows sees.
+  static std::int64_t shown_tile_rows(const Problem& problem, const SoftmaxForm& form, const WorkItem& item) {
+    const auto queries = static_cast<std::int32_t>(problem.shape.seqlen_q);
+    const auto group = static_cast<std::int32_t>(problem.shape.num_q_heads / problem.mechanism.num_kv_heads);
+    const auto globals = item.global_tiles();
+    const auto base = item.first_row / form.rows() * form.rows();
+    std::int64_t shown = 0;
+    for (auto row = base; row < base + form.rows(); row += 64) {
+      const auto seen = seen_by_rows(item, mask_of(problem.mechanism), queries, group, row, row + 63);
+      for (std::int32_t tile = 0; tile < item.tiles(); ++tile) {
+        const auto first =
+            tile < globals ? item.global_begin + tile * kTileKeys : item.begin + (tile - globals) * kTileKeys;
+        shown += seen.any(tile < globals, first, kTileKeys);
+      }
+    }
+    return shown * 64;
   }
 };
 

@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
   take_registers<240>();
 
   const int thread = static_cast<int>(threadIdx.x) % 128;
-  const int rows_in_all = call.q.rows * call.group;
+  const int end_row = item.end_row;
   const int first_row = item.first_row + 64 * warpgroup;
   const auto q_mine = q_base + static_cast<std::uint32_t>(warpgroup * F::kGroupQBytes);
   // A negative scale negates q, which is exact; one of 0 makes q zeros.
@@ -113,7 +113,7 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
   for (int n = thread; n < 64 * kChunks; n += 128) {
     const int row = n / kChunks, chunk = n % kChunks;
     uint4 values = make_uint4(0, 0, 0, 0);
-    if (first_row + row < rows_in_all && call.scale != 0) {
+    if (first_row + row < end_row && call.scale != 0) {
       const auto at = place_of(call, first_row + row, kv_head);
       values = *reinterpret_cast<const uint4*>(row_of<T>(call.q, item.batch, at.head, at.query) + chunk * 8);
       values = make_uint4(values.x ^ sign, values.y ^ sign, values.z ^ sign, values.w ^ sign);
@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int row = my_row + 8 * half;
-    if (row < rows_in_all) seen[half] = call.mask.seen(row / call.group + item.keys - call.q.rows, item.keys);
+    if (row < end_row) seen[half] = call.mask.seen(row / call.group + item.keys - call.q.rows, item.keys);
   }
 
   float o[kHeadDim / 2] = {};
@@ -286,7 +286,7 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
     sum[half] += __shfl_xor_sync(kAllLanes, sum[half], 1);
     sum[half] += __shfl_xor_sync(kAllLanes, sum[half], 2);
     const int row = my_row + 8 * half;
-    if (row >= rows_in_all) continue;
+    if (row >= end_row) continue;
     const auto at = place_of(call, row, kv_head);
     const float inverse = sum[half] == 0 ? 0.0f : 1.0f / sum[half];
     auto* to = row_of<T>(call.o, item.batch, at.head, at.query) + lane % 4 * 2;

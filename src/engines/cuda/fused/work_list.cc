@@ -51,10 +51,9 @@ std::int64_t longest_part(const std::vector<WorkItem>& units, std::int64_t kv_he
     longest = std::max<std::int64_t>(longest, unit.tiles());
   }
   const auto all = static_cast<std::int64_t>(units.size()) * kv_heads;
-  const std::int64_t least = blocks.least_tiles;
   if (all >= blocks.slots) {
     // Several rounds of blocks even each other out, unless a unit is much longer than the others.
-    const auto even = std::max(ceil_div(total, 8 * std::int64_t{blocks.slots}), least);
+    const auto even = ceil_div(total, 8 * std::int64_t{blocks.slots});
     return all >= 4 * blocks.slots ? std::max(even, 2 * ceil_div(total, all)) : even;
   }
   // One round: the shortest parts with which no more blocks than slots are needed.
@@ -70,7 +69,13 @@ std::int64_t longest_part(const std::vector<WorkItem>& units, std::int64_t kv_he
       low = middle + 1;
     }
   }
-  return std::max(low, least);
+  return low;
+}
+
+/// The smallest number of tiles of a part: results of its rows are merged.
+std::int64_t shortest_part(const WorkItem& unit, const Blocks& blocks) {
+  return std::max<std::int64_t>(
+      ceil_div(std::int64_t{blocks.least_tiles} * (unit.end_row - unit.first_row), blocks.rows), 1);
 }
 
 }  // namespace
@@ -86,15 +91,20 @@ WorkList make_work_list(const Problem& problem, std::int64_t keys, const Blocks&
   for (std::int32_t b = 0; b < s.batch; ++b) {
     const auto used =
         static_cast<std::int32_t>(s.seqlens_kv.empty() ? keys : s.seqlens_kv[static_cast<std::size_t>(b)]);
-    for (std::int32_t row = 0; row < queries * group; row += blocks.rows) {
+    // Rows of global queries come first. Other units begin at multiples of blocks.rows.
+    const auto global_queries = mask.block > 0 ? std::clamp(mask.globals - (used - queries), 0, queries) : 0;
+    std::int32_t end_row = 0;
+    for (std::int32_t row = 0; row < queries * group; row = end_row) {
+      end_row = std::min((row / blocks.rows + 1) * blocks.rows, queries * group);
+      if (row < global_queries * group) end_row = std::min(end_row, global_queries * group);
       WorkItem unit;
       unit.batch = b;
       unit.unit = list.units++;
       unit.first_row = row;
+      unit.end_row = end_row;
       unit.keys = used;
       unit.tile_keys = blocks.tile_keys;
-      const auto last = std::min(row + blocks.rows, queries * group) - 1;
-      cover(unit, mask, row / group + used - queries, last / group + used - queries);
+      cover(unit, mask, row / group + used - queries, (end_row - 1) / group + used - queries);
       units.push_back(unit);
     }
   }
@@ -102,8 +112,8 @@ WorkList make_work_list(const Problem& problem, std::int64_t keys, const Blocks&
   for (auto& unit : units) {
     const auto tiles = unit.tiles();
     if (blocks.split)
-      unit.parts =
-          static_cast<std::int32_t>(std::clamp<std::int64_t>(ceil_div(tiles, longest), 1, kMostParts));
+      unit.parts = static_cast<std::int32_t>(std::clamp<std::int64_t>(
+          ceil_div(tiles, std::max(longest, shortest_part(unit, blocks))), 1, kMostParts));
     if (unit.parts > 1) {
       unit.first_part = list.parts;
       list.parts += unit.parts;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -52,8 +53,12 @@ void expect_each_pair_once(const Problem& problem, std::int64_t keys, const Bloc
   for (std::int64_t b = 0; b < s.batch; ++b) {
     const auto used = s.seqlens_kv.empty() ? keys : s.seqlens_kv[static_cast<std::size_t>(b)];
     for (std::int64_t row = 0; row < s.seqlen_q * group; ++row) {
-      const auto first = row / blocks.rows * blocks.rows;
-      const auto& unit = by_unit.at({static_cast<std::int32_t>(b), static_cast<std::int32_t>(first)});
+      const auto item = std::find_if(list.items.begin(), list.items.end(), [&](const WorkItem& i) {
+        return i.batch == b && i.first_row <= row && row < i.end_row;
+      });
+      ASSERT_NE(item, list.items.end()) << "row " << row << " is in no unit";
+      EXPECT_LE(item->end_row, item->first_row / blocks.rows * blocks.rows + blocks.rows);
+      const auto& unit = by_unit.at({static_cast<std::int32_t>(b), item->first_row});
       for (std::int64_t key = 0; key < used; ++key) {
         if (!reference::may_see(problem.mechanism, row / group + used - s.seqlen_q, key)) continue;
         EXPECT_TRUE(unit.contains(static_cast<std::int32_t>(key))) << "row " << row << ", key " << key;
@@ -62,8 +67,7 @@ void expect_each_pair_once(const Problem& problem, std::int64_t keys, const Bloc
     }
   }
   for (const auto& item : list.items) {
-    for (std::int64_t row = item.first_row;
-         row < std::min(s.seqlen_q * group, std::int64_t{item.first_row} + blocks.rows); ++row) {
+    for (std::int64_t row = item.first_row; row < item.end_row; ++row) {
       for (auto key = item.full_begin; key < item.full_end; ++key) {
         EXPECT_TRUE(reference::may_see(problem.mechanism, row / group + item.keys - s.seqlen_q, key));
       }
@@ -115,14 +119,26 @@ TEST(CudaWorkList, LeavesShortUnitsWhole) {
 }
 
 TEST(CudaWorkList, SplitsTheGlobalRowsOfBlocks) {
-  // 512 units of which the first sees all 32768 keys, 512 tiles, and the others 3 tiles.
+  // The global query sees all 32768 keys, 512 tiles, and 512 units of other queries 3 tiles each.
   const auto list = make_work_list(problem_of("block_sparse(bs=128,globals=1)", 16, 16, 32768, 32768), 32768,
                                    {64, 264, 16});
   // On average 4 tiles a unit; eight rounds of 264 blocks are 16 tiles each.
   EXPECT_EQ(list.parts, 32);
   EXPECT_EQ(list.items.front().tiles(), 16);
   EXPECT_EQ(list.items.back().tiles(), 3);
-  EXPECT_EQ(list.items.size(), 511U + 32U);
+  EXPECT_EQ(list.items.size(), 512U + 32U);
+}
+
+TEST(CudaWorkList, SplitsFewGlobalRowsWhereWholeUnitsStayWhole) {
+  // One row is cheap to merge: a part for each of its 16 tiles, where the device has room.
+  const auto list =
+      make_work_list(problem_of("block_sparse(bs=32,globals=1)", 8, 8, 1024, 1024), 1024, {64, 528, 16});
+  EXPECT_EQ(list.parts, 16);
+  EXPECT_EQ(list.items.size(), 16U + 16U);
+  for (const auto& item : list.items) {
+    EXPECT_EQ(item.parts, item.first_row == 0 ? 16 : 1);
+    EXPECT_LE(item.tiles(), 2);
+  }
 }
 
 }  // namespace
