@@ -269,11 +269,15 @@ def bar_row(bar, cells):
     """Of the cells of one shape by their condition: ours, the fastest other one, and whether the hot time reaches the bar."""
     shape, mechanism, _, limit = bar
     row, met = [], "not measured"
+
+    def by_time(kernel):
+        return kernel["seconds"]["estimate"] if kernel["seconds"] else float("inf")
+
     for condition in ("hot", "cold"):
         kernels = [k for k in cells.get(condition, {"kernels": []})["kernels"] if k["mechanism"] == mechanism]
-        ours = [k for k in kernels if k["id"].endswith("@cuda")]
+        ours = sorted((k for k in kernels if k["id"].endswith("@cuda")), key=by_time)
         others = [k for k in kernels if not k["id"].endswith("@cuda") and k["status"] != "unsupported"]
-        timed = sorted((k for k in others if k["seconds"]), key=lambda k: k["seconds"]["estimate"])
+        timed = sorted((k for k in others if k["seconds"]), key=by_time)
         without = [f"`{k['id'].split('/', 1)[1]}` {k['status']}" for k in others if not k["seconds"]]
         row += [microseconds(ours[0]) if ours else "–",
                 "<br>".join([f"`{k['id'].split('/', 1)[1]}` {microseconds(k)}" for k in timed[:1]] + without) or "–"]

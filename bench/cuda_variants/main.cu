@@ -475,21 +475,23 @@ std::vector<Variant> variants_of(const Case& c, std::int32_t multiprocessors) {
   }
   for (const auto& form : persistent_forms()) {
     if (form.head_dim != c.head_dim || 64 % (c.q_heads / c.kv_heads) != 0 || (c.decode() && form.rows != 64)) continue;
-    for (const bool sorted : {true, false}) {
-      // Blocks in order: the global query's parts beside the units that read the same keys.
-      if (!sorted && !(c.causal && !c.decode()) && c.kind != MechanismKind::block_sparse) continue;
+    const auto add = [&](const char* suffix, bool sorted, std::int32_t grid) {
       Variant v;
-      v.name = std::string(form.name) + (sorted ? "" : "-inorder");
+      v.name = std::string(form.name) + suffix;
       v.head_dim = form.head_dim;
       v.blocks = {form.rows, multiprocessors * form.blocks, c.decode() ? 1 : 16, form.keys};
       v.merge_apart = true;
       v.sorted = sorted;
-      v.launch = [launch = form.launch, multiprocessors](const Set& set, const SoftmaxCall& call, cudaStream_t stream) {
+      v.launch = [launch = form.launch, grid](const Set& set, const SoftmaxCall& call, cudaStream_t stream) {
         if (!set.without_rows.empty()) throw std::runtime_error(set.without_rows);
-        return launch(call, set.q_map, set.k_map, set.v_map, set.o_map, multiprocessors, stream);
+        return launch(call, set.q_map, set.k_map, set.v_map, set.o_map, grid, stream);
       };
       all.push_back(v);
-    }
+    };
+    add("", true, multiprocessors);
+    // Blocks in order: the global query's parts beside the units that read the same keys.
+    if ((c.causal && !c.decode()) || c.kind == MechanismKind::block_sparse) add("-inorder", false, multiprocessors);
+    if (!c.decode()) add("-once", true, 1 << 20);  // a thread block for each item: what staying brings
   }
   return all;
 }

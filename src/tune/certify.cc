@@ -112,12 +112,14 @@ int measure(std::vector<Subject>& drawn, std::vector<Subject>& traffic, Rounds& 
   const auto until = in(for_rounds);
   std::size_t measured = 0;
   for (const auto& group : groups_of(all, std::min(kProcessSeconds, a_round / kFewestGroups), seed)) {
-    timing.measure(group, rounds, until);
+    timing.measure(group, Rounds::kFewest, until);
     for (const auto* subject : group) measured += subject->rounds.size() >= Rounds::kFewest ? 1 : 0;
     if (!timing.failed().empty() || Clock::now() >= until) break;
     on_progress(fmt::format("{} of {} problems measured; {} of {} processes disturbed; {:.0f} s left",
                             measured, all.size(), timing.rejected(), timing.processes(), seconds_to(end)));
   }
+  for (int more = Rounds::kFewest; more < rounds && Clock::now() < until; more += 2)
+    timing.measure(all, 2, until);
   for (auto* subject : all) {
     if (subject->rounds.size() >= Rounds::kFewest) subject->found.seconds = Rounds::by_kernel(*subject, 0);
   }

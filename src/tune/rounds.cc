@@ -61,7 +61,7 @@ bool Rounds::measure_process(const std::vector<Subject*>& chunk, Clock::time_poi
 }
 
 void Rounds::measure(const std::vector<Subject*>& subjects, int rounds, Clock::time_point until) {
-  SplitMix64 random(cell_seed(options_.seed, "order"));
+  SplitMix64 random(cell_seed(options_.seed, fmt::format("order {}", processes_)));
   for (int round = 0; round < rounds && failed_.empty() && Clock::now() < until; ++round) {
     std::map<int, std::vector<std::vector<Subject*>>> by_threads;
     std::map<int, double> filled;

@@ -16,8 +16,12 @@ echo "== verify"
 emulate verify --all --shapes 3 --dtype f32 --launcher "$emulator"
 emulate verify --shapes 3 --dtype bf16 --kernel unfused_f32@cpu --launcher "$emulator"
 echo "== bf16 cells"
+# Told its CPU, a worker does not start itself again, which would be outside the emulator.
+cpu=$(grep Cpus_allowed_list /proc/self/status | grep -o '[0-9]*' | head -1)
+printf '#!/bin/sh\nexport OMP_NUM_THREADS=1\nexec %s "$@" --cpus %s\n' "$emulator" "$cpu" > "$folder/launcher"
+chmod +x "$folder/launcher"
 emulate run smoke --dtype bf16 --mechanism mha --kernel fused@cpu --threads 1 --processes 2 --blocks 2 \
-  --accept-noise --quiet --launcher "$emulator" --out "$folder/s.db"
+  --accept-noise --quiet --launcher "$folder/launcher" --out "$folder/s.db"
 emulate analyze "$folder/s.db"
 emulate analyze "$folder/s.db" --json > "$folder/summary.json"
 python3 - "$folder/summary.json" << 'END'

@@ -39,7 +39,7 @@ class Bars(unittest.TestCase):
     def test_a_bar_is_met_at_its_time_and_not_above(self):
         for ours, met in ((16, "yes"), (16.1, "no")):
             row = row_of("swa(128), B1 H8 D64, N=8192",
-                         cell("hot", "b1-h8-q8192-kv8192-d64", kernel("swa(w=128)/fused@cuda", ours),
+                         cell("hot", "b1-h8-q8192-kv8192-d64", kernel("swa(w=128)/masked@cuda", 400), kernel("swa(w=128)/fused@cuda", ours),
                               kernel("swa(w=128)/cute@flash_attention", 26.3), kernel("swa(w=128)/sdpa@cudnn", 21.5)))
             self.assertEqual((row[0], row[2], row[5]), ("16", "`sdpa@cudnn` 21.5", met))
 

@@ -210,23 +210,19 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
                              : item.begin + (tile - global_tiles) * kTileKeys;
     const bool full = !global && first >= item.full_begin && first + kTileKeys <= item.full_end;
     if (!full) {
-      const bool mixed = !global && (seen[0].globals > first || seen[1].globals > first);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const auto& mine = seen[half];
         const int begin = global ? 0 : mine.begin;
         const int end = global ? min(mine.globals, item.global_end) : min(mine.end, item.end);
         const auto count = static_cast<unsigned>(max(end - begin, 0));
-        // Global keys in a tile of the second range: that of a unit with global queries.
-        const auto globals = static_cast<unsigned>(mixed ? min(mine.globals, item.end) : 0);
         const int place = first + warp_key + lane % 4 * 2;
 #pragma unroll
         for (int n = 0; n < F::kWarpKeys / 8; ++n) {
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
             const int key = place + n * 8 + e;
-            const bool visible = static_cast<unsigned>(key - begin) < count || static_cast<unsigned>(key) < globals;
-            if (!visible) s[n][2 * half + e] = -INFINITY;
+            if (static_cast<unsigned>(key - begin) >= count) s[n][2 * half + e] = -INFINITY;
           }
         }
       }
@@ -244,15 +240,22 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
       factor[half] = exp2_fast((maximum[half] - base) * c);
       maximum[half] = highest;
       float added = 0;
+      const auto exponentials = [&](auto exponent) {
 #pragma unroll
-      for (int n = 0; n < F::kWarpKeys / 8; ++n) {
+        for (int n = 0; n < F::kWarpKeys / 8; ++n) {
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          float& p = s[n][2 * half + e];
-          p = exp2_fast((p - base) * c);
-          added += p;
+          for (int e = 0; e < 2; ++e) {
+            float& p = s[n][2 * half + e];
+            p = exp2_fast(exponent(p));
+            added += p;
+          }
         }
-      }
+      };
+      const float offset = base * c;
+      if (__all_sync(kAllLanes, fabsf(offset) <= kOneRounding))
+        exponentials([&](float x) { return fmaf(x, c, -offset); });
+      else
+        exponentials([&](float x) { return (x - base) * c; });
       sum[half] = sum[half] * factor[half] + added;
     }
     if (__any_sync(kAllLanes, factor[0] != 1.0f || factor[1] != 1.0f)) {

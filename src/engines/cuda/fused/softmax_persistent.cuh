@@ -84,11 +84,18 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
   const int works = call.item_count * call.kv_heads;
   const int warpgroup = __shfl_sync(kAllLanes, static_cast<int>(threadIdx.x) / 128, 0);
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  const auto first_key = [](const WorkItem& item, int tile) {
-    const int globals = item.global_tiles();
-    return tile < globals ? item.global_begin + tile * kKeys : item.begin + (tile - globals) * kKeys;
+  // Where tiles of an item begin, with no division by a number that the compiler does not know.
+  struct Tiles {
+    int global_begin = 0, begin = 0, globals = 0, count = 0;
+    __device__ int first_key(int tile) const {
+      return tile < globals ? global_begin + tile * kKeys : begin + (tile - globals) * kKeys;
+    }
   };
-  const auto tiles_of = [](const WorkItem& item) { return max(item.tiles(), 1); };  // rows that see no key: one, hidden
+  const auto tiles_of = [](const WorkItem& item) {
+    const int globals = (item.global_end - item.global_begin + kKeys - 1) / kKeys;
+    const int count = globals + (item.end - item.begin + kKeys - 1) / kKeys;
+    return Tiles{item.global_begin, item.begin, globals, max(count, 1)};  // rows that see no key: a tile, hidden
+  };
 
   if (threadIdx.x == 0) {
     for (int slot = 0; slot < F::kSlots; ++slot) {
@@ -138,9 +145,9 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
           copy_rows(q_base + buffer * F::kQBytes + group * F::kGroupQBytes + panel * 64 * 128, maps.q,
                     barrier(q_full, buffer), panel * 64, query + group * 64 / call.group, kv_head, item.batch);
       }
-      const int tiles = tiles_of(item);
-      for (int tile = 0; tile < tiles; ++tile) {
-        const int key = first_key(item, tile);
+      const auto tiles = tiles_of(item);
+      for (int tile = 0; tile < tiles.count; ++tile) {
+        const int key = tiles.first_key(tile);
         fill(maps.k, key, kv_head, item.batch);
         if (v_key >= 0) fill(maps.v, v_key, v_head, v_batch);
         v_key = key;
@@ -167,7 +174,8 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
   // What this thread's rows and those of the warpgroup see of the item at hand.
   Seen seen[2];
   SeenRows rows;
-  int tiles = 0, global_tiles = 0, first = 0;
+  Tiles tiles;
+  int first = 0;
 
   const auto q_of = [&](int turn) {
     return q_base + static_cast<std::uint32_t>(turn % 2 * F::kQBytes + warpgroup * F::kGroupQBytes);
@@ -218,7 +226,7 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
 
   // Scores to probabilities, with the row's new maximum; `factor` is what sums so far are multiplied by.
   const auto normalise = [&](int tile) {
-    const bool global = tile < global_tiles;
+    const bool global = tile < tiles.globals;
     if (!rows.all(global, first, kKeys)) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
@@ -257,10 +265,8 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
           }
         }
       };
-      // Up to here the product with the maximum is off by less than 2^-17 (softmax_wide.cuh).
-      constexpr float kOneMultiplyAdd = 128;
       const float offset = base * c;
-      if (__all_sync(kAllLanes, fabsf(offset) <= kOneMultiplyAdd))
+      if (__all_sync(kAllLanes, fabsf(offset) <= kOneRounding))
         exponentials([&](float x) { return fmaf(x, c, -offset); });
       else
         exponentials([&](float x) { return (x - base) * c; });
@@ -340,7 +346,7 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
   int turn = -1, tile = -1;
   for (int work = static_cast<int>(blockIdx.x) - static_cast<int>(gridDim.x);;) {
     ++tile;
-    const bool fresh = tile == tiles;
+    const bool fresh = tile == tiles.count;
     bool there = true;
     float last_maximum[2], last_sum[2];
     if (fresh) {
@@ -365,7 +371,6 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
         }
         const WorkItem& item = items[turn % 2];
         tiles = tiles_of(item);
-        global_tiles = item.global_tiles();
         const int base_row = item.first_row / F::kRows * F::kRows;
 #pragma unroll
         for (int half = 0; half < 2; ++half)
@@ -382,10 +387,10 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
     Slot k_slot{}, v_slot{};
     if (there) {
       k_slot = ring.take();
-      first = first_key(items[turn % 2], tile);
+      first = tiles.first_key(tile);
     }
     if (begun) v_slot = ring.take();
-    const bool mine = __any_sync(kAllLanes, there && rows.any(tile < global_tiles, first, kKeys));
+    const bool mine = __any_sync(kAllLanes, there && rows.any(tile < tiles.globals, first, kKeys));
     if (mine && due) {
       wait_full(k_slot);
       hold_all();

@@ -11,6 +11,10 @@ namespace {
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr unsigned kAllLanes = 0xffffffffu;
 
+/// Up to here an exponent is one multiply-add: the product with the row's maximum is off by less than 2^-17,
+/// so the probabilities by 5e-6 of themselves. Beyond, the difference is taken first.
+constexpr float kOneRounding = 128;
+
 /// Where a row of packed queries lies.
 struct RowPlace {
   int query, head;

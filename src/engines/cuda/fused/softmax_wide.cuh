@@ -30,10 +30,6 @@ struct WideForm {
   static_assert(kRows == kWideRows);
 };
 
-/// Up to here an exponent is one multiply-add: the product with the row's maximum is off by less than 2^-17,
-/// so the probabilities by 5e-6 of themselves. Beyond, the difference is taken first.
-inline constexpr float kOneRounding = 128;
-
 /// Barriers of a block that threads of one warpgroup, or of both, wait at; 0 is __syncthreads().
 enum Barrier : int { kTurn = 1, kQueries = 3 };
 
@@ -168,24 +164,19 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
     const int first = first_key(tile);
     const bool full = !global && first >= item.full_begin && first + kKeys <= item.full_end;
     if (!full) {
-      const bool mixed = !global && (seen[0].globals > first || seen[1].globals > first);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const auto& mine = seen[half];
         const int begin = global ? 0 : mine.begin;
         const int end = global ? min(mine.globals, item.global_end) : min(mine.end, item.end);
         const auto count = static_cast<unsigned>(max(end - begin, 0));
-        // Global keys in a tile of the second range: that of a unit with global queries.
-        const auto globals = static_cast<unsigned>(mixed ? min(mine.globals, item.end) : 0);
         const int place = first + lane % 4 * 2;
 #pragma unroll
         for (int n = 0; n < kKeys / 8; ++n) {
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
             const int key = place + n * 8 + e;
-            const bool visible =
-                static_cast<unsigned>(key - begin) < count || static_cast<unsigned>(key) < globals;
-            if (!visible) s[4 * n + 2 * half + e] = -INFINITY;
+            if (static_cast<unsigned>(key - begin) >= count) s[4 * n + 2 * half + e] = -INFINITY;
           }
         }
       }
