@@ -23,7 +23,8 @@ Support SoftmaxKernel::core_supports(const Problem& problem, const CpuDevice& de
   if (!problem.mechanism.is_softmax()) return Support::no("computes softmax mechanisms only");
   for (const auto dtype : {s.dtype_q, s.dtype_kv, s.dtype_o}) {
     if (path_of(dtype) == nullptr) {
-      return Support::no(fmt::format("path {} does not compute {}", name_, name(dtype)));
+      return Support::no(one_ != nullptr ? fmt::format("{} only, not {}", name(one_->dtype), name(dtype))
+                                         : fmt::format("path {} does not compute {}", name_, name(dtype)));
     }
     if (dtype != s.dtype_q) return Support::no("one element type for q, k, v and o only");
   }
