@@ -64,6 +64,20 @@ class Report(unittest.TestCase):
                     self.assertEqual(self.browser.value(f"document.documentElement.dataset.theme = '{theme}'; {FAINT}"), [], theme)
         self.finds_faults()
 
+    def test_draws_ratios_to_different_baselines_in_panels_of_their_own(self):
+        two = copy.deepcopy(self.summary)
+        longest = max(row["seqlen"] for row in two["tables"]["kernels"])
+        for row in two["tables"]["kernels"]:
+            if row["run"] == two["runs"][0]["id"] and row["seqlen"] == longest and row["ratio"] is not None:
+                row["baseline"] = "mha/other@cpu"
+        self.browser.open(self.page_of(two, "baselines"), 1280)
+        labels = self.browser.value("[...document.querySelectorAll('.chart')].map((c) => [c.dataset.figure, c.getAttribute('aria-label')])")
+        for figure in ("2b", "3", "5", "6a"):
+            own = [label for number, label in labels if number == figure]
+            for baseline in ("mha/unfused@cpu", "mha/other@cpu"):
+                self.assertEqual(len([label for label in own if f"against {baseline}" in label]), 2, (figure, own))  # core and layer
+        self.assertFalse([label for number, label in labels if number == "1" and "against mha" in label])
+
     def finds_faults(self):
         """That what is asserted above can fail: the open page with a label moved, a title cut off and a text made faint."""
         self.browser.value("(() => { const [a, b] = document.querySelectorAll('.chart[data-figure=\"5\"] svg .role-axis-label text'); b.setAttribute('transform', a.getAttribute('transform'));"

@@ -25,7 +25,8 @@ json run_with_baselines(const std::string& baselines, const std::string& kernels
   EXPECT_EQ(run.exit_code, 0) << run.err;
   if (table != nullptr) *table = attnbench({"analyze", store}).out;
   json cells;
-  for (const auto& group : json::parse(attnbench({"analyze", store, "--json"}).out)["runs"][0]["groups"])
+  const auto summary = json::parse(attnbench({"analyze", store, "--json"}).out);
+  for (const auto& group : summary["runs"][0]["groups"])
     cells[std::string(group["dtype"])] = group["cells"][0];
   return cells;
 }
@@ -66,7 +67,8 @@ TEST(Baselines, ThatAreUnknownAreNamed) {
 TEST(Baselines, WhatAKernelDoesIsListed) {
   EXPECT_THAT(attnbench({"list"}).out,
               HasSubstr("\nunfused_f32@cpu: products in f32 on inputs of two bytes"));
-  for (const auto& kernel : json::parse(attnbench({"list", "--json"}).out)["kernels"]) {
+  const auto list = json::parse(attnbench({"list", "--json"}).out);
+  for (const auto& kernel : list["kernels"]) {
     EXPECT_EQ(kernel["description"] != "", kernel["kernel"] == "unfused_f32") << kernel;
   }
 }
