@@ -42,7 +42,7 @@ measured() {  # CPU PATH_OF_BF16 PATH_OF_F16
   local folder=$logs/run.$1
   local script=$folder/attnbench
   mkdir "$folder" && script_of "$1" "$build/attnbench" "$script" || return 1
-  ATTNBENCH_EMULATOR=$script "$script" run "$here/emulated.toml" --processes 2 --blocks 2 --accept-noise --quiet \
+  ATTNBENCH_EMULATOR=$script "$script" run "$here/emulated.toml" --profile spec --processes 2 --blocks 2 --accept-noise --quiet \
       --worker-program "$script" --out "$folder/run.db" || [ $? -eq 3 ] || return 1
   "$script" export "$folder/run.db" --out "$folder/run.csv" &&
     "$script" analyze "$folder/run.db" --out "$folder/summary.json" &&
