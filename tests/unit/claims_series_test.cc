@@ -243,7 +243,7 @@ TEST(ClaimBestSet, NoOneWinsEverywhere) {
   EXPECT_EQ(direction(three({{0, -1, -0.5}, {0, -1, -1.001}})), Direction::unresolved);
 }
 
-const std::string kFaster =
+const std::string kFasterClaim =
     "[best]\ngqa = \"gqa(kv=4)/\"\n[[headline.parts]]\nrelation = \"ratio\"\nkernel = \"gqa\"\nagainst = "
     "\"mha\"\nseqlen = 128\nexpect = \"slower\"\n";
 
@@ -252,7 +252,7 @@ TEST(ClaimCompanion, TakesTheFastestKernelOfTheMechanism) {
   run.against_mha(kGqa, 128, five(-0.5))
       .add("gqa(kv=4)/fused@cpu:avx512", 128, five(-0.4))
       .add("gqa(kv=4)/fused@cpu:amx", 128, five(-0.6));
-  const auto answers = answers_of(claim_of(kFaster), run.run());
+  const auto answers = answers_of(claim_of(kFasterClaim), run.run());
   ASSERT_EQ(answers.size(), 2u);
   EXPECT_EQ(answers[0].direction, Direction::holds);
   EXPECT_EQ(answers[1].form, Form::best);
@@ -267,7 +267,7 @@ TEST(ClaimCompanion, PaysForTheChoice) {
   ClaimRun run;
   const double log_speed = 2.9 * 0.70710678 * 0.01;
   run.against_mha(kGqa, 128, five(-5)).against_mha("gqa(kv=4)/fused@cpu", 128, five(log_speed));
-  const auto answers = answers_of(claim_of(kFaster), run.run());
+  const auto answers = answers_of(claim_of(kFasterClaim), run.run());
   EXPECT_EQ(answers[1].direction, Direction::unresolved);
   EXPECT_NEAR(*answers[1].parts[0].p, 0.0882, 0.0002);
 }
@@ -278,7 +278,7 @@ TEST(ClaimOrder, PublishedSettingFirst) {
   layer.against_mha(kGqa, 128, five(0.5));
   auto run = core.run();
   run.groups.push_back(layer.run().groups[0]);
-  const auto answers = answers_of(claim_of(kFaster), run);
+  const auto answers = answers_of(claim_of(kFasterClaim), run);
   ASSERT_EQ(answers.size(), 4u);
   EXPECT_EQ(answers[0].scope, "layer");
   EXPECT_TRUE(answers[0].as_published);

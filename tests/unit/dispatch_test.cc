@@ -112,12 +112,12 @@ TEST_F(Dispatch, AKernelOfAnotherFunctionIsNeverChosen) {
 
 TEST_F(Dispatch, TheDefaultPathIsTheMostSpecialisedOne) {
   auto device = device_of(2);
-  struct Machine {
+  struct Expectation {
     CpuFeatures features;
     DType dtype;
     std::string path;
   };
-  const Machine machines[] = {
+  const Expectation machines[] = {
       {{.sse42 = true, .avx2 = true, .avx512 = true, .avx512_bf16 = true, .amx_bf16 = true},
        DType::bf16,
        "amx"},
