@@ -13,9 +13,11 @@ namespace attnbench::cuda {
 /// A form of attend_persistent().
 struct PersistentEntry {
   const char* name;
-  int head_dim, rows, keys, blocks;  ///< rows of a thread block, keys of a tile, thread blocks of a multiprocessor
-  cudaError_t (*launch)(const SoftmaxCall& call, const CUtensorMap& q, const CUtensorMap& k, const CUtensorMap& v,
-                        const CUtensorMap& o, std::int32_t multiprocessors, cudaStream_t stream);
+  int head_dim, rows, keys,
+      blocks;  ///< rows of a thread block, keys of a tile, thread blocks of a multiprocessor
+  cudaError_t (*launch)(const SoftmaxCall& call, const CUtensorMap& q, const CUtensorMap& k,
+                        const CUtensorMap& v, const CUtensorMap& o, std::int32_t multiprocessors,
+                        cudaStream_t stream);
 };
 std::span<const PersistentEntry> persistent_forms();
 
@@ -28,8 +30,9 @@ struct MmaEntry {
 };
 std::span<const MmaEntry> mma_forms();
 
-cudaError_t launch_merge_bf16(const SoftmaxCall& call, const WorkItem* units, int count, int rows, int block_rows,
-                              cudaStream_t stream);
-cudaError_t launch_wide_of(const SoftmaxCall& call, const CUtensorMap& k, const CUtensorMap& v, cudaStream_t stream);
+cudaError_t launch_merge_bf16(const SoftmaxCall& call, const WorkItem* units, int count, int rows,
+                              int block_rows, cudaStream_t stream);
+cudaError_t launch_wide_of(const SoftmaxCall& call, const CUtensorMap& k, const CUtensorMap& v,
+                           cudaStream_t stream);
 
 }  // namespace attnbench::cuda
