@@ -6,13 +6,14 @@ export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 # Tests of commands spend a third of their time waiting.
 ctest = ctest --output-on-failure --no-tests=error --parallel $(shell expr $(jobs) + 1)
 
-.PHONY: help setup-build setup setup-report setup-peers peers-of-report setup-all build package report paper test check-all clang asan-ubsan tsan slow aarch64
+.PHONY: help setup-build setup setup-report setup-peers peers-of-report setup-all build package report paper test check-all clang asan-ubsan tsan slow aarch64 test-mac
 
 help:
 	@echo "make report     measure the published study on this machine (ten minutes) and end with report.html"
 	@echo "make report PEERS=1  the same beside other engines, as many as can be fetched; with PYTORCH=1 PyTorch too"
 	@echo "make paper      typeset the newest store under results/ (or STORE=FILE) as paper.pdf, with its figures"
 	@echo "make test       build with warnings as errors and run the fast tests"
+	@echo "make test-mac   on a Mac: tests of the kernels and of what macOS tells"
 	@echo "make build      build the release program, build/release/attnbench"
 	@echo "make package    pack the release program and library, to run on bare systems of this Debian release"
 	@echo "make check-all  the slow checks: clang, sanitizers, emulation, AArch64, formatting"
@@ -64,6 +65,13 @@ test: setup
 	cmake --build build/dev --parallel $(jobs)
 	$(ctest) --test-dir build/dev --label-exclude slow
 
+# On a Mac: unit tests of the kernels and of what the system tells. The others are of what is the same everywhere.
+test-mac:
+	@tools/setup.sh build test
+	cmake --preset mac
+	cmake --build build/mac --parallel $(jobs) --target unit_tests
+	$(ctest) --test-dir build/mac --label-regex unit
+
 # `slow` comes last: its summary then closes the output.
 check-all: clang asan-ubsan tsan slow
 
@@ -99,4 +107,4 @@ tsan: setup-all
 aarch64: setup-all
 	tests/aarch64/sysroot.sh build/aarch64/sysroot
 	cmake --preset aarch64
-	cmake --build build/aarch64 --parallel $(jobs) --target attnbench_cli unit_tests
+	cmake --build build/aarch64 --parallel $(jobs) --target attnbench_cli unit_tests property_tests

@@ -113,6 +113,10 @@ def visible(problem, keys, query=None, key=None):
         import numpy as np
         query, key = np.arange(problem["seqlen_q"])[:, None], np.arange(keys)[None, :]
     position = query + keys - problem["seqlen_q"]
+    if problem["mechanism"] == "block_sparse":
+        size, globals_ = problem["block_size"], problem["globals"]
+        seen = (position // size == key // size) | (key < globals_) | (position < globals_)
+        return seen & (key <= position) if problem["causal"] else seen
     if problem["mechanism"] != "swa":
         return key <= position if problem["causal"] else key >= 0
     if problem["causal"]:
@@ -153,8 +157,9 @@ class Engine:
     def hello(self, _):
         kernels = [{"kernel": k.name, "path": k.path, "mechanisms": k.mechanisms, "implementation": k.implementation,
                     "device": k.device, "copies": k.copies, "lse": k.lse} for k in self.kernels]
-        own = hashlib.sha256(pathlib.Path(__file__).read_bytes()).hexdigest()[:16]
-        versions = {"python": platform.python_version(), pathlib.Path(__file__).name: own, **self.versions}
+        files = [pathlib.Path(module.__file__) for name, module in sorted(sys.modules.items()) if name.startswith("attnbench_")]
+        own = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files}
+        versions = {"python": platform.python_version(), **own, **self.versions}
         return {"type": "hello", "protocol": PROTOCOL, "engine": self.name, "versions": versions, "kernels": kernels,
                 "unavailable": self.unavailable}
 

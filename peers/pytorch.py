@@ -1,29 +1,23 @@
 #!/usr/bin/env python3
 """PyTorch as an engine, on CPUs and, path `cuda`, on CUDA devices: scaled_dot_product_attention with a backend forced, three
-eager operations, and FlexAttention compiled, where a compiler is.
+eager operations, FlexAttention compiled, where a compiler is, and linear attention by its operations compiled.
 
     attnbench run --plugin peers/pytorch.py
     attnbench run --plugin peers/pytorch.py --device cuda:0 --kernel @pytorch:cuda
 
-A call returns a tensor of its own, as PyTorch's do; it is copied to o when o is read. Masks are made when tensors are bound,
-aligned to the last key; for FlexAttention they are block masks. Grouped heads are PyTorch's (enable_gqa) where a backend has
-them; `_expanded` stands in the name of a kernel that repeats K and V before it calls one that has not. What ran is read from
-the profiler's trace of one more call. On a CUDA device calls are replayed from a graph where they can be captured, between two
-events; products of f32 are not computed in TF32.
+Masks are made when tensors are bound, aligned to the last key; for FlexAttention they are block masks. Grouped heads are
+PyTorch's (enable_gqa) where a backend has them; `_expanded` stands in the name of a kernel that repeats K and V before it calls
+one that has not. Products of f32 are not computed in TF32.
 """
-import contextlib
 import importlib.metadata
 import json
-import logging
 import os
 import shutil
 import types
-import warnings
 
+import attnbench_torch as shared  # before attnbench_peer, which takes this folder off the path
 import attnbench_peer as peer
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else each trace is told on standard error
-os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else a pool of processes
 if peer.CPUS:  # its pool is OpenMP's, which binds
     os.environ.setdefault("OMP_PROC_BIND", "true")
     os.environ.setdefault("OMP_PLACES", ",".join(f"{{{cpu}}}" for cpu in peer.CPUS))
@@ -40,25 +34,10 @@ OPERATORS = {
 }
 EAGER = "aten::matmul, aten::softmax"
 COMPILED = "a compiled region"
-CALLS_IN_GRAPH = 32
-
-
-def libraries():
-    """PyTorch takes seconds to import: only who is asked about a problem does."""
-    global np, torch
-    import numpy as np
-    import torch
-    logging.getLogger("torch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message="Warning: Profiler clears events")  # of each trace
-
-
-def heads_first(array):
-    tensor = torch.from_numpy(array)
-    return tensor.view(torch.bfloat16) if array.dtype == np.uint16 else tensor
 
 
 def needs_mask(p):
-    return p["causal"] or p["mechanism"] == "swa"
+    return p["causal"] or p["mechanism"] in ("swa", "block_sparse")
 
 
 def mask(p, keys, device):
@@ -78,178 +57,25 @@ def expand(x, heads):
     return x.repeat_interleave(heads // x.shape[1], dim=1)
 
 
-class Binding:
-    """Calls on these tensors. `output` is what the last one returned; `replay` makes calls from a graph, where there is one."""
-
-    def __init__(self, execution, arrays):
-        self.execution, self.layout = execution, execution.problem["layout"]
-        self.shared = {role: heads_first(array) for role, array in arrays.items()}
-        self.inputs = [self.on_device(self.shared[role]) for role in "qkv"]
-        self.attend = execution.kernel.attention(execution.problem, *self.inputs)
-        self.output, self.replay = None, None
-
-    def on_device(self, tensor):
-        if self.execution.device.type == "cpu":
-            return tensor
-        if self.layout == "bhsd":
-            return tensor.to(self.execution.device).contiguous()
-        return tensor.transpose(1, 2).to(self.execution.device).contiguous().transpose(1, 2)
-
-    def __call__(self):
-        output = self.attend()
-        # Of the layout that was asked for; PyTorch may prefer another.
-        if self.layout == "bhsd":
-            self.output = output.contiguous()
-        else:
-            self.output = output.transpose(1, 2).contiguous().transpose(1, 2)
-
-    def held(self, role):
-        """The tensor that calls use, where that is not the shared one."""
-        tensor = self.output if role == "o" else self.inputs["qkv".index(role)]
-        return None if tensor is self.shared[role] else tensor
-
-    def write(self, role):
-        with torch.inference_mode():
-            if self.held(role) is not None:
-                self.held(role).copy_(self.shared[role])
-
-    def read(self, role):
-        with torch.inference_mode():
-            if self.held(role) is not None:
-                self.shared[role].copy_(self.held(role))
-
-
-class Replay:
-    """Calls of a binding on a CUDA device, captured in graphs of so many."""
-
-    def __init__(self, binding):
-        self.graphs = {}
-        for calls in (1, CALLS_IN_GRAPH):
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
-                for _ in range(calls):
-                    binding()
-            self.graphs[calls] = graph, binding.output
-
-    def __call__(self, binding, calls):
-        graph, binding.output = self.graphs[calls]
-        graph.replay()
-
-
-class Execution:
-    def __init__(self, kernel, problem, device, threads):
-        self.kernel, self.problem, self.threads = kernel, problem, threads
-        self.device = torch.device(device)
-        self.last = None
-        self.replayed = "" if self.device.type == "cpu" else "; timed between two events"
-
-    def bind(self, arrays):
-        self.use_threads()
-        with torch.inference_mode():
-            binding = Binding(self, arrays)
-            if self.device.type == "cuda":
-                self.capture(binding)
-        self.last = binding
-        return binding
-
-    def use_threads(self):
-        if torch.get_num_threads() != self.threads:
-            torch.set_num_threads(self.threads)
-
-    def capture(self, binding):
-        # What is done once is done before: autotuning, handles, workspaces.
-        stream = torch.cuda.Stream(self.device)
-        stream.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.device(self.device), self.kernel.chosen():
-            with torch.cuda.stream(stream):
-                for _ in range(3):
-                    binding()
-            torch.cuda.synchronize()
-            try:
-                binding.replay = Replay(binding)
-                self.replayed = f"; timed by replays of a graph of {CALLS_IN_GRAPH} calls"
-            except RuntimeError as error:
-                torch.cuda.synchronize()
-                self.replayed = f"; timed between two events, since it cannot be captured: {error}".splitlines()[0]
-
-    def seconds(self, bindings, runs):
-        self.last = bindings[0]
-        self.use_threads()
-        with torch.inference_mode(), self.kernel.chosen():
-            if self.device.type == "cpu":
-                return peer.seconds_of(bindings, runs)
-            with torch.cuda.device(self.device):
-                return self.seconds_on_device(bindings, runs)
-
-    def seconds_on_device(self, bindings, runs):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        torch.cuda.synchronize()
-        torch.cuda._sleep(1_000_000)  # until the first calls are enqueued
-        start.record()
-        single = runs
-        if len(bindings) == 1 and bindings[0].replay:
-            single = runs % CALLS_IN_GRAPH
-        for n in range(single):
-            binding = bindings[n % len(bindings)]
-            if binding.replay:
-                binding.replay(binding, 1)
-            else:
-                binding()
-        for _ in range((runs - single) // CALLS_IN_GRAPH):
-            bindings[0].replay(bindings[0], CALLS_IN_GRAPH)
-        end.record()
-        end.synchronize()
-        return start.elapsed_time(end) / 1000
-
-    def implementation(self):
-        activity = torch.profiler.ProfilerActivity
-        with torch.inference_mode(), self.kernel.chosen():
-            output = self.last.output
-            with torch.profiler.profile(activities=[activity.CPU]) as trace:
-                self.last()
-            self.last.output = output
-        names = {event.key for event in trace.key_averages()}
-        known_by = "the profiler's trace of one more call" + self.replayed
-        for operator in OPERATORS.values():
-            if any(name.startswith(operator) for name in names):
-                return operator, known_by
-        if any("Torch-Compiled Region" in name for name in names) and "aten::_softmax" not in names:
-            return COMPILED, known_by
-        if {"aten::matmul", "aten::softmax"} <= names:
-            return EAGER, known_by
-        return "", ""
-
-
-class Kernel(peer.Kernel):
-    copies = True  # o is read from what a call returned
+class Kernel(shared.Kernel):
     mechanisms = ["mha", "gqa", "mqa", "swa"]
 
     def __init__(self, name, implementation, device, dtypes=("f32", "bf16")):
-        self.name, self.implementation, self.device, self.dtypes = name, implementation, device, dtypes
+        super().__init__(name, implementation, device, dtypes)
         self.path = "" if device == "cpu" else device
 
-    def supports(self, problem, device, threads):
-        reason = peer.why_not_core(problem, self.dtypes)
-        if reason:
-            return reason
-        try:
-            libraries()
-        except (ImportError, OSError) as error:
-            return f"PyTorch cannot be imported: {error}".splitlines()[0]
-        if self.device == "cuda" and not torch.cuda.is_available():
-            return "PyTorch finds no CUDA device"
-        return self.why_not(problem)
+    def load(self):
+        global torch
+        super().load()
+        import torch
 
-    def why_not(self, problem):
-        return ""
-
-    def prepare(self, problem, device, threads):
-        libraries()
-        return Execution(self, problem, device, threads)
-
-    def chosen(self):
-        """While its context is entered, calls take the implementation that is this kernel's."""
-        return contextlib.nullcontext()
+    def what_ran(self, names):
+        for operator in OPERATORS.values():
+            if any(name.startswith(operator) for name in names):
+                return operator
+        if any("Torch-Compiled Region" in name for name in names) and "aten::_softmax" not in names:
+            return COMPILED
+        return EAGER if {"aten::matmul", "aten::softmax"} <= names else ""
 
 
 class Sdpa(Kernel):
@@ -307,9 +133,11 @@ class Eager(Kernel):
         return attend
 
 
-class Flex(Kernel):
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
+class Compiled(Kernel):
+    """What torch.compile makes of function(problem, keys, device), once for a problem: it takes seconds."""
+
+    def __init__(self, name, device):
+        super().__init__(name, COMPILED, device)
         self.compiled = {}
 
     def why_not(self, problem):
@@ -318,15 +146,21 @@ class Flex(Kernel):
         return ""
 
     def attention(self, p, q, k, v):
-        keys = k.shape[2]
-        # Once for a problem: it takes seconds.
-        key = json.dumps(p, sort_keys=True), keys, str(q.device), torch.get_num_threads()
+        key = json.dumps(p, sort_keys=True), k.shape[2], str(q.device), torch.get_num_threads()
         if key not in self.compiled:
-            self.compiled[key] = self.compile(p, keys, q.device)
+            function = self.function(p, k.shape[2], q.device)
+            # What is compiled for a function is sought among all that was compiled for its code: each has code of its own.
+            code = function.__code__.replace(co_name=f"attend_{len(self.compiled)}")
+            own = types.FunctionType(code, function.__globals__, code.co_name, None, function.__closure__)
+            self.compiled[key] = torch.compile(own, dynamic=False, fullgraph=True)
         attend = self.compiled[key]
         return lambda: attend(q, k, v)
 
-    def compile(self, p, keys, device):
+
+class Flex(Compiled):
+    mechanisms = [*Kernel.mechanisms, "block_sparse"]
+
+    def function(self, p, keys, device):
         from torch.nn.attention.flex_attention import create_block_mask, flex_attention
         scale, grouped = p["softmax_scale"], p["num_kv_heads"] != p["num_q_heads"]
         blocks = None
@@ -336,19 +170,37 @@ class Flex(Kernel):
 
         def attend(q, k, v):
             return flex_attention(q, k, v, block_mask=blocks, scale=scale, enable_gqa=grouped)
-        # What is compiled for a function is sought among all that was compiled for its code: each has code of its own.
-        code = attend.__code__.replace(co_name=f"attend_{len(self.compiled)}")
-        own = types.FunctionType(code, attend.__globals__, code.co_name, None, attend.__closure__)
-        return torch.compile(own, dynamic=False, fullgraph=True)
+        return attend
+
+
+class Linear(Compiled):
+    """phi before two products, their quotient after: products in the element type, sums and phi in f32."""
+    mechanisms = ["linear"]
+
+    def why_not(self, problem):
+        grouped = problem["num_kv_heads"] != problem["num_q_heads"]
+        return "has no grouped heads" if grouped else super().why_not(problem)
+
+    def function(self, p, keys, device):
+        eps = p["eps"]
+
+        def attend(q, k, v):
+            phi_q, phi_k = (torch.where(x > 0, x + 1, torch.exp(torch.clamp(x, max=0))) for x in (q.float(), k.float()))
+            state = torch.matmul(phi_k.to(k.dtype).transpose(-2, -1), v)
+            divisor = (phi_q * phi_k.sum(-2, keepdim=True)).sum(-1, keepdim=True) + eps
+            return (torch.matmul(phi_q.to(q.dtype), state) / divisor).to(q.dtype)
+        return attend
 
 
 GROUPED = ["gqa", "mqa"]
 KERNELS = [
-    Sdpa("flash", "cpu"), Sdpa("math", "cpu", one_size=False), Eager("eager", EAGER, "cpu"), Flex("flex", COMPILED, "cpu"),
+    Sdpa("flash", "cpu"), Sdpa("math", "cpu", one_size=False), Eager("eager", EAGER, "cpu"), Flex("flex", "cpu"),
+    Linear("compiled", "cpu"),
     Sdpa("flash", "cuda", ("bf16",), masked=False), Sdpa("cudnn", "cuda", ("bf16",), one_size=False),
     Sdpa("efficient", "cuda", mechanisms=["mha", "swa"], one_size=False),
     Sdpa("efficient", "cuda", mechanisms=GROUPED, expands=True, one_size=False),
-    Sdpa("math", "cuda", one_size=False), Eager("eager", EAGER, "cuda"), Flex("flex", COMPILED, "cuda"),
+    Sdpa("math", "cuda", one_size=False), Eager("eager", EAGER, "cuda"), Flex("flex", "cuda"),
+    Linear("compiled", "cuda"),
 ]
 
 if __name__ == "__main__":

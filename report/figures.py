@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+import re
 import textwrap
 from pathlib import Path
 
@@ -32,17 +33,21 @@ def selected(row, meta):
 
 
 def panels(summary, spec):
-    """One bound specification a (run, group, value of the columns to split by) that has rows.
+    """One bound specification a (run, group, value of the columns to split by) that has rows. Ratios to different baselines
+    share neither a panel nor a scale.
 
     Yields {run, group, name, title, spec}; `name` is unique within the figure and fit for a file name.
     """
     meta = spec["usermeta"]
+    if meta.get("of") == "profile":
+        yield from panels_of_profile(summary, spec)
+        return
     if meta.get("across"):
         yield from panels_across(summary, spec)
         return
     found = list(panels_by_run(summary, meta))
-    rows = [row for panel in found for row in panel["tables"][meta["table"]]]
     for panel in found:
+        rows = [row for other in found if other["baseline"] == panel["baseline"] for row in other["tables"][meta["table"]]]
         panel["tables"]["extent"] = extent_of(rows, meta.get("shared", {}))
         yield {**panel, "spec": bind(spec, panel["tables"], panel["lines"], panel["mark"])}
 
@@ -58,21 +63,24 @@ def panels_by_run(summary, meta):
             tables["ceilings"] = [c for c in summary["tables"]["ceilings"] if of_machine(c, run, group)]
             rows = [r for r in tables[meta["table"]] if selected(r, meta)]
             values = [sorted({r[column] for r in rows}) for column in meta["split"]]
-            for part in itertools.product(*values):
+            baselines = sorted({r["baseline"] for r in rows}) if meta.get("by_baseline") else [None]
+            for *part, baseline in itertools.product(*values, baselines):
                 mine = dict(zip(meta["split"], part))
 
                 def of_part(row):
-                    return (all(row[column] == value for column, value in mine.items())
-                            or meta["with_baseline"] and row.get("is_baseline"))
+                    return ((baseline is None or row.get("baseline") == baseline)
+                            and (all(row[column] == value for column, value in mine.items())
+                                 or meta["with_baseline"] and row.get("is_baseline")))
 
                 bound = {name: [r for r in table if name == "ceilings" or (selected_beside(r, meta) and of_part(r))]
                          for name, table in tables.items()}
                 bound[meta["table"]] = [r for r in rows if of_part(r)]
                 if not any(chosen(row, meta) for row in bound[meta["table"]]):
                     continue  # a baseline alone is no figure
-                title = ", ".join([group["heading"], *(f"{value} forms" for value in part)])
+                title = ", ".join([group["heading"], *(f"{value} forms" for value in part), *([f"against {baseline}"] if baseline else [])])
+                several = [re.sub(r"\W+", "-", baseline)] if len(baselines) > 1 else []
                 yield {"run": run["id"], "group": group["id"], "title": f"{title}, {run['machine']}",
-                       "name": "-".join([run["id"], group["id"], *part]),
+                       "name": "-".join([run["id"], group["id"], *part, *several]), "baseline": baseline,
                        "tables": bound, "lines": [title, run["machine"]], "mark": mark_of(run)}
 
 
@@ -108,6 +116,33 @@ def panels_across(summary, spec):
                "spec": bind(spec, {"kernels": kernels}, lines, "Runs that are not for publication are named so above.")}
 
 
+def panels_of_profile(summary, spec):
+    """One panel a value of the columns to split by, of the profile that the summary was made with; none without one."""
+    meta, profile = spec["usermeta"], summary.get("profile")
+    rows = summary["tables"][meta["table"]] if profile else []
+    means = profile["certificate"]["summaries"] if profile and profile["certificate"] else []
+    for part in dict.fromkeys(tuple(row[column] for column in meta["split"]) for row in rows):
+        mine = [row for row in rows if tuple(row[column] for column in meta["split"]) == part]
+        title = ", ".join(words_of(column, value) for column, value in zip(meta["split"], part))
+        tables = {meta["table"]: mine, "means": [entry["regret"] for entry in means if entry["shapes"] == mine[0].get("shapes")]}
+        yield {"run": "", "group": title, "title": f"{title}, {profile['machine']}", "name": f"profile-{re.sub('[^A-Za-z0-9]+', '-', title)}",
+               "spec": bind(spec, tables, [title, profile["machine"]], "" if profile["runs"] else profile["belongs"], rows)}
+
+
+def words_of(column, value):
+    """A value of a column that profile panels are split by, as it stands in their titles."""
+    if column == "threads":
+        return f"{value} thread{'' if value == 1 else 's'}"
+    return {"decode": "decode of one query", "drawn": "problems drawn over the ranges of tuning",
+            "traffic": "problems of the traffic given"}.get(value, value)
+
+
+def profile_words(summary, spec):
+    """What the profile says of a figure, as texts; none for other figures."""
+    words = summary.get("profile", {}).get(spec["usermeta"].get("words"), [])
+    return [words] if isinstance(words, str) else words
+
+
 def of_machine(ceiling, run, group):
     """The ceilings that the roofline of a group shows: its threads; its element type and f32."""
     return (ceiling["run"] == run["id"] and ceiling["threads"] == group["threads"]
@@ -119,14 +154,15 @@ def selected_beside(row, meta):
     return selected(row, {**meta, "needs": []})
 
 
-def bind(spec, tables, title, mark):
+def bind(spec, tables, title, mark, legend_rows=None):
+    """`legend_rows`: those whose kernels the legend names, where they are more than the panel's own."""
     meta = spec["usermeta"]
     bound = copy.deepcopy(spec)
     bound["datasets"] = tables
     column = meta.get("legend", "family")
     drawn = dict.fromkeys("baseline" if column == "family" and row.get("is_baseline") else row.get(column)
-                          for row in tables[meta["table"]])
-    values = {"drawn": list(drawn), "highest": max((row.get("y", 0) for row in tables.get("extent", [])), default=0)}
+                          for row in legend_rows or tables[meta["table"]])
+    values = {"drawn": sorted(drawn) if legend_rows else list(drawn), "highest": max((row.get("y", 0) for row in tables.get("extent", [])), default=0)}
     for parameter in bound.get("params", []):
         parameter["value"] = values[parameter["name"]]
     bound["title"] = {"text": [line for text in title for line in textwrap.wrap(text, TITLE_CHARACTERS)],

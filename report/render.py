@@ -11,7 +11,7 @@ from pathlib import Path
 import typst
 import vl_convert
 
-from figures import HERE, load_figures, panels
+from figures import HERE, load_figures, panels, profile_words
 
 PNG_SCALE = 2
 
@@ -24,7 +24,7 @@ def draw_figures(summary, folder, formats):
     for name, spec in load_figures():
         meta = spec["usermeta"]
         figure = {key: meta[key] for key in ("figure", "title", "caption")}
-        figure.update(alt=spec["description"], panels=[])
+        figure.update(alt=spec["description"], words=profile_words(summary, spec), panels=[])
         for panel in panels(summary, spec):
             file = folder / f"{name}-{panel['name']}"
             vega = vl_convert.vegalite_to_vega(panel["spec"], config=theme)

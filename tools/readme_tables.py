@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Usage: tools/readme_tables.py PROGRAM [--check]
        tools/readme_tables.py PROGRAM --peers STORE...
+       tools/readme_tables.py PROGRAM --bars STORE...
 
 Writes the tables of README.md, data/README.md, docs/results.md and docs/performance.md that hold results: whatever stands
 between `<!-- table NAME -->` and `<!-- end -->`, from the data sets under data/ as PROGRAM (build/release/attnbench) analyzes
 them. With --check it writes nothing and fails where a table is not what it would write. Every data set named peers-*
-has its columns in the tables of other engines, every one named mlx-* one among the claims. With --peers it prints
-those tables of other engines as these stores give them.
+has its columns in the tables of other engines, every one named mlx-* one among the claims, and every one named bars-*, of
+the study gpu_bars, its table of bars. With --peers or --bars it prints those tables as these stores give them.
 """
 import gzip
 import json
@@ -230,6 +231,84 @@ def peers_behind(datasets):
                   for _, label, row, _ in sorted(rows, key=lambda entry: entry[0])])
 
 
+# What engine cuda is to reach on an H200 at the cells of studies/gpu_bars.toml: (shape, mechanism, its part of the cell's id,
+# microseconds). In place of microseconds: of the time of another maker's kernel in the same cell, so many times.
+CUTE = "cute@flash_attention"
+BARS = [
+    ("decode q=8, 64/8 heads, D=128, S=131072", "gqa(kv=8)", "b1-h64-q8-kv131072-d128", 140),
+    ("decode q=2, 32/8, S=131072", "gqa(kv=8)", "b1-h32-q2-kv131072-d128", 140),
+    ("decode q=1, 32/8, S=131072", "gqa(kv=8)", "b1-h32-q1-kv131072-d128", 140),
+    ("decode q=1, 32/8, S=4096", "gqa(kv=8)", "b1-h32-q1-kv4096-d128", 8),
+    ("decode q=8, 32/8, S=4096", "gqa(kv=8)", "b1-h32-q8-kv4096-d128", 9),
+    ("decode q=1, 32/8, S=1024", "gqa(kv=8)", "b1-h32-q1-kv1024-d128", 6),
+    ("decode B=32, q=1, 32/8, S=8192", "gqa(kv=8)", "b32-h32-q1-kv8192-d128", 252),
+    ("swa(64), B1 H8 D64, N=512", "swa(w=64)", "b1-h8-q512-kv512-d64", 5),
+    ("swa(64), B1 H8 D64, N=1024", "swa(w=64)", "b1-h8-q1024-kv1024-d64", 5),
+    ("swa(128), B1 H8 D64, N=8192", "swa(w=128)", "b1-h8-q8192-kv8192-d64", 16),
+    ("swa(256), B2 H16 D128, N=8192", "swa(w=256)", "b2-h16-q8192-kv8192-d128", 110),
+    ("block_sparse(128,1), B1 H16 D128, N=32768", "block_sparse(bs=128,globals=1)", "b1-h16-q32768-kv32768-d128", 220),
+    ("block_sparse(32,1), B1 H8 D64, N=1024", "block_sparse(bs=32,globals=1)", "b1-h8-q1024-kv1024-d64", 7),
+    ("causal_linear, B1 H8 D64, N=1024", "causal_linear", "b1-h8-q1024-kv1024-d64", 10),
+    ("causal_linear, B1 H8 D64, N=4096", "causal_linear", "b1-h8-q4096-kv4096-d64", 24),
+    ("causal_linear, B1 H16 D128, N=32768", "causal_linear", "b1-h16-q32768-kv32768-d128", 330),
+    ("linear, B1 H16 D128, N=32768", "linear", "b1-h16-q32768-kv32768-d128", 250),
+    ("dense, B2 H16 D128, N=8192", "mha", "b2-h16-q8192-kv8192-d128", (CUTE, 1 / 0.7)),
+    ("dense, B2 H16 D64, N=8192", "mha", "b2-h16-q8192-kv8192-d64", (CUTE, 1 / 0.7)),
+]
+NO_BARS = ("No data set holds these shapes yet: `attnbench run gpu_bars --plugin peers/pytorch.py,peers/flash_attention.py,"
+           "peers/flash_linear_attention.py` measures them.")
+
+
+def microseconds(kernel):
+    """Its time, or why it has none."""
+    mark = " less exact" if kernel["unranked"].startswith("less exact") else ""
+    return digits(kernel["seconds"]["estimate"] * 1e6) + mark if kernel["seconds"] else kernel["status"]
+
+
+def bar_row(bar, cells):
+    """Of the cells of one shape by their condition: ours, the fastest other one, and whether the hot time reaches the bar."""
+    shape, mechanism, _, limit = bar
+    row, met = [], "not measured"
+
+    def by_time(kernel):
+        return kernel["seconds"]["estimate"] if kernel["seconds"] else float("inf")
+
+    for condition in ("hot", "cold"):
+        kernels = [k for k in cells.get(condition, {"kernels": []})["kernels"] if k["mechanism"] == mechanism]
+        ours = sorted((k for k in kernels if k["id"].endswith("@cuda")), key=by_time)
+        others = [k for k in kernels if not k["id"].endswith("@cuda") and k["status"] != "unsupported"]
+        timed = sorted((k for k in others if k["seconds"]), key=by_time)
+        without = [f"`{k['id'].split('/', 1)[1]}` {k['status']}" for k in others if not k["seconds"]]
+        row += [microseconds(ours[0]) if ours else "–",
+                "<br>".join([f"`{k['id'].split('/', 1)[1]}` {microseconds(k)}" for k in timed[:1]] + without) or "–"]
+        if condition == "hot":
+            reach = limit
+            if isinstance(limit, tuple):
+                theirs = [k for k in timed if k["id"].endswith(limit[0])]
+                reach = theirs[0]["seconds"]["estimate"] * 1e6 * limit[1] if theirs else None
+            if ours and ours[0]["seconds"] and reach:
+                met = "yes" if ours[0]["seconds"]["estimate"] * 1e6 <= reach else "no"
+    reach = f"{1 / limit[1]:.0%} of the rate of `{limit[0]}`" if isinstance(limit, tuple) else f"{limit}"
+    return [shape, reach, *row, met]
+
+
+def bars(datasets):
+    """Engine cuda's bars, a shape a row, data set by data set."""
+    parts = []
+    for label, data in datasets.items():
+        cells = {}
+        for cell in (cell for run in data["runs"] for group in run["groups"] for cell in group["cells"]):
+            found = re.search(r"-(hot|cold)-bf16-(?:bhsd|bshd)-(b\d+-h\d+-q\d+-kv\d+-d\d+)-", cell["cell_id"])
+            if found:
+                cells.setdefault(found[2], {})[found[1]] = cell
+        rows = [bar_row(bar, cells[bar[2]]) for bar in BARS if bar[2] in cells]
+        if rows:
+            runs = ["; ".join(filter(None, [f"`{run['command'] or run['study']['name']}`", run["mark"]])) for run in data["runs"]]
+            parts.append(f"### {label}\n\n{data['runs'][0]['machine']}; {' and '.join(dict.fromkeys(runs))}. Microseconds.\n\n"
+                         + table(["shape", "bar", "hot", "best other", "cold", "best other", "met, hot"], rows))
+    return "\n\n".join(parts) or NO_BARS
+
+
 def standing(datasets):
     rows = []
     for name, data in datasets.items():
@@ -254,6 +333,7 @@ def tables(program):
         folder = pathlib.Path(place)
         data = {name: summary(program, name, folder) for name in (LAYER, CORE, XEON, XEON_BF16, SPEC)}
         peers = {label: summary(program, name, folder) for label, name in named("peers").items()}
+        reached = {label: summary(program, name, folder) for label, name in named("bars").items()}
         mlx = [(f"MLX, {label}", output(program, "claims", unpacked(name, folder), "--engine", "mlx", "--json"), "published")
                for label, name in named("mlx").items()]
     columns = [("layer f32, Zen 3", data[LAYER], "published"), ("its fastest kernels", data[LAYER], "best"),
@@ -262,7 +342,7 @@ def tables(program):
     columns = columns[:2] + mlx + columns[2:]
     short = mlx + [columns[0], columns[-1]]
     return {"answer": answer(data[XEON_BF16]), "claims-short": claims_in_short(short),
-            "peers": peers_in_short(peers), "peers-full": peers_in_full(peers), "peers-behind": peers_behind(peers),
+            "peers": peers_in_short(peers), "peers-full": peers_in_full(peers), "peers-behind": peers_behind(peers), "bars": bars(reached),
             "results-f32": results(data[XEON]), "results-bf16": results(data[XEON_BF16]), "claims": claims(columns),
             "standing": standing(data)}
 
@@ -272,6 +352,9 @@ def main():
     if sys.argv[2:3] == ["--peers"]:
         stores = {pathlib.Path(store).stem: output(program, "analyze", store, "--json") for store in sys.argv[3:]}
         print(peers_in_short(stores), peers_behind(stores), peers_in_full(stores), sep="\n\n")
+        return
+    if sys.argv[2:3] == ["--bars"]:
+        print(bars({pathlib.Path(store).stem: output(program, "analyze", store, "--json") for store in sys.argv[3:]}))
         return
     made = tables(program)
     stale = []
@@ -288,4 +371,5 @@ def main():
         sys.exit(f"{', '.join(stale)}: not what tools/readme_tables.py writes")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,8 @@
 #   src/engines/*/requirements.txt  wheels with headers and libraries, checked by their hashes, unpacked into build/peers
 #   src/engines/ggml/source.txt     the source package of ggml, checked the same, compiled into build/peers/ggml
 #   peers/requirements.txt          the Python environment build/peers-venv of the programs in peers/
-# With PYTORCH=1 also PyTorch, some gigabytes, into that environment (peers/pytorch.requirements.txt).
+# With PYTORCH=1 also PyTorch, some gigabytes, into that environment (peers/pytorch.requirements.txt); with CUDA_PEERS=1 PyTorch and
+# the libraries for NVIDIA GPUs that are called from it (peers/cuda.requirements.txt).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,8 +30,13 @@ environment() {
 }
 
 pytorch() {
-  [ -z "${PYTORCH:-}" ] || pip install -r peers/pytorch.requirements.txt ||
+  [ -z "${PYTORCH:-}${CUDA_PEERS:-}" ] || pip install -r peers/pytorch.requirements.txt ||
     missing "pip could not install peers/pytorch.requirements.txt into build/peers-venv; peers/pytorch.py needs it"
+}
+
+cuda_peers() {
+  [ -z "${CUDA_PEERS:-}" ] || pip install -r peers/cuda.requirements.txt ||
+    missing "pip could not install peers/cuda.requirements.txt into build/peers-venv; peers/flash_*.py need it"
 }
 
 wheels() {
@@ -82,6 +88,7 @@ ggml() {
 
 environment
 pytorch
+cuda_peers
 wheels
 ggml
 ! $failed

@@ -14,6 +14,7 @@
 #include "io/json.h"
 #include "io/standard_streams.h"
 #include "output_format.h"
+#include "report/choices_table.h"
 #include "report/kernels_csv.h"
 #include "report/peers_table.h"
 #include "report/summary.h"
@@ -21,6 +22,7 @@
 #include "report/verdict_table.h"
 #include "stores.h"
 #include "terminal.h"
+#include "tune/profile_tables.h"
 
 namespace attnbench {
 namespace {
@@ -28,11 +30,14 @@ namespace {
 struct Options {
   std::vector<std::string> stores;
   std::string format, out, csv, tex;
+  std::string profile;  ///< of dispatch; empty: none
   bool as_json = false;
 };
 
-std::string summary_text(const Analysis& analysis) {
-  return json_text(summary_json(analysis, answer_claims(builtin_claims(), analysis.runs)), 1) + '\n';
+nlohmann::json summary_of(const Analysis& analysis, const std::string& profile) {
+  auto summary = summary_json(analysis, answer_claims(builtin_claims(), analysis.runs));
+  if (!profile.empty()) add_profile(summary, profile);
+  return summary;
 }
 
 /// One part a run, an empty line between them.
@@ -43,15 +48,17 @@ std::string joined(const Analysis& analysis, Part part) {
   return text;
 }
 
-std::string text_of(const Analysis& analysis, const std::string& format) {
-  if (format == "json") return summary_text(analysis);
+std::string text_of(const Analysis& analysis, const nlohmann::json& summary, const std::string& format) {
+  if (format == "json") return json_text(summary, 1) + '\n';
   if (format == "csv") return kernels_csv(analysis);
   if (format == "tex") return joined(analysis, latex_table);
-  if (format == "md") return joined(analysis, markdown_table);
-  return joined(analysis, [](const RunAnalysis& run) {
-    const auto width = result_width();
-    return run_table(run, width) + verdict_table(run, width) + peers_table(run, width);
-  });
+  if (format == "md") return joined(analysis, markdown_table) + choices_markdown(summary);
+  const auto width = result_width();
+  return joined(analysis,
+                [&](const RunAnalysis& run) {
+                  return run_table(run, width) + verdict_table(run, width) + peers_table(run, width);
+                }) +
+         choices_table(summary, width);
 }
 
 void write(const char* option, const std::string& file, const std::string& text) {
@@ -69,17 +76,20 @@ std::string printed_format(const Options& options) {
 int run_analyze(const Options& options) {
   if (options.as_json && options.out.empty() && !options.format.empty() && options.format != "json")
     throw InputError("format", options.format, "and --json are two formats: give one");
-  check_outputs({{"out", options.out}, {"csv", options.csv}, {"tex", options.tex}}, options.stores);
+  auto inputs = options.stores;
+  if (!options.profile.empty()) inputs.push_back(options.profile);
+  check_outputs({{"out", options.out}, {"csv", options.csv}, {"tex", options.tex}}, inputs);
   const auto format = output_format(options.format, options.out, {"json", "csv", "md", "tex", "text"},
                                     options.out.empty() ? "text" : "json");
   const auto analysis = analyze(read_stores(options.stores));
-  if (!options.out.empty()) write("out", options.out, text_of(analysis, format));
-  if (!options.csv.empty()) write("csv", options.csv, text_of(analysis, "csv"));
-  if (!options.tex.empty()) write("tex", options.tex, text_of(analysis, "tex"));
+  const auto summary = summary_of(analysis, options.profile);
+  if (!options.out.empty()) write("out", options.out, text_of(analysis, summary, format));
+  if (!options.csv.empty()) write("csv", options.csv, text_of(analysis, summary, "csv"));
+  if (!options.tex.empty()) write("tex", options.tex, text_of(analysis, summary, "tex"));
   bool publishable = true;
   for (const auto& run : analysis.runs)
     publishable = publishable && run.publishable.value_or(Publishable::yes) == Publishable::yes;
-  fmt::print("{}", text_of(analysis, printed_format(options)));
+  fmt::print("{}", text_of(analysis, summary, printed_format(options)));
   return publishable ? kDone : kNotPublishable;
 }
 
@@ -95,6 +105,7 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
                  "  attnbench analyze paper.db\n"
                  "  attnbench analyze paper.db -o summary.json --csv kernels.csv --tex table.tex\n"
                  "  attnbench analyze paper.db --format md\n"
+                 "  attnbench analyze paper.db --profile attnbench-profile.json -o summary.json\n"
                  "  attnbench analyze xeon.db epyc.db published.db --out summary.json");
   const auto options = std::make_shared<Options>();
   command.add_option("STORE", options->stores, "Stores to read; each run is analyzed by itself").required();
@@ -105,6 +116,8 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
       .add_option("--format", options->format,
                   "json, csv, md, tex or text: of --out, else of what is printed")
       .default_str("by the ending of --out, else text");
+  command.add_option("--profile", options->profile,
+                     "Add what dispatch chooses by this profile (attnbench tune) and what that costs");
   command.add_output_option("--csv", options->csv, "File for the results as CSV, one line a kernel and cell");
   command.add_output_option("--tex", options->tex, "File for the tables in LaTeX");
   command.add_flag("--json", options->as_json, "Print the results, summary.json, in place of the tables");

@@ -27,6 +27,19 @@ namespace {
 constexpr double kNominalFlopsPerSecondAndThread = 2e10;
 constexpr double kNominalBytesPerSecond = 5e9;
 
+std::set<std::string> able_baselines(const Cell& cell, const std::vector<KernelRequest>& requests,
+                                     const Device& device) {
+  std::set<std::string> able;
+  for (const auto& request : requests) {
+    if (!cell.may_be_baseline(request.id())) continue;
+    const auto choice = *find_choice(request);
+    auto support = Support::no("");
+    thrown([&] { support = choice.kernel->supports(cell.problem(choice.mechanism), device); });
+    if (support) able.insert(request.id());
+  }
+  return able;
+}
+
 /// The kernels that are left out by themselves, whatever is prepared beside them, with the reason; the others
 /// with their workspaces, at their cost. Paths of a kernel cost the same here, so that where the default one
 /// alone is timed any of them stands for it.
@@ -36,7 +49,9 @@ CellCost cost_of(const Cell& cell, const Device& device, bool default_path_only,
   cost.processes = cell.processes;
   cost.blocks = cell.blocks;
   std::set<std::string> counted;  // without their paths
-  for (const auto& request : candidates(cell, kernel_offers(), 0)) {
+  const auto requests = candidates(cell, kernel_offers(), 0);
+  cost.baseline = cell.baseline_among(able_baselines(cell, requests, device));
+  for (const auto& request : requests) {
     const auto choice = *find_choice(request);
     const auto problem = cell.problem(choice.mechanism);
     nlohmann::json entry = {{"kernel", choice.id()}};
@@ -46,6 +61,8 @@ CellCost cost_of(const Cell& cell, const Device& device, bool default_path_only,
       support = Support::no(fault);
     if (!support) {
       entry["unsupported"] = support.reason();
+    } else if (cell.is_spare_beside(cost.baseline, choice.id())) {
+      entry["unsupported"] = why_spare(cost.baseline);
     } else if (const auto refused = kernels_that_do_not_fit(cell, {&choice, 1}, device, available_bytes);
                !refused.empty()) {
       entry["does_not_fit"] = refused.begin()->second;
@@ -53,7 +70,7 @@ CellCost cost_of(const Cell& cell, const Device& device, bool default_path_only,
       entry["workspace_bytes"] = choice.kernel->workspace_bytes(problem, device);
       const auto id = choice.id();
       const bool is_new = counted.insert(id.substr(0, id.find(':'))).second;
-      if (default_path_only && !is_new && id != cell.baseline) {
+      if (default_path_only && !is_new && id != cost.baseline) {
         kernels.push_back(entry);
         continue;
       }

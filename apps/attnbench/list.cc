@@ -39,6 +39,7 @@ void print_json(const std::vector<MissingEngine>& peers) {
     list.push_back({{"kernel", kernel->kernel()},
                     {"engine", kernel->engine()},
                     {"path", kernel->path()},
+                    {"description", kernel->description()},
                     {"mechanisms", mechanism_names(*kernel)}});
   }
   auto missing = nlohmann::json::array();
@@ -56,6 +57,10 @@ void print_table(const std::vector<MissingEngine>& peers) {
   for (const auto* kernel : kernels()) {
     fmt::print("{:<12} {:<8} {:<12} {}\n", kernel->kernel(), kernel->engine(),
                kernel->path().empty() ? "-" : kernel->path(), fmt::join(mechanism_names(*kernel), ", "));
+  }
+  for (const auto* kernel : kernels()) {
+    if (const auto text = kernel->description(); !text.empty())
+      print_line(fmt::format("{}@{}: {}", kernel->kernel(), kernel->engine(), text));
   }
   fmt::print("devices: {}\n", fmt::join(device_names(), ", "));
   for (const auto& why : missing_devices()) print_line("no device of " + why);

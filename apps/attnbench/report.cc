@@ -18,13 +18,15 @@
 #include "report/summary.h"
 #include "report/summary_check.h"
 #include "stores.h"
+#include "tune/profile_tables.h"
 
 namespace attnbench {
 namespace {
 
 struct Options {
   std::vector<std::string> stores;
-  std::string out;  ///< empty: report.html, and standard output of a brief
+  std::string out;      ///< empty: report.html, and standard output of a brief
+  std::string profile;  ///< of dispatch; empty: none
   bool brief = false;
 };
 
@@ -53,6 +55,8 @@ int exit_code_of(const nlohmann::json& summary) {
 }
 
 int run_brief(const Options& options) {
+  if (!options.profile.empty())
+    throw InputError("profile", options.profile, "has no place in a brief: leave out --brief");
   const auto& out = options.out;
   if (!out.empty()) check_outputs({{"out", out}}, options.stores);
   const auto format = output_format("", out, {"md", "html"}, "md");
@@ -74,9 +78,12 @@ int run_brief(const Options& options) {
 int run_report(const Options& options) {
   if (options.brief) return run_brief(options);
   const auto out = options.out.empty() ? std::string("report.html") : options.out;
-  check_outputs({{"out", out}}, options.stores);
+  auto inputs = options.stores;
+  if (!options.profile.empty()) inputs.push_back(options.profile);
+  check_outputs({{"out", out}}, inputs);
   output_format("", out, {"html"}, "html");
-  const auto summary = read_summary(options.stores);
+  auto summary = read_summary(options.stores);
+  if (!options.profile.empty()) add_profile(summary, options.profile);
   const auto html = html_report(summary);
   write_text_file(out, html);
   fmt::print("{}\n", out);
@@ -97,10 +104,13 @@ void add_report_command(CLI::App& app, int& exit_code) {
       "  attnbench report paper.db\n"
       "  attnbench report xeon.db epyc.db published.db --out machines.html\n"
       "  attnbench report summary.json\n"
+      "  attnbench report paper.db --profile attnbench-profile.json\n"
       "  attnbench report paper.db --brief --out brief.html");
   const auto options = std::make_shared<Options>();
   command.add_option("STORE", options->stores, "Stores to read, or one summary.json").required();
   command.add_output_option("-o,--out", options->out, "File to write (default: report.html)");
+  command.add_option("--profile", options->profile,
+                     "Show what dispatch chooses by this profile (attnbench tune) and what that costs");
   command.add_flag(
       "--brief", options->brief,
       "One page: what to use, by how much, how sure; Markdown to standard output, or .md or .html");

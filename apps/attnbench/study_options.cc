@@ -89,7 +89,7 @@ bool matches_a_kernel(const std::string& filter) {
 /// A study may leave out kernels of engines that are not there; who types it means one that is.
 void check_kernel_names(const Study& study, bool exclusions_too) {
   for (const auto& cell : study.cells) {
-    parse_kernel_id(cell.baseline);
+    for (const auto& baseline : cell.baselines()) parse_kernel_id(baseline);
     for (const auto& filter : cell.kernels) {
       if (matches_a_kernel(filter) || (is_exclusion(filter) && !exclusions_too)) continue;
       std::vector<std::string> known;
@@ -142,11 +142,14 @@ std::shared_ptr<const StudyOptions> add_study_options(Command& command) {
   options.numbers("threads", &StudyOverrides::threads, "Threads; 0 is one for each physical core");
   options.names("device", "LIST", parse_device_name, &StudyOverrides::device,
                 "Devices to measure on, as `attnbench list` names them: cpu, cuda:0");
-  options.add("--baseline", "KERNEL", "What ratios are taken against, as mechanism/kernel@engine[:path]",
-              [](StudyOverrides& o, const std::string& text) {
-                mechanism_of("baseline", text);
-                o.baseline = text;
-              });
+  options.add(
+      "--baseline", "LIST",
+      "What ratios are taken against, as mechanism/kernel@engine[:path]; of several the first that can"
+      " compute a cell",
+      [](StudyOverrides& o, const std::string& text) {
+        o.baselines = split_list("baseline", text);
+        for (const auto& baseline : o.baselines) mechanism_of("baseline", baseline);
+      });
   options.names("cache", "hot|cold", parse_condition, &StudyOverrides::condition,
                 "State of the caches before a call");
   options.names("layout", "bhsd|bshd", parse_layout, &StudyOverrides::layout,
@@ -165,7 +168,7 @@ std::shared_ptr<const StudyOptions> add_study_options(Command& command) {
       [](StudyOverrides& o, const std::string& text) { o.mechanisms = parse_mechanism_filters(text); });
   options.names("kernel", "LIST", parse_kernel_filter, &StudyOverrides::kernels,
                 "Keep kernels by any part of mechanism/kernel@engine:path: linear, swa, swa(w=64), gather,"
-                " swa(w=64)/gather, @cpu, :avx512; with ! before it, leave them out. The baseline stays");
+                " swa(w=64)/gather, @cpu, :avx512; with ! before it, leave them out. Baselines stay");
   return given;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,13 +16,16 @@
 #include "command.h"
 #include "commands.h"
 #include "core/parallel.h"
-#include "core/system/parse.h"
+#include "core/system/host.h"
 #include "core/system/system_files.h"
 #include "dispatch/profile.h"
 #include "io/files.h"
 #include "io/standard_streams.h"
 #include "plan/ranges.h"
 #include "run/conductor/worker_process.h"
+#include "run/environment/executable.h"
+#include "terminal.h"
+#include "tune/certificate.h"
 #include "tune/certify.h"
 #include "tune/held_out.h"
 
@@ -32,7 +36,7 @@ struct TuneArguments {
   std::string out = "attnbench-profile.json";
   std::string merge;
   std::string budget;
-  bool certify = false;
+  bool certify = false, accept_noise = false;
   std::string profile, traffic;
   std::string threads, dtypes = "f32,bf16", mechanisms = "mha,mha(causal)";
   std::vector<std::string> plugins;
@@ -41,7 +45,7 @@ struct TuneArguments {
 
 TuneOptions read_options(const TuneArguments& arguments) {
   TuneOptions options;
-  options.program = std::filesystem::read_symlink("/proc/self/exe").string();
+  options.program = own_path();
   options.plugins = arguments.plugins;
   for (const auto& plugin : arguments.plugins) load_plugin(plugin);
   const std::string usual = arguments.certify ? "30m" : "2m";
@@ -61,24 +65,69 @@ TuneOptions read_options(const TuneArguments& arguments) {
     if (kind == MechanismKind::gqa || kind == MechanismKind::mqa)
       throw InputError("mechanism", text, "is tuned with mha, over several numbers of heads of K and V");
   }
-  const auto memory = parse_meminfo(SystemFiles().read("/proc/meminfo").value_or(""), "MemTotal");
-  options.memory_bytes = memory.value_or(0) / 4;
+  options.memory_bytes = memory_bytes(SystemFiles()).value_or(0) / 4;
   options.seed = arguments.seed;
+  options.accept_noise = arguments.accept_noise;
   return options;
 }
 
-/// Writes the profile with what its choices cost; without where that cannot be told.
+/// What holds measurements until there is a certificate: "p.uncertified.json" for "p.json".
+std::string uncertified_file(const std::string& out) {
+  const std::filesystem::path path(out);
+  return path.parent_path() / (path.stem().string() + ".uncertified" + path.extension().string());
+}
+
+CertifyOptions read_certify_options(const TuneArguments& arguments, const TuneOptions& options) {
+  CertifyOptions certifying;
+  certifying.measuring = options;
+  if (!arguments.traffic.empty()) {
+    certifying.traffic = parse_traffic(read_text_file(arguments.traffic, "traffic"), arguments.traffic,
+                                       cpu_device(options.threads.front()).threads);
+    certifying.traffic_file = std::filesystem::path(arguments.traffic).filename().string();
+  }
+  return certifying;
+}
+
+/// Throws where measurements without a certificate would be written over others of the kind.
+void require_free(const TuneArguments& arguments) {
+  const auto kept = uncertified_file(arguments.out);
+  require_writable(kept);
+  const bool goes_on = !arguments.profile.empty() && same_regular_file(arguments.profile, kept);
+  if (std::filesystem::exists(kept) && !goes_on)
+    throw InputError("out", kept,
+                     "holds measurements without a certificate: go on with --profile, or remove it");
+}
+
+/// Certifies options.profile, which holds `profile`. Writes OUT where the certificate is whole; one in part
+/// goes beside it, and OUT stays as it is.
 int certify_profile(const TuneArguments& arguments, CertifyOptions options, CostProfile profile) {
-  options.profile = arguments.out;
+  const auto kept = uncertified_file(arguments.out);
+  const auto untouched = std::filesystem::exists(arguments.out)
+                             ? fmt::format("{} is as it was", arguments.out)
+                             : fmt::format("{} was not written", arguments.out);
+  if (const auto& certificate = *profile.certificate;
+      certificate.is_object() && !certificate.value("certified", true))
+    options.earlier = certificate;
   const auto result = certify(options, [](const std::string& line) { print_error("certify: {}\n", line); });
   if (!result.refused.empty()) {
-    print_error("attnbench: {}; {} holds no certificate\n", result.refused, arguments.out);
+    for (const auto& shape : result.left_out) print_error("{}\n", fitted("left out: " + shape));
+    print_error("attnbench: no certificate: {}\n{}; what was measured is in {}\n", result.refused, untouched,
+                options.profile);
     return kNotPublishable;
   }
   profile.certificate = result.certificate;
-  write_text_file(arguments.out, to_text(profile));
-  fmt::print("\n{}", in_words(result));
-  return kDone;
+  const bool whole = result.in_part.empty();
+  write_text_file(whole ? arguments.out : kept, to_text(profile));
+  fmt::print("\n{}\n", fitted(in_words(result)));
+  if (whole) {
+    fmt::print("{} holds profile and certificate\n", arguments.out);
+    return kDone;
+  }
+  print_error(
+      "attnbench: not certified: {}\n{}; what was measured is in\n{}. Go on with\n"
+      "  attnbench tune --certify --profile {} --out {}\n",
+      result.in_part, untouched, kept, kept, arguments.out);
+  return kNotPublishable;
 }
 
 int tune_machine(const TuneArguments& arguments) {
@@ -93,22 +142,16 @@ int tune_machine(const TuneArguments& arguments) {
     throw InputError("merge", arguments.merge, "is for tuning: --profile is certified as it is");
   }
   auto options = read_options(arguments);
-  CertifyOptions certifying;
-  if (!arguments.traffic.empty()) {
-    certifying.traffic = parse_traffic(read_text_file(arguments.traffic, "traffic"), arguments.traffic,
-                                       cpu_device(options.threads.front()).threads);
-    certifying.traffic_file = std::filesystem::path(arguments.traffic).filename().string();
-  }
+  auto certifying = read_certify_options(arguments, options);
   CostProfile earlier;
   if (!arguments.merge.empty())
     earlier = parse_profile_text(read_text_file(arguments.merge, "merge"), arguments.merge);
   if (!arguments.profile.empty())
     earlier = parse_profile_text(read_text_file(arguments.profile, "profile"), arguments.profile);
+  if (arguments.certify) require_free(arguments);
   catch_interrupts();
-  certifying.measuring = options;
   if (!arguments.profile.empty()) {
-    earlier.certificate = {};
-    write_text_file(arguments.out, to_text(earlier));
+    certifying.profile = arguments.profile;
     return certify_profile(arguments, std::move(certifying), std::move(earlier));
   }
   if (arguments.certify) {
@@ -121,16 +164,21 @@ int tune_machine(const TuneArguments& arguments) {
     return kNotPublishable;
   }
   auto profile = arguments.merge.empty() ? *result.profile : merge(earlier, *result.profile);
-  write_text_file(arguments.out, to_text(profile));
-  fmt::print("{}: {} times of {} cells, {} verified; {} of {} processes were rejected\n", arguments.out,
+  const auto file = arguments.certify ? uncertified_file(arguments.out) : arguments.out;
+  write_text_file(file, to_text(profile));
+  fmt::print("{}: {} times of {} cells, {} verified\n{} of {} processes were rejected\n", file,
              profile.costs.size(), result.cells, profile.verified.size(), result.rejected, result.processes);
-  fmt::print("Use it: ATTNBENCH_PROFILE={}, or Policy::profile\n", arguments.out);
+  if (arguments.accept_noise)
+    fmt::print("Noise was accepted: times may hold what other programs did to this machine.\n");
   for (const auto& failure : result.failures)
     fmt::print("left out: {}, {}: {}\n", failure.kernel, failure.problem, failure.reason);
   if (arguments.certify) {
+    certifying.profile = file;
     const int code = certify_profile(arguments, std::move(certifying), std::move(profile));
     if (code != kDone) return code;
+    std::filesystem::remove(file);
   }
+  fmt::print("Use it: ATTNBENCH_PROFILE={}, or Policy::profile\n", arguments.out);
   return result.failures.empty() ? kDone : kKernelFailed;
 }
 
@@ -139,16 +187,15 @@ int tune_machine(const TuneArguments& arguments) {
 void add_tune_command(CLI::App& app, int& exit_code) {
   Command command(app, "tune", "Measure this machine's kernels and write the profile that dispatch uses");
   command.footer(
-      "Every kernel is verified before it is timed. Exit code 3, and no profile or no certificate, where "
-      "the\n"
-      "machine is too noisy to tell; 4 where a kernel failed and was left out.\n"
-      "--certify measures what the profile's choices cost on 200 problems that were not used for tuning, "
-      "and\n"
-      "on a list of your own: [[shape]] tables in TOML, or CSV, with mechanism, seqlen and, where they are "
-      "not\n"
-      "1, 8, heads, seqlen, 64, f32, bhsd, all and 1: batch, heads, kv_heads, seqlen_q, head_dim, dtype, "
-      "layout,\n"
-      "threads and weight.\n"
+      "Every kernel is verified before it is timed. Exit code 3, and no profile, where\n"
+      "the machine is too noisy to tell; 4 where a kernel failed and was left out.\n"
+      "--certify measures what the profile's choices cost on 200 problems that were\n"
+      "not used for tuning, and on a list of your own: [[shape]] tables in TOML, or\n"
+      "CSV, with mechanism, seqlen and, where they are not 1, 8, heads, seqlen, 64,\n"
+      "f32, bhsd, all and 1: batch, heads, kv_heads, seqlen_q, head_dim, dtype, layout,\n"
+      "threads and weight. OUT is written where all 200 were measured. Else exit code\n"
+      "3: OUT stays as it was, and OUT.uncertified beside it holds what was measured,\n"
+      "which --profile goes on with.\n"
       "Examples:\n"
       "  attnbench tune\n"
       "  attnbench tune --budget 10m --threads 1,4,8 --out profile.json\n"
@@ -163,7 +210,10 @@ void add_tune_command(CLI::App& app, int& exit_code) {
   command.add_flag("--certify", arguments->certify,
                    "Measure what the profile's choices cost on problems never used for tuning");
   command.add_option("--profile", arguments->profile,
-                     "Certify this one: a fifth of the time tunes otherwise");
+                     "Certify this one, or go on with its certificate in part: a fifth of the time tunes "
+                     "otherwise");
+  command.add_flag("--accept-noise", arguments->accept_noise,
+                   "Measure on a machine that others use too; what is written says so");
   command.add_option("--traffic", arguments->traffic, "Certify these shapes too, by their weights");
   command.add_option("--threads", arguments->threads,
                      "Thread counts, each tuned by itself; 0, as without it, is one for each physical core");

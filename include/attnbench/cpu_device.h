@@ -20,6 +20,7 @@ struct CpuFeatures {
   bool amx_bf16 = false;  ///< tiles permitted (arch_prctl ARCH_REQ_XCOMP_PERM) in this process
   bool neon = false;
   bool neon_bf16 = false;  ///< FEAT_BF16: bfmmla
+  bool neon_fhm = false;   ///< FEAT_FHM: fmlal
 
   bool operator==(const CpuFeatures&) const = default;
 };

@@ -86,6 +86,9 @@ class KernelInfo {
   virtual std::string_view engine() const = 0;          ///< "cpu", "onednn", ...
   virtual std::string_view path() const { return {}; }  ///< instruction set, where the engine has several
   virtual std::vector<MechanismKind> mechanisms() const = 0;
+  /// What name and mechanisms do not tell of how it computes, in a sentence without its full stop; may be
+  /// empty.
+  virtual std::string description() const { return {}; }
   /// Whether a call that is given lse writes it.
   virtual bool computes_lse() const { return true; }
   /// What Implementation::ran must say. No kernel stands in for another: an execution that reports other code

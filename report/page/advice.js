@@ -62,9 +62,10 @@ function matrix(group) {
   };
   const parts = [["Drop-in: the baseline's mechanism, the same result", mechanisms.filter((m) => dropIns.has(m))],
     ["If your model was trained so: another function, not a drop-in", mechanisms.filter((m) => !dropIns.has(m))]];
+  const several = new Set(group.cells.map((cell) => cell.baseline)).size > 1;
   const baselineOf = (n) => cellAt(group, n).kernels.find((k) => k.is_baseline);
   const columns = [["mechanism; a query sees", "first"], ...lengths.map((n) => [h("span", {}, `N = ${n}`, h("div", {class: "soft"},
-    baselineOf(n)?.seconds ? `baseline ${timeText(baselineOf(n).seconds.estimate)}` : "no baseline")), "choice", `N = ${n}`])];
+    baselineOf(n)?.seconds ? `baseline ${several ? `${baselineOf(n).id} ` : ""}${timeText(baselineOf(n).seconds.estimate)}` : "no baseline")), "choice", `N = ${n}`])];
   const lines = parts.filter(([, list]) => list.length > 0).flatMap(([heading, list]) => [heading, ...list.map(line)]);
   return table(columns, lines, () => null, "stacked matrix");
 }

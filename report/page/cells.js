@@ -23,7 +23,7 @@ function oneCell(cell, run, group) {
 function cellTable(cell, group) {
   const measured = cell.kernels.filter((k) => k.status === "ok");
   const others = cell.kernels.filter((k) => k.status !== "ok");
-  const columns = [["kernel", ""], ["", ""], ["time (95 % CI)", "nowrap"], ["ratio (95 % CI)", "nowrap"], ["verdict", ""],
+  const columns = [["kernel", ""], ["", ""], ["time (95 % CI)", "nowrap"], [h("span", {}, "ratio (95 % CI)", cell.baseline ? h("div", {class: "soft"}, `to ${cell.baseline}`) : ""), "nowrap", "ratio (95 % CI)"], ["verdict", ""],
     ["a query sees", "nowrap"], ["gain over dense (95 % CI)", "nowrap"], ["p", "n"],
     ["Welch p*", "n"], ["detects", "n"], ["median", "nowrap"], ["min – max", "nowrap"], ["CV within / between", "nowrap"], ["p95 single", "nowrap"],
     ["% compute / bandwidth", "nowrap"], ["error / tolerance", "nowrap"], ["peak", "nowrap"]];

@@ -68,7 +68,7 @@ function showReproduce(summary, section) {
         ["version", path(run.environment, "build", "version")],
         ["commit", path(run.environment, "build", "commit") || "not recorded"],
         ["CPUs allowed", run.cpu_set.allowed || "not recorded"],
-        ["threads", run.cpu_set.used.map((u) => `${u.threads} on CPUs ${u.cpus}`).join("; ")], ["measured", run.measured_from ? `${run.measured_from} to ${run.measured_to}` : null]]));
+        ["threads", run.cpu_set.used.map((u) => `${u.threads} on CPUs ${u.cpus}${u.cores ? ` (${u.cores})` : ""}`).join("; ")], ["measured", run.measured_from ? `${run.measured_from} to ${run.measured_to}` : null]]));
   }
   section.append(h("p", {}, "The samples themselves, one a line: ", h("code", {}, "attnbench export STORE --out samples.csv"),
     ". The numbers of this page as JSON: ", h("code", {}, "attnbench analyze STORE --out summary.json"), "."));

@@ -6,7 +6,7 @@ document.getElementById("theme").addEventListener("click", () => {
   root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
 });
 showMachines(summary);
-const sections = {use: showUse, peers: showPeers, layer: showLayer, claims: showClaims, figures: showFigures, cells: showCells,
+const sections = {use: showUse, dispatch: showDispatch, peers: showPeers, layer: showLayer, claims: showClaims, figures: showFigures, cells: showCells,
   machine: showMachine, reproduce: showReproduce};
 for (const [name, show] of Object.entries(sections)) {
   const section = document.getElementById(name);
@@ -15,3 +15,4 @@ for (const [name, show] of Object.entries(sections)) {
   section.remove();
   document.querySelector(`nav [href="#${name}"]`).remove();
 }
+drawAll();

@@ -209,7 +209,8 @@ struct SeriesAnalysis {
   double theory = 1;  ///< exponent of the useful FLOPs for N to infinity: 0, 1 or 2
   stats::PowerLaw power_law;
   std::vector<stats::StepRatio> steps;
-  std::optional<CrossoverAnalysis> crossover;  ///< with the baseline; absent for the baseline itself
+  /// With the baseline; absent for the baseline itself, and where that is not the same at each N.
+  std::optional<CrossoverAnalysis> crossover;
 };
 
 /// What to use at one N.
@@ -366,15 +367,19 @@ enum class Publishable : std::uint8_t { yes, in_part, no };
 /// "yes", "in part", "no".
 std::string_view to_string(Publishable publishable);
 
-/// One run: one machine, one build.
 /// On which CPUs a run measured, as lists ("0-3,8").
 struct CpuSet {
   std::string allowed;              ///< to its workers at their start; empty where the store does not tell
   std::map<int, std::string> used;  ///< by number of threads
+  /// What kinds of cores those are, by number of threads: "4 Performance, 2 Efficiency". Only where the
+  /// machine names kinds; it counts its CPUs through them and binds no thread: these are the cores that were
+  /// asked for.
+  std::map<int, std::string> cores;
   std::string command;  ///< to put before a command so that it measures on the same CPUs: "taskset -c 0-3";
                         ///< empty where no CPU of the machine was left out
 };
 
+/// One run: one machine, one build.
 struct RunAnalysis {
   std::string id;  ///< "r0", "r1", .. in the order given
   RunRecord run;

@@ -22,12 +22,16 @@ std::vector<KernelRecord> kernels_of(const GroupAnalysis& group) {
   return kernels;
 }
 
-/// Lengths where the kernel is ok and is not itself the baseline.
+/// Lengths where the kernel is ok and is not itself the baseline; none where they are not all compared with
+/// one baseline.
 std::vector<stats::SizePoint> ratio_points(const GroupAnalysis& group, const std::string& id) {
   std::vector<stats::SizePoint> points;
+  std::string baseline;
   for (const auto& cell : group.cells) {
     const auto* k = cell.find(id);
     if (k == nullptr || !k->ratio || id == cell.baseline) continue;
+    if (!points.empty() && cell.baseline != baseline) return {};
+    baseline = cell.baseline;
     points.push_back({static_cast<double>(cell.seqlen()), log_ratios(k->by_process)});
   }
   return points;

@@ -337,7 +337,12 @@ json command_json(const RunRecord& run) {
 
 json cpu_set_json(const CpuSet& set) {
   auto used = json::array();
-  for (const auto& [threads, cpus] : set.used) used.push_back({{"threads", threads}, {"cpus", cpus}});
+  for (const auto& [threads, cpus] : set.used) {
+    const auto cores = set.cores.find(threads);
+    used.push_back({{"threads", threads},
+                    {"cpus", cpus},
+                    {"cores", cores != set.cores.end() ? json(cores->second) : json()}});
+  }
   return {{"allowed", set.allowed.empty() ? json() : json(set.allowed)},
           {"used", used},
           {"command", set.command}};

@@ -65,6 +65,7 @@ json kernel_row(const RunAnalysis& run, const GroupAnalysis& group, const CellAn
   row["form"] = k.kernel.form;
   row["order"] = place_of(group, k.id());
   row["is_baseline"] = k.kernel.is_baseline;
+  row["baseline"] = cell.baseline;
   row["causal_reference"] = is_causal_reference(cell, k);
   row["default_path"] = k.kernel.is_default_path;
   row["peer"] = is_peer(cell, k);

@@ -8,6 +8,7 @@ const CpuFeatures& cpu_features() {
     CpuFeatures f;
     f.neon = true;  // part of every AArch64
     f.neon_bf16 = has_feat_bf16();
+    f.neon_fhm = has_feat_fhm();
     return f;
   }();
   return features;

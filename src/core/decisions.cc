@@ -13,7 +13,12 @@ struct PathUnit {
   std::string_view unit;
 };
 constexpr std::array kPathUnits{PathUnit{"amx", "tdpbf16ps"}, PathUnit{"avx512bf16", "vdpbf16ps"},
-                                PathUnit{"avx512", ""}, PathUnit{"neonbf16", "bfmmla"}};
+                                PathUnit{"avx512", ""}, PathUnit{"neonbf16", "bfmmla"},
+                                PathUnit{"neonf16", "fmlal"}};
+
+/// Rates this close count as equal: what disturbs their measurement chooses no path.
+constexpr double kEqualRates = 0.05;
+constexpr std::size_t kNoCandidate = kPathUnits.size() + 1;
 
 std::size_t rank(std::string_view path) {
   const auto found = std::find_if(kPathUnits.begin(), kPathUnits.end(),
@@ -40,12 +45,14 @@ std::string_view form_of(std::string_view kernel) {
 }
 
 std::size_t preferred_path(std::span<const std::string_view> paths, const Ceilings& ceilings) {
-  std::size_t best = 0;
-  for (std::size_t i = 1; i < paths.size(); ++i) {
-    const auto gain = attainable_flops(paths[i], ceilings) - attainable_flops(paths[best], ceilings);
-    if (gain > 0 || (gain == 0 && rank(paths[i]) < rank(paths[best]))) best = i;
-  }
-  return best;
+  double greatest = 0;
+  for (const auto path : paths) greatest = std::max(greatest, attainable_flops(path, ceilings));
+  const auto candidate = [&](std::string_view path) {
+    return attainable_flops(path, ceilings) >= (1 - kEqualRates) * greatest ? rank(path) : kNoCandidate;
+  };
+  const auto best = std::min_element(paths.begin(), paths.end(),
+                                     [&](auto a, auto b) { return candidate(a) < candidate(b); });
+  return static_cast<std::size_t>(best - paths.begin());
 }
 
 }  // namespace attnbench

@@ -17,8 +17,9 @@ std::string_view form_of(std::string_view kernel);
 
 /// The instruction path on which a kernel runs by default, of those (at least one) that can compute a
 /// problem: the one whose arithmetic unit reached the highest rate on this machine (vdpbf16ps is twice as
-/// fast as FMA on one CPU and half as fast on another); among equals the first of amx, avx512bf16, avx512,
-/// neonbf16, others, then as given. Returns its index.
+/// fast as FMA on one CPU and half as fast on another); rates within 5 % of the highest are equal, and among
+/// equals the first of amx, avx512bf16, avx512, neonbf16, neonf16, others is taken, then as given. Returns
+/// its index.
 std::size_t preferred_path(std::span<const std::string_view> paths, const Ceilings& ceilings);
 
 }  // namespace attnbench

@@ -36,18 +36,34 @@ CostBook::CostBook(const CostProfile& profile, const Device& device) {
     if (const auto* kernel = kernel_named(entry.kernel, entry.kind.mechanism))
       verified_[entry.kind][kernel] = {entry.deterministic};
   }
-  std::map<std::pair<const KernelInfo*, ProblemKind>, std::map<int, std::vector<CostPoint>>> points;
+  using PointsByThreads = std::map<int, std::vector<CostPoint>>;
+  std::map<std::pair<const KernelInfo*, ProblemKind>, std::map<Parameters, PointsByThreads>> points;
   for (const auto& entry : profile.costs) {
     const auto* kernel = kernel_named(entry.kernel, entry.problem.mechanism.kind);
     if (kernel == nullptr || !kernel->supports(entry.problem, device)) continue;
-    points[{kernel, kind_of(entry.problem)}][entry.threads].push_back(
+    auto& of_kind = points[{kernel, kind_of(entry.problem)}];
+    of_kind[parameters_of(entry.problem.mechanism)][entry.threads].push_back(
         {cost_work_of(entry.problem), coordinates_of(entry.problem), std::log(entry.seconds),
          entry.log_error});
   }
-  for (auto& [key, by_threads] : points) {
-    for (auto& [threads, of_threads] : by_threads)
+  for (const auto& [key, by_parameters] : points) {
+    PointsByThreads all;
+    for (const auto& [parameters, by_threads] : by_parameters) {
+      for (const auto& [threads, some] : by_threads) {
+        auto& of_threads = all[threads];
+        of_threads.insert(of_threads.end(), some.begin(), some.end());
+        if (by_parameters.size() > 1)
+          models_of_parameters_[{key.first, key.second, parameters}].emplace(threads,
+                                                                             CostModel(thinned(some)));
+      }
+    }
+    for (auto& [threads, of_threads] : all)
       models_[key].emplace(threads, CostModel(thinned(std::move(of_threads))));
   }
+}
+
+CostBook::Parameters CostBook::parameters_of(const Mechanism& mechanism) {
+  return {mechanism.window, mechanism.block_size, mechanism.globals};
 }
 
 std::optional<CostBook::Verdict> CostBook::verified(const KernelInfo& kernel, const ProblemKind& kind) const {
@@ -59,16 +75,24 @@ std::optional<CostBook::Verdict> CostBook::verified(const KernelInfo& kernel, co
 }
 
 CostBook::Cost CostBook::cost(const KernelInfo& kernel, const Problem& problem, int threads) const {
-  const auto models = models_.find({&kernel, kind_of(problem)});
-  if (models == models_.end()) return {};
-  const auto above = models->second.lower_bound(threads);
-  if (above == models->second.end()) return {};
+  const auto kind = kind_of(problem);
+  const auto own = models_of_parameters_.find({&kernel, kind, parameters_of(problem.mechanism)});
+  if (own != models_of_parameters_.end()) {
+    if (const auto cost = cost_by(own->second, problem, threads); cost.time) return cost;
+  }
+  const auto models = models_.find({&kernel, kind});
+  return models == models_.end() ? Cost{} : cost_by(models->second, problem, threads);
+}
+
+CostBook::Cost CostBook::cost_by(const ByThreads& models, const Problem& problem, int threads) {
+  const auto above = models.lower_bound(threads);
+  if (above == models.end()) return {};
   const auto work = cost_work_of(problem);
   const auto at = coordinates_of(problem);
   if (!above->second.covers(at)) return {std::nullopt, true};
   const auto upper = above->second.predict(work, at);
   if (above->first == threads) return {upper, false};
-  if (above == models->second.begin()) return {};
+  if (above == models.begin()) return {};
   const auto below = std::prev(above);
   if (!below->second.covers(at)) return {std::nullopt, true};
   const auto lower = below->second.predict(work, at);

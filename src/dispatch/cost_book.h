@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "dispatch/profile.h"
@@ -29,7 +32,8 @@ class CostBook {
     std::optional<CostModel::Prediction> time;  ///< nothing: not known
     bool out_of_range = false;                  ///< that is why
   };
-  /// Of one call on so many threads. Where that number was not measured but a smaller and a larger one were,
+  /// Of one call on so many threads, by the times of that window and block size where there are such near it,
+  /// else by all of its kind. Where that number was not measured but a smaller and a larger one were,
   /// the logarithm is interpolated over that of the threads, with the larger of their errors.
   Cost cost(const KernelInfo& kernel, const Problem& problem, int threads) const;
 
@@ -37,6 +41,13 @@ class CostBook {
   using ByThreads = std::map<int, CostModel>;
   std::map<ProblemKind, std::map<const KernelInfo*, Verdict>> verified_;
   std::map<std::pair<const KernelInfo*, ProblemKind>, ByThreads> models_;
+  /// Window, block size and globals.
+  using Parameters = std::array<std::int64_t, 3>;
+  static Parameters parameters_of(const Mechanism& mechanism);
+  /// Of kernels with times of several parameters of one kind: what a tile or a window costs beside its useful
+  /// FLOPs is a model's own.
+  std::map<std::tuple<const KernelInfo*, ProblemKind, Parameters>, ByThreads> models_of_parameters_;
+  static Cost cost_by(const ByThreads& models, const Problem& problem, int threads);
 };
 
 }  // namespace attnbench

@@ -132,7 +132,8 @@ std::vector<Cell> cells_of(const CellTable& table) {
       if (!contains(cell.mechanisms, bound)) cell.mechanisms.push_back(bound);
     }
     cell.kernels = table.kernels;
-    cell.baseline = table.baseline;
+    cell.baseline = table.baselines.front();
+    cell.other_baselines.assign(table.baselines.begin() + 1, table.baselines.end());
     cell.processes = table.processes;
     cell.blocks = table.blocks;
     cell.default_path_only = table.default_path_only;
@@ -145,9 +146,10 @@ std::vector<Cell> cells_of(const CellTable& table) {
 /// mechanism must have the same number in both.
 void merge(Cell& cell, const Cell& again) {
   const auto id = cell.id();
-  if (cell.baseline != again.baseline) {
-    throw InputError("baseline", again.baseline,
-                     fmt::format("differs from '{}' in the same cell {}", cell.baseline, id));
+  if (cell.baselines() != again.baselines()) {
+    throw InputError(
+        "baseline", fmt::format("{}", fmt::join(again.baselines(), ", ")),
+        fmt::format("differs from '{}' in the same cell {}", fmt::join(cell.baselines(), ", "), id));
   }
   if (cell.kernels != again.kernels) {
     throw InputError("kernels", fmt::format("{}", fmt::join(again.kernels, ", ")),

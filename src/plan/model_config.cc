@@ -219,7 +219,7 @@ StudyTables study_of(const json& whole, const std::string& source) {
   if (windows.size > 0)
     table.mechanisms.push_back(
         parse_mechanism(fmt::format("swa(w={}{})", windows.size, causal ? ",causal" : "")));
-  table.baseline = to_string(dense) + "/unfused@cpu";
+  table.baselines = {to_string(dense) + "/unfused@cpu", to_string(dense) + "/unfused_f32@cpu"};
 
   StudyTables study;
   study.source = source;

@@ -44,7 +44,7 @@ void change_mechanisms(CellTable& table, Change change) {
   for (const auto& mechanism : table.mechanisms) push_unique(changed, change(mechanism));
   table.mechanisms = changed;
   for (auto& kernel : table.kernels) change_mechanism(kernel, change);
-  change_mechanism(table.baseline, change);
+  for (auto& baseline : table.baselines) change_mechanism(baseline, change);
 }
 
 /// gqa's own number follows --kv-heads. Several numbers give several forms; names refer to the first.
@@ -78,7 +78,7 @@ void replace_axes(const StudyOverrides& overrides, CellTable& table) {
   replace(table.device, overrides.device);
   replace_kv_heads(overrides.kv_heads, table);
   if (overrides.causal) change_mechanisms(table, to_causal);
-  if (!overrides.baseline.empty()) table.baseline = overrides.baseline;
+  replace(table.baselines, overrides.baselines);
   replace(table.kernels, overrides.kernels);
 }
 

@@ -30,8 +30,8 @@ struct StudyOverrides {
   std::vector<Condition> condition = {};
   std::vector<Layout> layout = {};
   std::vector<std::string> device = {};
-  std::string baseline = {};  ///< of every table
-  bool causal = false;        ///< every mechanism, baselines included, becomes its causal form
+  std::vector<std::string> baselines = {};  ///< of every table
+  bool causal = false;                      ///< every mechanism, baselines included, becomes its causal form
   // These keep what matches.
   std::vector<Scope> scope = {};
   std::vector<Phase> phase = {};

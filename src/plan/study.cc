@@ -99,18 +99,57 @@ std::string Cell::id() const {
   return device == "cpu" ? text : text + "-" + device;
 }
 
+std::vector<std::string> Cell::baselines() const {
+  std::vector<std::string> all{baseline};
+  all.insert(all.end(), other_baselines.begin(), other_baselines.end());
+  return all;
+}
+
+bool Cell::may_be_baseline(std::string_view kernel_id) const {
+  const auto all = baselines();
+  return std::find(all.begin(), all.end(), kernel_id) != all.end();
+}
+
+std::string Cell::baseline_among(const std::set<std::string>& able) const {
+  for (const auto& id : baselines()) {
+    if (able.contains(id)) return id;
+  }
+  return baseline;
+}
+
+bool Cell::is_spare_beside(std::string_view baseline_id, std::string_view kernel_id) const {
+  const auto is_named = [&](const std::string& filter) {
+    return split_id(filter)[1] == split_id(kernel_id)[1] && kernel_matches(filter, kernel_id);
+  };
+  if (std::any_of(kernels.begin(), kernels.end(), is_named)) return false;
+  const auto implementation = [](std::string_view id) { return id.substr(id.find('/') + 1); };
+  const auto all = baselines();
+  const auto chosen = std::find(all.begin(), all.end(), baseline_id);
+  return chosen != all.end() && std::any_of(chosen + 1, all.end(), [&](const std::string& later) {
+           return implementation(later) == implementation(kernel_id);
+         });
+}
+
+std::string why_spare(std::string_view baseline_id) {
+  return fmt::format("it stands in for the baseline {}, which is there", baseline_id);
+}
+
 std::vector<Mechanism> Cell::measured_mechanisms() const {
   auto all = mechanisms;
-  const auto base = mechanism_of("baseline", baseline);
-  const auto same_text = [&](const Mechanism& m) { return to_string(m) == to_string(base); };
-  if (std::none_of(all.begin(), all.end(), same_text)) {
-    all.insert(all.begin(), bind_kv_heads(base, shape.num_q_heads, kv_heads));
+  std::vector<Mechanism> before;
+  for (const auto& id : baselines()) {
+    const auto base = mechanism_of("baseline", id);
+    const auto same_text = [&](const Mechanism& m) { return to_string(m) == to_string(base); };
+    if (std::none_of(all.begin(), all.end(), same_text) &&
+        std::none_of(before.begin(), before.end(), same_text))
+      before.push_back(bind_kv_heads(base, shape.num_q_heads, kv_heads));
   }
+  all.insert(all.begin(), before.begin(), before.end());
   return all;
 }
 
 bool Cell::keeps(std::string_view kernel_id) const {
-  if (kernel_id == baseline) return true;
+  if (may_be_baseline(kernel_id)) return true;
   const auto mechanism = split_id(kernel_id)[0];
   const auto asked = [&](const Mechanism& m) { return to_string(m) == mechanism; };
   if (std::none_of(mechanisms.begin(), mechanisms.end(), asked)) return false;

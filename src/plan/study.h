@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,8 @@ struct Cell {
   /// What ratios are taken against, as a full kernel id: "mha/unfused@cpu". It is measured even where
   /// `mechanisms` or `kernels` leave it out.
   std::string baseline;
+  /// What takes its place where it cannot compute the cell, in this order, as full kernel ids.
+  std::vector<std::string> other_baselines;
   /// How much is measured where the profile's numbers are not to hold (for_cell()); 0: they hold.
   int processes = 0, blocks = 0;
   bool default_path_only = false;  ///< whatever the profile says
@@ -48,12 +51,24 @@ struct Cell {
   std::string id() const;
   Problem problem(const Mechanism& mechanism) const { return {shape, mechanism, scope, phase}; }
 
-  /// `mechanisms`, preceded by the baseline's where it is not among them.
+  /// `baseline` and `other_baselines`.
+  std::vector<std::string> baselines() const;
+  bool may_be_baseline(std::string_view kernel_id) const;
+  /// The first of baselines() among `able`, the kernels that can compute the cell; `baseline` where none is.
+  std::string baseline_among(const std::set<std::string>& able) const;
+  /// Whether the kernel is there for cells without this baseline alone: its implementation, of whatever
+  /// mechanism, is one of the baselines after it, and no filter names it.
+  bool is_spare_beside(std::string_view baseline_id, std::string_view kernel_id) const;
+  /// `mechanisms`, preceded by those of baselines that are not among them.
   std::vector<Mechanism> measured_mechanisms() const;
-  /// Whether the kernel takes part: it is the baseline, or its mechanism is asked for and `kernels` keep it.
+  /// Whether the kernel takes part: it may be the baseline, or its mechanism is asked for and `kernels` keep
+  /// it.
   bool keeps(std::string_view kernel_id) const;
   bool operator==(const Cell&) const = default;
 };
+
+/// Why a kernel that is_spare_beside() this baseline is not measured, in words.
+std::string why_spare(std::string_view baseline_id);
 
 /// 1 / sqrt(head_dim_qk), the scale that "rsqrt" stands for.
 double rsqrt_scale(std::int64_t head_dim_qk);

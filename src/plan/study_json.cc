@@ -19,6 +19,7 @@ json to_json(const Cell& cell) {
               {"mechanisms", mechanisms},          {"kernels", cell.kernels},   {"baseline", cell.baseline}};
   // Plans made before there was another device have the same hash.
   if (cell.device != "cpu") out["device"] = cell.device;
+  if (!cell.other_baselines.empty()) out["other_baselines"] = cell.other_baselines;
   // The same of plans made before a cell could have numbers of its own.
   if (cell.processes > 0) out["processes"] = cell.processes;
   if (cell.blocks > 0) out["blocks"] = cell.blocks;
@@ -65,6 +66,8 @@ Cell cell_from_json(const json& in) {
   }
   cell.kernels = read_field<std::vector<std::string>>(in, "kernels");
   cell.baseline = read_field<std::string>(in, "baseline");
+  if (in.contains("other_baselines"))
+    cell.other_baselines = read_field<std::vector<std::string>>(in, "other_baselines");
   if (in.contains("processes")) cell.processes = read_field<int>(in, "processes");
   if (in.contains("blocks")) cell.blocks = read_field<int>(in, "blocks");
   if (in.contains("default_path_only")) cell.default_path_only = read_field<bool>(in, "default_path_only");

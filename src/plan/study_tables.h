@@ -32,8 +32,8 @@ struct CellTable {
 
   std::vector<Mechanism> mechanisms;
   std::vector<std::string> kernels;
-  std::string baseline;
-  int processes = 0, blocks = 0;  ///< 0: the profile's
+  std::vector<std::string> baselines;  ///< the first that can compute a cell is its baseline
+  int processes = 0, blocks = 0;       ///< 0: the profile's
   bool default_path_only = false;
 };
 
@@ -50,7 +50,7 @@ struct StudyTables {
 /// syntax, unknown keys (with the nearest names), values of the wrong type and missing keys.
 StudyTables parse_study_tables(std::string_view toml, const std::string& source);
 
-/// Forms the cross products. Tables that describe the same cell are merged; the baseline and kernels must
+/// Forms the cross products. Tables that describe the same cell are merged; baselines and kernels must
 /// then be the same. Throws InputError naming the table for an invalid problem, a key that its scope or phase
 /// lacks, cells that contradict each other, or more than 10,000 cells.
 Study expand(const StudyTables& study);

@@ -90,8 +90,10 @@ CellTable read_cell_table(const toml::table& toml, const std::string& source) {
        }},
       {"baseline",
        [&](const std::string& field, const toml::node& node) {
-         table.baseline = text_of(field, node);
-         mechanism_of(field, table.baseline);
+         for_each_value(field, node, [&](const toml::node& value) {
+           table.baselines.push_back(text_of(field, value));
+           mechanism_of(field, table.baselines.back());
+         });
        }},
       {"processes",
        [&](const auto& field, const toml::node& node) { table.processes = count_of(field, node); }},
@@ -112,7 +114,7 @@ CellTable read_cell_table(const toml::table& toml, const std::string& source) {
       {"layout", !table.layout.empty()},       {"threads", !table.threads.empty()},
       {"batch", !table.batch.empty()},         {"heads", !table.heads.empty()},
       {"head_dim", !table.head_dim.empty()},   {"mechanisms", !table.mechanisms.empty()},
-      {"baseline", !table.baseline.empty()}};
+      {"baseline", !table.baselines.empty()}};
   located(source, table.line, [&] {
     for (const auto& [field, given] : required) {
       if (!given) throw InputError("[[cells]]", field, "is missing");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "analysis/format.h"
+#include "report/baselines.h"
 #include "report/markdown.h"
 
 namespace attnbench {
@@ -90,7 +91,7 @@ GroupAnswer answer_of(const RunAnalysis& run, const GroupAnalysis& group) {
     const auto* cell = group.at(advice.seqlen);
     const auto* baseline = cell == nullptr ? nullptr : cell->find(cell->baseline);
     if (baseline == nullptr) continue;
-    answer.baseline = cell->baseline;
+    answer.baseline = baselines_text(group);
     if (advice.mechanism == baseline->kernel.mechanism) {
       answer.in_place.push_back(
           {advice.seqlen, use_text(*cell, advice), library_text(run, group, *cell, advice.mechanism)});

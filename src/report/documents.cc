@@ -106,7 +106,9 @@ std::string for_latex(std::string_view text) {
 std::string markdown_group(const RunAnalysis& run, const GroupAnalysis& group) {
   std::string names = "| kernel | a query sees |", rule = "|:--|:--|", rows;
   for (const auto& cell : group.cells) {
-    names += fmt::format(" N = {} | ratio (95 % CI) |", cell.seqlen());
+    names += cell.baseline.empty() ? fmt::format(" N = {} | ratio |", cell.seqlen())
+                                   : fmt::format(" N = {} | ratio to {} (95 % CI) |", cell.seqlen(),
+                                                 for_markdown(cell.baseline));
     rule += "--:|--:|";
   }
   std::vector<std::string> shown;

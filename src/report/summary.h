@@ -8,7 +8,8 @@
 
 namespace attnbench {
 
-/// Of summary.json: raised whenever a field is added, removed or means something else.
+/// Of summary.json: raised whenever a field is added, removed or means something else, but for what is there
+/// only where it was asked for (a profile's).
 inline constexpr int kSummaryVersion = 3;
 
 /// summary.json, as docs/summary.schema.json describes it: the analysis, the answers to the claims and the

@@ -10,6 +10,7 @@
 #include "analysis/attention_function.h"
 #include "analysis/format.h"
 #include "plan/study.h"
+#include "report/baselines.h"
 #include "report/left_out.h"
 #include "report/no_verdicts.h"
 #include "report/not_confirmed.h"
@@ -156,8 +157,9 @@ std::string common_suffix(const std::vector<KernelRecord>& rows) {
 
 class Block {
  public:
-  Block(const GroupAnalysis& group, Notes& notes, std::size_t width)
-      : group_(group), notes_(notes), width_(width), rows_(rows_of(group)) {
+  /// `names_baseline`: whether its tables say what their ratios are to.
+  Block(const GroupAnalysis& group, Notes& notes, std::size_t width, bool names_baseline)
+      : group_(group), notes_(notes), width_(width), names_baseline_(names_baseline), rows_(rows_of(group)) {
     const auto suffix = common_suffix(rows_);
     heading_ = group.heading + (suffix.empty() ? "" : ", kernels " + suffix);
     alias_ = "  A/A, 90 % CI" + margins();
@@ -239,6 +241,10 @@ class Block {
 
   std::string times_of(const std::vector<Column>& columns) {
     std::string text = "\n" + heading_ + "\n";
+    std::vector<const CellAnalysis*> cells;
+    for (const auto& column : columns) cells.push_back(column.cell);
+    if (const auto baseline = baselines_text(cells); names_baseline_ && !baseline.empty())
+      text += fmt::format("ratio to {}\n", baseline);
     keys_width_ = width_of(kKeys);
     for (const auto& row : rows_) keys_width_ = std::max(keys_width_, width_of(keys_text(row.id(), columns)));
     std::vector<std::string> names, parts;
@@ -253,8 +259,6 @@ class Block {
       text += mechanism_line(r, last) + row(labels_[r], rows_[r].id(), columns);
       if (rows_[r].is_baseline) text += alias_row(columns);
     }
-    std::vector<const CellAnalysis*> cells;
-    for (const auto& column : columns) cells.push_back(column.cell);
     for (const auto& without : no_verdicts(cells)) text += without + '\n';
     return text;
   }
@@ -382,6 +386,7 @@ class Block {
   const GroupAnalysis& group_;
   Notes& notes_;
   std::size_t width_;
+  bool names_baseline_;
   std::vector<KernelRecord> rows_;
   std::vector<std::string> labels_;
   std::vector<Column> columns_;
@@ -392,16 +397,10 @@ class Block {
 };
 
 std::string baseline_line(const RunAnalysis& run) {
-  std::vector<std::string> baselines;
-  for (const auto& group : run.groups) {
-    for (const auto& cell : group.cells) {
-      const bool known = std::find(baselines.begin(), baselines.end(), cell.baseline) != baselines.end();
-      if (!known && !cell.baseline.empty()) baselines.push_back(cell.baseline);
-    }
-  }
+  const auto baselines = baselines_of(run);
   if (baselines.empty()) return "no baseline: no ratios\n";
   return fmt::format("ratio: time of {} / time of the kernel; above 1 the kernel is faster\n",
-                     fmt::join(baselines, " or "));
+                     baselines.size() == 1 ? baselines.front() : "the baseline that the table names");
 }
 
 std::string invalid_lines(const RunAnalysis& run) {
@@ -504,7 +503,8 @@ std::string run_table(const RunAnalysis& run, std::size_t width) {
   text += fmt::format("{}; {}\n", run.machine, run.common);
   text += baseline_line(run);
   Notes notes;
-  for (const auto& group : run.groups) text += Block(group, notes, width).text();
+  const bool names_baseline = baselines_of(run).size() > 1;
+  for (const auto& group : run.groups) text += Block(group, notes, width, names_baseline).text();
   const auto ends = left_out_lines(run) + notes.lines() + wide_line(run) + mean_line(run) + modes_line(run) +
                     look_lines(run) + invalid_lines(run);
   if (!ends.empty()) text += "\n" + ends;

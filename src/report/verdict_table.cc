@@ -8,6 +8,7 @@
 
 #include "analysis/attention_function.h"
 #include "analysis/format.h"
+#include "report/baselines.h"
 #include "report/no_verdicts.h"
 #include "report/not_confirmed.h"
 #include "report/text_width.h"
@@ -172,7 +173,9 @@ std::string advice_lines(const GroupAnalysis& group) {
 }
 
 std::string group_text(const GroupAnalysis& group, std::size_t text_width) {
-  auto text = fmt::format("\n{}: what to use, and verdicts against the baseline\n", group.heading);
+  const auto baseline = baselines_text(group);
+  auto text = fmt::format("\n{}: what to use, and verdicts against {}\n", group.heading,
+                          baseline.empty() ? "the baseline" : "the baseline " + baseline);
   text += advice_lines(group);
   for (const auto& without : no_verdicts(group)) text += "  " + without + '\n';
   return text + (group.cells.size() > 1 ? series_lines(group, text_width) : single_lines(group)) +

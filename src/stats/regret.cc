@@ -96,6 +96,26 @@ Regret regret_of(const RegretCase& problem) {
   return regret;
 }
 
+Interval cross_fitted_interval(const RegretCase& problem) {
+  check(problem);
+  const auto& own = problem.log_seconds[problem.chosen];
+  double estimate = 0, squares = 0, per_variance = 0;
+  for (std::size_t half : {0, 1}) {
+    const auto& picked = problem.log_seconds[best_of(problem, half, 2)];
+    std::vector<double> differences;
+    for (std::size_t i = 1 - half; i < own.size(); i += 2) differences.push_back(own[i] - picked[i]);
+    const double average = mean(differences);
+    estimate += average / 2;
+    for (const double difference : differences) squares += std::pow(difference - average, 2);
+    per_variance += 1 / (4 * static_cast<double>(differences.size()));
+  }
+  const double freedom = static_cast<double>(own.size()) - 2;
+  double half_width = std::numeric_limits<double>::infinity();
+  if (freedom > 0)
+    half_width = t_quantile(0.5 + kConfidence / 2, freedom) * std::sqrt(squares / freedom * per_variance);
+  return {estimate, estimate - half_width, estimate + half_width};
+}
+
 RegretSummary summarise_regret(std::span<const RegretCase> problems, double log_band) {
   if (problems.empty()) throw InputError("problems", "none", "are where some are needed");
   RegretSummary summary;
@@ -116,7 +136,7 @@ RegretSummary summarise_regret(std::span<const RegretCase> problems, double log_
   }
   const auto weights = weights_of(problems);
   summary.cross_fitted = weighted_mean(losses, weights);
-  summary.naive = weighted_mean(naive, weights).estimate;
+  summary.naive = weighted_mean(naive, weights);
   summary.half_difference = median(differences);
   const auto adjusted = holm(p_values);
   for (std::size_t i = 0; i < adjusted.size(); ++i) {

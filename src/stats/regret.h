@@ -28,10 +28,14 @@ struct Regret {
 /// Throws InputError for fewer than two processes, unequal numbers of them, or a choice that is none of the
 /// kernels.
 Regret regret_of(const RegretCase& problem);
+/// Regret::cross_fitted with its 95 % interval, given what the halves picked: a process is one difference, to
+/// the kernel that the other half picked; Student's t, with the variance within the halves pooled. Unbounded
+/// for two processes. Throws InputError as regret_of() does.
+Interval cross_fitted_interval(const RegretCase& problem);
 
 struct RegretSummary {
   Interval cross_fitted;  ///< weighed mean of exp(regret) - 1 over problems, with its 95 % interval
-  double naive = 0;       ///< the same mean
+  Interval naive;         ///< the same mean
   /// Problems where some kernel is shown to be more than exp(log_band) as fast as the chosen one: one-sided t
   /// tests, paired by process, Holm over all kernels of all problems at 5 %.
   std::vector<std::size_t> shown;

@@ -51,6 +51,8 @@ Certified certified(const std::vector<CertifiedProblem>& problems) {
     }
   }
   all.gain = stats::gain_over_fixed(cases, fixed);
+  const std::vector<std::vector<std::size_t>> always_the_default = {standard};
+  all.gain_over_default = stats::gain_over_fixed(cases, always_the_default).ratio;
   all.worst.resize(problems.size());
   std::iota(all.worst.begin(), all.worst.end(), std::size_t{0});
   std::stable_sort(all.worst.begin(), all.worst.end(),

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <utility>
 
 #include "attnbench/error.h"
@@ -19,16 +18,12 @@ std::string in_words(const HeldOutProblem& shape) {
                      s.seqlen_q, s.seqlen_kv, shape.threads, shape.threads == 1 ? "" : "s");
 }
 
-bool was_measured(const CostProfile& profile, const Problem& problem) {
-  return std::any_of(profile.costs.begin(), profile.costs.end(),
-                     [&](const MeasuredCost& cost) { return cost.problem == problem; });
-}
-
 HeldOutDraw::HeldOutDraw(std::vector<Mechanism> mechanisms, std::vector<DType> dtypes,
                          std::vector<int> threads, std::uint64_t seed)
     : mechanisms_(std::move(mechanisms)),
       dtypes_(std::move(dtypes)),
       threads_(std::move(threads)),
+      grid_(tune_grid(mechanisms_, dtypes_)),
       random_(seed) {}
 
 std::int64_t HeldOutDraw::size(std::int64_t low, std::int64_t high) {
@@ -62,26 +57,24 @@ HeldOutProblem HeldOutDraw::next() {
     if (group > 1) problem.mechanism.num_kv_heads = kv_heads;
     problem.mechanism = bind_kv_heads(problem.mechanism, s.num_q_heads, kv_heads);
     problem.phase = s.seqlen_q == s.seqlen_kv ? Phase::prefill : Phase::decode;
-    drawn.threads = one_of(threads_);
     try {
       validate(problem);
     } catch (const InputError&) {
       continue;
     }
+    const auto same = [&](const GridProblem& point) { return point.problem == problem; };
+    if (std::any_of(grid_.begin(), grid_.end(), same)) continue;
+    drawn.threads = threads_[drawn_++ % threads_.size()];
     return drawn;
   }
 }
 
-std::vector<int> held_out_threads(const CostProfile& profile) {
-  std::set<int> measured;
-  for (const auto& cost : profile.costs) measured.insert(cost.threads);
-  if (measured.empty()) return {};
-  const int fewest = *measured.begin(), most = *measured.rbegin();
-  std::set<int> chosen = {fewest, most};
-  for (const double share : {1.0 / 3, 2.0 / 3}) {
-    const auto between = static_cast<int>(std::lround(fewest + share * (most - fewest)));
-    if (!measured.contains(between)) chosen.insert(between);
-  }
+std::vector<int> held_out_threads(const std::set<int>& tuned) {
+  if (tuned.empty()) return {};
+  const int fewest = *tuned.begin(), most = *tuned.rbegin();
+  auto chosen = tuned;
+  for (const double share : {1.0 / 3, 2.0 / 3})
+    chosen.insert(static_cast<int>(std::lround(fewest + share * (most - fewest))));
   return {chosen.begin(), chosen.end()};
 }
 

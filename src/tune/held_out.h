@@ -1,14 +1,15 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "attnbench/problem.h"
 #include "core/random.h"
-#include "dispatch/profile.h"
+#include "tune/grid.h"
 
 namespace attnbench {
 
@@ -24,14 +25,11 @@ struct HeldOutProblem {
 /// "gqa(kv=3,causal) in bf16, batch 3, 12/3 heads of 64, 17 x 4001, 2 threads".
 std::string in_words(const HeldOutProblem& shape);
 
-/// Whether the profile has a time for it, on any number of threads.
-bool was_measured(const CostProfile& profile, const Problem& problem);
-
 /// Draws problems over the ranges of tune_grid() and none of its points: for softmax mechanisms one half
 /// prefill (N 1..16384), one half decode (1 to 16 queries over 128 to 65536 keys), others prefill alone;
 /// batch 1..16; D 64 or 128; 1, 4 or 8 query heads for a head of K and V where the mechanism is mha, 1 to 32
 /// of them in all; sizes uniform in their logarithm, so that they divide by nothing in particular; numbers of
-/// threads from the list. A draw that validate() refuses is drawn again.
+/// threads in turn from the list. What validate() refuses and points of the grid are drawn again.
 class HeldOutDraw {
  public:
   HeldOutDraw(std::vector<Mechanism> mechanisms, std::vector<DType> dtypes, std::vector<int> threads,
@@ -48,12 +46,14 @@ class HeldOutDraw {
   std::vector<Mechanism> mechanisms_;
   std::vector<DType> dtypes_;
   std::vector<int> threads_;
+  std::vector<GridProblem> grid_;
+  std::size_t drawn_ = 0;
   SplitMix64 random_;
 };
 
-/// Numbers of threads to certify with: the fewest and the most that the profile has times for, and up to two
-/// between them that it has none for, where there are some. Empty where it has no times.
-std::vector<int> held_out_threads(const CostProfile& profile);
+/// Numbers of threads to certify with: each that was tuned, and up to two between the fewest and the most
+/// that were not, where there are some.
+std::vector<int> held_out_threads(const std::set<int>& tuned);
 
 /// A user's traffic: problems and how often each occurs. TOML, an array of tables `[[shape]]`, where `text`
 /// is not CSV by the file's name (".csv"), whose header names the same fields: mechanism and seqlen, and

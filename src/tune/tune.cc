@@ -87,6 +87,7 @@ void Tuning::verify(const CpuDevice& device) {
   VerificationLimits limits;
   limits.memory_bytes = options_.memory_bytes;
   limits.seed = options_.seed;
+  std::set<std::pair<std::string, ProblemKind>> failed_kinds;
   for (const auto& mechanism : options_.mechanisms) {
     for (const auto dtype : options_.dtypes) {
       std::map<std::string, VerifiedKernel> passed;
@@ -118,11 +119,23 @@ void Tuning::verify(const CpuDevice& device) {
           verdict.deterministic = verdict.deterministic && same;
         });
       }
+      // Windows and block sizes of one kind have one verdict: all must pass.
       for (const auto& [name, verdict] : passed) {
-        if (!failed.contains(name)) profile_.verified.push_back(verdict);
+        if (failed.contains(name)) continue;
+        const auto same = [&](const VerifiedKernel& v) { return v.kernel == name && v.kind == verdict.kind; };
+        const auto found = std::find_if(profile_.verified.begin(), profile_.verified.end(), same);
+        if (found == profile_.verified.end()) {
+          profile_.verified.push_back(verdict);
+        } else {
+          found->deterministic = found->deterministic && verdict.deterministic;
+        }
       }
+      const auto kind = kind_of(verification_problems(mechanism, dtype).front());
+      for (const auto& name : failed) failed_kinds.insert({name, kind});
     }
   }
+  std::erase_if(profile_.verified,
+                [&](const VerifiedKernel& v) { return failed_kinds.contains({v.kernel, v.kind}); });
   book_ = CostBook(profile_, device);
 }
 
@@ -253,6 +266,7 @@ TuneResult Tuning::run() {
   profile_.origin = origin_here(device);
   for (const auto& [library, version] : library_versions()) profile_.environment[library] = version;
   profile_.environment["measured_utc"] = now_utc();
+  if (options_.accept_noise) profile_.environment["noise"] = "accepted";
   profile_.environment["cpu_features"] = to_string(cpu_features());
   verify(device);
   on_progress_(

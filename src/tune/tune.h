@@ -21,7 +21,7 @@ struct TuneOptions {
   double call_limit_seconds = 0.5;    ///< a call expected to take longer is not made
   std::int64_t memory_bytes = 0;      ///< of one cell, tensors and workspaces; 0: no limit
   std::uint64_t seed = 1;
-  bool accept_noise = false;  ///< for tests alone
+  bool accept_noise = false;  ///< the profile says so
 };
 
 /// A kernel that is in no profile, and why.

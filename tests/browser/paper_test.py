@@ -10,11 +10,13 @@ from pathlib import Path
 
 import typst
 
-from summaries import SOURCE, as_on_a_mac, changed, kernel_of, summary_of_stores, write
+from summaries import SOURCE, as_on_a_mac, changed, kernel_of, summary_of_stores, with_profile, write
 
 sys.path.insert(0, str(SOURCE / "report"))
 from figures import load_figures, panels  # noqa: E402
 from render import lay_out_paper, promises  # noqa: E402
+
+NOT_THERE = ("peers", "choices", "regrets")  # in these stores: no other engine, no profile
 
 
 def numbers_in_paper(folder, file):
@@ -77,7 +79,7 @@ class Paper(unittest.TestCase):
             drawn = {f.suffix for f in (out / "figures").glob(f"{name}-*")}
             is_there = any(panels(self.summary, spec))  # no other engine was measured in these stores
             self.assertEqual(drawn, {".pdf", ".svg", ".png"} if is_there else set(), name)
-            self.assertTrue(is_there or spec["usermeta"]["table"] == "peers", name)
+            self.assertTrue(is_there or spec["usermeta"]["table"] in NOT_THERE, name)
 
     def test_a_changed_number_changes_where_it_stands_and_nowhere_else(self):
         before = numbers_in_paper(f"{self.folder}/a", write(self.folder, "a.json", self.summary))
@@ -120,11 +122,75 @@ class Paper(unittest.TestCase):
         for name, spec in load_figures():
             with self.subTest(figure=name):
                 found = list(panels(self.summary, spec))
-                self.assertEqual(len(found) > 0, spec["usermeta"]["table"] != "peers")
+                self.assertEqual(len(found) > 0, spec["usermeta"]["table"] not in NOT_THERE)
                 for panel in found:
                     for row in [] if panel["run"] == "" else panel["spec"]["datasets"]["kernels"]:  # of all runs
                         self.assertEqual((row["run"], row["group"]), (panel["run"], panel["group"]))
                         self.assertEqual(row["seconds"], seconds[row["run"], row["cell_id"], row["kernel"]])
+
+    def test_ratios_to_different_baselines_share_neither_panel_nor_scale(self):
+        summary, other, names = copy.deepcopy(self.summary), "mha/other@cpu", set()
+        longest = max(row["seqlen"] for row in summary["tables"]["kernels"])
+        for row in summary["tables"]["kernels"]:
+            if row["seqlen"] == longest and row["ratio"] is not None:
+                row["baseline"], row["ratio"] = other, 1e6
+        for name, spec in load_figures():
+            meta = spec["usermeta"]
+            if meta["table"] != "kernels" or "ratio" not in meta["needs"]:
+                continue
+            names.add(name)
+            of = {}
+            for panel in panels(summary, spec):
+                rows = panel["spec"]["datasets"]["kernels"]
+                (baseline,) = {row["baseline"] for row in rows}
+                self.assertIn(f"against {baseline}", " ".join(panel["spec"]["title"]["text"]))
+                of.setdefault(baseline, set()).add(json.dumps(panel["spec"]["datasets"]["extent"]))
+            self.assertGreater(len(of), 1, name)
+            for extents in of.values():
+                self.assertEqual(len(extents), 1, "panels of one baseline have one scale")
+            if "shared" in meta:
+                (extent,) = of.pop(other)
+                self.assertEqual(json.loads(extent)[1]["y"], 1e6)
+                self.assertTrue(all(json.loads(each)[1]["y"] < 1e5 for extents in of.values() for each in extents), name)
+        self.assertEqual(names, {"02b-window-ratio", "03-block-sparse", "05-heatmap", "06a-dense"})
+
+    def test_figures_of_a_profile_bind_its_rows_and_share_their_kernels(self):
+        summary = with_profile(self.summary)
+        found = {name: list(panels(summary, spec)) for name, spec in load_figures() if spec["usermeta"].get("of") == "profile"}
+        self.assertEqual({name: len(drawn) for name, drawn in found.items()}, {"12-choices": 2, "13-regret": 1})
+        prefill, decode = (panel["spec"] for panel in found["12-choices"])
+        self.assertEqual({row["phase"] for row in prefill["datasets"]["choices"]}, {"prefill"})
+        self.assertEqual(prefill["title"]["text"][0], "mha, f32, prefill, 2 threads")
+        self.assertEqual(prefill["params"][0]["value"], ["A fused@cpu:avx2", "B fused@cpu:portable", "C unfused@cpu"])
+        self.assertEqual(decode["params"], prefill["params"])
+        self.assertEqual(found["13-regret"][0]["spec"]["datasets"]["means"], [{"estimate": 0.011, "low": 0.004, "high": 0.018}])
+        self.assertEqual(len(found["13-regret"][0]["spec"]["datasets"]["regrets"]), 20)
+        summary["profile"].update(runs=[], belongs="of another machine")
+        self.assertEqual(list(panels(summary, dict(load_figures())["12-choices"]))[0]["spec"]["title"]["subtitle"], ["of another machine"])
+
+    def test_tells_what_dispatch_chooses_only_with_a_profile(self):
+        without_profile = numbers_in_paper(f"{self.folder}/n", write(self.folder, "n.json", self.summary))
+        certified = with_profile(self.summary)
+        numbers = numbers_in_paper(f"{self.folder}/p", write(self.folder, "p.json", certified))
+        at = next((i for i, (x, y) in enumerate(zip(numbers, without_profile)) if x != y), len(without_profile))
+        # 1234 times; not the default in 2 x 3 x 10 of prefill and decode up to 512, less the 7 lengths that decode lacks;
+        # ties at 1024; no time at 16384.
+        added = numbers[at:at + len(numbers) - len(without_profile)]
+        self.assertEqual(added, ["1234", "39", "75", "6", "6", "20", "1.1 % (0.40 %–1.8 %)"])
+        changed_mean = copy.deepcopy(certified)
+        changed_mean["profile"]["certificate"]["summaries"][0]["regret"]["estimate"] = 0.012
+        other = numbers_in_paper(f"{self.folder}/q", write(self.folder, "q.json", changed_mean))
+        self.assertEqual([(x, y) for x, y in zip(numbers, other, strict=True) if x != y], [("1.1 % (0.40 %–1.8 %)", "1.2 % (0.40 %–1.8 %)")])
+        foreign = numbers_in_paper(f"{self.folder}/f", write(self.folder, "f.json", with_profile(self.summary, trusted=False, certified=False)))
+        self.assertIn("The profile is foreign.", foreign)
+
+    def test_is_typeset_with_a_profile(self):
+        for name, options in (("whole", {}), ("foreign", {"trusted": False}), ("uncertified", {"certified": False})):
+            with self.subTest(profile=name):
+                out = Path(self.folder) / f"out-{name}"
+                done = self.render(write(self.folder, "s.json", with_profile(self.summary, **options)), "--out", out, "--format", "svg")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertTrue((out / "paper.pdf").read_bytes().startswith(b"%PDF-"))
 
     def test_says_what_is_wrong_with_a_file(self):
         for text, problem in (("{", "s.json"), ("{}", "is no summary"), ('{"format": "attnbench-summary", "version": 9}', "version 9")):

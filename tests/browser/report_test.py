@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 from chromium import Chromium
-from summaries import CHANGED_KERNEL, STORES, SOURCE, as_on_a_mac, attnbench, changed, summary_of_stores, write
+from summaries import CHANGED_KERNEL, PROFILE_KERNELS, STORES, SOURCE, as_on_a_mac, attnbench, changed, summary_of_stores, with_profile, write
 from texts import FAINT, FAULTS, UNLABELLED
 
 CELLS = """(() => {
@@ -40,7 +40,7 @@ class Report(unittest.TestCase):
     def test_draws_every_chart_without_error_request_or_overflow(self):
         figures = {json.loads(f.read_text())["usermeta"]["figure"] for f in (SOURCE / "report/figures").glob("*.vl.json")}
         self.assertGreaterEqual(len(figures), 9)
-        figures.remove("10")  # small.csv has no other engine
+        figures -= {"10", "12", "13"}  # small.csv has no other engine, and no profile is given
         for width in (390, 1280):
             with self.subTest(width=width):
                 self.browser.open(self.page, width)
@@ -110,6 +110,41 @@ class Report(unittest.TestCase):
             self.assertIn(words, text)
         self.assertEqual(self.browser.value("document.querySelectorAll('.chart[data-figure=\"10\"]').length"), 1)
         self.assertEqual(self.browser.errors, [])
+
+    def test_maps_what_dispatch_chooses_and_what_that_costs(self):
+        page = self.page_of(with_profile(self.summary), "profile")
+        for width in (390, 1280):
+            with self.subTest(width=width):
+                self.browser.open(page, width, figures=["12", "13"])
+                self.assertEqual(self.browser.errors, [])
+                self.assertEqual(self.browser.value("[...document.querySelectorAll('#dispatch .chart')].map((c) => c.dataset.figure)"), ["12", "12", "13"])
+                self.assertEqual(self.browser.value(FAULTS), [])
+                self.assertEqual([fault for fault in self.browser.value(UNLABELLED) if fault[0] in ("12", "13")], [])
+                self.assertLessEqual(self.browser.value("document.documentElement.scrollWidth"), width)
+                for theme in ("light", "dark"):
+                    self.assertEqual(self.browser.value(f"document.documentElement.dataset.theme = '{theme}'; {FAINT}"), [], theme)
+                # A letter a problem, a ring a tie, white where no time is known; every panel names all kernels.
+                letters = self.browser.value("[...document.querySelectorAll('.chart[data-figure=\"12\"]')].map((c) =>"
+                                             " [...c.querySelectorAll('svg .mark-text.role-mark text')].map((t) => t.textContent).join(''))")
+                self.assertEqual(letters, [("C" * 5 + "B" * 5 + "A" * 5) * 3, ("B" * 3 + "A" * 7) * 3])
+                rings, white = (self.browser.value(f"[...document.querySelectorAll('.chart[data-figure=\"12\"]')].map((c) => c.querySelectorAll('{marks}').length)")
+                                for marks in ("svg .mark-symbol.role-mark path", "svg .mark-rect.role-mark path[fill=\"#FFFFFF\"]"))
+                self.assertEqual((rings, white), ([3, 3], [3, 3]))
+                legends = self.browser.value("[...document.querySelectorAll('.chart[data-figure=\"12\"]')].map((c) => [...c.querySelectorAll('.role-legend-label text')].map((t) => t.textContent))")
+                self.assertEqual(legends, [[f"{letter} {kernel}" for letter, kernel in zip("ABC", PROFILE_KERNELS)]] * 2)
+                # 18 points, a triangle at either edge, and two unseen ones that hold the axis.
+                self.assertEqual(self.browser.value("document.querySelectorAll('.chart[data-figure=\"13\"] svg .mark-symbol.role-mark path').length"), 18 + 2 + 2)
+        text = self.browser.value("document.getElementById('dispatch').innerText")
+        for words in ("Of 75 problems, another kernel is chosen in 45.", "the mean regret is 1.10 %", "Measured on the machine of the run here."):
+            self.assertIn(words, text)
+
+    def test_says_what_a_profile_does_not_tell(self):
+        for name, options, figures, words in (("foreign", {"trusted": False}, ["13"], "The profile is foreign."),
+                                              ("uncertified", {"certified": False}, ["12", "12"], "The profile holds no certificate.")):
+            with self.subTest(profile=name):
+                self.browser.open(self.page_of(with_profile(self.summary, **options), name), 1280, figures=[])
+                self.assertEqual(self.browser.value("[...document.querySelectorAll('#dispatch .chart')].map((c) => c.dataset.figure)"), figures)
+                self.assertIn(words, self.browser.value("document.getElementById('dispatch').innerText"))
 
     def test_shows_samples_by_process(self):
         self.browser.open(self.page, 1280, figures=[])

@@ -21,14 +21,14 @@ FAULTS = """[...document.querySelectorAll('.chart')].filter((chart) => chart.off
 })"""
 
 # Texts of charts whose contrast with the page is below 3 to 1 (WCAG 2, large text and graphics), but for what stands on a
-# coloured mark: figure 5.
+# coloured mark: figures 5 and 12.
 FAINT = """(() => {
   const channels = (colour) => colour.match(/[0-9.]+/g).map(Number);
   const light = (colour) => { const [r, g, b] = channels(colour).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
   const page = light(getComputedStyle(document.body).backgroundColor);
   return [...document.querySelectorAll('.chart')].flatMap((chart) => [...chart.querySelectorAll('svg text')]
-    .filter((text) => text.textContent.trim() !== '' && !(chart.dataset.figure === '5' && text.closest('.role-mark')))
+    .filter((text) => text.textContent.trim() !== '' && !(['5', '12'].includes(chart.dataset.figure) && text.closest('.role-mark')))
     .map((text) => [chart.dataset.figure, text.textContent, light(getComputedStyle(text).fill)])
     .filter(([, , ink]) => (Math.max(ink, page) + 0.05) / (Math.min(ink, page) + 0.05) < 3));
 })()"""

@@ -93,6 +93,74 @@ TEST(TuneCommand, WritesAProfileOrSaysWhyNot) {
   EXPECT_THAT(used.out, HasSubstr("Profile: trusted"));
 }
 
+/// A file that must stay as it is until there is a certificate, and what is measured until then.
+class TuneCommandCertify : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto tuned = attnbench({"tune", "--accept-noise", "--budget", "10s", "--threads", "1", "--dtype",
+                                  "f32", "--mechanism", "linear", "--out", profile_});
+    if (tuned.exit_code == 3) GTEST_SKIP() << "a busy machine: " << tuned.err;
+    ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
+    EXPECT_THAT(tuned.out, HasSubstr("Noise was accepted"));
+    EXPECT_EQ(read(profile_).at("environment").at("noise"), "accepted");
+    std::ofstream(out_) << kMine;
+  }
+  auto certify(const std::string& profile, const std::string& budget) const {
+    return attnbench({"tune", "--certify", "--accept-noise", "--profile", profile, "--out", out_, "--threads",
+                      "1", "--dtype", "f32", "--mechanism", "linear", "--budget", budget});
+  }
+  static std::string text(const std::string& file) {
+    std::ifstream in(file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  static nlohmann::json read(const std::string& file) { return nlohmann::json::parse(text(file)); }
+
+  static constexpr const char* kMine = "what was here before";
+  const TemporaryDirectory directory_;
+  const std::string profile_ = directory_.file("tuned.json"), out_ = directory_.file("profile.json");
+  const std::string kept_ = directory_.file("profile.uncertified.json");
+};
+
+TEST_F(TuneCommandCertify, WithoutACertificateTheFileIsAsItWas) {
+  const auto before = text(profile_);
+  const auto result = certify(profile_, "1s");
+  EXPECT_EQ(result.exit_code, 3) << result.err;
+  EXPECT_THAT(result.err, HasSubstr(out_ + " is as it was"));
+  EXPECT_EQ(text(out_), kMine);
+  EXPECT_EQ(text(profile_), before);
+}
+
+TEST_F(TuneCommandCertify, APartIsKeptBesideItAndGoneOnWith) {
+  auto result = certify(profile_, "10s");
+  ASSERT_EQ(result.exit_code, 3) << result.err;
+  EXPECT_EQ(text(out_), kMine);
+  if (!std::filesystem::exists(kept_)) GTEST_SKIP() << "a busy machine: " << result.err;
+  EXPECT_THAT(result.out, HasSubstr("Not certified: "));
+  EXPECT_THAT(result.out, HasSubstr("Noise was accepted"));
+  EXPECT_THAT(result.err, HasSubstr("--certify --profile " + kept_ + " --out " + out_));
+  EXPECT_EQ(certify(profile_, "10s").exit_code, 2);  // it would be written over
+
+  // As if 199 had been measured: the next makes it whole.
+  auto part = read(kept_);
+  auto& certificate = part.at("certificate");
+  EXPECT_EQ(certificate.at("certified"), false);
+  const auto first = certificate.at("problems").at(0);
+  certificate["problems"] = nlohmann::json::array();
+  for (int batch = 101; batch < 300; ++batch) {
+    certificate["problems"].push_back(first);
+    certificate["problems"].back()["problem"]["shape"]["batch"] = batch;
+  }
+  std::ofstream(kept_) << part;
+  result = certify(kept_, "10s");
+  if (result.exit_code == 3) GTEST_SKIP() << "a busy machine: " << result.err;
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto whole = read(out_).at("certificate");
+  EXPECT_EQ(whole.at("certified"), true);
+  EXPECT_EQ(whole.at("held_out_problems"), 200);
+  EXPECT_EQ(whole.at("parts").size(), 2u);
+  EXPECT_THAT(result.out, HasSubstr("Certified on 200 held-out problems"));
+}
+
 TEST(TuneCommand, BadInputIsNamedBeforeAnythingIsMeasured) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{"--budget", "soon"}, "budget: 'soon'"},

@@ -275,7 +275,8 @@ TEST(Identity, ARunOnAPartOfTheCpusIsReproducedThere) {
   const auto first = std::to_string(allowed_cpus().front());
   EXPECT_EQ(set.at("allowed"), first);
   EXPECT_EQ(set.at("command"), "taskset -c " + first);
-  EXPECT_EQ(set.at("used"), nlohmann::json::parse(R"([{"threads": 1, "cpus": ")" + first + "\"}]"));
+  EXPECT_EQ(set.at("used"),
+            nlohmann::json::parse(R"([{"threads": 1, "cpus": ")" + first + R"(", "cores": null}])"));
 }
 
 // The old build says by itself what its kernels execute; here it is this program, told another number.

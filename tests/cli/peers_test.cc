@@ -128,7 +128,8 @@ TEST(PeersOption, ListNamesTheEnginesThatCome) {
   std::vector<std::string> known;
   for (const auto& kernel : list.at("kernels")) known.push_back(kernel.at("engine"));
   for (const auto& engine : list.at("missing_engines")) known.push_back(engine.at("engine"));
-  for (const auto* engine : {"onnxruntime", "openvino", "pytorch"})
+  for (const auto* engine :
+       {"flash_attention", "flash_linear_attention", "onnxruntime", "openvino", "pytorch"})
     EXPECT_THAT(known, testing::Contains(engine));
 }
 

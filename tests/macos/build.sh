@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Usage: build.sh
-# Compiles and links the program and the module of MLX for macOS 14 on Apple Silicon, in build/macos: that they compile,
+# Compiles and links the program, the unit tests that a Mac runs and the module of MLX for macOS 14 on Apple Silicon, in build/macos: that they compile,
 # that they link and that they use nothing which macOS 14 lacks. They cannot run here; behaviour on a Mac is proved by nothing in this folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -48,13 +48,33 @@ ln -sfn "$root/wheel/mlx/include/mlx" "$root/sysroot/include/mlx"
 ln -sfn "$root/wheel/mlx/lib/libmlx.dylib" "$root/sysroot/lib/libmlx.dylib"
 for library in hwy sqlite3; do ln -sfn "$PWD/$here/stubs/lib$library.tbd" "$root/sysroot/lib/lib$library.tbd"; done
 
+# What `make test-mac` builds there.
+unit_tests=$(python3 -c 'import json; print(next(p for p in json.load(open("CMakePresets.json"))["configurePresets"]
+                                                 if p["name"] == "mac")["cacheVariables"]["ATTNBENCH_UNIT_TESTS"])')
 cmake -S . -B "$root/build" -G Ninja --toolchain "$here/toolchain.cmake" -DCMAKE_BUILD_TYPE=Debug \
-      -DCMAKE_CXX_FLAGS_DEBUG='-O0 -g0' -DCMAKE_UNITY_BUILD=ON -DATTNBENCH_WERROR=ON -DATTNBENCH_TESTS=OFF \
-      -DATTNBENCH_THREADS=std
+      -DCMAKE_CXX_FLAGS_DEBUG='-O0 -g0' -DCMAKE_UNITY_BUILD=ON -DATTNBENCH_WERROR=ON -DATTNBENCH_THREADS=std \
+      -DATTNBENCH_UNIT_TESTS="$unit_tests"
 # The first link builds the compiler's libc++, with thousands of lines about it.
-if ! cmake --build "$root/build" --parallel "$(nproc)" --target attnbench_cli attnbench_mlx -- -k 0 > "$root/log" 2>&1; then
+if ! cmake --build "$root/build" --parallel "$(nproc)" --target attnbench_cli attnbench_mlx unit_tests -- -k 0 > "$root/log" 2>&1; then
   grep --text -E 'error|FAILED' "$root/log" | grep -v libcxx | head -n 100 >&2
   exit 1
 fi
 python3 "$here/check_program.py" "$root/build/attnbench" 14.0
 python3 "$here/check_program.py" "$root/build/libattnbench_mlx.so" 14.0
+python3 "$here/check_program.py" "$root/build/tests/unit_tests" 14.0
+
+# That nothing newer than macOS 14 is used was said by the compiler: it must see a call of something newer, and let the same
+# call pass where its absence is asked for.
+if ! cmake --build "$root/build" --target availability_guarded > "$root/log" 2>&1; then
+  cat "$root/log" >&2
+  exit 1
+fi
+if cmake --build "$root/build" --target availability_unguarded > "$root/log" 2>&1; then
+  echo "a call of what came with macOS 26 was compiled for macOS 14" >&2
+  exit 1
+fi
+if ! grep --text -q "posix_spawn_file_actions_addchdir' is only available on macOS 26.0 or newer" "$root/log"; then
+  cat "$root/log" >&2
+  exit 1
+fi
+echo "an unguarded call of what came with macOS 26 is an error"

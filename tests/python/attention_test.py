@@ -252,8 +252,14 @@ class Choose(unittest.TestCase):
 
     def test_the_examples(self):
         self.assertEqual(doctest.testmod(attnbench).failed, 0)
-        documented = (pathlib.Path(__file__).parents[2] / "docs/dispatch.md").read_text()
-        example, _ = re.findall(r"```python\n(.*?)```", documented, re.S)
+        source = pathlib.Path(__file__).parents[2]
+        (example,) = re.findall(r"```python\n(.*?)```", (source / "README.md").read_text(), re.S)
+        names = {}
+        exec(example, names)
+        mask = seen("mha", 128, 128, causal=True)
+        expected = softmax_attention(names["q"], names["k"], names["v"], 0.125, mask)
+        np.testing.assert_allclose(names["o"], expected, rtol=0, atol=2e-5)
+        example, _ = re.findall(r"```python\n(.*?)```", (source / "docs/dispatch.md").read_text(), re.S)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(example, {})
         self.assertRegex(printed.getvalue(), r"^gqa\(kv=2,causal\)/")

@@ -91,7 +91,8 @@ TEST(Ceilings, EveryComputeLoopOfThisCpuEndsAndCountsItsOperations) {
       {{"vdpbf16ps", "avx512"}, 24 * 16 * 2 * 2},
       {{"tdpbf16ps", "amx"}, 4 * (16 * 16) * 32 * 2},
       {{"mul+add", "portable"}, 24 * 4 * 2},
-      {{"bfmmla", "neonbf16"}, 24 * 4 * 4 * 2}};
+      {{"bfmmla", "neonbf16"}, 24 * 4 * 4 * 2},
+      {{"fmlal", "neonf16"}, 24 * 4 * 2}};
   const auto loops = compute_loops(cpu_features());
   ASSERT_FALSE(loops.empty());
   for (const auto& loop : loops) {

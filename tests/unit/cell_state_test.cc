@@ -39,5 +39,16 @@ TEST(CellState, APlannedBaselineThatIsLessExactGivesWay) {
   EXPECT_EQ(baseline_of(state), "mha/a@x");
 }
 
+TEST(CellState, TheFirstOfTheBaselinesThatCanBeRankedIsTheBaseline) {
+  auto state = three_kernels();
+  state.cell.baseline = "mha/a@x";
+  state.cell.other_baselines = {"mha/c@x"};
+  EXPECT_EQ(baseline_of(state), "mha/a@x");
+  state.record.kernels[0].support_reason = "no bf16 products";
+  EXPECT_EQ(baseline_of(state), "mha/c@x") << "not b, which comes first in the cell alone";
+  state.unranked["mha/c@x"] = "less exact";
+  EXPECT_EQ(baseline_of(state), "mha/b@x");
+}
+
 }  // namespace
 }  // namespace attnbench

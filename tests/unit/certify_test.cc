@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@
 #include "io/files.h"
 #include "support/command.h"
 #include "support/profiles.h"
+#include "tune/certificate.h"
+#include "tune/coverage.h"
+#include "tune/rounds.h"
 
 namespace attnbench {
 namespace {
@@ -55,7 +59,89 @@ TEST(Certified, NumbersByHand) {
   // Chosen: 0 + 0 + ln 1.5 + 2 ln 1.05.
   EXPECT_NEAR(std::log(all.gain.ratio.estimate), (std::log(2) - std::log(1.5) - 2 * std::log(1.05)) / 5,
               1e-12);
+  // The default over the chosen: 1, 4, 1/1.5, 1 twice.
+  EXPECT_NEAR(std::log(all.gain_over_default.estimate), (std::log(4) - std::log(1.5)) / 5, 1e-12);
   EXPECT_THAT(all.worst, ElementsAre(2, 3, 0, 1));
+}
+
+TEST(Certified, TheWordNeedsTwoHundredProblemsOnEachNumberOfThreads) {
+  std::vector<CertifiedProblem> problems(199, steady({"a@x", "b@x"}, {1, 2}, 0, 0));
+  EXPECT_EQ(certificate_lacks(problems, {1}), "199 of 200 held-out problems were measured");
+  problems.push_back(problems.front());
+  EXPECT_EQ(certificate_lacks(problems, {1}), "");
+  EXPECT_THAT(certificate_lacks(problems, {1, 4}),
+              HasSubstr("no held-out problem was measured on 4 threads"));
+  problems.back().held_out.threads = 4;
+  EXPECT_EQ(certificate_lacks(problems, {1, 4}), "");
+  EXPECT_THAT(certificate_lacks({}, {1}), HasSubstr("0 of 200"));
+}
+
+TEST(Certified, WordsFitATerminalAndSayWhatIsWanting) {
+  CertifyResult result;
+  result.tuned_threads = {1, 4};
+  result.drawn = {steady({"a@x", "b@x"}, {1, 2}, 0, 0), steady({"a@x", "b@x"}, {3, 1}, 0, 1)};
+  result.drawn[1].held_out.threads = 2;
+  result.noise_accepted = true;
+  result.left_out = {"mha in f32: too long"};
+  result.in_part = certificate_lacks(result.drawn, result.tuned_threads);
+  const auto words = in_words(result);
+  for (const auto* part :
+       {"Not certified: 2 of 200 held-out problems were measured", "Noise was accepted",
+        "by threads: 1 on 1, 1 on 2 (not tuned), 0 on 4", "mean regret, cross-fitted", "mean regret, naive",
+        "1 of 2 (50.0 %)", "time of the default / of the choice", "a@x, not b@x", "mha in f32: too long"})
+    EXPECT_THAT(words, HasSubstr(part));
+  std::istringstream lines(words);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+}
+
+TEST(Certified, ACertificateIsReadAsItWasWritten) {
+  CertifyResult result;
+  result.tuned_threads = {1};
+  result.drawn = {steady({"a@x", "b@x"}, {1, 2}, 0, 1)};
+  result.traffic = {steady({"a@x", "b@x"}, {3, 1}, 0, 1, 2.5)};
+  result.traffic[0].of_traffic = true;
+  result.traffic[0].seconds_again = result.traffic[0].seconds;
+  result.left_out = {"one shape"};
+  const auto certificate =
+      certificate_of(result, nlohmann::json::array({*to_json(CertificatePart{})}), "0123456789abcdef");
+  const auto read = read_certificate(certificate);
+  EXPECT_EQ(read.parts->size(), 1u);
+  EXPECT_EQ(read.left_out, result.left_out);
+  ASSERT_EQ(read.drawn.size(), 1u);
+  ASSERT_EQ(read.traffic.size(), 1u);
+  result.drawn = read.drawn;
+  result.traffic = read.traffic;
+  EXPECT_EQ(*certificate_of(result, read.parts, "0123456789abcdef"), *certificate);
+  auto wrong = certificate;
+  (*wrong)["problems"][0]["chosen"] = "c@x";
+  try {
+    read_certificate(wrong);
+    ADD_FAILURE();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("chosen: 'c@x' is none of the kernels timed"));
+  }
+}
+
+/// A group is measured to its end before the next: time that runs out costs the last ones alone.
+TEST(CertifyGroups, HoldEachProblemOnceAndARoundOfThemIsShort) {
+  std::vector<Subject> subjects(20);
+  std::vector<Subject*> all, grouped;
+  for (auto& subject : subjects) {
+    subject.expected_seconds = 1;
+    all.push_back(&subject);
+  }
+  subjects[7].expected_seconds = 9;  // alone longer than a group
+  const auto groups = groups_of(all, 4, 1);
+  EXPECT_GE(groups.size(), 6u);  // 19 of a second in fours, and the long one
+  for (const auto& group : groups) {
+    double seconds = 0;
+    for (const auto* subject : group) seconds += subject->expected_seconds;
+    EXPECT_TRUE(seconds <= 4 || group.size() == 1);
+    grouped.insert(grouped.end(), group.begin(), group.end());
+  }
+  EXPECT_THAT(grouped, testing::UnorderedElementsAreArray(all));
+  EXPECT_NE(grouped, all);  // in random order
+  EXPECT_TRUE(groups_of({}, 4, 1).empty());
 }
 
 class Certify : public testing::Test {
@@ -83,7 +169,7 @@ class Certify : public testing::Test {
     options_.measuring.threads = {1};
     options_.measuring.dtypes = {DType::f32};
     options_.measuring.mechanisms = {parse_mechanism("linear")};
-    options_.measuring.budget_seconds = 8;
+    options_.measuring.budget_seconds = 12;
     options_.measuring.memory_bytes = std::int64_t{1} << 28;
     options_.measuring.accept_noise = true;
     options_.profile = file_;
@@ -103,18 +189,30 @@ class Certify : public testing::Test {
 };
 
 TEST_F(Certify, EveryKernelIsTimedOnProblemsThatWereNotTuned) {
+  options_.measuring.budget_seconds = 20;
   ASSERT_GE(kernels_.size(), 2u);
-  options_.traffic = {{attention_problem("linear", 150), 1, 4}, {attention_problem("mha", 8), 1, 1}};
-  options_.traffic[1].problem.shape.batch = 1'000'000;
+  options_.traffic = {{attention_problem("linear", 150), 1, 4},
+                      {attention_problem("linear", 128), 1, 1},
+                      {attention_problem("mha", 8), 1, 1},
+                      {attention_problem("linear", 150), 2, 1},
+                      {attention_problem("linear", 150), 1, 1}};
+  options_.traffic[4].problem.shape.batch = 1'000'000;
   options_.traffic_file = "mine.csv";
   const auto result = certify(options_, [](const std::string&) {});
   if (!result.refused.empty()) GTEST_SKIP() << "a busy machine: " << result.refused;
+  for (const auto* left_out :
+       {"128 x 128, 1 thread: was timed for tuning", "8 x 8, 1 thread: tuning did not cover mha",
+        "150 x 150, 2 threads: tuning did not cover 2 threads (only 1)", "linear in f32, batch 1000000",
+        "not drawn: tuning did not cover a head dimension of 128 (only 64)"})
+    EXPECT_THAT(result.left_out, testing::Contains(HasSubstr(left_out)));
+  if (result.drawn.size() + result.traffic.size() < 6) GTEST_SKIP() << "a busy machine: time ran out";
   ASSERT_EQ(result.drawn.size(), 5u);
   ASSERT_EQ(result.traffic.size(), 1u);
-  EXPECT_THAT(result.left_out, ElementsAre(HasSubstr("mha in f32, batch 1000000")));
+  const TunedCoverage coverage(profile_);
   for (const auto* some : {&result.drawn, &result.traffic}) {
     for (const auto& problem : *some) {
-      EXPECT_FALSE(was_measured(profile_, problem.held_out.problem));
+      EXPECT_FALSE(coverage.was_timed(problem.held_out.problem));
+      EXPECT_EQ(coverage.not_covered(problem.held_out.problem, problem.held_out.threads), "");
       EXPECT_THAT(problem.kernels, testing::UnorderedElementsAreArray(kernels_));
       EXPECT_EQ(problem.seconds.size(), kernels_.size());
       for (const auto& times : problem.seconds) {
@@ -134,7 +232,11 @@ TEST_F(Certify, EveryKernelIsTimedOnProblemsThatWereNotTuned) {
   EXPECT_EQ(certificate.at("summaries")[1].at("shapes"), "traffic");
   EXPECT_EQ(certificate.at("summaries")[0].at("regret").at("estimate"),
             certified(result.drawn).regret.cross_fitted.estimate);
-  EXPECT_THAT(in_words(result), HasSubstr("| mean regret, cross-fitted |"));
+  EXPECT_EQ(certificate.at("certified"), false);
+  EXPECT_EQ(certificate.at("held_out_problems"), 5);
+  EXPECT_EQ(certificate.at("noise_accepted"), true);
+  EXPECT_EQ(certificate.at("threads").dump(), R"([{"problems":5,"threads":1,"tuned":true}])");
+  EXPECT_EQ(result.in_part, "5 of 200 held-out problems were measured");
   auto with = profile_;
   with.certificate = result.certificate;
   const auto text = to_text(with);
@@ -151,6 +253,23 @@ TEST_F(Certify, EveryKernelIsTimedOnProblemsThatWereNotTuned) {
                 ("python3 -c \"" + program + "\" " ATTNBENCH_SOURCE_DIR "/docs/profile.schema.json " + file_)
                     .c_str()),
             0);
+}
+
+TEST_F(Certify, GoesOnWithACertificateInPart) {
+  options_.problems = 2;
+  const auto first = certify(options_, [](const std::string&) {});
+  if (!first.refused.empty()) GTEST_SKIP() << "a busy machine: " << first.refused;
+  options_.problems = 5;
+  options_.earlier = first.certificate;
+  const auto both = certify(options_, [](const std::string&) {});
+  if (!both.refused.empty()) GTEST_SKIP() << "a busy machine: " << both.refused;
+  EXPECT_GT(both.drawn.size(), first.drawn.size());
+  EXPECT_LE(both.drawn.size(), 5u);
+  EXPECT_EQ(both.certificate->at("parts").size(), 2u);
+  EXPECT_EQ(both.certificate->at("problems")[0], first.certificate->at("problems")[0]);
+  for (std::size_t i = 0; i < both.drawn.size(); ++i) {
+    for (std::size_t k = 0; k < i; ++k) EXPECT_FALSE(both.drawn[i].held_out == both.drawn[k].held_out);
+  }
 }
 
 TEST_F(Certify, WithoutTimeThereIsNoCertificate) {
@@ -180,6 +299,9 @@ TEST_F(Certify, OnlyAProfileOfHereWithChoicesOfItsOwn) {
   other.costs.clear();
   write_text_file(file_, to_text(other));
   refuse("holds no times");
+  write_text_file(file_, to_text(profile_));
+  options_.measuring.dtypes = {DType::bf16};
+  refuse("covers nothing of the mechanisms and element types asked for");
 }
 
 }  // namespace

@@ -30,6 +30,19 @@ TEST(CpuSet, AllowedAndUsed) {
   EXPECT_EQ(set.command, "taskset -c 0-2");
 }
 
+TEST(CpuSet, KindsOfCoresWhereTheMachineNamesThem) {
+  auto contents = two_cells();
+  EXPECT_TRUE(cpu_set(contents).cores.empty());
+  auto& cpu = (*contents.run.environment)["cpu"];
+  cpu["core_kinds"] = {{{"name", "Performance"}, {"logical_cpus", 1}},
+                       {{"name", "Efficiency"}, {"logical_cpus", 3}}};
+  EXPECT_EQ(cpu_set(contents).cores,
+            (std::map<int, std::string>{{1, "1 Performance"}, {2, "1 Performance, 1 Efficiency"}}));
+  contents.cells[0].cpus = {0, 4};
+  EXPECT_EQ(cpu_set(contents).cores, (std::map<int, std::string>{{1, "1 Performance"}}))
+      << "no kind has a fifth CPU";
+}
+
 TEST(CpuSet, NothingIsPinnedWhereEveryCpuWasAllowed) {
   auto contents = two_cells();
   (*contents.run.environment)["workers"]["allowed_cpus"] = "0-3";

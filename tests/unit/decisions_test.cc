@@ -90,6 +90,29 @@ TEST(PreferredPath, OnArmTheMatrixUnitCountsByItsOwnRate) {
   EXPECT_EQ(preferred_path(paths, {}), 1u) << "nothing measured: the more specialised";
 }
 
+TEST(PreferredPath, RatesWithinFivePercentAreEqual) {
+  const std::vector<std::string_view> paths{"portable", "neonf16"};
+  const auto rates = [](double mul_add, double fmlal) {
+    Ceilings ceilings;
+    ceilings.compute = {{"mul+add", "portable", DType::f32, mul_add},
+                        {"fmlal", "neonf16", DType::f16, fmlal}};
+    return ceilings;
+  };
+  EXPECT_EQ(preferred_path(paths, rates(100e9, 99e9)), 1u);
+  EXPECT_EQ(preferred_path(paths, rates(100e9, 95.5e9)), 1u);
+  EXPECT_EQ(preferred_path(paths, rates(100e9, 94.5e9)), 0u);
+  EXPECT_EQ(preferred_path(paths, rates(95.5e9, 100e9)), 1u);
+}
+
+TEST(PreferredPath, EqualIsWhatComesCloseToTheHighestRateAndNotToTheNext) {
+  const std::vector<std::string_view> paths{"avx512", "avx512bf16", "amx"};
+  Ceilings ceilings;
+  ceilings.compute = {{"fma", "avx512", DType::f32, 100e9},
+                      {"vdpbf16ps", "avx512", DType::bf16, 96e9},
+                      {"tdpbf16ps", "amx", DType::bf16, 92e9}};
+  EXPECT_EQ(preferred_path(paths, ceilings), 1u);
+}
+
 TEST(Format1, PathsThatAreNotSupportedDoNotCompete) {
   EXPECT_EQ(default_path_as_format_1(run_with_ceilings(), 1,
                                      {path_of_fused("portable"), path_of_fused("avx512bf16", "f32 only"),

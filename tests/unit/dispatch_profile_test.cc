@@ -9,6 +9,8 @@
 
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
+#include "dispatch/cost_book.h"
+#include "dispatch/kernel_names.h"
 #include "dispatch/profile.h"
 #include "support/profiles.h"
 #include "tune/evidence.h"
@@ -96,6 +98,36 @@ TEST(Profile, WhatIsWrongIsNamed) {
   twice.costs.push_back(twice.costs.front());
   refuse(to_text(twice), "is there twice");
   EXPECT_THROW(parse_profile_text(replaced("\"schema\": 1", "\"schema\": 99"), "mine.json"), NewerProfile);
+}
+
+/// Block sizes of one kernel differ by more than their useful FLOPs: here the larger blocks compute more
+/// pairs in a quarter of the time, at all the same N.
+TEST(Profile, ABlockSizeLeftOpenIsChosenByItsOwnTimes) {
+  const auto device = test::device_of(1);
+  const auto small = attention_problem("block_sparse(bs=32,globals=1)", 300);
+  const auto large = attention_problem("block_sparse(bs=64,globals=1)", 300);
+  const KernelInfo* kernel = nullptr;
+  for (const auto* registered : kernels()) {
+    if (kernel == nullptr && computes(*registered, MechanismKind::block_sparse) &&
+        registered->supports(small, device))
+      kernel = registered;
+  }
+  ASSERT_NE(kernel, nullptr);
+  CostProfile profile;
+  measure_in(profile, name_of(*kernel), "block_sparse(bs=32,globals=1)", 1,
+             [](double n) { return 2e-8 * n; });
+  measure_in(profile, name_of(*kernel), "block_sparse(bs=64,globals=1)", 1,
+             [](double n) { return 5e-9 * n; });
+  const CostBook book(profile, device);
+  const auto seconds = [&](const Problem& problem) {
+    const auto cost = book.cost(*kernel, problem, 1);
+    return cost.time ? std::exp(cost.time->log_seconds) : 0;
+  };
+  EXPECT_NEAR(seconds(small) / (2e-8 * 300), 1, 0.1);
+  EXPECT_NEAR(seconds(large) / (5e-9 * 300), 1, 0.1);
+  // One that was not timed: between them, by all times of the kind.
+  const double other = seconds(attention_problem("block_sparse(bs=128,globals=1)", 300));
+  EXPECT_GT(other, 0);
 }
 
 /// Damaged anywhere, a profile is read or refused, and never anything else.

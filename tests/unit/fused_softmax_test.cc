@@ -39,6 +39,7 @@ const std::vector<ShapeCase> kShapes = {
     {"gqa(kv=8)", 1, 32, 8, 1, 1111, 128, 128},
     {"mqa", 1, 32, 1, 1, 5000, 64, 64},
     {"mqa", 1, 8, 1, 7, 777, 32, 256},
+    {"gqa(kv=2,causal)", 1, 16, 2, 11, 5000, 64, 128},
     {"swa(w=64)", 1, 2, 0, 777, 777, 64, 64},
     {"swa(w=7,causal)", 1, 6, 2, 129, 129, 64, 64},
     {"swa(w=90)", 2, 3, 1, 401, 401, 48, 16},
@@ -361,7 +362,8 @@ TEST_P(FusedSoftmax, RefusesWithAReason) {
   auto device = cpu_device(1);
   device.features = {};
   EXPECT_THAT(kernel(problem).supports(problem, device).reason(),
-              testing::MatchesRegex("this CPU lacks (AVX-512|AVX-512 BF16|AVX-512 VBMI|AMX BF16|FEAT_BF16)"));
+              testing::MatchesRegex(
+                  "this CPU lacks (AVX-512|AVX-512 BF16|AVX-512 VBMI|AMX BF16|FEAT_BF16|FEAT_FHM)"));
 }
 
 /// Each with every vector instruction set this CPU has, which TearDown finds in use.
@@ -387,7 +389,9 @@ INSTANTIATE_TEST_SUITE_P(X86, FusedSoftmax,
                                          PathCase{"avx512bf16", DType::bf16}, PathCase{"avx512", DType::f32}),
                          case_name);
 #elif defined(__aarch64__)
-INSTANTIATE_TEST_SUITE_P(Arm, FusedSoftmax, testing::Values(PathCase{"neonbf16", DType::bf16}), case_name);
+INSTANTIATE_TEST_SUITE_P(Arm, FusedSoftmax,
+                         testing::Values(PathCase{"neonbf16", DType::bf16}, PathCase{"neonf16", DType::f16}),
+                         case_name);
 #endif
 INSTANTIATE_TEST_SUITE_P(Targets, FusedSoftmax, testing::ValuesIn(portable_cases()), case_name);
 

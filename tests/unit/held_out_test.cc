@@ -4,12 +4,14 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "attnbench/error.h"
 #include "support/profiles.h"
+#include "tune/coverage.h"
 #include "tune/grid.h"
 
 namespace attnbench {
@@ -55,32 +57,66 @@ TEST(HeldOut, DrawsCoverTheRangesOfTuningAndNoneOfItsPoints) {
   EXPECT_EQ(threads, (std::set<int>{1, 3, 5}));
   EXPECT_EQ(groups, (std::set<std::int64_t>{1, 4, 8}));
   EXPECT_NEAR(static_cast<double>(decode) / softmax, 0.5, 0.05);
-  EXPECT_LT(powers, 0.25 * kDraws);   // small lengths are powers of two often
-  EXPECT_LT(on_grid, 0.01 * kDraws);  // was_measured() refuses what was tuned
+  EXPECT_LT(powers, 0.25 * kDraws);  // small lengths are powers of two often
+  EXPECT_EQ(on_grid, 0);
 }
 
-TEST(HeldOut, WhatWasMeasuredIsKnown) {
+TEST(HeldOut, EachNumberOfThreadsIsDrawnAsOften) {
+  HeldOutDraw draw({parse_mechanism("mha")}, {DType::f32}, {1, 3, 5}, 7);
+  std::map<int, int> counts;
+  for (int i = 0; i < 60; ++i) ++counts[draw.next().threads];
+  EXPECT_EQ(counts, (std::map<int, int>{{1, 20}, {3, 20}, {5, 20}}));
+}
+
+/// Times of mha with N = 64 to 4096 in f32, 8 heads of 64, on 2 threads.
+CostProfile tuned_profile() {
   CostProfile profile;
   measure_in(profile, "fused@cpu:portable", "mha", 2, [](double n) { return 1e-9 * n; });
-  EXPECT_TRUE(was_measured(profile, attention_problem("mha", 64)));
-  EXPECT_FALSE(was_measured(profile, attention_problem("mha", 65)));
-  EXPECT_FALSE(was_measured(profile, attention_problem("mha", 64, DType::bf16)));
+  return profile;
 }
 
-TEST(HeldOut, ThreadsAreThoseOfTheProfileAndSomeBetween) {
-  CostProfile profile;
-  EXPECT_THAT(held_out_threads(profile), testing::IsEmpty());
-  const auto measure = [&](int threads) {
-    measure_in(profile, "fused@cpu:portable", "mha", threads, [](double n) { return 1e-9 * n; });
-  };
-  measure(2);
-  EXPECT_THAT(held_out_threads(profile), testing::ElementsAre(2));
-  measure(3);
-  EXPECT_THAT(held_out_threads(profile), testing::ElementsAre(2, 3));
-  measure(14);
-  EXPECT_THAT(held_out_threads(profile), testing::ElementsAre(2, 6, 10, 14));
-  measure(6);
-  EXPECT_THAT(held_out_threads(profile), testing::ElementsAre(2, 10, 14));
+TEST(HeldOut, WhatWasTimedForTuningIsNotHeldOut) {
+  const TunedCoverage coverage(tuned_profile());
+  EXPECT_TRUE(coverage.was_timed(attention_problem("mha", 64)));
+  EXPECT_FALSE(coverage.was_timed(attention_problem("mha", 65)));
+  EXPECT_FALSE(coverage.was_timed(attention_problem("mha", 64, DType::bf16)));
+  EXPECT_FALSE(coverage.was_timed(attention_problem("mha(causal)", 64)));
+  EXPECT_FALSE(coverage.was_timed(attention_problem("gqa(kv=2)", 64)));
+  // The same work by another name, and with another factor.
+  EXPECT_TRUE(coverage.was_timed(attention_problem("gqa(kv=8)", 64)));
+  auto scaled = attention_problem("mha", 64);
+  scaled.shape.softmax_scale = 0.1;
+  EXPECT_TRUE(coverage.was_timed(scaled));
+}
+
+TEST(HeldOut, WhatTuningDidNotCoverIsNamed) {
+  auto profile = tuned_profile();
+  measure_in(profile, "fused@cpu:portable", "swa(w=64)", 2, [](double n) { return 1e-9 * n; });
+  const TunedCoverage coverage(profile);
+  EXPECT_THAT(coverage.threads(), testing::ElementsAre(2));
+  EXPECT_EQ(coverage.not_covered(attention_problem("mha", 65), 2), "");
+  EXPECT_EQ(coverage.not_covered(attention_problem("mha", 65), 1), "tuning did not cover 1 thread (only 2)");
+  EXPECT_EQ(coverage.not_covered(attention_problem("gqa(kv=2)", 65), 2),
+            "tuning did not cover 4 query heads for a head of K and V (only 1)");
+  EXPECT_THAT(coverage.not_covered(attention_problem("mha", 65, DType::bf16), 2),
+              HasSubstr("tuning did not cover mha: mha in bf16"));
+  EXPECT_THAT(coverage.not_covered(attention_problem("swa(w=128)", 65), 2),
+              HasSubstr("tuning did not cover swa(w=128)"));
+  EXPECT_EQ(coverage.not_covered(attention_problem("swa(w=64)", 65), 2), "");
+  auto wide = attention_problem("mha", 65);
+  wide.shape.head_dim_v = 128;
+  EXPECT_EQ(coverage.not_covered(wide, 2), "tuning did not cover a head dimension of 128 (only 64)");
+  EXPECT_EQ(coverage.not_covered(parse_mechanism("swa(w=64)"), DType::f32), "");
+  EXPECT_THAT(coverage.not_covered(parse_mechanism("swa(w=64)"), DType::f16), HasSubstr("swa in f16"));
+}
+
+TEST(HeldOut, ThreadsAreAllThatWereTunedAndSomeBetween) {
+  using testing::ElementsAre;
+  EXPECT_THAT(held_out_threads({}), testing::IsEmpty());
+  EXPECT_THAT(held_out_threads({2}), ElementsAre(2));
+  EXPECT_THAT(held_out_threads({2, 3}), ElementsAre(2, 3));
+  EXPECT_THAT(held_out_threads({2, 3, 14}), ElementsAre(2, 3, 6, 10, 14));
+  EXPECT_THAT(held_out_threads({2, 5, 6, 7, 14}), ElementsAre(2, 5, 6, 7, 10, 14));
 }
 
 TEST(Traffic, CsvAndTomlSayTheSame) {

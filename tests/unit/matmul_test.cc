@@ -183,11 +183,26 @@ TEST_P(MatmulTypes, OffsetsBeyondTwoToThe31Elements) {
 INSTANTIATE_TEST_SUITE_P(Cpu, MatmulTypes, testing::ValuesIn(kDTypes),
                          [](const auto& value) { return std::string(name(value.param)); });
 
+/// Of bf16 in f32 the library sees f32.
+TEST(Matmul, MultipliesInF32WhereAskedTo) {
+  const auto of = [](DType dtype, bool in_f32) {
+    Workspace workspace;
+    const MatmulShape shape{
+        .m = 64, .n = 64, .k = 64, .a = {dtype, 64}, .b = {dtype, 64}, .c = {dtype, 64}, .in_f32 = in_f32};
+    return Matmul(shape, Matmul::Threading::caller, 1, workspace).implementation();
+  };
+  EXPECT_EQ(of(DType::bf16, true), of(DType::f32, false));
+  if (cpu_device(1).features.avx512_bf16) {
+    EXPECT_NE(of(DType::bf16, false), of(DType::f32, false));
+  }
+}
+
 TEST(Matmul, NamesTheTypesItLacks) {
   auto device = cpu_device(1);
   device.features.avx512 = false;
   EXPECT_EQ(matmul_support(DType::bf16, device).reason(),
-            "oneDNN has bf16 products only on CPUs with AVX-512");
+            "oneDNN has bf16 products only on CPUs with AVX-512; unfused_f32 and the "
+            "projections of layers make them in f32");
   EXPECT_TRUE(matmul_support(DType::f16, device));
   EXPECT_TRUE(matmul_support(DType::f32, device));
 }

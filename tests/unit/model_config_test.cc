@@ -46,7 +46,8 @@ TEST(ModelConfig, GroupedHeadsAndTheirSizes) {
   EXPECT_THAT(table.dtype, ElementsAre(DType::bf16));
   EXPECT_THAT(table.seqlen, ElementsAre(512, 2048, 8192));
   EXPECT_THAT(mechanisms_of(study), ElementsAre("gqa(kv=8,causal)"));
-  EXPECT_EQ(table.baseline, "gqa(kv=8,causal)/unfused@cpu");
+  EXPECT_EQ(table.baselines,
+            (std::vector<std::string>{"gqa(kv=8,causal)/unfused@cpu", "gqa(kv=8,causal)/unfused_f32@cpu"}));
   EXPECT_THAT(study.not_computed, IsEmpty());
   EXPECT_EQ(expand(study).cells.size(), 6u);  // three lengths, prefill and decode
 }

@@ -17,6 +17,7 @@
 #include "attnbench/error.h"
 #include "attnbench/registry.h"
 #include "reference_fixture.h"
+#include "run/environment/executable.h"
 #include "run/verification/check.h"
 
 namespace attnbench {
@@ -110,7 +111,7 @@ TEST_P(LimitedPool, GivesTheSameResults) {
   if (pid == 0) {
     for (const auto* of_this_process : {"GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX"}) unsetenv(of_this_process);
     for (const auto& setting : GetParam()) putenv(const_cast<char*>(setting.c_str()));
-    execl("/proc/self/exe", "unit_tests", "--gtest_filter=ParallelFor.*", "--gtest_brief=1", nullptr);
+    execl(own_program().c_str(), "unit_tests", "--gtest_filter=ParallelFor.*", "--gtest_brief=1", nullptr);
     _exit(127);
   }
   int status = 0;

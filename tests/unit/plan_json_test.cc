@@ -43,6 +43,9 @@ TEST(StudyJson, EveryFieldOfACellSurvivesTheRoundTrip) {
   cell.mechanisms = {bind_kv_heads(parse_mechanism("swa(w=9,causal)"), 6, 3)};
   cell.kernels = {"fused", ":amx"};
   cell.baseline = "mha/unfused@cpu";
+  EXPECT_FALSE(to_json(cell).contains("other_baselines")) << "hashes of plans made before there were lists";
+  EXPECT_EQ(cell_from_json(json::parse(to_json(cell).dump())), cell);
+  cell.other_baselines = {"mha/unfused_f32@cpu"};
   EXPECT_EQ(cell_from_json(json::parse(to_json(cell).dump())), cell);
 }
 
@@ -113,6 +116,7 @@ TEST(PlanHash, ChangesWithWhatIsMeasuredAndWithNothingElse) {
   changed([](Cell& c) { c.mechanisms.pop_back(); });
   changed([](Cell& c) { c.kernels = {"fused"}; });
   changed([](Cell& c) { c.baseline = "mqa/unfused@cpu"; });
+  changed([](Cell& c) { c.other_baselines = {}; });
 }
 
 TEST(Fnv1a128, GivesThePublishedVectors) {

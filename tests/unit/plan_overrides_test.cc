@@ -159,7 +159,7 @@ TEST(Overrides, CausalChangesMechanismsAndBaseline) {
 TEST(Overrides, KvHeadsReachGqaAndItsBaseline) {
   const auto one = find_study("decode", {.kv_heads = {4}});
   EXPECT_THAT(mechanisms(one.cells[0]), ElementsAre("gqa(kv=4)", "mqa"));
-  EXPECT_EQ(one.cells[0].baseline, "gqa(kv=4)/unfused@cpu");
+  EXPECT_THAT(one.cells[0].baselines(), ElementsAre("gqa(kv=4)/unfused@cpu", "gqa(kv=4)/unfused_f32@cpu"));
   const auto two = find_study("decode", {.kv_heads = {4, 2}});
   EXPECT_EQ(two.cells.size(), 16u);
   EXPECT_THAT(mechanisms(two.cells[0]), ElementsAre("gqa(kv=4)", "mqa", "gqa(kv=2)"));

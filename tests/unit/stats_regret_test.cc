@@ -24,6 +24,17 @@ TEST(Regret, NaiveAndCrossFittedByHand) {
   EXPECT_NEAR(regret_of(other).cross_fitted, -0.5, 1e-12);
 }
 
+TEST(Regret, IntervalByHand) {
+  // Both halves pick kernel 1. Odd processes: 0.1, 0.3; even ones: 0.2, 0.4; squares 0.02 + 0.02 on two
+  // degrees of freedom, t 4.302653.
+  const auto interval =
+      cross_fitted_interval({.log_seconds = {{0.2, 0.1, 0.4, 0.3}, {0, 0, 0, 0}}, .chosen = 0});
+  EXPECT_NEAR(interval.estimate, 0.25, 1e-12);
+  EXPECT_NEAR(interval.high - interval.estimate, 4.302653 * std::sqrt(0.02 * (1.0 / 8 + 1.0 / 8)), 1e-6);
+  EXPECT_NEAR(interval.low + interval.high, 0.5, 1e-12);
+  EXPECT_FALSE(cross_fitted_interval({.log_seconds = {{0.2, 0.1}, {0, 0}}, .chosen = 0}).is_bounded());
+}
+
 TEST(Regret, BadCasesAreNamed) {
   EXPECT_THROW(regret_of({.log_seconds = {{1, 2}}, .chosen = 1}), InputError);
   EXPECT_THROW(regret_of({.log_seconds = {{1}}, .chosen = 0}), InputError);
@@ -41,7 +52,10 @@ TEST(Regret, MeansAreWeighedAndShownProblemsNamed) {
       {.log_seconds = {{slower, slower, slower, slower}, {0, 0, 0, 0}}, .chosen = 0, .weight = 3}};
   const auto summary = summarise_regret(problems, std::log(1.08));
   EXPECT_NEAR(summary.cross_fitted.estimate, 0.15, 1e-12);
-  EXPECT_NEAR(summary.naive, 0.15, 1e-12);
+  EXPECT_NEAR(summary.naive.estimate, 0.15, 1e-12);
+  EXPECT_NEAR(summary.naive.low, summary.cross_fitted.low, 1e-12);  // nothing is luck here
+  EXPECT_NEAR(summary.naive.high, summary.cross_fitted.high, 1e-12);
+  EXPECT_LT(summary.naive.low, 0.15);
   EXPECT_THAT(summary.shown, testing::ElementsAre(1));
   EXPECT_THAT(summarise_regret(problems, std::log(1.25)).shown, testing::IsEmpty());
 }
@@ -66,7 +80,7 @@ TEST(Regret, LuckOfMeasuringCostsNothing) {
     holds += summary.cross_fitted.low <= 0 && summary.cross_fitted.high >= 0;
     alarms += !summary.shown.empty();
     cross_fitted += summary.cross_fitted.estimate / kStudies;
-    naive += summary.naive / kStudies;
+    naive += summary.naive.estimate / kStudies;
   }
   EXPECT_NEAR(cross_fitted, 0, 0.002);
   EXPECT_GT(naive, 0.02);

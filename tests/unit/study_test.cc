@@ -150,6 +150,45 @@ TEST(LoadStudy, ErrorsNameFileLineFieldAndValue) {
   EXPECT_THAT(error_of(std::string("\x7f\x45\x4c\x46\x00\xff", 6)), HasSubstr("not valid TOML"));
 }
 
+TEST(LoadStudy, BaselinesMayBeAList) {
+  const auto cell =
+      load_study(with("baseline", "baseline = [\"mha/unfused@cpu\", \"mqa/unfused_f32@cpu\"]"), "m").cells[0];
+  EXPECT_EQ(cell.baseline, "mha/unfused@cpu");
+  EXPECT_THAT(cell.baselines(), ElementsAre("mha/unfused@cpu", "mqa/unfused_f32@cpu"));
+  EXPECT_EQ(to_string(cell.measured_mechanisms().front()), "mqa") << "it is measured beside mha and linear";
+  EXPECT_TRUE(load_study(kStudy, "m").cells[0].other_baselines.empty());
+  EXPECT_THAT(error_of(with("baseline", "baseline = []")),
+              StartsWith("mine.toml:16: baseline: '[]' is an empty list"));
+  EXPECT_THAT(error_of(with("baseline", "baseline = [\"mha/unfused@cpu\", \"unfused_f32\"]")),
+              AllOf(StartsWith("mine.toml:16: baseline: 'unfused_f32'"), HasSubstr("names no mechanism")));
+  const std::string table = std::string(kStudy).substr(std::string(kStudy).find("[[cells]]"));
+  EXPECT_THAT(error_of(kStudy + with("baseline", "baseline = [\"mha/unfused@cpu\", \"mha/b@x\"]", table)),
+              HasSubstr("baseline: 'mha/unfused@cpu, mha/b@x' differs from 'mha/unfused@cpu'"));
+}
+
+TEST(Cell, TheFirstBaselineThatIsThereIsItsOwn) {
+  Cell cell;
+  cell.baseline = "mha/a@x";
+  cell.other_baselines = {"mha/b@x", "mha/c@x"};
+  cell.mechanisms = {parse_mechanism("mha"), parse_mechanism("mqa")};
+  EXPECT_EQ(cell.baseline_among({"mha/c@x", "mha/b@x"}), "mha/b@x");
+  EXPECT_EQ(cell.baseline_among({"mha/b@x", "mha/a@x"}), "mha/a@x");
+  EXPECT_EQ(cell.baseline_among({"mha/other@x"}), "mha/a@x");
+
+  EXPECT_TRUE(cell.is_spare_beside("mha/a@x", "mha/c@x"));
+  EXPECT_TRUE(cell.is_spare_beside("mha/a@x", "mqa/b@x")) << "the same implementation";
+  EXPECT_FALSE(cell.is_spare_beside("mha/b@x", "mqa/b@x"));
+  EXPECT_FALSE(cell.is_spare_beside("mha/b@x", "mha/a@x")) << "it comes before";
+  EXPECT_FALSE(cell.is_spare_beside("mha/a@x", "mha/b@y"));
+  cell.kernels = {"a", "!b"};
+  EXPECT_TRUE(cell.is_spare_beside("mha/a@x", "mha/b@x"));
+  EXPECT_TRUE(cell.keeps("mha/b@x")) << "it may be the baseline";
+  cell.kernels = {"@x", "mha"};
+  EXPECT_TRUE(cell.is_spare_beside("mha/a@x", "mha/b@x")) << "they name no kernel";
+  cell.kernels = {"b@x"};
+  EXPECT_FALSE(cell.is_spare_beside("mha/a@x", "mha/b@x")) << "it is asked for";
+}
+
 TEST(LoadStudy, NothingIsTakenForGranted) {
   for (const auto* key : {"scope", "phase", "condition", "dtype", "layout", "threads", "batch", "heads",
                           "head_dim", "seqlen", "softmax_scale", "mechanisms", "baseline"}) {
@@ -433,6 +472,8 @@ INSTANTIATE_TEST_SUITE_P(
         BuiltIn{"gpu_long", 10, 0, "core-prefill-hot-bf16-bhsd-b1-h8-q131072-kv131072-d64-t1-cuda:0"},
         // 3 numbers of queries x 5 lengths; 64 heads; a batch
         BuiltIn{"gpu_decode", 17, 0, "core-decode-hot-bf16-bhsd-b32-h32-q1-kv8192-d128-t1-cuda:0"},
+        // prefill: 4 lengths hot and cold, 3 shapes; decode: 3 shapes hot and cold, 4 more
+        BuiltIn{"gpu_bars", 21, 0, "core-decode-cold-bf16-bhsd-b1-h32-q8-kv4096-d128-t1-cuda:0"},
         BuiltIn{"gpt2-small", 18, 1, "layer-prefill-hot-f32-bhsd-b1-h12-q1024-kv1024-d64-m768-t0"}),
     [](const auto& study) {
       std::string name = study.param.name;
@@ -451,7 +492,7 @@ TEST(BuiltInStudies, ThePaperIsThePublishedDesign) {
     EXPECT_EQ(cell.shape.d_model, cell.scope == Scope::layer ? 512 : 0);
     EXPECT_EQ(cell.condition, Condition::hot);
     EXPECT_EQ(cell.threads, 0);
-    EXPECT_EQ(cell.baseline, "mha/unfused@cpu");
+    EXPECT_THAT(cell.baselines(), ElementsAre("mha/unfused@cpu", "mha/unfused_f32@cpu"));
     EXPECT_TRUE(cell.kernels.empty());
     EXPECT_THAT(mechanism_names_of(cell),
                 ElementsAre("mha", "gqa(kv=4)", "mqa", "mha(causal)", "swa(w=32)", "swa(w=64)", "swa(w=128)",

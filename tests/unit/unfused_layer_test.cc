@@ -56,48 +56,76 @@ double error_of(const reference::RowResults& exact, const reference::RowResults&
   return worst;
 }
 
+/// The kernel's layer on each of the devices, by the rule of verification.
+void check_layer(const KernelInfo& kernel, const Problem& problem, const std::vector<CpuDevice>& devices) {
+  const auto dtype = problem.shape.dtype_q;
+  validate(problem);
+  auto data = reference::make_data(problem, reference::InputKind::normal, 11, false);
+  const auto rows = reference::sample_rows(problem);
+  const auto exact = reference::oracle(problem, data.tensors, rows);
+  double largest = 0;
+  for (const auto o : exact[Role::o]) largest = std::max(largest, std::abs(o));
+  const auto tolerance = 2 * error_of(exact, reference::plain_form(problem, data.tensors, rows)) +
+                         4 * unit_in_last_place(dtype) * largest;
+  for (const auto& device : devices) {
+    const auto support = kernel.supports(problem, device);
+    ASSERT_TRUE(support) << support.reason();
+    const auto execution = kernel.prepare(problem, device);
+    EXPECT_EQ(execution->workspace_bytes(), kernel.workspace_bytes(problem, device));
+    reference::poison_outputs(problem, data.tensors);
+    run_once(*execution, problem, data.tensors, *device.make_queue());
+    EXPECT_LE(error_of(exact, rows, data.tensors[Role::o]), tolerance)
+        << name(dtype) << ", " << device.threads << " threads";
+  }
+}
+
+std::vector<CpuDevice> of_one_and_two_threads(const CpuFeatures& features) {
+  std::vector<CpuDevice> devices;
+  for (const int threads : {1, 2}) {
+    devices.push_back(cpu_device(1));
+    devices.back().threads = threads;
+    devices.back().features = features;
+  }
+  return devices;
+}
+
 class UnfusedLayer : public testing::TestWithParam<std::pair<const char*, const char*>> {};
 
 TEST_P(UnfusedLayer, ProjectsSplitsAndMerges) {
   const auto& [mechanism, kernel_name] = GetParam();
   const auto* kernel = find_kernel({parse_mechanism(mechanism), kernel_name, "cpu", ""});
   ASSERT_NE(kernel, nullptr);
+  const bool converts = kernel->kernel() == "unfused_f32";
+  const auto devices = of_one_and_two_threads(cpu_features());
   for (const auto dtype : kDTypes) {
     const auto problem = layer_problem(mechanism, dtype);
-    validate(problem);
-    auto data = reference::make_data(problem, reference::InputKind::normal, 11, false);
-    const auto rows = reference::sample_rows(problem);
-    const auto exact = reference::oracle(problem, data.tensors, rows);
-    double largest = 0;
-    for (const auto o : exact[Role::o]) largest = std::max(largest, std::abs(o));
-    const auto tolerance = 2 * error_of(exact, reference::plain_form(problem, data.tensors, rows)) +
-                           4 * unit_in_last_place(dtype) * largest;
-    for (const int threads : {1, 2}) {
-      auto device = cpu_device(1);
-      device.threads = threads;
-      const auto support = kernel->supports(problem, device);
-      if (dtype == DType::bf16 && !device.features.avx512) {
-        EXPECT_FALSE(support);
-        continue;
-      }
-      ASSERT_TRUE(support) << support.reason();
-      const auto execution = kernel->prepare(problem, device);
-      EXPECT_EQ(execution->workspace_bytes(), kernel->workspace_bytes(problem, device));
-      reference::poison_outputs(problem, data.tensors);
-      run_once(*execution, problem, data.tensors, *device.make_queue());
-      EXPECT_LE(error_of(exact, rows, data.tensors[Role::o]), tolerance)
-          << name(dtype) << ", " << threads << " threads";
+    if (converts ? dtype == DType::f32 : dtype == DType::bf16 && !cpu_features().avx512) {
+      EXPECT_FALSE(kernel->supports(problem, devices[0]));
+      continue;
     }
+    check_layer(*kernel, problem, devices);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, UnfusedLayer,
-                         testing::Values(std::pair{"mha", "unfused"},
-                                         std::pair{"gqa(kv=2,causal)", "unfused"},
-                                         std::pair{"swa(w=8)", "gather"}, std::pair{"swa(w=8)", "masked"},
-                                         std::pair{"block_sparse(bs=8,globals=1)", "batched"},
-                                         std::pair{"linear", "two_gemm"},
-                                         std::pair{"causal_linear", "cumsum"}));
+INSTANTIATE_TEST_SUITE_P(
+    Cpu, UnfusedLayer,
+    testing::Values(std::pair{"mha", "unfused"}, std::pair{"gqa(kv=2,causal)", "unfused"},
+                    std::pair{"gqa(kv=2,causal)", "unfused_f32"}, std::pair{"swa(w=8)", "gather"},
+                    std::pair{"swa(w=8)", "masked"}, std::pair{"block_sparse(bs=8,globals=1)", "batched"},
+                    std::pair{"linear", "two_gemm"}, std::pair{"causal_linear", "cumsum"}));
+
+/// Kernels that need no products of the library have layers there too: the projections are products in f32.
+TEST(LayerWithoutBf16Products, ProjectsInF32) {
+  auto features = cpu_features();
+  features.avx512 = features.avx512_bf16 = features.amx_bf16 = features.neon_bf16 = false;
+  auto problem = layer_problem("gqa(kv=2,causal)", DType::bf16);
+  problem.shape.head_dim_v = 16;  // portable takes multiples of 16
+  for (const auto& [kernel, path] : {std::pair{"unfused_f32", ""}, {"fused", "portable"}}) {
+    const auto* found = find_kernel({problem.mechanism, kernel, "cpu", path});
+    ASSERT_NE(found, nullptr) << kernel;
+    check_layer(*found, problem, of_one_and_two_threads(features));
+  }
+}
 
 /// Views whose batch entries do not follow each other evenly take one product a batch entry.
 TEST(UnfusedLayerViews, BatchEntriesApart) {

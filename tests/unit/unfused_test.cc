@@ -204,7 +204,8 @@ void check(const UnfusedCase& c, const Example& example, int threads) {
   const auto& problem = example.problem;
   const auto& s = problem.shape;
   const auto& kernel = kernel_named(c);
-  if (s.dtype_q == DType::bf16 && !device.features.avx512) {
+  const bool converts = c.kernel == "unfused_f32";
+  if (converts ? s.dtype_q == DType::f32 : s.dtype_q == DType::bf16 && !device.features.avx512) {
     EXPECT_FALSE(kernel.supports(problem, device));
     return;
   }
@@ -321,12 +322,79 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(UnfusedForm{"unfused", "mha"}, UnfusedForm{"unfused", "mha(causal)"},
                     UnfusedForm{"unfused", "gqa(kv=2)"}, UnfusedForm{"unfused", "gqa(kv=1,causal)"},
                     UnfusedForm{"unfused", "mqa"}, UnfusedForm{"unfused", "mqa(causal)"},
+                    UnfusedForm{"unfused_f32", "mha"}, UnfusedForm{"unfused_f32", "mha(causal)"},
+                    UnfusedForm{"unfused_f32", "gqa(kv=2,causal)"}, UnfusedForm{"unfused_f32", "mqa"},
                     UnfusedForm{"masked", "swa(w=8)"}, UnfusedForm{"masked", "swa(w=5,causal)"},
                     UnfusedForm{"gather", "swa(w=8)"}, UnfusedForm{"gather", "swa(w=5,causal)"},
                     UnfusedForm{"batched", "block_sparse(bs=8,globals=1)"},
                     UnfusedForm{"batched", "block_sparse(bs=5,globals=7,causal)"},
                     UnfusedForm{"batched", "block_sparse(bs=50,globals=0)"},
                     UnfusedForm{"two_gemm", "linear"}, UnfusedForm{"cumsum", "causal_linear"}));
+
+/// Whether each element of o is the exact one rounded once, but for 1e-5.
+bool is_rounded_once(const UnfusedCase& c, DType dtype, const CpuDevice& device) {
+  const Example example(c, dtype);
+  const auto& s = example.problem.shape;
+  const Tensor o(dtype, c.layout, {s.batch, s.num_q_heads, s.seqlen_q, s.head_dim_v}, 0);
+  Tensors tensors;
+  tensors[Role::q] = example.q.view, tensors[Role::k] = example.k.view, tensors[Role::v] = example.v.view,
+  tensors[Role::o] = o.view;
+  const auto execution = kernel_named(c).prepare(example.problem, device);
+  run_once(*execution, example.problem, tensors, *device.make_queue());
+  bool rounded_once = true;
+  for (std::int64_t h = 0; h < s.num_q_heads; ++h)
+    for (std::int64_t i = 0; i < s.seqlen_q; ++i)
+      for (std::int64_t d = 0; d < s.head_dim_v; ++d) {
+        const auto exact =
+            example.expected[static_cast<std::size_t>(h * s.seqlen_q + i)].o[static_cast<std::size_t>(d)];
+        const auto bound = unit_in_last_place(dtype) / 2 * std::abs(exact) + 1e-5;
+        rounded_once &= std::abs(o.at(0, h, i, d) - exact) <= bound;
+      }
+  return rounded_once;
+}
+
+/// Products of bf16 would round the weights between them.
+TEST(UnfusedF32, RoundsNothingButItsResult) {
+  auto device = cpu_device(1);
+  UnfusedCase c{.kernel = "unfused_f32", .mechanism = "gqa(kv=2,causal)", .heads = 4, .kv_heads = 2};
+  c.seqlen_q = c.seqlen_kv = 130;
+  EXPECT_TRUE(is_rounded_once(c, DType::f16, device));
+  const bool has_products = device.features.avx512;
+  device.features.avx512 = false;
+  EXPECT_TRUE(is_rounded_once(c, DType::bf16, device));
+  if (!has_products) return;
+  device.features.avx512 = true;
+  c.kernel = "unfused";
+  EXPECT_FALSE(is_rounded_once(c, DType::bf16, device)) << "else the above would show nothing";
+}
+
+TEST(UnfusedF32, IsThereWhereTheCpuHasNoBf16Products) {
+  auto device = cpu_device(1);
+  device.features.avx512 = false;
+  UnfusedCase c{.kernel = "unfused_f32", .mechanism = "mha"};
+  EXPECT_TRUE(kernel_named(c).supports(c.problem(DType::bf16), device));
+  EXPECT_EQ(kernel_named(c).supports(c.problem(DType::f32), device).reason(),
+            "converts types of two bytes to f32; of f32 there is nothing to convert");
+  auto mixed = c.problem(DType::bf16);
+  mixed.shape.dtype_o = DType::f32;
+  EXPECT_EQ(kernel_named(c).supports(mixed, device).reason(), "needs one element type for q, k, v and o");
+  c.kernel = "unfused";
+  EXPECT_FALSE(kernel_named(c).supports(c.problem(DType::bf16), device));
+}
+
+/// By hand: 2 heads, 3 queries and 3 keys, head dims 4 and 8, bf16.
+TEST(UnfusedF32, CountsItsConversions) {
+  UnfusedCase c{.kernel = "unfused_f32", .mechanism = "gqa(kv=1)", .seqlen_q = 3, .seqlen_kv = 3};
+  c.head_dim_qk = 4, c.head_dim_v = 8, c.kv_heads = 1;
+  const auto& kernel = kernel_named(c);
+  const auto problem = c.problem(DType::bf16);
+  EXPECT_EQ(kernel.executed_flops(problem), 2 * 2 * 3 * 3 * (4 + 8));
+  const double q = 2 * 3 * 4, o = 2 * 3 * 8, k = 3 * 4, v = 3 * 8;  // elements
+  const double converted = (2 + 4) * (q + k + v + o);
+  const double repeated = 3 * 2 * 4 * (k + v);    // each head's K and V read, written, read
+  const double scores = 2 * 2 * 3 * 3 * (4 + 4);  // written and read, as scores and as weights
+  EXPECT_EQ(*kernel.moved_bytes(problem), converted + 4 * (q + o) + repeated + scores);
+}
 
 }  // namespace
 }  // namespace attnbench

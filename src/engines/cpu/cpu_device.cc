@@ -75,7 +75,8 @@ std::string to_string(const CpuFeatures& f) {
                                                 {f.avx512_fp16, "avx512_fp16"},
                                                 {f.amx_bf16, "amx_bf16"},
                                                 {f.neon, "neon"},
-                                                {f.neon_bf16, "neon_bf16"}};
+                                                {f.neon_bf16, "neon_bf16"},
+                                                {f.neon_fhm, "neon_fhm"}};
   for (const auto& [present, text] : table) {
     if (present) names.emplace_back(text);
   }

@@ -13,6 +13,7 @@ struct Projections {
   Projections(const Problem& layer, const CpuDevice& device)
       : s(layer.shape),
         kv_heads(layer.mechanism.num_kv_heads),
+        in_f32(!matmul_support(s.dtype_q, device)),
         to_q(product(device, s.d_model, s.num_q_heads * s.head_dim_qk)),
         to_k(product(device, s.d_model, kv_heads * s.head_dim_qk)),
         to_v(product(device, s.d_model, kv_heads * s.head_dim_v)),
@@ -28,7 +29,8 @@ struct Projections {
                             .k = inputs,
                             .a = {s.dtype_q, inputs},
                             .b = {s.dtype_q, outputs},
-                            .c = {s.dtype_q, outputs}};
+                            .c = {s.dtype_q, outputs},
+                            .in_f32 = in_f32};
     return {shape, Matmul::Threading::team, device.threads, workspace};
   }
 
@@ -68,6 +70,7 @@ struct Projections {
 
   Shape s;
   std::int64_t kv_heads;
+  bool in_f32;  ///< on converted operands, where this CPU has no products of the type
   Workspace workspace;
   Matmul to_q, to_k, to_v, to_o;
   std::int64_t q, k, v, merged;
@@ -111,7 +114,7 @@ Support layer_support(const Problem& layer, const CpuDevice& device) {
   if (s.dtype_kv != s.dtype_q || s.dtype_o != s.dtype_q) {
     return Support::no("layer scope needs one element type for q, k, v and the output");
   }
-  return matmul_support(s.dtype_q, device);
+  return matmul_support(DType::f32, device);
 }
 
 std::unique_ptr<HostExecution> prepare_layer(const Problem& layer, const CpuDevice& device,

@@ -7,7 +7,9 @@
 #include "core/layer.h"
 
 /// Layer scope by products of this engine. Heads are split and merged by strided views of
-/// (batch, seqlen, heads, head_dim) results, so nothing is copied.
+/// (batch, seqlen, heads, head_dim) results, so nothing is copied. Where the CPU has no products of the
+/// element type they are products in f32: x, weights and merged heads are converted in each call, and results
+/// back.
 namespace attnbench::cpu {
 
 Support layer_support(const Problem& layer, const CpuDevice& device);

@@ -32,6 +32,7 @@ struct MatmulShape {
   std::int64_t m = 0, n = 0, k = 0;
   MatrixLayout a, b, c;
   std::int64_t batch = 1;
+  bool in_f32 = false;  ///< whatever operand_type() says: all three are f32 to the library
   bool operator==(const MatmulShape&) const = default;
 };
 
@@ -44,11 +45,11 @@ Support matmul_support(DType dtype, const CpuDevice& device);
 DType operand_type(DType dtype);
 
 /// A matrix product by oneDNN (2.6 or 3.x), on macOS by Accelerate, accumulated in f32. A and B share one
-/// operand_type(); C has it too or is f32. Matrices of another operand_type() are widened to it in the
-/// workspace before the product, and C is rounded after it, as part of each run. Prepared for one shape and
-/// layout; a widened matrix is never larger than prepared; other sizes and strides (with the same unit
-/// strides, C's in its columns) run, with oneDNN, through a primitive that takes them at run time, about 5 %
-/// slower and with oneDNN's own temporary memory.
+/// operand_type(); C has it too or is f32. Matrices of another operand_type(), or that are multiplied in_f32,
+/// are widened to it in the workspace before the product, and C is rounded after it, as part of each run.
+/// Prepared for one shape and layout; a widened matrix is never larger than prepared; other sizes and strides
+/// (with the same unit strides, C's in its columns) run, with oneDNN, through a primitive that takes them at
+/// run time, about 5 % slower and with oneDNN's own temporary memory.
 class Matmul {
  public:
   /// How one call is executed.

@@ -109,7 +109,10 @@ Support matmul_support(DType dtype, const CpuDevice& device) {
     case DType::f32:
       return Support::yes();
     case DType::bf16:
-      if (!device.features.avx512) return Support::no("oneDNN has bf16 products only on CPUs with AVX-512");
+      if (!device.features.avx512)
+        return Support::no(
+            "oneDNN has bf16 products only on CPUs with AVX-512; unfused_f32 and the "
+            "projections of layers make them in f32");
       return Support::yes();
     case DType::f16:
       break;

@@ -8,13 +8,13 @@
 namespace attnbench::cpu {
 namespace {
 
-bool is_widened(const MatrixLayout& layout) { return operand_type(layout.dtype) != layout.dtype; }
+/// The type that the library sees of a matrix of this type.
+DType seen_type(const MatmulShape& shape, DType dtype) {
+  return shape.in_f32 ? DType::f32 : operand_type(dtype);
+}
 
-/// The matrix itself, or its dense copy with the same unit stride.
-MatrixLayout operand_layout(const MatrixLayout& layout, std::int64_t rows, std::int64_t cols) {
-  if (!is_widened(layout)) return layout;
-  const bool by_rows = layout.col_stride == 1;
-  return {operand_type(layout.dtype), by_rows ? cols : 1, by_rows ? 1 : rows, rows * cols};
+bool is_widened(const MatmulShape& shape, const MatrixLayout& layout) {
+  return seen_type(shape, layout.dtype) != layout.dtype;
 }
 
 /// Calls body(offset in the matrix, offset in its dense copy, elements) for all lines that lie without gaps.
@@ -34,10 +34,10 @@ void for_lines(const MatrixLayout& layout, std::int64_t batch, std::int64_t rows
   parallel_for(threads, batch * lines, copy);
 }
 
-/// The matrix as the library sees it: itself, or a copy in `copy`.
+/// The matrix as the library sees it: itself, or a copy in `copy` where there is one.
 const void* widened(const void* matrix, const MatrixLayout& layout, std::int64_t batch, std::int64_t rows,
                     std::int64_t cols, int threads, float* copy) {
-  if (!is_widened(layout)) return matrix;
+  if (copy == nullptr) return matrix;
   for_lines(layout, batch, rows, cols, threads, [&](std::int64_t from, std::int64_t to, std::int64_t count) {
     widen(static_cast<const char*>(matrix) + from * size_bytes(layout.dtype), copy + to, count, layout.dtype);
   });
@@ -48,16 +48,21 @@ const void* widened(const void* matrix, const MatrixLayout& layout, std::int64_t
 
 MatmulShape operand_shape(const MatmulShape& s) {
   auto shape = s;
-  shape.a = operand_layout(s.a, s.m, s.k);
-  shape.b = operand_layout(s.b, s.k, s.n);
-  shape.c = operand_layout(s.c, s.m, s.n);
+  const auto see = [&](MatrixLayout& layout, std::int64_t rows, std::int64_t cols) {
+    if (!is_widened(s, layout)) return;
+    const bool by_rows = layout.col_stride == 1;
+    layout = {seen_type(s, layout.dtype), by_rows ? cols : 1, by_rows ? 1 : rows, rows * cols};
+  };
+  see(shape.a, s.m, s.k);
+  see(shape.b, s.k, s.n);
+  see(shape.c, s.m, s.n);
   return shape;
 }
 
 WidenedOperands::WidenedOperands(const MatmulShape& shape, int callers, int threads, Workspace& workspace)
     : most_(shape), threads_(threads) {
   const auto copies = [&](const MatrixLayout& layout, std::int64_t rows, std::int64_t cols) {
-    if (!is_widened(layout)) return ThreadParts();
+    if (!is_widened(shape, layout)) return ThreadParts();
     return ThreadParts(workspace, callers, shape.batch * rows * cols * size_bytes(DType::f32));
   };
   a_ = copies(shape.a, shape.m, shape.k);
@@ -71,7 +76,7 @@ WidenedOperands::Operands WidenedOperands::widen(const Workspace& workspace, int
   const auto& s = shape;
   const auto copy = [&](const MatrixLayout& layout, const ThreadParts& copies, std::int64_t elements,
                         std::int64_t room) -> float* {
-    if (!is_widened(layout)) return nullptr;
+    if (!is_widened(s, layout)) return nullptr;
     if (elements > room)
       throw std::logic_error("a matrix that is multiplied in another type is larger than prepared");
     return copies.at<float>(workspace, caller);

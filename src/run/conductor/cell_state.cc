@@ -46,6 +46,12 @@ void CellState::choose_baseline() {
   };
   if (const auto* planned = baseline(); planned != nullptr && will_do(*planned)) return;
   for (auto& kernel : kernels) kernel.is_baseline = false;
+  for (const auto& id : cell.baselines()) {
+    if (auto* next = find(id); next != nullptr && will_do(*next)) {
+      next->is_baseline = true;
+      return;
+    }
+  }
   const auto first = std::find_if(kernels.begin(), kernels.end(), will_do);
   if (first != kernels.end()) first->is_baseline = true;
 }

@@ -30,12 +30,13 @@ struct CellState {
   std::vector<KernelRequest> entrants(double limit_seconds) const;
   KernelRecord* find(const std::string& kernel_id);
   const KernelRecord* baseline() const;
-  /// Ratios need a baseline: where it cannot be timed or ranked, the first kernel that can takes its place.
+  /// Ratios need a baseline: where it cannot be timed or ranked, the first of the cell's baselines that can
+  /// takes its place, else the first kernel that can.
   /// Where none can be ranked it is one that can be timed, for its alias; no ratio will be taken to it.
   void choose_baseline();
 };
 
-/// The offered kernels that compute the cell's mechanisms and pass its filter; the baseline always.
+/// The offered kernels that compute the cell's mechanisms and pass its filter; its baselines always.
 std::vector<KernelRequest> candidates(const Cell& cell, const std::vector<KernelOffer>& offers,
                                       double limit_seconds);
 

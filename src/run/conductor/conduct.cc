@@ -138,7 +138,11 @@ class Conductor {
   }
 
   CellCost cost_of(const CellState& state) const {
-    CellCost cost{state.record.cell_id, state.cell.baseline, state.cell.condition, {}};
+    const auto* baseline = state.baseline();
+    CellCost cost{state.record.cell_id,
+                  baseline == nullptr ? state.cell.baseline : baseline->id(),
+                  state.cell.condition,
+                  {}};
     cost.processes = state.cell.processes;
     cost.blocks = state.cell.blocks;
     for (const auto& choice : state.entrants(options_.kernel_limit_seconds)) {

@@ -47,7 +47,7 @@ bool take(const VerificationOutcome& outcome, Store& store, std::int64_t run, Ce
   return true;
 }
 
-/// Says so where another kernel than the planned one becomes the baseline.
+/// Says so where a kernel becomes the baseline that was not planned to.
 void choose_baseline(CellState& state, Progress& progress) {
   state.choose_baseline();
   const auto* chosen = state.baseline();
@@ -56,6 +56,9 @@ void choose_baseline(CellState& state, Progress& progress) {
     progress.warning(fmt::format("{}: no kernel that can be ranked is there: no ratios; {} is {}",
                                  state.record.cell_id, chosen->id(), why->second));
   } else if (chosen->id() != state.cell.baseline) {
+    const auto* first = state.find(state.cell.baseline);
+    if (state.cell.may_be_baseline(chosen->id()) && first != nullptr && !first->support_reason.empty())
+      return;  // as the study says
     const auto planned = state.unranked.find(state.cell.baseline);
     progress.warning(fmt::format(
         "{}: the baseline {} {}; ratios are to {}", state.record.cell_id, state.cell.baseline,

@@ -10,6 +10,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "attnbench/cpu_device.h"
 #include "attnbench/error.h"
@@ -241,9 +242,10 @@ class Worker {
     if (free > 0) available = std::min(available, free);
     limits.memory_bytes = available / 5 * 4;
     std::map<std::string, std::string> refused;
+    refused = spare_baselines(request, unable, *device);
     // Where the tensors do not fit, that is the reason to give.
     if (request.default_path_only && why_tensors_do_not_fit(cell, available).empty())
-      refused = left_out(cell, choices, other_paths, *device);
+      refused.merge(left_out(cell, choices, other_paths, *device));
     auto wanted = choices;  // what is left out needs no memory beside the others
     std::erase_if(wanted, [&](const auto& choice) { return refused.contains(choice.id()); });
     refused.merge(kernels_that_do_not_fit(cell, wanted, *device, available));
@@ -303,8 +305,30 @@ class Worker {
     return paths;
   }
 
+  /// The candidates that stand in for the cell's baseline, which needs none here, with the reason to leave
+  /// them out.
+  static std::map<std::string, std::string> spare_baselines(const messages::Verify& request,
+                                                            const std::map<std::string, std::string>& unable,
+                                                            const Device& device) {
+    const auto& cell = request.cell;
+    std::set<std::string> able;
+    for (const auto& candidate : request.candidates) {
+      const auto choice = find_choice(candidate);
+      if (choice && cell.may_be_baseline(choice->id()) && !unable.contains(choice->id()) &&
+          choice->kernel->supports(cell.problem(choice->mechanism), device))
+        able.insert(choice->id());
+    }
+    const auto baseline = cell.baseline_among(able);
+    std::map<std::string, std::string> reasons;
+    for (const auto& candidate : request.candidates) {
+      if (able.contains(baseline) && cell.is_spare_beside(baseline, candidate.id()))
+        reasons[candidate.id()] = why_spare(baseline);
+    }
+    return reasons;
+  }
+
   /// The kernels that support the cell on a path other than the default one, with the reason to leave them
-  /// out. The baseline stays.
+  /// out. Baselines stay.
   static std::map<std::string, std::string> left_out(const Cell& cell,
                                                      const std::vector<KernelChoice>& choices,
                                                      const std::map<std::string, std::string>& other_paths,
@@ -312,7 +336,7 @@ class Worker {
     std::map<std::string, std::string> reasons;
     for (const auto& choice : choices) {
       const auto other = other_paths.find(choice.id());
-      if (other == other_paths.end() || choice.id() == cell.baseline) continue;
+      if (other == other_paths.end() || cell.may_be_baseline(choice.id())) continue;
       if (!choice.kernel->supports(cell.problem(choice.mechanism), device)) continue;
       reasons[choice.id()] = fmt::format("this profile times the default path alone, here {}", other->second);
     }

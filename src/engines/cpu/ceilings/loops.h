@@ -20,8 +20,9 @@ struct ComputeLoop {
 /// One for each unit the CPU has and this process may use.
 std::vector<ComputeLoop> compute_loops(const CpuFeatures& features);
 
-/// On AArch64 with FEAT_BF16 alone.
+/// On AArch64 alone, with FEAT_BF16 and with FEAT_FHM.
 ComputeLoop bfmmla_loop();
+ComputeLoop fmlal_loop();
 
 /// Sizes are multiples of this, and addresses of 64 bytes.
 inline constexpr std::int64_t kMemoryLoopBytes = 512;

@@ -45,6 +45,7 @@ std::vector<ComputeLoop> compute_loops(const CpuFeatures& features) {
   std::vector<ComputeLoop> loops = {
       {"mul+add", "portable", DType::f32, 4 * 2 * static_cast<double>(kAccumulators), fma_portable}};
   if (features.neon_bf16) loops.push_back(bfmmla_loop());
+  if (features.neon_fhm) loops.push_back(fmlal_loop());
   return loops;
 }
 

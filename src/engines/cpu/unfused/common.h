@@ -74,15 +74,15 @@ inline float make_scale_positive(const ScoreRows& scores, double softmax_scale) 
   return 1;
 }
 
-/// One element type, with products on this CPU, and full lengths.
-Support unfused_support(const Problem& problem, const CpuDevice& device);
+/// One element type and full lengths, and products of type `products` on this CPU.
+Support unfused_support(const Problem& problem, const CpuDevice& device, DType products);
 
 /// A kernel whose execution type `E` plans in its constructor E(problem, device) and allocates in allocate().
 template <typename E>
 class UnfusedKernel : public CpuKernel {
  protected:
   Support core_supports(const Problem& problem, const CpuDevice& device) const override {
-    return unfused_support(problem, device);
+    return unfused_support(problem, device, problem.shape.dtype_q);
   }
   std::unique_ptr<HostExecution> core_prepare(const Problem& problem, const CpuDevice& device) const final {
     auto execution = std::make_unique<E>(problem, device);

@@ -24,20 +24,23 @@ HeadGeometry SoftmaxExecution::geometry(const Tensors& tensors, std::int64_t bat
 }
 
 template <typename Wanted, typename Visit>
-void SoftmaxExecution::for_each_block(const Tensors& tensors, Wanted&& wanted, Visit&& visit) const {
-  Item item;
-  for (item.batch = 0; item.batch < problem_.shape.batch; ++item.batch) {
-    const auto head = geometry(tensors, item.batch);
-    for (item.kv_head = 0; item.kv_head < problem_.mechanism.num_kv_heads; ++item.kv_head) {
-      if (!wanted(item.batch)) {
-        item.number += head.blocks();
-        continue;
-      }
-      for (item.begin = head.first_row(); item.begin < head.rows(); item.begin = item.end, ++item.number) {
-        item.end = head.block_end(item.begin);
-        visit(head, item);
-      }
+void SoftmaxExecution::for_each_head(const Tensors& tensors, Wanted&& wanted, Visit&& visit) const {
+  Item first;
+  for (first.batch = 0; first.batch < problem_.shape.batch; ++first.batch) {
+    const auto head = geometry(tensors, first.batch);
+    for (first.kv_head = 0; first.kv_head < problem_.mechanism.num_kv_heads; ++first.kv_head) {
+      if (wanted(first.batch)) visit(head, first);
+      first.number += head.blocks();
     }
+  }
+}
+
+template <typename Visit>
+void SoftmaxExecution::for_each_block(const HeadGeometry& head, Item first, Visit&& visit) {
+  auto& item = first;
+  for (item.begin = head.first_row(); item.begin < head.rows(); item.begin = item.end, ++item.number) {
+    item.end = head.block_end(item.begin);
+    visit(item);
   }
 }
 
@@ -56,8 +59,10 @@ void SoftmaxExecution::call(const Tensors& tensors) {
   if (parts_ == 1) return;
   parallel_for(threads_, threads_, [&](std::int64_t share, std::int64_t, int) {
     const auto all = [](std::int64_t) { return true; };
-    for_each_block(tensors, all, [&](const HeadGeometry& head, const Item& item) {
-      if (item.number % threads_ == share) merge(tensors, head, item);
+    for_each_head(tensors, all, [&](const HeadGeometry& head, const Item& first) {
+      for_each_block(head, first, [&](const Item& item) {
+        if (item.number % threads_ == share) merge(tensors, head, item);
+      });
     });
   });
 }
@@ -88,43 +93,55 @@ void SoftmaxExecution::run_share(const Tensors& tensors, std::int64_t begin, std
     at += head_cost;
     return false;
   };
-  for_each_block(tensors, wanted, [&](const HeadGeometry& head, const Item& item) {
-    const auto cost = threads_ > 1 ? head.cost(item.begin, item.end) : 0;
-    if (blocks_at_once_ > 1) {
-      if (at >= begin && at < end) {
-        open(tensors, head, item, 0, worker.running[static_cast<std::size_t>(worker.opened++)]);
-      }
-      at += cost;
-      if (worker.opened == blocks_at_once_ || item.end == head.rows() || at >= end) {
-        run_opened(tensors, head, worker);
-      }
-      return;
-    }
-    for (int part = 0; part < parts_; ++part, at += cost) {
-      if (at >= begin && at < end) run_part(tensors, head, item, part, worker);
+  for_each_head(tensors, wanted, [&](const HeadGeometry& head, const Item& first) {
+    for (int part = 0; part < parts_; ++part) {
+      for_each_block(head, first, [&](const Item& item) {
+        const bool mine = at >= begin && at < end;
+        at += threads_ > 1 ? head.cost(item.begin, item.end) : 0;
+        if (chunk_keys_ == 0) {
+          if (mine) run_block(tensors, head, item, part, worker);
+          return;
+        }
+        if (mine) open(tensors, head, item, part, worker.running[static_cast<std::size_t>(worker.opened++)]);
+        if (worker.opened == blocks_at_once_ || item.end == head.rows() || at >= end)
+          run_opened(tensors, head, part, worker);
+      });
     }
   });
   if (path_.leave != nullptr) path_.leave();
 }
 
-void SoftmaxExecution::run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
-                                Worker& worker) {
+KeyRange SoftmaxExecution::keys_of_part(const HeadGeometry& head, const Item& item, int part) const {
+  return parts_ == 1 ? KeyRange{0, head.keys()} : part_of_keys(head, item.begin, item.end, part, parts_);
+}
+
+KeyRange SoftmaxExecution::globals_of_part(const HeadGeometry& head, const Item& item, int part) const {
+  return part == 0 && problem_.mechanism.globals > 0 ? head.allowed(item.begin).globals : KeyRange{};
+}
+
+void SoftmaxExecution::run_block(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
+                                 Worker& worker) {
   auto& running = worker.running.front();
   open(tensors, head, item, part, running);
-  const bool has_globals = part == 0 && problem_.mechanism.globals > 0;
-  const auto globals = has_globals ? head.allowed(item.begin).globals : KeyRange{};
-  const auto within =
-      parts_ == 1 ? KeyRange{0, head.keys()} : part_of_keys(head, item.begin, item.end, part, parts_);
-  feed(tensors, head, running, globals, within, worker);
+  feed(tensors, head, running, globals_of_part(head, item, part), keys_of_part(head, item, part), worker);
   close(running);
 }
 
-void SoftmaxExecution::run_opened(const Tensors& tensors, const HeadGeometry& head, Worker& worker) {
+void SoftmaxExecution::run_opened(const Tensors& tensors, const HeadGeometry& head, int part,
+                                  Worker& worker) {
   const std::span opened(worker.running.data(), static_cast<std::size_t>(std::exchange(worker.opened, 0)));
-  for (std::int64_t key = 0; key < head.keys() && !opened.empty(); key += chunk_keys_) {
+  if (opened.empty()) return;
+  // All blocks of a head see their keys up to about the same one.
+  const auto first = keys_of_part(head, opened.front().item, part);
+  const auto last = keys_of_part(head, opened.back().item, part);
+  const KeyRange all{std::min(first.begin, last.begin), std::max(first.end, last.end)};
+  const auto first_chunk = all.begin / chunk_keys_ * chunk_keys_;
+  for (auto key = first_chunk; key < all.end; key += chunk_keys_) {
     for (auto& running : opened) {
-      const auto globals = key == 0 ? head.allowed(running.item.begin).globals : KeyRange{};
-      feed(tensors, head, running, globals, {key, std::min(key + chunk_keys_, head.keys())}, worker);
+      const auto of_block = keys_of_part(head, running.item, part);
+      const auto globals = key == first_chunk ? globals_of_part(head, running.item, part) : KeyRange{};
+      feed(tensors, head, running, globals,
+           {std::max(key, of_block.begin), std::min(key + chunk_keys_, of_block.end)}, worker);
     }
   }
   for (auto& running : opened) close(running);

@@ -57,18 +57,24 @@ class SoftmaxExecution final : public HostExecution {
   SoftmaxExecution(const SoftmaxPath& path, const Problem& problem, const CpuDevice& device, bool allocate);
   void bind_workers();
   HeadGeometry geometry(const Tensors& tensors, std::int64_t batch) const;
-  /// visit(head, item) for all blocks of rows that see a key, in heads where wanted(batch) says so.
+  /// visit(head, item) for all kv heads where wanted(batch) says so, with the number of the first block.
   template <typename Wanted, typename Visit>
-  void for_each_block(const Tensors& tensors, Wanted&& wanted, Visit&& visit) const;
+  void for_each_head(const Tensors& tensors, Wanted&& wanted, Visit&& visit) const;
+  /// visit(item) for all blocks of rows of a head that see a key.
+  template <typename Visit>
+  static void for_each_block(const HeadGeometry& head, Item first, Visit&& visit);
+  KeyRange keys_of_part(const HeadGeometry& head, const Item& item, int part) const;
+  KeyRange globals_of_part(const HeadGeometry& head, const Item& item, int part) const;
   void clear_rows_without_keys(const Tensors& tensors) const;
   /// Of a packed unit.
   std::int64_t key_unit_bytes() const;
   std::int64_t value_unit_bytes() const;
   /// Items whose cost begins in [begin, end) of the running sum.
   void run_share(const Tensors& tensors, std::int64_t begin, std::int64_t end, Worker& worker);
-  void run_part(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part, Worker& worker);
-  /// Takes the worker's opened blocks through all keys of their head, chunk by chunk.
-  void run_opened(const Tensors& tensors, const HeadGeometry& head, Worker& worker);
+  void run_block(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
+                 Worker& worker);
+  /// Takes the worker's opened blocks through all keys of their part, chunk by chunk.
+  void run_opened(const Tensors& tensors, const HeadGeometry& head, int part, Worker& worker);
   void open(const Tensors& tensors, const HeadGeometry& head, const Item& item, int part,
             Running& running) const;
   /// Tells the block's kernel what the next block of the head will need.
@@ -90,10 +96,10 @@ class SoftmaxExecution final : public HostExecution {
   std::int64_t group_;
   bool windowed_ = false;
   int threads_ = 1;
-  int parts_ = 1;                         ///< of each block's keys
-  int blocks_at_once_ = 1;                ///< of a thread, between begin() and finish()
-  std::int64_t chunk_keys_ = 0;           ///< of blocks that run together
-  std::int64_t packed_keys_ = 0;          ///< capacity of a thread's packed K and V
+  int parts_ = 1;                 ///< of each block's keys
+  int blocks_at_once_ = 1;        ///< of a thread, between begin() and finish()
+  std::int64_t chunk_keys_ = 0;   ///< of blocks that run together; 0: each goes through its keys alone
+  std::int64_t packed_keys_ = 0;  ///< capacity of a thread's packed K and V
   std::vector<std::int64_t> head_costs_;  ///< of the running call, by batch entry
   std::vector<Worker> workers_;
   Workspace workspace_;

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "core/register_kernel.h"
-#include "engines/cpu/fused/exp2_coefficients.h"
+#include "engines/cpu/fused/neon_exp2.h"
 #include "engines/cpu/fused/softmax/portable.h"
 #include "engines/cpu/fused/softmax/softmax_kernel.h"
 
@@ -39,19 +39,6 @@ ATTNBENCH_NEON_INLINE float32x4_t multiply_add(float32x4_t sum, uint16x8_t a, ui
 ATTNBENCH_NEON_INLINE uint16x4_t rounded(float32x4_t x) { return vreinterpret_u16_bf16(vcvt_bf16_f32(x)); }
 ATTNBENCH_NEON_INLINE const std::uint16_t* elements(const std::byte* row) {
   return reinterpret_cast<const std::uint16_t*>(row);
-}
-
-/// 2^x for x <= 30, exactly 0 from -127 down, NaN for NaN.
-ATTNBENCH_NEON_INLINE float32x4_t exp2_of(float32x4_t x) {
-  constexpr const auto& c = Exp2Coefficients<5>::c;
-  const auto magic = vdupq_n_f32(12582912.0F);  // 1.5 * 2^23: the sum's low bits are round(x)
-  x = vmaxq_f32(vdupq_n_f32(-127.0F), x);
-  const auto shifted = vaddq_f32(x, magic);
-  const auto f = vsubq_f32(x, vsubq_f32(shifted, magic));
-  auto p = vdupq_n_f32(c[5]);
-  for (int k = 4; k >= 0; --k) p = vfmaq_f32(vdupq_n_f32(c[k]), p, f);
-  return vreinterpretq_f32_s32(
-      vaddq_s32(vreinterpretq_s32_f32(p), vshlq_n_s32(vreinterpretq_s32_f32(shifted), 23)));
 }
 
 /// Groups of rows that are computed: of half a block or of all of it.
