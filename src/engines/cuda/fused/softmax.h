@@ -2,39 +2,16 @@
 
 #include <cuda_runtime_api.h>
 
+#include "engines/cuda/fused/softmax_form.h"
 #include "engines/cuda/fused/work_list.h"
 #include "engines/cuda/mask.h"
 #include "engines/cuda/strided.h"
 
 namespace attnbench::cuda {
 
-/// How a thread block divides its work: warps over rows, 16 each, and warps over the keys of a tile; or,
-/// wide, two warpgroups over rows (softmax_wide.h); or warpgroups of blocks that stay
-/// (softmax_persistent.h).
-struct SoftmaxForm {
-  std::int32_t row_warps = 4;
-  std::int32_t key_warps = 1;
-  bool wide = false;
-  std::int32_t groups = 0;  ///< warpgroups of a block that stays
-  std::int32_t tile_keys = kTileKeys;
-  std::int32_t rows() const { return groups > 0 ? 64 * groups : wide ? kWideRows : 16 * row_warps; }
-  bool mapped() const { return wide || groups > 0; }  ///< whether tensor maps say what is copied
-};
-
-/// Thread blocks of a multiprocessor, where they stay.
-constexpr std::int32_t persistent_blocks(std::int64_t head_dim, const SoftmaxForm& form) {
-  return form.groups == 2 ? 1 : head_dim == 64 && form.tile_keys == kTileKeys ? 3 : 2;
-}
-
-/// Of a call: few rows over many keys are bound by memory and want many tiles on their way; many rows over
-/// many keys are bound by products.
-SoftmaxForm softmax_form(const Problem& problem);
 /// Thread blocks of this form that the current device runs at once.
 std::int32_t softmax_slots(const SoftmaxForm& form, DType dtype, std::int64_t head_dim,
                            std::int32_t multiprocessors);
-/// What a work list is for, where `slots` thread blocks of the form run at once.
-Blocks softmax_blocks(const SoftmaxForm& form, const Problem& problem, std::int32_t slots);
-
 struct SoftmaxCall {
   Strided q, k, v, o, lse;  ///< lse may have no data
   const WorkItem* items = nullptr;

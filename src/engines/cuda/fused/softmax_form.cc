@@ -1,8 +1,7 @@
+#include "engines/cuda/fused/softmax_form.h"
+
 #include <algorithm>
 
-#include "engines/cuda/fused/softmax.h"
-#include "engines/cuda/fused/softmax_persistent.h"
-#include "engines/cuda/fused/softmax_wide.h"
 #include "engines/cuda/mask.h"
 
 /// Every rule was measured on an H200, in bf16: docs/performance.md has the times. What fills a GPU fills
@@ -75,26 +74,18 @@ SoftmaxForm softmax_form(const Problem& problem) {
   if (rows <= 16) return {1, 4};
   if (rows <= 32) return {2, 2};
   if (may_stay(problem)) {
-    // Faster with 1024 keys, slower where a query sees all of 2048 or more.
+    // Measured: windows of 128, 256 and 1024 keys and blocks of 128, where units fill the GPU more than
+    // twice; with 16 to 128 units mma.sync is faster. Where all of 2048 keys or more are seen, wide is.
     constexpr std::int64_t kMostKeys = 2048;
     const auto& form = mask.window && head_dim == 128 ? kStaying128By128 : kStaying64;
     if (some && keys_of(problem) <= kMostKeys && fills(problem, form)) return form;
     const auto slots = kMultiprocessors * persistent_blocks(head_dim, kStaying64);
     if (rows <= 64 && is_long(problem, slots)) return kStaying64;
-    // Blocks of 128 rows leave multiprocessors without work.
-    const bool few = units_of(problem, kWideRows) < kMultiprocessors;
+    // Blocks of 128 rows would leave half of the multiprocessors without work. Not measured: causal.
+    const bool few = units_of(problem, kStaying64By128.rows()) <= kMultiprocessors;
     if (head_dim == 64 && !some && !mask.causal && few && is_wide(problem)) return kStaying64By128;
   }
   return is_wide(problem) ? kWide : SoftmaxForm{};
-}
-
-std::int32_t softmax_slots(const SoftmaxForm& form, DType dtype, std::int64_t head_dim,
-                           std::int32_t multiprocessors) {
-  if (form.wide) return multiprocessors;
-  if (form.groups > 0) return multiprocessors * persistent_blocks(head_dim, form);
-  const auto each =
-      dtype == DType::bf16 ? softmax_blocks_bf16(form, head_dim) : softmax_blocks_f16(form, head_dim);
-  return multiprocessors * std::max(each, 1);
 }
 
 Blocks softmax_blocks(const SoftmaxForm& form, const Problem& problem, std::int32_t slots) {
@@ -107,26 +98,6 @@ Blocks softmax_blocks(const SoftmaxForm& form, const Problem& problem, std::int3
     if (!is_long(problem, slots)) blocks.slots = std::max(slots / 2, 1);
   }
   return blocks;
-}
-
-cudaError_t launch_softmax(const SoftmaxCall& call, const SoftmaxForm& form, const SplitUnits& split,
-                           cudaStream_t stream) {
-  return call.q.dtype == DType::bf16 ? launch_softmax_bf16(call, form, split, stream)
-                                     : launch_softmax_f16(call, form, split, stream);
-}
-
-cudaError_t launch_softmax_wide(const SoftmaxCall& call, const CUtensorMap& k_map, const CUtensorMap& v_map,
-                                cudaStream_t stream) {
-  return call.q.dtype == DType::bf16 ? launch_softmax_wide_bf16(call, k_map, v_map, stream)
-                                     : launch_softmax_wide_f16(call, k_map, v_map, stream);
-}
-
-cudaError_t launch_softmax_persistent(const SoftmaxCall& call, const SoftmaxForm& form,
-                                      const PersistentMaps& maps, const SplitUnits& split,
-                                      std::int32_t multiprocessors, cudaStream_t stream) {
-  return call.q.dtype == DType::bf16
-             ? launch_softmax_persistent_bf16(call, form, maps, split, multiprocessors, stream)
-             : launch_softmax_persistent_f16(call, form, maps, split, multiprocessors, stream);
 }
 
 }  // namespace attnbench::cuda
