@@ -75,7 +75,7 @@ SoftmaxForm softmax_form(const Problem& problem) {
   if (rows <= 32) return {2, 2};
   if (may_stay(problem)) {
     // Measured: windows of 128, 256 and 1024 keys and blocks of 128, where units fill the GPU more than
-    // twice; with 16 to 128 units mma.sync is faster. Where all of 2048 keys or more are seen, wide is.
+    // twice; with 64 and 128 units mma.sync is faster. Where all of 2048 keys or more are seen, wide is.
     constexpr std::int64_t kMostKeys = 2048;
     const auto& form = mask.window && head_dim == 128 ? kStaying128By128 : kStaying64;
     if (some && keys_of(problem) <= kMostKeys && fills(problem, form)) return form;
