@@ -476,7 +476,7 @@ struct PersistentLauncher {
   }
 };
 
-/// The forms that softmax_form() chooses: rows of a block, keys of a tile, slots of the ring, blocks of a multiprocessor.
+/// The forms that softmax_form() chooses: head_dim, warpgroups, keys of a tile, slots of the ring, blocks of a multiprocessor.
 template <typename T, int kHeadDim>
 cudaError_t launch_persistent(const SoftmaxCall& call, const SoftmaxForm& form, const PersistentMaps& maps,
                               const SplitUnits& split, std::int32_t multiprocessors, cudaStream_t stream) {
