@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engines/cuda/elements.cuh"
+#include "engines/cuda/fused/softmax_merge.cuh"
 #include "engines/cuda/fused/softmax_rows.cuh"
 #include "engines/cuda/fused/tensor_core.cuh"
 
@@ -17,9 +18,7 @@ struct Form {
   static constexpr int kQBytes = kRows * kHeadDim * 2;
   static constexpr int kTilesBytes = 2 * kStages * kTileBytes;
   static constexpr int kPartBytes = kKeyWarps * kRows * (kHeadDim * 4 + 8);
-  static constexpr int kMergeBytes = kRows * kMostParts * 4;
-  static constexpr int kMost = kPartBytes > kMergeBytes ? kPartBytes : kMergeBytes;
-  static constexpr int kBytes = kQBytes + kTilesBytes > kMost ? kQBytes + kTilesBytes : kMost;
+  static constexpr int kBytes = kQBytes + kTilesBytes > kPartBytes ? kQBytes + kTilesBytes : kPartBytes;
 };
 
 /// Four columns of a row over all its parts, not yet divided by the sum.
@@ -78,7 +77,7 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
   const auto q_base = shared_address(shared);
   const auto tiles_base = q_base + F::kQBytes;
 
-  if (call.arrived == nullptr) asm volatile("griddepcontrol.launch_dependents;");  // who merges waits for the end by itself
+  asm volatile("griddepcontrol.launch_dependents;");  // the merging of parts waits for the end by itself
   const WorkItem item = call.items[blockIdx.x];
   const int kv_head = static_cast<int>(blockIdx.y);
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
@@ -348,72 +347,6 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
       store_row<T>(call, item, kv_head, row, quad, merged);
     }
   }
-  if (item.parts == 1 || call.arrived == nullptr) return;
-
-  // The part that is done last merges all.
-  __shared__ bool last;
-  __threadfence();
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    auto* arrived = call.arrived + item.unit * call.kv_heads + kv_head;
-    last = atomicAdd(arrived, 1) == item.parts - 1;
-    if (last) *arrived = 0;
-  }
-  __syncthreads();
-  if (!last) return;
-  __threadfence();
-  auto* weights = reinterpret_cast<float*>(shared);  // row, part
-  constexpr int kWarps = F::kThreads / 32, kRowsOfWarp = kRows / kWarps, kPartsOfLane = kMostParts / 32;
-  float2 sums[kRowsOfWarp][kPartsOfLane];  // all on their way at once
-#pragma unroll
-  for (int r = 0; r < kRowsOfWarp; ++r) {
-#pragma unroll
-    for (int n = 0; n < kPartsOfLane; ++n) {
-      const int row = r * kWarps + warp, part = n * 32 + lane;
-      sums[r][n] = make_float2(-INFINITY, 0);
-      if (row < valid && part < item.parts) sums[r][n] = __ldcg(&call.part_sums[part_row(part, row)]);
-    }
-  }
-#pragma unroll
-  for (int r = 0; r < kRowsOfWarp; ++r) {
-    const int row = r * kWarps + warp;
-    if (row >= valid) continue;
-    float highest = -INFINITY;
-#pragma unroll
-    for (int n = 0; n < kPartsOfLane; ++n) highest = fmaxf(highest, sums[r][n].x);
-    for (int other = 16; other > 0; other /= 2) highest = fmaxf(highest, __shfl_xor_sync(kAllLanes, highest, other));
-    const float base = highest == -INFINITY ? 0.0f : highest;
-    float total = 0;
-    float weight[kPartsOfLane];
-#pragma unroll
-    for (int n = 0; n < kPartsOfLane; ++n) {
-      weight[n] = exp2_fast((sums[r][n].x - base) * c);
-      total += weight[n] * sums[r][n].y;
-    }
-    for (int other = 16; other > 0; other /= 2) total += __shfl_xor_sync(kAllLanes, total, other);
-    const float inverse = total == 0 ? 0.0f : 1.0f / total;
-#pragma unroll
-    for (int n = 0; n < kPartsOfLane; ++n) weights[row * kMostParts + n * 32 + lane] = weight[n] * inverse;
-    if (lane == 0) store_lse(call, item.batch, place_of(call, item.first_row + row, kv_head), highest, total);
-  }
-  __syncthreads();
-  for (int n = static_cast<int>(threadIdx.x); n < valid * kQuads; n += F::kThreads) {
-    const int row = n / kQuads, quad = n % kQuads;
-    float4 value = make_float4(0, 0, 0, 0);
-#pragma unroll 16
-    for (int part = 0; part < item.parts; ++part) {
-      const float weight = weights[row * kMostParts + part];
-      const auto values =
-          __ldcg(reinterpret_cast<const float4*>(call.part_values + part_row(part, row) * kHeadDim) + quad);
-      value.x += weight * values.x;
-      value.y += weight * values.y;
-      value.z += weight * values.z;
-      value.w += weight * values.w;
-    }
-    const auto at = place_of(call, item.first_row + row, kv_head);
-    *reinterpret_cast<uint2*>(row_of<T>(call.o, item.batch, at.head, at.query) + quad * 4) =
-        make_uint2(pack<T>(value.x, value.y), pack<T>(value.z, value.w));
-  }
 }
 
 /// A form of the kernel with what its launch needs.
@@ -422,11 +355,12 @@ struct Launcher {
   using F = Form<kHeadDim, kRowWarps, kKeyWarps, kStages>;
   static constexpr auto kKernel = attend<T, kHeadDim, kRowWarps, kKeyWarps, kStages>;
 
-  static cudaError_t launch(const SoftmaxCall& call, cudaStream_t stream) {
+  static cudaError_t launch(const SoftmaxCall& call, const SplitUnits& split, cudaStream_t stream) {
     if (const auto error = allow(); error != cudaSuccess) return error;
     const dim3 grid(static_cast<unsigned>(call.item_count), static_cast<unsigned>(call.kv_heads));
     kKernel<<<grid, F::kThreads, F::kBytes, stream>>>(call);
-    return cudaGetLastError();
+    if (const auto error = cudaGetLastError(); error != cudaSuccess) return error;
+    return launch_merge<T, kHeadDim>(call, split, F::kRows, stream);
   }
   static std::int32_t blocks() {
     int count = 0;
@@ -442,13 +376,12 @@ struct Launcher {
   }
 };
 
-/// Calls body(Launcher()) with that of the form.
+/// Calls body(Launcher()) with that of the form. Warps over keys: two blocks a multiprocessor have 96 KB of tiles each.
 template <typename T, int kHeadDim, typename Body>
 auto with_form(const SoftmaxForm& form, Body body) {
-  constexpr int kManyStages = kHeadDim == 64 ? 6 : 5;
+  constexpr int kManyStages = 3 * 128 / kHeadDim;
   if (form.row_warps == 1) return body(Launcher<T, kHeadDim, 1, 4, kManyStages>());
-  if (form.row_warps == 2) return body(Launcher<T, kHeadDim, 2, 4, kManyStages>());
-  if (form.key_warps == 2) return body(Launcher<T, kHeadDim, 4, 2, kManyStages>());
+  if (form.row_warps == 2) return body(Launcher<T, kHeadDim, 2, 2, kManyStages>());
   return body(Launcher<T, kHeadDim, 4, 1, 2>());
 }
 template <typename T, typename Body>

@@ -1,6 +1,6 @@
-/// Softmax attention in one launch for every mask: `fused` of the softmax mechanisms. The rows of a GQA group
-/// are packed, so that K and V are read once for all of them; the keys of few rows are split over thread
-/// blocks.
+/// Softmax attention in one launch for every mask, and one more where parts are merged: `fused` of the
+/// softmax mechanisms. The rows of a GQA group are packed, so that K and V are read once for all of them; the
+/// keys of few rows are split over thread blocks.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,8 +25,9 @@ class SoftmaxExecution final : public CudaExecution {
   SoftmaxExecution(const Problem& problem, const Device& device)
       : CudaExecution(problem, device),
         form_(softmax_form(problem)),
-        blocks_(softmax_blocks(form_, problem.shape.dtype_q, problem.shape.head_dim_qk,
-                               device_.multiprocessors())) {
+        blocks_(softmax_blocks(form_, problem,
+                               softmax_slots(form_, problem.shape.dtype_q, problem.shape.head_dim_qk,
+                                             device_.multiprocessors()))) {
     const auto& s = problem.shape;
     const auto list = list_for(s.seqlen_kv);
     if (form_.wide) return;
@@ -37,16 +38,10 @@ class SoftmaxExecution final : public CudaExecution {
     most_parts_ = std::max<std::int64_t>(list.parts, blocks_.slots / kv_heads + units) * kv_heads;
     values_ = workspace_.reserve(most_parts_ * form_.rows() * s.head_dim_v * 4);
     sums_ = workspace_.reserve(most_parts_ * form_.rows() * 8);
-    if (form_.groups > 0) return;  // who merges does not wait to be last
-    arrived_ = workspace_.reserve(units * kv_heads * 4);
-    arrived_bytes_ = units * kv_heads * 4;
   }
 
   void allocate() override {
     CudaExecution::allocate();
-    if (arrived_bytes_ > 0)
-      check(cudaMemset(workspace_.at<void>(arrived_), 0, static_cast<std::size_t>(arrived_bytes_)),
-            "cudaMemset");
     plan(problem_.shape.seqlen_kv);
   }
 
@@ -64,7 +59,7 @@ class SoftmaxExecution final : public CudaExecution {
                      cudaMemcpyHostToDevice),
           "cudaMemcpy of the work list");
     planned.count = static_cast<std::int32_t>(list.items.size());
-    if (form_.groups > 0) plan_merging(planned, list);
+    plan_merging(planned, list);
   }
 
   void enqueue(const Tensors& t, cudaStream_t stream) override {
@@ -83,9 +78,8 @@ class SoftmaxExecution final : public CudaExecution {
     call.scale = static_cast<float>(problem_.shape.softmax_scale);
     call.part_values = workspace_.at<float>(values_);
     call.part_sums = workspace_.at<float2>(sums_);
-    call.arrived = workspace_.at<std::int32_t>(arrived_);
     if (!form_.mapped()) {
-      check(launch_softmax(call, form_, stream), "fused softmax");
+      check(launch_softmax(call, form_, planned.split, stream), "fused softmax");
       return;
     }
     const auto batch = static_cast<std::int32_t>(problem_.shape.batch);
@@ -128,7 +122,7 @@ class SoftmaxExecution final : public CudaExecution {
 
   SoftmaxForm form_;
   Blocks blocks_;
-  std::int64_t most_parts_ = 0, values_ = 0, sums_ = 0, arrived_ = 0, arrived_bytes_ = 0;
+  std::int64_t most_parts_ = 0, values_ = 0, sums_ = 0;
   std::map<std::int64_t, Planned> plans_;  ///< by the keys of a call
 };
 
@@ -152,7 +146,7 @@ class Softmax final : public CudaKernel<SoftmaxExecution> {
     const auto form = softmax_form(problem);
     Blocks blocks;
     blocks.rows = form.rows();
-    blocks.tile_keys = form.wide ? kWideTileKeys : kTileKeys;
+    blocks.tile_keys = form.tile_keys;
     blocks.split = false;  // it changes no tile
     std::int64_t tile_rows = 0;
     for (const auto& item : make_work_list(problem, problem.shape.seqlen_kv, blocks).items)
@@ -172,9 +166,9 @@ class Softmax final : public CudaKernel<SoftmaxExecution> {
     for (auto row = base; row < base + form.rows(); row += 64) {
       const auto seen = seen_by_rows(item, mask_of(problem.mechanism), queries, group, row, row + 63);
       for (std::int32_t tile = 0; tile < item.tiles(); ++tile) {
-        const auto first =
-            tile < globals ? item.global_begin + tile * kTileKeys : item.begin + (tile - globals) * kTileKeys;
-        shown += seen.any(tile < globals, first, kTileKeys);
+        const auto first = tile < globals ? item.global_begin + tile * form.tile_keys
+                                          : item.begin + (tile - globals) * form.tile_keys;
+        shown += seen.any(tile < globals, first, form.tile_keys);
       }
     }
     return shown * 64;

@@ -72,12 +72,14 @@ __global__ void __launch_bounds__(32 * kMergeWarps)
   if (lane == 0) store_lse(call, item.batch, at, highest, total);
 }
 
-/// After the kernel that leaves the parts, in the same stream. `rows` of the largest unit.
+/// After the kernel that leaves the parts, in the same stream. A launch of its own, which is there before that kernel ends
+/// (programmatic dependent launch): merging by the part that was done last took longer, 14.7 us against 11.8 for 8 queries
+/// over 4096 keys and 172 against 142 for 64 rows over 131072 (H200).
 template <typename T, int kHeadDim>
-cudaError_t launch_merge(const SoftmaxCall& call, const WorkItem* units, int count, int rows, int block_rows,
-                         cudaStream_t stream) {
+cudaError_t launch_merge(const SoftmaxCall& call, const SplitUnits& split, int block_rows, cudaStream_t stream) {
+  if (split.count == 0) return cudaSuccess;
   cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>((rows + kMergeWarps - 1) / kMergeWarps), static_cast<unsigned>(count),
+  config.gridDim = dim3(static_cast<unsigned>((split.rows + kMergeWarps - 1) / kMergeWarps), static_cast<unsigned>(split.count),
                         static_cast<unsigned>(call.kv_heads));
   config.blockDim = dim3(32 * kMergeWarps);
   config.stream = stream;
@@ -86,7 +88,7 @@ cudaError_t launch_merge(const SoftmaxCall& call, const WorkItem* units, int cou
   early.val.programmaticStreamSerializationAllowed = 1;
   config.attrs = &early;
   config.numAttrs = 1;
-  return cudaLaunchKernelEx(&config, merge_parts<T, kHeadDim>, call, units, block_rows);
+  return cudaLaunchKernelEx(&config, merge_parts<T, kHeadDim>, call, split.items, block_rows);
 }
 
 }  // namespace

@@ -19,16 +19,15 @@
 namespace attnbench::cuda {
 namespace {
 
-template <int kHeadDim_, int kGroups_, int kKeys_, int kSlots_, int kBlocks_, bool kHeldQueries_ = false,
-          bool kBoxes_ = true>
+template <int kHeadDim_, int kGroups_, int kKeys_, int kSlots_, int kBlocks_>
 struct PersistentForm {
   static constexpr int kHeadDim = kHeadDim_;
   static constexpr int kGroups = kGroups_;  ///< warpgroups of 64 rows
   static constexpr int kKeys = kKeys_;      ///< of a tile
   static constexpr int kSlots = kSlots_;    ///< tiles of K or V in shared memory
   static constexpr int kBlocks = kBlocks_;  ///< of a multiprocessor
-  static constexpr bool kHeldQueries = kHeldQueries_;  ///< in registers, not read from shared memory for every tile
-  static constexpr bool kBoxes = kBoxes_;              ///< whether results are copied from shared memory
+  /// Queries are in registers, not read from shared memory for every tile, where the scores leave room for them.
+  static constexpr bool kHeldQueries = kKeys == 64;
   static constexpr int kThreads = 128 * (kGroups + 1);
   // Registers of a thread at the start, of the warpgroup that copies and of those that compute.
   static constexpr int kRegisters = 65536 / (kThreads * kBlocks) / 8 * 8;
@@ -279,7 +278,7 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
     const WorkItem& item = items[turn % 2];
     const int base_row = item.first_row / F::kRows * F::kRows;
     const int first_row = item.first_row, end_row = item.end_row;
-    const bool boxes = F::kBoxes && item.parts == 1 && first_row == base_row &&
+    const bool boxes = item.parts == 1 && first_row == base_row &&
                        (end_row == base_row + F::kRows || end_row == call.q.rows * call.group);
     const std::int64_t part_rows = (static_cast<std::int64_t>(item.first_part) * call.kv_heads +
                                     kv_head * item.parts + item.part) * F::kRows - first_row;
@@ -477,18 +476,19 @@ struct PersistentLauncher {
   }
 };
 
-/// The forms that the engine uses: two warpgroups a block, or one.
+/// The forms that softmax_form() chooses: head_dim, warpgroups, keys of a tile, slots of the ring, blocks of a multiprocessor.
 template <typename T, int kHeadDim>
 cudaError_t launch_persistent(const SoftmaxCall& call, const SoftmaxForm& form, const PersistentMaps& maps,
                               const SplitUnits& split, std::int32_t multiprocessors, cudaStream_t stream) {
-  constexpr int kBlocks = persistent_blocks(kHeadDim, 1);
-  using Pair = PersistentForm<kHeadDim, 2, kTileKeys, kHeadDim == 64 ? 12 : 9, 1, true>;
-  using Single = PersistentForm<kHeadDim, 1, kTileKeys, kHeadDim == 64 ? 7 : 5, kBlocks, kHeadDim == 128>;
-  const auto error = form.groups == 2
-                         ? PersistentLauncher<T, Pair>::launch(call, maps, multiprocessors, stream)
-                         : PersistentLauncher<T, Single>::launch(call, maps, multiprocessors, stream);
-  if (error != cudaSuccess || split.count == 0) return error;
-  return launch_merge<T, kHeadDim>(call, split.items, split.count, split.rows, form.rows(), stream);
+  using Long = std::conditional_t<kHeadDim == 64, PersistentForm<64, 1, 128, 5, 2>, PersistentForm<128, 2, 128, 5, 1>>;
+  using Short = std::conditional_t<kHeadDim == 64, PersistentForm<64, 1, 64, 7, 3>, PersistentForm<128, 1, 64, 5, 2>>;
+  const auto launch = [&](auto one) {
+    using F = decltype(one);
+    static_assert(F::kBlocks == persistent_blocks(kHeadDim, SoftmaxForm{4, 1, false, F::kGroups, F::kKeys}));
+    const auto error = PersistentLauncher<T, F>::launch(call, maps, multiprocessors, stream);
+    return error == cudaSuccess ? launch_merge<T, kHeadDim>(call, split, F::kRows, stream) : error;
+  };
+  return form.tile_keys == kTileKeys ? launch(Short()) : launch(Long());
 }
 
 }  // namespace

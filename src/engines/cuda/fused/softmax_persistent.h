@@ -13,14 +13,8 @@ struct PersistentMaps {
   CUtensorMap q, k, v, o;
 };
 
-/// One item of each unit that is split, and the largest number of their rows.
-struct SplitUnits {
-  const WorkItem* items = nullptr;
-  std::int32_t count = 0, rows = 0;
-};
-
 /// softmax(scale Q K^T + mask) V, scale > 0, by thread blocks that stay and go through the work list:
-/// warpgroups of 64 rows against tiles of kTileKeys keys, by wgmma and the tensor memory accelerator. A
+/// warpgroups of 64 rows against tiles of 64 or 128 keys, by wgmma and the tensor memory accelerator. A
 /// second launch merges parts. head_dim 64 or 128, bf16 or f16.
 cudaError_t launch_softmax_persistent(const SoftmaxCall& call, const SoftmaxForm& form,
                                       const PersistentMaps& maps, const SplitUnits& split,

@@ -19,9 +19,9 @@ inline constexpr std::int32_t kWideRows = 128;
 /// first holds global keys. Row r of a kv head is query r / group of its query head r % group.
 struct WorkItem {
   std::int32_t batch = 0;
-  std::int32_t unit = 0;                    ///< rows of a batch entry that are computed together, numbered
-  std::int32_t first_row = 0, end_row = 0;  ///< of the unit
-  std::int32_t keys = 0;                    ///< of the batch entry
+  /// Of the unit: rows of a batch entry that are computed together.
+  std::int32_t first_row = 0, end_row = 0;
+  std::int32_t keys = 0;  ///< of the batch entry
   std::int32_t global_begin = 0, global_end = 0;
   std::int32_t begin = 0, end = 0;
   /// Keys of [begin, end) that every row of the unit sees: tiles within need no mask.
@@ -56,12 +56,13 @@ struct Blocks {
   std::int32_t least_tiles =
       1;  ///< of a part of a whole unit: merging costs as much; fewer where rows are fewer
   std::int32_t tile_keys = kTileKeys;
-  bool split = true;  ///< whether units may have several parts
+  bool split = true;    ///< whether units may have several parts
+  bool by_key = false;  ///< items in order of their first key, not the longest first
 };
 
 /// Queries that see every key while others see a block are units of their own, in as many parts as their few
 /// rows are cheap to merge. Keys of a unit are split so that blocks have even work. `keys` of a call, where
-/// shape.seqlens_kv does not say it. The longest items come first.
+/// shape.seqlens_kv does not say it.
 WorkList make_work_list(const Problem& problem, std::int64_t keys, const Blocks& blocks);
 
 }  // namespace attnbench::cuda

@@ -58,7 +58,7 @@ TEST(CudaSeenRows, ShowsEachPairOnce) {
   for (const auto* mechanism :
        {"gqa(kv=1)", "gqa(kv=1,causal)", "swa(w=30)", "swa(w=300)", "swa(w=100,causal)",
         "block_sparse(bs=40,globals=0)", "block_sparse(bs=40,globals=70)", "block_sparse(bs=128,globals=1)",
-        "block_sparse(bs=7,globals=3,causal)"}) {
+        "block_sparse(bs=7,globals=3,causal)", "block_sparse(bs=7,globals=80,causal)"}) {
     for (const auto& [queries, keys] : {std::pair{150, 150}, {300, 300}, {3, 500}, {90, 35}, {1, 1}}) {
       for (const auto& blocks : {Blocks{128, 132, 16, 64}, Blocks{128, 40, 1, 128}, Blocks{192, 132, 1, 64},
                                  Blocks{64, 396, 1, 64}}) {

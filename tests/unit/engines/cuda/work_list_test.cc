@@ -111,6 +111,15 @@ TEST(CudaWorkList, SplitsALongCacheOverTheDevice) {
   }
 }
 
+TEST(CudaWorkList, LeavesUnitsOfLikeLengthWhole) {
+  // 32 x 8 caches of 128 tiles, one block each, where 132 blocks run at once.
+  auto problem = problem_of("gqa(kv=8,causal)", 32, 8, 1, 8192);
+  problem.shape.batch = 32;
+  const auto list = make_work_list(problem, 8192, {16, 132, 1});
+  EXPECT_EQ(list.parts, 0);
+  EXPECT_EQ(list.items.size(), 32U);
+}
+
 TEST(CudaWorkList, LeavesShortUnitsWhole) {
   // 8 units of 64 queries that see 128 keys or fewer: merging would take longer than two tiles.
   const auto list = make_work_list(problem_of("swa(w=64)", 8, 8, 512, 512), 512, {64, 264, 16});
@@ -127,6 +136,20 @@ TEST(CudaWorkList, SplitsTheGlobalRowsOfBlocks) {
   EXPECT_EQ(list.items.front().tiles(), 16);
   EXPECT_EQ(list.items.back().tiles(), 3);
   EXPECT_EQ(list.items.size(), 512U + 32U);
+}
+
+TEST(CudaWorkList, OrdersItemsByKey) {
+  // Parts of the global query's 512 tiles, 16 tiles or 1024 keys each, lie before the 8 blocks of 128 keys
+  // whose tiles they hold, of which each has two units of 64 rows.
+  const auto list = make_work_list(problem_of("block_sparse(bs=128,globals=1)", 16, 16, 32768, 32768), 32768,
+                                   {64, 264, 16, 64, true, true});
+  ASSERT_EQ(list.items.size(), 512U + 32U);
+  for (std::size_t n = 17; n < list.items.size(); n += 17) {
+    EXPECT_EQ(list.items[n].parts, 32) << n;
+    EXPECT_EQ(list.items[n].begin, static_cast<std::int32_t>(n / 17 * 1024));
+    EXPECT_EQ(list.items[n + 1].parts, 1) << n;
+    EXPECT_EQ(list.items[n + 1].begin, list.items[n].begin);
+  }
 }
 
 TEST(CudaWorkList, SplitsFewGlobalRowsWhereWholeUnitsStayWhole) {
