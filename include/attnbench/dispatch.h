@@ -59,7 +59,7 @@ struct Because {
   /// other one. Null where no times were compared.
   const KernelInfo* other = nullptr;
   Mechanism other_mechanism;
-  /// Time of `other` over that of the chosen kernel, with its 95 % interval. NaN where not compared.
+  /// Time of `other` over that of the chosen kernel, with its 80 % interval. NaN where not compared.
   double ratio = std::numeric_limits<double>::quiet_NaN();
   double ratio_low = std::numeric_limits<double>::quiet_NaN();
   double ratio_high = std::numeric_limits<double>::quiet_NaN();
@@ -116,7 +116,7 @@ struct Candidate {
 /// The default kernel, in the order of these rules: fused kernels before those that materialise scores; of
 /// one kernel's paths that which preferred_path() takes without measured ceilings (amx, avx512bf16, avx512,
 /// others); among equals the first registered. It stays unless the profile shows another to be more than 2 %
-/// faster: the lower limit of the 95 % interval of the ratio of their times exceeds 1.02. Of several such
+/// faster: the lower limit of the 80 % interval of the ratio of their times exceeds 1.02. Of several such
 /// kernels the fastest is taken, or one within 2 % of it that needs less workspace. Of several mechanisms
 /// allowed, another than the problem's own is taken only where it is shown to be faster in this sense.
 ///

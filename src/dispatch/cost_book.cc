@@ -42,7 +42,7 @@ CostBook::CostBook(const CostProfile& profile, const Device& device) {
     const auto* kernel = kernel_named(entry.kernel, entry.problem.mechanism.kind);
     if (kernel == nullptr || !kernel->supports(entry.problem, device)) continue;
     auto& of_kind = points[{kernel, kind_of(entry.problem)}];
-    of_kind[parameters_of(entry.problem.mechanism)][entry.threads].push_back(
+    of_kind[parameters_of(entry.problem)][entry.threads].push_back(
         {cost_work_of(entry.problem), coordinates_of(entry.problem), std::log(entry.seconds),
          entry.log_error});
   }
@@ -62,8 +62,9 @@ CostBook::CostBook(const CostProfile& profile, const Device& device) {
   }
 }
 
-CostBook::Parameters CostBook::parameters_of(const Mechanism& mechanism) {
-  return {mechanism.window, mechanism.block_size, mechanism.globals};
+CostBook::Parameters CostBook::parameters_of(const Problem& problem) {
+  const auto& m = problem.mechanism;
+  return {m.window, m.block_size, m.globals, m.num_kv_heads < problem.shape.num_q_heads ? 1 : 0};
 }
 
 std::optional<CostBook::Verdict> CostBook::verified(const KernelInfo& kernel, const ProblemKind& kind) const {
@@ -76,7 +77,7 @@ std::optional<CostBook::Verdict> CostBook::verified(const KernelInfo& kernel, co
 
 CostBook::Cost CostBook::cost(const KernelInfo& kernel, const Problem& problem, int threads) const {
   const auto kind = kind_of(problem);
-  const auto own = models_of_parameters_.find({&kernel, kind, parameters_of(problem.mechanism)});
+  const auto own = models_of_parameters_.find({&kernel, kind, parameters_of(problem)});
   if (own != models_of_parameters_.end()) {
     if (const auto cost = cost_by(own->second, problem, threads); cost.time) return cost;
   }

@@ -8,7 +8,8 @@
 namespace attnbench {
 namespace {
 
-constexpr double kNormal95 = 1.959963984540054;
+/// Of ten errors one is beyond either limit.
+constexpr double kNormal80 = 1.2815515655446004;
 
 constexpr std::size_t kTerms = 4;
 using Terms = std::array<double, kTerms>;
@@ -240,7 +241,7 @@ bool CostModel::covers(const CostCoordinates& at) const {
 
 TimeRatio ratio_of(const CostModel::Prediction& first, const CostModel::Prediction& second) {
   const double log_ratio = first.log_seconds - second.log_seconds;
-  const double half_width = kNormal95 * std::hypot(first.log_error, second.log_error);
+  const double half_width = kNormal80 * std::hypot(first.log_error, second.log_error);
   return {std::exp(log_ratio), std::exp(log_ratio - half_width), std::exp(log_ratio + half_width)};
 }
 

@@ -195,7 +195,7 @@ class Report(unittest.TestCase):
         summary = copy.deepcopy(self.summary)
         run = summary["runs"][0]
         run["command"] = "attnbench run paper"
-        run["cpu_set"] = {"allowed": "0-3", "used": [{"threads": 2, "cpus": "0-1"}], "command": "taskset -c 0-3"}
+        run["cpu_set"] = {"allowed": "0-3", "used": [{"threads": 2, "cpus": "0-1", "cores": None}], "command": "taskset -c 0-3"}
         run["environment"].setdefault("build", {})["commit"] = "0123456789ab-dirty"
         self.browser.open(self.page_of(summary, "pinned"), 1280, figures=[])
         text = self.browser.value("document.getElementById('reproduce').innerText")

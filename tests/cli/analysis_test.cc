@@ -222,6 +222,7 @@ TEST(Against, AKernelThatOnlyOneBuildHasOrThatBreaksThereIsSaid) {
   ASSERT_EQ(runs.size(), 2U);
   const auto old_cells = store.cells(runs[1].id);
   for (const auto& kernel : old_cells[0].kernels) {
+    if (kernel.kernel == "unfused_f32") continue;  // neither build times it in f32
     EXPECT_EQ(kernel.support_reason, kernel.engine == "test" ? "this build does not have it" : "");
   }
   EXPECT_EQ(store.failures(runs[0].id).size(), 1U);

@@ -158,8 +158,8 @@ TEST(CostModel, IntervalsBetweenPointsHoldTheTruth) {
 TEST(TimeRatio, IsTheQuotientWithBothErrors) {
   const auto ratio = ratio_of({std::log(3.0), 0.03}, {std::log(2.0), 0.04});
   EXPECT_NEAR(ratio.ratio, 1.5, 1e-12);
-  EXPECT_NEAR(ratio.low, 1.5 * std::exp(-1.96 * 0.05), 1e-5);
-  EXPECT_NEAR(ratio.high, 1.5 * std::exp(1.96 * 0.05), 1e-5);
+  EXPECT_NEAR(ratio.low, 1.5 * std::exp(-1.28155 * 0.05), 1e-5);
+  EXPECT_NEAR(ratio.high, 1.5 * std::exp(1.28155 * 0.05), 1e-5);
 }
 
 Contender contender(double seconds, double log_error, double workspace_bytes = 0) {
@@ -167,9 +167,9 @@ Contender contender(double seconds, double log_error, double workspace_bytes = 0
 }
 
 TEST(ChooseByTime, TheIncumbentStaysUntilTheLowerLimitExceedsTheBand) {
-  // Lower limits of 1.1 over an error of e each: 1.1 exp(-1.96 sqrt(2) e), 1.038 at 0.021, 1.0165 at 0.0285.
-  EXPECT_EQ(choose_by_time(std::vector{contender(1.1, 0.021), contender(1, 0.021)}, 0), 1u);
-  EXPECT_EQ(choose_by_time(std::vector{contender(1.1, 0.0285), contender(1, 0.0285)}, 0), 0u);
+  // Lower limits of 1.1 over an error of e each: 1.1 exp(-1.2816 sqrt(2) e), 1.042 at 0.03, 1.014 at 0.045.
+  EXPECT_EQ(choose_by_time(std::vector{contender(1.1, 0.03), contender(1, 0.03)}, 0), 1u);
+  EXPECT_EQ(choose_by_time(std::vector{contender(1.1, 0.045), contender(1, 0.045)}, 0), 0u);
   EXPECT_EQ(choose_by_time(std::vector{contender(1.019, 0), contender(1, 0)}, 0), 0u);
   EXPECT_EQ(choose_by_time(std::vector{contender(1.021, 0), contender(1, 0)}, 0), 1u);
   EXPECT_EQ(choose_by_time(std::vector{contender(1, 0), contender(5, 0)}, 0), 0u);

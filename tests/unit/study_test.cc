@@ -481,7 +481,7 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-TEST(BuiltInStudies, AreAllPinnedAbove) { EXPECT_EQ(study_names().size(), 16u); }
+TEST(BuiltInStudies, AreAllPinnedAbove) { EXPECT_EQ(study_names().size(), 17u); }
 
 TEST(BuiltInStudies, ThePaperIsThePublishedDesign) {
   for (const auto& cell : find_study("paper").cells) {
