@@ -80,9 +80,11 @@ void print_table(DType dtype, std::int64_t keys, int threads, const Options& opt
 int main(int argc, char** argv) {
   CLI::App app{"Decode of q = 1..16 queries against the least time they can take, as Markdown"};
   Options options;
-  app.add_option("--threads", options.threads, "Numbers of threads")->capture_default_str();
-  app.add_option("--keys", options.keys, "Lengths of the cache")->capture_default_str();
-  app.add_option("--queries", options.queries, "Query tokens of a call, ascending")->capture_default_str();
+  app.add_option("--threads", options.threads, "Numbers of threads")->delimiter(',')->capture_default_str();
+  app.add_option("--keys", options.keys, "Lengths of the cache")->delimiter(',')->capture_default_str();
+  app.add_option("--queries", options.queries, "Query tokens of a call, ascending")
+      ->delimiter(',')
+      ->capture_default_str();
   app.add_option("--rounds", options.rounds, "Rounds of each table")
       ->capture_default_str()
       ->check(CLI::Range(5, 1000));

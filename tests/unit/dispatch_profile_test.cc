@@ -130,6 +130,27 @@ TEST(Profile, ABlockSizeLeftOpenIsChosenByItsOwnTimes) {
   EXPECT_GT(other, 0);
 }
 
+/// Query heads that share K and V fill a tile with few queries: their times, here ten times as long at the
+/// same N and heads, say nothing of heads that share none.
+TEST(Profile, SharedHeadsArePredictedByTheirOwnTimes) {
+  const auto device = test::device_of(1);
+  const auto own = attention_problem("mha", 300), shared = attention_problem("gqa(kv=2)", 300);
+  const auto* kernel = find_kernel({own.mechanism, "fused", "cpu", "portable"});
+  ASSERT_NE(kernel, nullptr);
+  ASSERT_EQ(kind_of(own), kind_of(shared));
+  CostProfile profile;
+  measure_in(profile, name_of(*kernel), "mha", 1, [](double n) { return 1e-8 * n; });
+  measure_in(profile, name_of(*kernel), "gqa(kv=2)", 1, [](double n) { return 1e-7 * n; });
+  const CostBook book(profile, device);
+  const auto seconds = [&](const Problem& problem) {
+    const auto cost = book.cost(*kernel, problem, 1);
+    return cost.time ? std::exp(cost.time->log_seconds) : 0;
+  };
+  EXPECT_NEAR(seconds(own) / (1e-8 * 300), 1, 0.1);
+  EXPECT_NEAR(seconds(shared) / (1e-7 * 300), 1, 0.1);
+  EXPECT_NEAR(seconds(attention_problem("gqa(kv=4)", 300)) / (1e-7 * 300), 1, 0.3);  // more bytes
+}
+
 /// Damaged anywhere, a profile is read or refused, and never anything else.
 TEST(Profile, DamageIsReadOrRefused) {
   const auto text = to_text(sample());
