@@ -374,9 +374,11 @@ TEST_F(TableTest, DocumentsEscapeTheirMarkup) {
       latex_table(summary),
       HasSubstr(
           "128 & linear/two\\_gemm@cpu & all keys, no softmax &  &  &  & unsupported: a|b\\_c 5 \\% &"));
-  EXPECT_THAT(markdown_table(summary),
-              HasSubstr("\n| kernel | a query sees | N = 128 | ratio to mha/unfused@cpu (95 % CI) |\n|:--|:--|--:|--:|\n"
-                        "| mha/unfused@cpu | all keys | 1.00 ms | baseline |\n"));
+  EXPECT_THAT(
+      markdown_table(summary),
+      HasSubstr(
+          "\n| kernel | a query sees | N = 128 | ratio to mha/unfused@cpu (95 % CI) |\n|:--|:--|--:|--:|\n"
+          "| mha/unfused@cpu | all keys | 1.00 ms | baseline |\n"));
 }
 
 TEST(Format, DigitsAndUnits) {
