@@ -292,7 +292,7 @@ NB_MODULE(_native, m) {
       .def_prop_ro(
           "ratio_interval",
           [](const Decision& d) { return std::pair(d.because.ratio_low, d.because.ratio_high); },
-          "95 % interval of the ratio.")
+          "80 % interval of the ratio.")
       .def("__bool__", [](const Decision& d) { return static_cast<bool>(d); })
       .def("__repr__", [](const Decision& d) { return "<Decision: " + in_words(d) + ">"; });
 

@@ -18,10 +18,10 @@ fi
 mkdir -p results
 case ${1:-} in
   report)
-    "$program" report "${stores[@]}" "${profile[@]}" --out results/report.html || [ $? -eq 3 ]
+    "$program" report "${stores[@]}" ${profile[@]+"${profile[@]}"} --out results/report.html || [ $? -eq 3 ]
     ;;
   paper)
-    "$program" analyze "${stores[@]}" "${profile[@]}" --out results/summary.json > /dev/null || [ $? -eq 3 ]
+    "$program" analyze "${stores[@]}" ${profile[@]+"${profile[@]}"} --out results/summary.json > /dev/null || [ $? -eq 3 ]
     build/venv/bin/python report/render.py results/summary.json --out results/paper
     ;;
   *)

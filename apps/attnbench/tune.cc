@@ -106,7 +106,7 @@ int certify_profile(const TuneArguments& arguments, CertifyOptions options, Cost
                              ? fmt::format("{} is as it was", arguments.out)
                              : fmt::format("{} was not written", arguments.out);
   if (const auto& certificate = *profile.certificate;
-      certificate.is_object() && !certificate.value("certified", true))
+      certificate.is_object() && !read_field<bool>(certificate, "certified"))
     options.earlier = certificate;
   const auto result = certify(options, [](const std::string& line) { print_error("certify: {}\n", line); });
   if (!result.refused.empty()) {
@@ -120,6 +120,7 @@ int certify_profile(const TuneArguments& arguments, CertifyOptions options, Cost
   write_text_file(whole ? arguments.out : kept, to_text(profile));
   fmt::print("\n{}\n", fitted(in_words(result)));
   if (whole) {
+    if (same_regular_file(options.profile, kept)) std::filesystem::remove(kept);
     fmt::print("{} holds profile and certificate\n", arguments.out);
     return kDone;
   }
@@ -175,8 +176,7 @@ int tune_machine(const TuneArguments& arguments) {
   if (arguments.certify) {
     certifying.profile = file;
     const int code = certify_profile(arguments, std::move(certifying), std::move(profile));
-    if (code != kDone) return code;
-    std::filesystem::remove(file);
+    if (code != kDone) return result.failures.empty() ? code : kKernelFailed;
   }
   fmt::print("Use it: ATTNBENCH_PROFILE={}, or Policy::profile\n", arguments.out);
   return result.failures.empty() ? kDone : kKernelFailed;
@@ -194,8 +194,8 @@ void add_tune_command(CLI::App& app, int& exit_code) {
       "CSV, with mechanism, seqlen and, where they are not 1, 8, heads, seqlen, 64,\n"
       "f32, bhsd, all and 1: batch, heads, kv_heads, seqlen_q, head_dim, dtype, layout,\n"
       "threads and weight. OUT is written where all 200 were measured. Else exit code\n"
-      "3: OUT stays as it was, and OUT.uncertified beside it holds what was measured,\n"
-      "which --profile goes on with.\n"
+      "3: OUT stays as it was, and profile.uncertified.json beside profile.json holds\n"
+      "what was measured, which --profile goes on with.\n"
       "Examples:\n"
       "  attnbench tune\n"
       "  attnbench tune --budget 10m --threads 1,4,8 --out profile.json\n"

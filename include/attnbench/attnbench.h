@@ -66,7 +66,7 @@ typedef struct attnbench_decision {
   int32_t chosen;     /* 0: no kernel may be used, as described */
   int32_t verified;   /* the chosen kernel was verified on this machine, by the profile */
   const char* reason; /* "faster", "default_stays", ...: the names of Reason in dispatch.h */
-  /* Time of the kernel that the chosen one was set against over its own, with the 95 % interval; NaN where
+  /* Time of the kernel that the chosen one was set against over its own, with the 80 % interval; NaN where
      not compared. */
   double ratio, ratio_low, ratio_high;
   double seconds;          /* of one call, by the profile; NaN: not known */

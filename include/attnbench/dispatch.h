@@ -115,10 +115,11 @@ struct Candidate {
 ///
 /// The default kernel, in the order of these rules: fused kernels before those that materialise scores; of
 /// one kernel's paths that which preferred_path() takes without measured ceilings (amx, avx512bf16, avx512,
-/// others); among equals the first registered. It stays unless the profile shows another to be more than 2 %
-/// faster: the lower limit of the 80 % interval of the ratio of their times exceeds 1.02. Of several such
-/// kernels the fastest is taken, or one within 2 % of it that needs less workspace. Of several mechanisms
-/// allowed, another than the problem's own is taken only where it is shown to be faster in this sense.
+/// neonbf16, neonf16, others); among equals the first registered. It stays unless the profile shows another
+/// to be more than 2 % faster: the lower limit of the 80 % interval of the ratio of their times exceeds 1.02.
+/// Of several such kernels the fastest is taken, or one within 2 % of it that needs less workspace. Of
+/// several mechanisms allowed, another than the problem's own is taken only where it is shown to be faster in
+/// this sense.
 ///
 /// A kernel that is forced and cannot be used is refused: nothing stands in for it. Plugins must be loaded
 /// before.

@@ -8,7 +8,7 @@
 namespace attnbench {
 namespace {
 
-/// Of ten errors one is beyond either limit.
+/// One error in ten is beyond each limit.
 constexpr double kNormal80 = 1.2815515655446004;
 
 constexpr std::size_t kTerms = 4;

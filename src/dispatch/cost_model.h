@@ -81,8 +81,7 @@ struct TimeRatio {
   double ratio = 1, low = 1, high = 1;  ///< and the limits of its 80 % interval
 };
 /// Of the first over the second, as if their errors were independent, which makes the interval too wide: two
-/// kernels miss their trends at the same problems. By limits of 95 % a certificate on a Xeon with AMX had a
-/// mean regret of 2.3 %, by these 1.7 %.
+/// kernels miss their trends at the same problems.
 TimeRatio ratio_of(const CostModel::Prediction& first, const CostModel::Prediction& second);
 
 /// By how much another kernel must be shown to be faster before it takes the place of the default.

@@ -222,7 +222,7 @@ json summary_of(const json& in) {
            {{"estimate", number_in(regret, "estimate")},
             {"low", bound_in(regret, "low")},
             {"high", bound_in(regret, "high")}}},
-          {"naive_regret", number_in(in, "naive_regret")},
+          {"naive_regret", number_in(field_of(in, "naive_regret"), "estimate")},
           {"shown_ratio", number_in(in, "shown_ratio")},
           {"shown_faster", whole_in(in, "shown_faster", 0)},
           {"not_the_default", whole_in(in, "not_the_default", 0)},
@@ -232,13 +232,33 @@ json summary_of(const json& in) {
 
 json certificate_of(const json& in, json& regrets) {
   if (in.is_null()) return nullptr;
-  json out = {{"measured_utc", read_field<std::string>(in, "measured_utc")},
-              {"processes", whole_in(in, "processes", 0)},
-              {"rejected", whole_in(in, "rejected", 0)},
+  std::string measured;
+  int processes = 0, rejected = 0;
+  read_list(in, "parts", [&](const json& part) {
+    measured = read_field<std::string>(part, "measured_utc");
+    processes += whole_in(part, "processes", 0);
+    rejected += whole_in(part, "rejected", 0);
+  });
+  if (measured.empty())
+    throw InputError("parts", "[]", "is empty: a certificate was measured in one at least");
+  json out = {{"measured_utc", measured},
+              {"processes", processes},
+              {"rejected", rejected},
               {"summaries", json::array()}};
   read_list(in, "summaries", [&](const json& entry) { out["summaries"].push_back(summary_of(entry)); });
   read_list(in, "problems", [&](const json& entry) { regrets.push_back(regret_row(entry)); });
   return out;
+}
+
+/// What limits the certificate as a whole.
+std::vector<std::string> limits_of(const json& in) {
+  std::vector<std::string> limits;
+  if (!read_field<bool>(in, "certified"))
+    limits.push_back(
+        fmt::format("The certificate is one in part: {}.", read_field<std::string>(in, "lacks")));
+  if (read_field<bool>(in, "noise_accepted"))
+    limits.push_back("Noise was accepted: times may hold what other programs did to the machine.");
+  return limits;
 }
 
 std::string count_of(std::size_t count, std::string_view noun) {
@@ -327,13 +347,16 @@ void add_profile(json& summary, const std::string& file) {
   auto choices = state == ProfileState::trusted ? choices_by(profile, file) : json::array();
   auto regrets = json::array();
   json certificate;
+  auto words = json::array();
   try {
     certificate = certificate_of(*profile.certificate, regrets);
+    if (!certificate.is_null()) {
+      for (const auto& limit : limits_of(*profile.certificate)) words.push_back(limit);
+    }
   } catch (const InputError& error) {
     throw InputError(fmt::format("{}: certificate: {}", file, error.what()));
   }
   auto [runs, machine] = runs_of(summary, profile.origin.machine_key);
-  auto words = json::array();
   if (certificate.is_null())
     words.push_back(
         "The profile holds no certificate: what its choices cost was not observed. 'attnbench tune "

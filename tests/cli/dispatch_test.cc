@@ -154,6 +154,7 @@ TEST_F(TuneCommandCertify, APartIsKeptBesideItAndGoneOnWith) {
   result = certify(kept_, "10s");
   if (result.exit_code == 3) GTEST_SKIP() << "a busy machine: " << result.err;
   ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_FALSE(std::filesystem::exists(kept_));
   const auto whole = read(out_).at("certificate");
   EXPECT_EQ(whole.at("certified"), true);
   EXPECT_EQ(whole.at("held_out_problems"), 200);

@@ -54,14 +54,17 @@ json certified_problem() {
 
 json certificate_of(const CostProfile& profile, double low, double high, double apart) {
   return {{"measurements", measurements_hash(profile)},
-          {"measured_utc", "2026-01-02T03:04:05Z"},
-          {"processes", 8},
-          {"rejected", 1},
+          {"certified", true},
+          {"noise_accepted", false},
+          {"lacks", ""},
+          {"parts",
+           {{{"measured_utc", "2026-01-01T03:04:05Z"}, {"processes", 5}, {"rejected", 1}},
+            {{"measured_utc", "2026-01-02T03:04:05Z"}, {"processes", 3}, {"rejected", 0}}}},
           {"summaries",
            {{{"shapes", "drawn"},
              {"problems", 1},
              {"regret", {{"estimate", 0.015}, {"low", low}, {"high", high}}},
-             {"naive_regret", 0.03},
+             {"naive_regret", {{"estimate", 0.03}, {"low", 0.02}, {"high", 0.04}}},
              {"shown_ratio", 1.08},
              {"shown_faster", 1},
              {"not_the_default", 0},
@@ -232,7 +235,7 @@ TEST_F(ProfileTables, WhatIsWrongWithAFileIsNamed) {
   EXPECT_THAT(message_of("{"), HasSubstr("profile.json"));
   EXPECT_THAT(with("/schema", 2), HasSubstr("newer than 1"));
   EXPECT_THAT(with("/costs/0/seconds", -1.0), HasSubstr("costs[0]: seconds: '-1"));
-  EXPECT_THAT(with("/certificate/rejected", -1), HasSubstr("certificate: rejected: '-1' is below 0"));
+  EXPECT_THAT(with("/certificate/parts/1/rejected", -1), HasSubstr("rejected: '-1' is below 0"));
   EXPECT_THAT(with("/certificate/summaries/0/regret/estimate", "low"), HasSubstr("summaries[0]: estimate"));
   EXPECT_THAT(with("/certificate/problems/0/chosen", "a@b"),
               HasSubstr("problems[0]: chosen: 'a@b' is none of"));

@@ -48,7 +48,7 @@ std::string build_id() {
 std::string own_program() {
   // In an emulator of another machine's CPU the system cannot start the file itself.
   const auto* const script = std::getenv("ATTNBENCH_EMULATOR");
-  return script != nullptr ? script : "/proc/self/exe";
+  return script != nullptr && *script != '\0' ? script : "/proc/self/exe";
 }
 
 std::string own_path() { return std::filesystem::read_symlink("/proc/self/exe").string(); }

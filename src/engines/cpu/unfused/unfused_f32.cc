@@ -92,8 +92,7 @@ class UnfusedF32 final : public UnfusedKernel<ConvertedAttention> {
   }
   std::string description() const override {
     return "products in f32 on inputs of two bytes, which each call converts, as it does the result back: "
-           "the "
-           "baseline where the CPU has no bf16 products";
+           "the baseline where the CPU has no bf16 products";
   }
 
  protected:

@@ -131,7 +131,7 @@ void SoftmaxExecution::run_opened(const Tensors& tensors, const HeadGeometry& he
                                   Worker& worker) {
   const std::span opened(worker.running.data(), static_cast<std::size_t>(std::exchange(worker.opened, 0)));
   if (opened.empty()) return;
-  // All blocks of a head see their keys up to about the same one.
+  // No windows and no global keys here: all blocks of a head see their keys up to about the same one.
   const auto first = keys_of_part(head, opened.front().item, part);
   const auto last = keys_of_part(head, opened.back().item, part);
   const KeyRange all{std::min(first.begin, last.begin), std::max(first.end, last.end)};
@@ -139,8 +139,7 @@ void SoftmaxExecution::run_opened(const Tensors& tensors, const HeadGeometry& he
   for (auto key = first_chunk; key < all.end; key += chunk_keys_) {
     for (auto& running : opened) {
       const auto of_block = keys_of_part(head, running.item, part);
-      const auto globals = key == first_chunk ? globals_of_part(head, running.item, part) : KeyRange{};
-      feed(tensors, head, running, globals,
+      feed(tensors, head, running, {},
            {std::max(key, of_block.begin), std::min(key + chunk_keys_, of_block.end)}, worker);
     }
   }

@@ -19,7 +19,7 @@ constexpr std::int64_t kPackedKeys = 1024;
 /// Bytes of K and V of a head from which blocks go through them together (SoftmaxPath::blocks_at_once): with
 /// less, they stay in an L2 of 2 MiB from one block to the next. And those of a chunk. Shares of the AMX
 /// ceiling, one core of a Xeon, mha N = 4096, D = 128: a block at a time 30 to 36 %, four 33 to 41 %, eight
-/// 42 to 45 %. So do the blocks of a head whose keys are split: each part is packed once, by one thread.
+/// 42 to 45 %. So do the blocks of a head whose keys are split: each part is packed once by most threads.
 /// Decode of 12 and 16 queries over 8192 keys (32 heads, 8 kv heads, D = 128, 14 cores of a Xeon,
 /// `bench_decode`): 1.67 to 1.70 and 1.44 times the floor, where 1.84 to 2.08 and 1.49 to 1.70 block by
 /// block.
