@@ -20,6 +20,7 @@
 #include "core/system/system_files.h"
 #include "dispatch/profile.h"
 #include "io/files.h"
+#include "io/json.h"
 #include "io/standard_streams.h"
 #include "plan/ranges.h"
 #include "run/conductor/worker_process.h"

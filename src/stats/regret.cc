@@ -100,7 +100,7 @@ Interval cross_fitted_interval(const RegretCase& problem) {
   check(problem);
   const auto& own = problem.log_seconds[problem.chosen];
   double estimate = 0, squares = 0, per_variance = 0;
-  for (std::size_t half : {0, 1}) {
+  for (std::size_t half : {std::size_t{0}, std::size_t{1}}) {
     const auto& picked = problem.log_seconds[best_of(problem, half, 2)];
     std::vector<double> differences;
     for (std::size_t i = 1 - half; i < own.size(); i += 2) differences.push_back(own[i] - picked[i]);
