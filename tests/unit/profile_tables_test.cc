@@ -155,7 +155,7 @@ TEST_F(ProfileTables, TheFasterKernelIsChosenWithItsMeasuredTime) {
   EXPECT_EQ(tables["choices"].size(), 25 * 18u);
   EXPECT_EQ(choice(256)["label"], "B " + kOther);
   EXPECT_EQ(choice(16)["label"], "A " + choice(16)["kernel"].get<std::string>());
-  EXPECT_EQ(said("machine"), summary_["runs"][0]["machine"]);
+  EXPECT_EQ(said("machine"), summary_["runs"][0]["machine"].get<std::string>());
   EXPECT_THAT(said("belongs"), HasSubstr("the machine of the run here"));
   EXPECT_THAT(said("regret_words"), HasSubstr("holds no certificate"));
 }
