@@ -34,16 +34,19 @@ function peersMissing(run) {
 }
 
 function showPeers(summary, section) {
-  const runs = summary.runs.filter((run) => run.peers.engines.length > 0);
+  const runs = summary.runs.filter((run) => run.peers.rows.some((row) => known(row.seconds)));
   if (runs.length === 0) return;
   section.append(h("p", {class: "soft"}, "Time of the other engine's kernel / time of our fused kernel of the same mechanism in the same processes: "
     + "above 1 ours is faster. Ahead: ours is shown to be faster; tied: as fast, within the margin; behind: slower. All such comparisons of one device, element type and scope are one family. An engine is counted once "
     + "a cell and mechanism, as its kernel that is worst for ours; the range is that of its fastest kernel in each."));
   for (const run of runs) {
     section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "",
-      table([["engine", ""], ["ours ahead", "n"], ["tied", "n"], ["behind", "n"], ["not decided", "n"], ["ratios", "nowrap"], ["", "wide"]],
-        run.peers.engines.map((e) => [e.engine, ...(e.missing ? ["–", "–", "–", "–", "–"] : [e.ahead, e.tied, e.behind, e.undecided].map(String)
-          .concat(`${digits(e.lowest_ratio)} to ${digits(e.highest_ratio)}`)), e.missing ? `no ratio: ${e.missing}` : ""])));
+      table([["engine", ""], ["ours ahead", "n"], ["tied", "n"], ["behind", "n"], ["not decided", "n"], ["ratios", "nowrap"]],
+        run.peers.engines.filter((e) => !e.missing).map((e) => [e.engine, ...[e.ahead, e.tied, e.behind, e.undecided].map(String),
+          `${digits(e.lowest_ratio)} to ${digits(e.highest_ratio)}`])));
+    for (const e of run.peers.engines.filter((engine) => engine.missing)) {
+      section.append(h("p", {class: "soft"}, `${e.engine}: no ratio: ${e.missing}`));
+    }
     for (const group of run.groups) {
       const shown = peersTable(run, group);
       if (shown !== "") section.append(h("h4", {}, group.heading), shown);

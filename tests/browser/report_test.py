@@ -120,8 +120,9 @@ class Report(unittest.TestCase):
         self.browser.open(self.page_of(summary, "peers"), 1280, figures=["10"])
         self.browser.value("document.querySelector('#peers details').open = true")
         text = self.browser.value("new Promise((done) => setTimeout(() => done(document.getElementById('peers').innerText), 300))")
-        for words in ("2.50 (2.25–2.75)", "ahead", "1.00 ms", "no ratio: not fetched", "unsupported: without a mask"):
+        for words in ("2.50 (2.25–2.75)", "ahead", "1.00 ms", "mlx: no ratio: not fetched", "unsupported: without a mask"):
             self.assertIn(words, text)
+        self.assertEqual(self.browser.value("[...document.querySelectorAll('#peers table')][0].tBodies[0].rows.length"), 1)
         self.assertEqual(self.browser.value("document.querySelectorAll('.chart[data-figure=\"10\"]').length"), 1)
         self.assertEqual(self.browser.errors, [])
 
@@ -292,6 +293,9 @@ class Report(unittest.TestCase):
         summary = copy.deepcopy(self.summary)
         for run in summary["runs"]:
             run["layer_effect"] = []
+            run["peers"] = {"rows": [], "engines": [
+                {"engine": "mlx", "ahead": 0, "tied": 0, "behind": 0, "undecided": 0, "lowest_ratio": None, "highest_ratio": None,
+                 "missing": "not fetched"}]}
         for answer in (answer for claim in summary["claims"] for answer in claim["answers"]):
             answer["verdict"] = "NOT TESTED"
         self.browser.open(self.page_of(summary, "bare"), 1280, figures=[])
