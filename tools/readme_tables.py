@@ -112,6 +112,29 @@ def answer(data):
     return table(["mechanism", "a query sees", "fastest kernel", "µs", "× unfused dense", "× fastest dense", "verdict"], rows)
 
 
+def fastest(data):
+    """Group by group, of each mechanism the fastest kernel at each N: its time, and its ratio to the cell's baseline."""
+    parts = []
+    for group in data["runs"][0]["groups"]:
+        mechanisms = list(dict.fromkeys(k["mechanism"] for cell in group["cells"] for k in cell["kernels"]))
+        rows = []
+        for mechanism in mechanisms:
+            row = [f"`{mechanism}`"]
+            for cell in group["cells"]:
+                timed = [k for k in cell["kernels"] if k["mechanism"] == mechanism and k["status"] == "ok" and not k["unranked"]]
+                if not timed:
+                    row.append("–")
+                    continue
+                k = min(timed, key=lambda kernel: kernel["seconds"]["estimate"])
+                ratio = "baseline" if k["is_baseline"] else interval(k["ratio"]) + marks(k)
+                row.append(f"`{k['id'].split('/', 1)[1]}` {time_text(k['seconds']['estimate'])}<br>{ratio} {k['verdict_words'] or ''}".rstrip())
+            rows.append(row)
+        baselines = sorted({cell["baseline"] for cell in group["cells"]})
+        parts.append(f"`{group['heading']}`, ratios to {' or '.join(f'`{b}`' for b in baselines)}\n\n"
+                     + table(["mechanism"] + [f"N = {cell['seqlen']}" for cell in group["cells"]], rows))
+    return "\n\n".join(parts)
+
+
 def claims_in_short(columns):
     """One row a finding: what was published, and the verdict on its headline with the measured value."""
     rows = []

@@ -115,7 +115,7 @@ std::string peers_lines(const RunAnalysis& run) {
 }
 
 std::string peers_table(const RunAnalysis& run, std::size_t width) {
-  if (run.peers.engines.empty()) return "";
+  if (run.peers.rows.empty()) return "";
   std::string text =
       "\nOurs and others: time of the other engine's kernel / time of our fused kernel, 95 % CI; verdicts "
       "are of "
