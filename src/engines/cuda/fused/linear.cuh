@@ -18,7 +18,13 @@ __device__ const T* head_of(const Strided& view, int batch, int head) {
   return static_cast<const T*>(view.data) + batch * view.batch_stride + head * view.head_stride;
 }
 
-__device__ float phi_fast(float x) { return x > 0 ? x + 1 : exp2_fast(x * 1.4426950408889634f); }
+/// elu(x) + 1 = max(x + 1, min(e^x, 1)). With a choice in its place the compiler makes each element wait for the one before:
+/// they share a predicate.
+__device__ float phi_fast(float x) {
+  float y;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(x + 1), "f"(fminf(exp2_fast(x * 1.4426950408889634f), 1.0f)));
+  return y;
+}
 
 __device__ std::uint32_t phi_pair(std::uint32_t pair) {
   const float low = __uint_as_float(pair << 16), high = __uint_as_float(pair & 0xffff0000u);

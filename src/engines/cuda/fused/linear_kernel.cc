@@ -14,11 +14,7 @@
 namespace attnbench::cuda {
 namespace {
 
-/// Enough tokens for the wide form's blocks, one a multiprocessor.
-bool is_wide(const Problem& problem) {
-  const auto& s = problem.shape;
-  return s.head_dim_qk == 128 && s.batch * problem.mechanism.num_kv_heads * s.seqlen_kv >= kWideFrom;
-}
+bool is_wide(const Problem& problem) { return problem.shape.head_dim_qk == 128; }
 
 class LinearExecution final : public CudaExecution {
  public:

@@ -198,8 +198,9 @@ struct Results {
   int begin, end;
   float eps;
 
-  __device__ void store(const float (&o)[kDim / 2], float (&divisor)[2], char* tile, int first_row, int position,
-                        int lane) const {
+  /// The tile is free once all warps have come to the barrier.
+  __device__ void store(const float (&o)[kDim / 2], float (&divisor)[2], char* tile, int first_row, int position, int lane,
+                        std::uint32_t barrier) const {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       divisor[half] += __shfl_xor_sync(kAllLanes, divisor[half], 1);
@@ -207,16 +208,18 @@ struct Results {
     }
     store_tile_rows(shared_address(tile), first_row, o, 1.0f / (divisor[0] + eps), 1.0f / (divisor[1] + eps), lane);
     __syncwarp();
+    uint4 chunks[8];
 #pragma unroll
-    for (int n = 0; n < 8; ++n) {
-      const int row = first_row + n * 2 + lane / 16, chunk = lane % 16;
-      const int at = position + row;
-      if (at < begin || at >= end) continue;
-      *reinterpret_cast<uint4*>(to + (at - begin) * stride + chunk * 8) =
-          *reinterpret_cast<const uint4*>(tile + place(row, chunk));
-    }
+    for (int n = 0; n < 8; ++n)
+      chunks[n] = *reinterpret_cast<const uint4*>(tile + place(first_row + n * 2 + lane / 16, lane % 16));
     fence_shared_for_products();  // before a copy overwrites them
     __syncwarp();
+    if (lane == 0) arrive(barrier);
+#pragma unroll
+    for (int n = 0; n < 8; ++n) {
+      const int at = position + first_row + n * 2 + lane / 16;
+      if (at >= begin && at < end) *reinterpret_cast<uint4*>(to + (at - begin) * stride + lane % 16 * 8) = chunks[n];
+    }
   }
 };
 
@@ -327,8 +330,7 @@ __global__ void __launch_bounds__(F::kThreads, 1)
     add_divisors(divisor, q, z_shared, lane);
     wait_products<0>();
     hold(o);
-    results.store(o, divisor, shared + offset, warp * 16, first + tile * kRows, lane);
-    if (lane == 0) arrive(empty(stage));
+    results.store(o, divisor, shared + offset, warp * 16, first + tile * kRows, lane, empty(stage));
   }
 }
 
@@ -530,8 +532,8 @@ __global__ void __launch_bounds__(CausalForm::kThreads, 1)
     hold(o);
     hold(state);
     if (more) arrive_threads(kRead + 1 - group, 128 * kGroups);
-    results.store(o, divisor, shared + stage * F::kStageBytes + kTileBytes, warp * 16, first + tile * kRows, lane);
-    if (lane == 0) arrive(barrier(kEmpty, stage));
+    results.store(o, divisor, shared + stage * F::kStageBytes + kTileBytes, warp * 16, first + tile * kRows, lane,
+                  barrier(kEmpty, stage));
   }
 }
 
