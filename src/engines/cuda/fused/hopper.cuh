@@ -89,6 +89,11 @@ __device__ __forceinline__ void arrive_threads(int barrier, int threads) {
   asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
 }
 
+/// The launch that follows, where it may begin early, need not wait longer than for all blocks to have come here.
+__device__ __forceinline__ void start_next_launch() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+/// Until the launch before has ended and what it wrote is seen.
+__device__ __forceinline__ void wait_for_last_launch() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
 template <int kRegisters>
 __device__ __forceinline__ void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
@@ -225,6 +230,15 @@ __device__ __forceinline__ void multiply_columns(float (&c)[64], const std::uint
                  : ATTNBENCH_F64(c)
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
   }
+}
+
+/// c += a^T b; a 16 x 64, b 16 x 128, both in shared memory.
+template <typename T>
+__device__ __forceinline__ void multiply_transposed(float (&c)[64], std::uint64_t a, std::uint64_t b) {
+  static_assert(std::is_same_v<T, __nv_bfloat16>);
+  asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " ATTNBENCH_R64 ", %64, %65, 1, 1, 1, 1, 1;"
+               : ATTNBENCH_F64(c)
+               : "l"(a), "l"(b));
 }
 
 #undef ATTNBENCH_R64

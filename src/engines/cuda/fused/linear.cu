@@ -1,15 +1,9 @@
 #include "engines/cuda/fused/linear.h"
 
-#include <cmath>
-
-#include "engines/cuda/elements.cuh"
-#include "engines/cuda/fused/tensor_core.cuh"
+#include "engines/cuda/fused/linear.cuh"
 
 namespace attnbench::cuda {
 namespace {
-
-using T = __nv_bfloat16;
-constexpr unsigned kAllLanes = 0xffffffffu;
 
 template <int kHeadDim>
 struct Sizes {
@@ -20,10 +14,6 @@ struct Sizes {
   static constexpr int kColumnGroups = kWarps / 4;  // of warps that have the same 16 queries
   static constexpr int kColumns = kHeadDim / kColumnGroups;
 };
-
-__device__ const T* head_of(const Strided& view, int batch, int head) {
-  return static_cast<const T*>(view.data) + batch * view.batch_stride + head * view.head_stride;
-}
 
 /// Rows [first, first + kTokens) of a head; zeros where they are not in [0, rows).
 template <int kHeadDim>
@@ -38,13 +28,6 @@ __device__ void load_tile(std::uint32_t base, const T* head, std::int64_t stride
   }
 }
 
-__device__ float phi_fast(float x) { return x > 0 ? x + 1 : exp2_fast(x * 1.4426950408889634f); }
-
-__device__ std::uint32_t phi_pair(std::uint32_t pair) {
-  const float low = __uint_as_float(pair << 16), high = __uint_as_float(pair & 0xffff0000u);
-  return pack<T>(phi_fast(low), phi_fast(high));
-}
-
 /// phi of a tile in place; rows outside [begin, end) become zeros.
 template <int kHeadDim>
 __device__ void apply_phi(char* tile, int begin, int end) {
@@ -54,11 +37,7 @@ __device__ void apply_phi(char* tile, int begin, int end) {
     const int at = n * S::kThreads + static_cast<int>(threadIdx.x);
     const int row = at / S::kChunks;  // a swizzle stays within its row
     auto& chunk = reinterpret_cast<uint4*>(tile)[at];
-    if (row >= begin && row < end) {
-      chunk = make_uint4(phi_pair(chunk.x), phi_pair(chunk.y), phi_pair(chunk.z), phi_pair(chunk.w));
-    } else {
-      chunk = make_uint4(0, 0, 0, 0);
-    }
+    chunk = row >= begin && row < end ? phi_chunk(chunk) : make_uint4(0, 0, 0, 0);
   }
 }
 
@@ -92,6 +71,7 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, 2) sum_chunks(const
   using S = Sizes<kHeadDim>;
   constexpr int kStages = 3;
   extern __shared__ __align__(128) char shared[];
+  start_next_launch();
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
   const int item = static_cast<int>(blockIdx.y);  // batch entry and kv head
   const int first = static_cast<int>(blockIdx.x) * call.chunk;
@@ -138,29 +118,6 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, 2) sum_chunks(const
   }
 }
 
-/// Sums of chunks become sums of those before each, and of all: of 4 numbers a thread.
-constexpr int kScanThreads = 64;
-__global__ void __launch_bounds__(kScanThreads) scan_chunks(float4* sums, int chunks, int width) {
-  constexpr int kAtOnce = 8;
-  const int at = static_cast<int>(blockIdx.x) * kScanThreads + static_cast<int>(threadIdx.x);
-  if (at >= width) return;
-  sums += std::int64_t{blockIdx.y} * (chunks + 1) * width + at;
-  float4 sum = make_float4(0, 0, 0, 0);
-  for (int first = 0; first <= chunks; first += kAtOnce) {
-    float4 part[kAtOnce];
-#pragma unroll
-    for (int n = 0; n < kAtOnce; ++n) {
-      part[n] = make_float4(0, 0, 0, 0);
-      if (first + n < chunks) part[n] = sums[std::int64_t{first + n} * width];
-    }
-#pragma unroll
-    for (int n = 0; n < kAtOnce; ++n) {
-      if (first + n <= chunks) sums[std::int64_t{first + n} * width] = sum;
-      sum = make_float4(sum.x + part[n].x, sum.y + part[n].y, sum.z + part[n].z, sum.w + part[n].w);
-    }
-  }
-}
-
 template <int kHeadDim, bool kCausal>
 struct ReadSizes {
   static constexpr int kTiles = kCausal ? 3 : 1;  // of Q, K, V
@@ -189,12 +146,7 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) re
   const int shift = keys - queries;  // position of a query less its number
   auto* o_head = static_cast<T*>(call.o.data) + batch * call.o.batch_stride + head * call.o.head_stride;
 
-  if (chunk == 0 && shift < 0) {  // queries before the first key see nothing
-    for (int n = static_cast<int>(threadIdx.x); n < -shift * S::kChunks; n += S::kThreads) {
-      *reinterpret_cast<uint4*>(o_head + n / S::kChunks * call.o.row_stride + n % S::kChunks * 8) =
-          make_uint4(0, 0, 0, 0);
-    }
-  }
+  if (chunk == 0 && shift < 0) store_zeros<kHeadDim>(o_head, call.o.row_stride, -shift);
   // Rows of a tile are positions.
   const int first = kCausal ? chunk * call.chunk : max(shift, 0) + chunk * call.chunk;
   const int end = min(first + call.chunk, keys);
@@ -216,6 +168,7 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) re
   commit_copies();
 
   // The sums of all chunks, or of those before this one: the warp's 16 rows.
+  wait_for_last_launch();
   float state[kHeadDim / 8][4];
   float z[2];
   const auto at = std::int64_t{kv_item} * (call.chunks + 1) + (kCausal ? chunk : call.chunks);
@@ -342,44 +295,29 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) re
   }
 }
 
-template <typename Kernel>
-cudaError_t launch(Kernel kernel, dim3 grid, int threads, int bytes, const LinearCall& call, cudaStream_t stream) {
-  const auto error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-  if (error != cudaSuccess) return error;
-  kernel<<<grid, threads, bytes, stream>>>(call);
-  return cudaGetLastError();
-}
-
 template <int kHeadDim>
-cudaError_t launch_both(const LinearCall& call, cudaStream_t stream) {
+cudaError_t launch_all(const LinearCall& call, cudaStream_t stream) {
   using S = Sizes<kHeadDim>;
   const auto chunks = static_cast<unsigned>(call.chunks);
-  const auto error = launch(sum_chunks<kHeadDim>, dim3(chunks, static_cast<unsigned>(call.batch * call.kv_heads)),
-                            S::kThreads, 6 * S::kTileBytes, call, stream);
+  const dim3 key_chunks(chunks, static_cast<unsigned>(call.batch * call.kv_heads));
+  auto error = launch(sum_chunks<kHeadDim>, key_chunks, S::kThreads, 6 * S::kTileBytes, stream, false, call);
+  if (error == cudaSuccess) error = launch_scan<kHeadDim>(call, stream);
   if (error != cudaSuccess) return error;
-  const auto kv_items = static_cast<unsigned>(call.batch * call.kv_heads);
-  const auto scan = [&](float* sums, int width) {
-    const auto blocks = static_cast<unsigned>((width / 4 + kScanThreads - 1) / kScanThreads);
-    scan_chunks<<<dim3(blocks, kv_items), kScanThreads, 0, stream>>>(reinterpret_cast<float4*>(sums), call.chunks,
-                                                                      width / 4);
-    return cudaGetLastError();
-  };
-  if (const auto failed = scan(call.states, kHeadDim * (kHeadDim + 1)); failed != cudaSuccess) return failed;
   const auto heads = static_cast<unsigned>(call.batch * call.kv_heads * call.group);
   if (call.causal) {
     return launch(read_chunks<kHeadDim, true>, dim3(chunks, heads), S::kThreads, ReadSizes<kHeadDim, true>::kBytes,
-                  call, stream);
+                  stream, true, call);
   }
   const auto seeing = call.q.rows < call.k.rows ? call.q.rows : call.k.rows;
   const auto query_chunks = static_cast<unsigned>((seeing + call.chunk - 1) / call.chunk);
   return launch(read_chunks<kHeadDim, false>, dim3(query_chunks, heads), S::kThreads,
-                ReadSizes<kHeadDim, false>::kBytes, call, stream);
+                ReadSizes<kHeadDim, false>::kBytes, stream, true, call);
 }
 
 }  // namespace
 
 cudaError_t launch_linear(const LinearCall& call, cudaStream_t stream) {
-  return call.q.width == 64 ? launch_both<64>(call, stream) : launch_both<128>(call, stream);
+  return call.q.width == 64 ? launch_all<64>(call, stream) : launch_all<128>(call, stream);
 }
 
 }  // namespace attnbench::cuda

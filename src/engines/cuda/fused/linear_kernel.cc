@@ -8,19 +8,22 @@
 #include "engines/cuda/cuda_kernel.h"
 #include "engines/cuda/execution.h"
 #include "engines/cuda/fused/linear.h"
+#include "engines/cuda/fused/linear_wide.h"
+#include "engines/cuda/fused/tensor_map.h"
 
 namespace attnbench::cuda {
 namespace {
 
+bool is_wide(const Problem& problem) { return problem.shape.head_dim_qk == 128; }
+
 class LinearExecution final : public CudaExecution {
  public:
-  LinearExecution(const Problem& problem, const Device& device) : CudaExecution(problem, device) {
+  LinearExecution(const Problem& problem, const Device& device)
+      : CudaExecution(problem, device), wide_(is_wide(problem)) {
     const auto& s = problem.shape;
     const auto kv_items = s.batch * problem.mechanism.num_kv_heads;
-    // As many chunks as fill the device twice, over all heads.
-    const auto tiles = (s.seqlen_kv + kTokens - 1) / kTokens;
-    const auto wanted = std::clamp<std::int64_t>(2 * device_.multiprocessors() / kv_items, 1, tiles);
-    chunk_ = (tiles + wanted - 1) / wanted * kTokens;
+    chunk_ = wide_ ? wide_chunk(s.seqlen_kv, kv_items, device_.multiprocessors())
+                   : narrow_chunk(s.seqlen_kv, kv_items, device_.multiprocessors());
     const auto chunks = chunks_of(s.seqlen_kv);
     states_ = workspace_.reserve(kv_items * (chunks + 1) * s.head_dim_qk * (s.head_dim_v + 1) * 4);
   }
@@ -41,12 +44,24 @@ class LinearExecution final : public CudaExecution {
     call.causal = m.kind == MechanismKind::causal_linear;
     call.eps = static_cast<float>(m.eps);
     call.states = workspace_.at<float>(states_);
-    check(launch_linear(call, stream), "fused linear");
+    if (!wide_) {
+      check(launch_linear(call, stream), "fused linear");
+      return;
+    }
+    const auto map = [&](const Strided& view) { return keys_map(view, call.batch, kWideTokens); };
+    check(launch_linear_wide(call, {map(call.q), map(call.k), map(call.v)}, stream), "fused linear");
   }
 
  private:
+  /// As many chunks as fill the device twice, over all heads.
+  static std::int64_t narrow_chunk(std::int64_t keys, std::int64_t kv_items, std::int64_t multiprocessors) {
+    const auto tiles = (keys + kTokens - 1) / kTokens;
+    const auto wanted = std::clamp<std::int64_t>(2 * multiprocessors / kv_items, 1, tiles);
+    return (tiles + wanted - 1) / wanted * kTokens;
+  }
   std::int64_t chunks_of(std::int64_t keys) const { return (keys + chunk_ - 1) / chunk_; }
 
+  bool wide_;
   std::int64_t chunk_ = 0, states_ = 0;
 };
 
@@ -71,13 +86,15 @@ class Linear final : public CudaKernel<LinearExecution> {
   /// The sums of the keys twice where causal: for the chunks after them, and within theirs.
   double core_flops(const Problem& problem) const override {
     const auto& s = problem.shape;
-    const auto tiles = [](std::int64_t rows) { return (rows + kTokens - 1) / kTokens; };
+    const bool wide = is_wide(problem);
+    const std::int64_t rows = wide ? kWideTokens : kTokens;
+    const auto tiles = [&](std::int64_t tokens) { return (tokens + rows - 1) / rows; };
     const auto d = static_cast<double>(s.head_dim_qk);
-    const auto state = 2.0 * kTokens * d * d;
+    const auto state = 2.0 * static_cast<double>(rows) * d * d;
     const auto batch = static_cast<double>(s.batch);
     const auto kv = batch * static_cast<double>(problem.mechanism.num_kv_heads * tiles(s.seqlen_kv));
     const auto q = batch * static_cast<double>(s.num_q_heads * tiles(std::min(s.seqlen_q, s.seqlen_kv)));
-    const auto within = 4.0 * kTokens * kTokens * d;
+    const auto within = (wide ? 3 : 1) * 4.0 * 64 * 64 * d;  // blocks of 64 x 64 on and under the diagonal
     return kv * state + q * (kCausal ? 2 * state + within : state);
   }
 };
