@@ -120,13 +120,17 @@ def panels_of_profile(summary, spec):
     """One panel a value of the columns to split by, of the profile that the summary was made with; none without one."""
     meta, profile = spec["usermeta"], summary.get("profile")
     rows = summary["tables"][meta["table"]] if profile else []
-    means = profile["certificate"]["summaries"] if profile and profile["certificate"] else []
+    certificate = profile["certificate"] if profile and profile["certificate"] else {}
+    means = certificate.get("summaries", [])
+    marks = [] if not profile or profile["runs"] else [profile["belongs"]]
+    if meta["table"] == "regrets" and "problem" in certificate:
+        marks.append(f"The certificate does not hold here: {certificate['problem']}.")
     for part in dict.fromkeys(tuple(row[column] for column in meta["split"]) for row in rows):
         mine = [row for row in rows if tuple(row[column] for column in meta["split"]) == part]
         title = ", ".join(words_of(column, value) for column, value in zip(meta["split"], part))
         tables = {meta["table"]: mine, "means": [entry["regret"] for entry in means if entry["shapes"] == mine[0].get("shapes")]}
         yield {"run": "", "group": title, "title": f"{title}, {profile['machine']}", "name": f"profile-{re.sub('[^A-Za-z0-9]+', '-', title)}",
-               "spec": bind(spec, tables, [title, profile["machine"]], "" if profile["runs"] else profile["belongs"], rows)}
+               "spec": bind(spec, tables, [title, profile["machine"]], " ".join(marks), rows)}
 
 
 def words_of(column, value):

@@ -1,6 +1,4 @@
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -16,8 +14,8 @@
 #include "command.h"
 #include "commands.h"
 #include "report/claims_table.h"
-#include "report/text_width.h"
 #include "stores.h"
+#include "terminal.h"
 
 namespace attnbench {
 namespace {
@@ -50,14 +48,6 @@ void print_json(const Options& options, const std::vector<ClaimResult>& claims,
                          .dump(1));
 }
 
-/// Columns of the terminal that shows the table; kTextWidth where it is none.
-std::size_t output_width() {
-  constexpr std::size_t kNarrowest = 60;  // headlines and one column
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kTextWidth;
-  return std::clamp<std::size_t>(size.ws_col, kNarrowest, kTextWidth);
-}
-
 /// Throws InputError where no run has a kernel of it, naming the engines that there are.
 void require_engine(const std::string& engine, const std::vector<RunAnalysis>& runs) {
   std::set<std::string> known;
@@ -78,7 +68,8 @@ void run_claims(const Options& options) {
   if (!options.engine.empty()) require_engine(options.engine, runs);
   const auto results = answer_claims(claims, runs, options.engine);
   if (options.as_json) return print_json(options, results, runs);
-  const auto width = output_width();
+  constexpr std::size_t kNarrowest = 60;  // headlines and one column
+  const auto width = result_width(kNarrowest);
   const char* separator = "";
   for (const auto& run : runs) {
     fmt::print("{}{}", separator, claims_table(results, run, width));

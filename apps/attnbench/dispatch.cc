@@ -120,6 +120,8 @@ int dispatch(DispatchArguments arguments) {
   if (!arguments.json) {
     fmt::print("Profile: {}\n", dispatcher.profile_problem().empty() ? name(dispatcher.profile_state())
                                                                      : dispatcher.profile_problem());
+    if (const auto& problem = dispatcher.certificate_problem(); !problem.empty())
+      fmt::print("Its certificate does not hold: {}\n", problem);
   }
   for (const auto& mechanism : arguments.mechanisms) {
     const auto problem = read_problem(arguments, mechanism);
@@ -133,6 +135,7 @@ int dispatch(DispatchArguments arguments) {
   if (arguments.json) {
     const nlohmann::json page = {{"profile", name(dispatcher.profile_state())},
                                  {"profile_problem", dispatcher.profile_problem()},
+                                 {"certificate_problem", dispatcher.certificate_problem()},
                                  {"decisions", list}};
     fmt::print("{}\n", json_text(page, 2));
   }

@@ -344,7 +344,8 @@ int exit_code_of(const RunOutcome& outcome, const Analysis& analysis, bool nothi
 int run(const RunArguments& arguments, char** argv) {
   auto options = to_options(arguments, argv);
   if (arguments.dry_run) {
-    fmt::print("{}", arguments.json ? dry_run_json(options).dump(2) + "\n" : fitted(dry_run_text(options)));
+    fmt::print("{}", arguments.json ? dry_run_json(options).dump(2) + "\n"
+                                    : wrapped(dry_run_text(options), result_width()));
     return kDone;
   }
   require_cell_that_fits(options.study, known_memory_bytes(options));
@@ -369,7 +370,8 @@ int run(const RunArguments& arguments, char** argv) {
   } else {
     text = run_table(analysis.runs.front(), result_width());
     if (!options.against.empty()) text += '\n' + pair_table(analysis, options.out);
-    if (const auto peers = peers_lines(analysis.runs.front()); !peers.empty()) text += '\n' + fitted(peers);
+    if (const auto peers = peers_lines(analysis.runs.front()); !peers.empty())
+      text += '\n' + wrapped(peers, result_width());
     text += '\n' + answer_lines(analysis.runs.front(), result_width());
     text += fmt::format("store:    {}\ncsv:      {}\n", options.out, csv);
     text += next_lines(analysis.runs.front(), options.out);

@@ -149,6 +149,10 @@ class Dispatcher {
   ProfileState profile_state() const;
   /// What is wrong with a profile that is not trusted, in words; empty otherwise.
   const std::string& profile_problem() const;
+  /// Why the certificate in a trusted profile does not hold for these choices, in words: it was made by
+  /// another rule of choosing. Empty where it does, and without one. The profile's times are used all the
+  /// same.
+  const std::string& certificate_problem() const;
 
  private:
   struct [[gnu::visibility("hidden")]] Impl;

@@ -16,7 +16,7 @@ function verdictOf(answer, best) {
   if (!answer) return "–";
   const open = answer.direction === "UNRESOLVED" ? [...new Set(answer.headline.map((part) => part.reason))].filter((text) => text !== "") : [];
   return [verdictBadges(answer), ...[...open, answer.details_text !== "" ? `details: ${answer.details_text}` : "",
-    best ? `fastest kernels: ${best.verdict}` : "", answer.heading].filter((text) => text !== "").map((text) => h("div", {class: "soft"}, text))];
+    answer.stand_ins ? `by products in f32: ${answer.stand_ins.join(", ")}` : "", best ? `fastest kernels: ${best.verdict}` : "", answer.heading].filter((text) => text !== "").map((text) => h("div", {class: "soft"}, text))];
 }
 
 /// A claim's lines: its title, then its verdicts, then each comparison as published and as measured on each machine.

@@ -118,7 +118,8 @@ function panelsOfProfile(summary, spec) {
     const mine = rows.filter((row) => partOf(row) === part);
     const means = (profile.certificate?.summaries || []).filter((entry) => entry.shapes === mine[0].shapes).map((entry) => entry.regret);
     const heading = JSON.parse(part).map((value, i) => partWords(split[i], value)).join(", ");
-    const mark = profile.runs.length > 0 ? "" : profile.belongs;
+    const problem = table === "regrets" && profile.certificate?.problem;
+    const mark = [profile.runs.length > 0 ? "" : profile.belongs, problem ? `The certificate does not hold here: ${problem}.` : ""].filter(Boolean).join(" ");
     return {run: {id: "", mark}, group: {heading}, spec: bind(spec, {[table]: mine, means}, [heading, profile.machine], mark, rows)};
   });
 }

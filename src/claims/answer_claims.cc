@@ -114,6 +114,7 @@ Draft draft(std::size_t index, const Claim& claim, const RunAnalysis& run, const
     answer.details.push_back(std::move(evidence.part));
   }
   if (form == Form::published) answer.beside = beside(claim, operands);
+  answer.stand_ins = operands.stand_ins();
   answer.group = group.id;
   answer.heading = group.heading;
   answer.dtype = group.dtype;
@@ -166,11 +167,18 @@ void judge(std::vector<Draft>& drafts, const RunAnalysis& run) {
   }
 }
 
+bool is_tested(const ClaimAnswer& answer) {
+  const auto tested = [](const ClaimPart& part) { return part.direction != Direction::not_tested; };
+  return std::any_of(answer.parts.begin(), answer.parts.end(), tested) ||
+         std::any_of(answer.details.begin(), answer.details.end(), tested);
+}
+
 void conclude(Draft& draft, const RunAnalysis& run) {
   auto& answer = draft.answer;
   answer.run = run.id;
   answer.apple_silicon = run.machine.starts_with("Apple");
   for (auto& evidence : draft.headline) answer.parts.push_back(std::move(evidence.part));
+  if (!is_tested(answer)) answer.stand_ins.clear();
   if (answer.parts.empty()) return;
   answer.direction = direction_of(answer.parts);
   const bool is_resolved =

@@ -106,6 +106,9 @@ struct ClaimAnswer {
     ClaimPart part;
   };
   std::vector<Beside> beside;
+  /// "mha/unfused_f32@cpu for mha/unfused": kernels that stand in for the claim's (Operands). Empty where
+  /// nothing was tested.
+  std::vector<std::string> stand_ins;
 };
 
 /// A claim and its answers: run by run, in each the published setting first and each setting's companion

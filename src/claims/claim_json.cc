@@ -112,22 +112,24 @@ json beside_json(const ClaimAnswer& answer) {
 }
 
 json to_json(const ClaimAnswer& answer) {
-  return {{"run", answer.run},
-          {"group", answer.group},
-          {"heading", answer.heading},
-          {"dtype", answer.dtype},
-          {"scope", answer.scope},
-          {"as_published", answer.as_published},
-          {"form", to_string(answer.form)},
-          {"apple_silicon", answer.apple_silicon},
-          {"direction", to_string(answer.direction)},
-          {"magnitude", to_string(answer.magnitude)},
-          {"verdict", verdict_text(answer)},
-          {"sentence", answer.sentence},
-          {"headline", to_json(answer.parts)},
-          {"details", to_json(answer.details)},
-          {"details_text", details_text(answer)},
-          {"beside", beside_json(answer)}};
+  json out = {{"run", answer.run},
+              {"group", answer.group},
+              {"heading", answer.heading},
+              {"dtype", answer.dtype},
+              {"scope", answer.scope},
+              {"as_published", answer.as_published},
+              {"form", to_string(answer.form)},
+              {"apple_silicon", answer.apple_silicon},
+              {"direction", to_string(answer.direction)},
+              {"magnitude", to_string(answer.magnitude)},
+              {"verdict", verdict_text(answer)},
+              {"sentence", answer.sentence},
+              {"headline", to_json(answer.parts)},
+              {"details", to_json(answer.details)},
+              {"details_text", details_text(answer)},
+              {"beside", beside_json(answer)}};
+  if (!answer.stand_ins.empty()) out["stand_ins"] = answer.stand_ins;
+  return out;
 }
 
 }  // namespace

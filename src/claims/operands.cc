@@ -28,11 +28,27 @@ std::vector<const KernelRecord*> matches(const GroupAnalysis& group, const std::
   return found;
 }
 
-/// The engine of the baseline; empty without one.
-std::string baseline_engine(const GroupAnalysis& group) {
+/// Null without one.
+const KernelRecord* baseline_of(const GroupAnalysis& group) {
   for (const auto& cell : group.cells) {
     for (const auto& kernel : cell.kernels) {
-      if (kernel.kernel.is_baseline) return kernel.kernel.engine;
+      if (kernel.kernel.is_baseline) return &kernel.kernel;
+    }
+  }
+  return nullptr;
+}
+
+/// Id of the kernel that does by products in f32 what the selector's `unfused` kernel on the baseline's
+/// engine would do; empty where that engine's baseline is no such one.
+std::string stand_in(const GroupAnalysis& group, const std::string& selector, const KernelRecord* baseline) {
+  constexpr std::string_view kStandsIn = "unfused_f32", kStoodFor = "unfused";
+  if (baseline == nullptr || baseline->kernel != kStandsIn) return {};
+  for (const auto& cell : group.cells) {
+    for (const auto& kernel : cell.kernels) {
+      auto record = kernel.kernel;
+      if (record.kernel != kStandsIn || record.engine != baseline->engine) continue;
+      record.kernel = kStoodFor;
+      if (kernel_matches(selector, record.id())) return kernel.id();
     }
   }
   return {};
@@ -56,7 +72,9 @@ Operands::Operands(const Claim& claim, const GroupAnalysis& group, Form form, st
   if (form == Form::best) {
     for (const auto& [name, selector] : claim.best) selectors_[name] = selector;
   }
-  const auto engine = baseline_engine(group);
+  const auto* baseline = baseline_of(group);
+  const auto engine = baseline == nullptr ? "" : baseline->engine;
+  const bool may_stand_in = only.empty() || only == engine;
   for (const auto& [name, selector] : selectors_) {
     auto& candidates = candidates_[name];
     auto& chosen = chosen_[name];
@@ -66,12 +84,26 @@ Operands::Operands(const Claim& claim, const GroupAnalysis& group, Form form, st
       choose_fastest(name, lengths_of(claim));
       continue;
     }
-    if (found.empty()) continue;
-    const auto same_engine = std::find_if(found.begin(), found.end(),
-                                          [&](const auto* kernel) { return kernel->engine == engine; });
-    chosen = (same_engine != found.end() ? *same_engine : found.front())->id();
-    candidates = {chosen};
+    if (!found.empty()) {
+      const auto same_engine = std::find_if(found.begin(), found.end(),
+                                            [&](const auto* kernel) { return kernel->engine == engine; });
+      chosen = (same_engine != found.end() ? *same_engine : found.front())->id();
+    }
+    if (may_stand_in && !is_measured(chosen)) {
+      if (auto other = stand_in(group, selector, baseline); is_measured(other)) {
+        stand_ins_.push_back(fmt::format("{} for {}", other, selector));
+        chosen = std::move(other);
+      }
+    }
+    if (!chosen.empty()) candidates = {chosen};
   }
+}
+
+bool Operands::is_measured(const std::string& kernel_id) const {
+  return std::any_of(group_.cells.begin(), group_.cells.end(), [&](const auto& cell) {
+    const auto* kernel = cell.find(kernel_id);
+    return kernel != nullptr && kernel->ok();
+  });
 }
 
 void Operands::choose_fastest(const std::string& name, const std::vector<std::int64_t>& seqlens) {

@@ -18,13 +18,18 @@ class Operands {
   /// Form::published: the kernel that the selector matches, on the baseline's engine where several do, else
   /// the first in canonical order. Form::best: of the kernels matched the fastest, by the geometric mean of
   /// its times over the claim's lengths, the same at all of them. Where an engine is named its kernels alone
-  /// are matched. Keeps a reference to the group.
+  /// are matched. In either form: where the baseline of the cells is `unfused_f32`, which does by products in
+  /// f32 what `unfused` does not compute there, it stands in for an `unfused` kernel without times, and of
+  /// other mechanisms so does the kernel of its name. Keeps a reference to the group.
   Operands(const Claim& claim, const GroupAnalysis& group, Form form, std::string_view engine = {});
 
   /// Kernel id; empty where none matches.
   const std::string& kernel(const std::string& name) const { return chosen_.at(name); }
   /// The kernels it was chosen from by their times; alone in Form::published. Empty where none matches.
   const std::vector<std::string>& candidates(const std::string& name) const { return candidates_.at(name); }
+
+  /// "mha/unfused_f32@cpu for mha/unfused", of each name that has one, in their order.
+  const std::vector<std::string>& stand_ins() const { return stand_ins_; }
 
   /// Why there is no time of a name at a length; empty where there is.
   std::string missing(const std::string& name, std::int64_t seqlen) const;
@@ -47,12 +52,14 @@ class Operands {
 
  private:
   const KernelAnalysis* find(const std::string& kernel_id, std::int64_t seqlen) const;
+  bool is_measured(const std::string& kernel_id) const;
   void choose_fastest(const std::string& name, const std::vector<std::int64_t>& seqlens);
 
   const GroupAnalysis& group_;
   std::map<std::string, std::string> selectors_;
   std::map<std::string, std::string> chosen_;
   std::map<std::string, std::vector<std::string>> candidates_;
+  std::vector<std::string> stand_ins_;
 };
 
 /// All lengths that headline and details name, rising.

@@ -122,6 +122,8 @@ std::string sentence(const ClaimAnswer& answer, const ClaimAnswer* of_published)
   const bool tested = answer.direction != Direction::not_tested;
   if (of_published != nullptr && tested && same_kernels(answer, *of_published))
     return text + " These are the same kernels; the tests allow for their having been chosen.";
+  if (!answer.stand_ins.empty())
+    text += fmt::format(" By products in f32: {}.", fmt::join(answer.stand_ins, ", "));
   for (const auto& part : answer.parts) text += told(part, tested && answer.parts.size() > 1);
   if (const auto details = details_text(answer); !details.empty())
     text += fmt::format(" Details: {}.", details);

@@ -84,6 +84,11 @@ struct TimeRatio {
 /// kernels miss their trends at the same problems.
 TimeRatio ratio_of(const CostModel::Prediction& first, const CostModel::Prediction& second);
 
+/// Number of the rule that chooses by the times of a profile: the cost model's form, the limits of
+/// ratio_of(), choose_by_time() and the default that it starts from. Raised with every change of what the
+/// same times lead to: a certificate is of the choices by one rule.
+inline constexpr int kChoosingRule = 1;
+
 /// By how much another kernel must be shown to be faster before it takes the place of the default.
 inline constexpr double kSwitchRatio = 1.02;
 

@@ -52,7 +52,9 @@ struct Dispatcher::Impl {
     auto found = find_profile(file, origin_here(device));
     state = found.state;
     problem = std::move(found.problem);
-    if (state == ProfileState::trusted) book = CostBook(found.profile, device);
+    if (state != ProfileState::trusted) return;
+    book = CostBook(found.profile, device);
+    of_certificate = attnbench::certificate_problem(found.profile.certificate);
   }
 
   const Device& device;
@@ -61,7 +63,7 @@ struct Dispatcher::Impl {
   const KernelName forced;
   const std::vector<KernelName> denied;
   ProfileState state = ProfileState::none;
-  std::string problem;
+  std::string problem, of_certificate;  ///< what is wrong with the profile, and with its certificate
   CostBook book;
   DecisionTable remembered;
 
@@ -261,5 +263,6 @@ std::vector<Candidate> Dispatcher::candidates(const Problem& problem,
 const Device& Dispatcher::device() const { return impl_->device; }
 ProfileState Dispatcher::profile_state() const { return impl_->state; }
 const std::string& Dispatcher::profile_problem() const { return impl_->problem; }
+const std::string& Dispatcher::certificate_problem() const { return impl_->of_certificate; }
 
 }  // namespace attnbench

@@ -211,6 +211,14 @@ std::string measurements_hash(const CostProfile& profile) {
   return fmt::format("{:016x}", fnv1a(lines_of(measured.costs), fnv1a(lines_of(measured.verified))));
 }
 
+std::string certificate_problem(const JsonDocument& certificate) {
+  constexpr int kUnnamedRule = 1;
+  if (certificate->is_null()) return {};
+  const int rule = certificate->contains("rule") ? count_in(*certificate, "rule") : kUnnamedRule;
+  if (rule == kChoosingRule) return {};
+  return fmt::format("certified for rule {}, this program chooses by rule {}", rule, kChoosingRule);
+}
+
 CostProfile parse_profile_text(std::string_view text, const std::string& source) {
   const auto in = parse_json(text, source);
   CostProfile profile;
@@ -250,6 +258,7 @@ CostProfile parse_profile_text(std::string_view text, const std::string& source)
         throw InputError("certificate", of,
                          fmt::format("is of other measurements than those here, {}: remove it",
                                      measurements_hash(profile)));
+      certificate_problem(certificate);  // its rule is a number
       profile.certificate = certificate;
     }
   } catch (const NewerProfile& newer) {

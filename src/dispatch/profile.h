@@ -77,6 +77,10 @@ struct CostProfile {
 
   bool operator==(const CostProfile&) const = default;
 };
+/// Why a profile's certificate does not hold for choices made here: "certified for rule 1, this program
+/// chooses by rule 2" (kChoosingRule; one that names none is of rule 1). Empty where it does, and for null.
+/// Throws InputError for a rule that is no number from 1 on.
+std::string certificate_problem(const JsonDocument& certificate);
 /// Of verdicts and times, 16 hexadecimal digits: a certificate says by it what it certifies.
 std::string measurements_hash(const CostProfile& profile);
 

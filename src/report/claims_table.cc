@@ -84,6 +84,8 @@ Cell cell_of(const ClaimAnswer* answer) {
     cell.push_back(fmt::format("size: {}", to_string(answer->magnitude)));
   const auto counts = detail_counts(*answer);
   if (counts.not_tested < counts.all) append(cell, broken("details: " + details_text(*answer), kCell));
+  if (!answer->stand_ins.empty())
+    append(cell, broken(fmt::format("by products in f32: {}", fmt::join(answer->stand_ins, ", ")), kCell));
   if (answer->direction == Direction::unresolved) {
     const auto open = std::find_if(answer->parts.begin(), answer->parts.end(),
                                    [](const auto& part) { return !part.reason.empty(); });

@@ -9,6 +9,8 @@
 
 #include "attnbench/error.h"
 #include "core/utc.h"
+#include "dispatch/cost_model.h"
+#include "dispatch/profile.h"
 #include "io/json.h"
 #include "run/environment/libraries.h"
 
@@ -134,6 +136,8 @@ EarlierCertificate read_certificate(const JsonDocument& certificate) {
   EarlierCertificate earlier;
   earlier.parts = nlohmann::json::array();
   if (certificate->is_null()) return earlier;
+  if (const auto problem = certificate_problem(certificate); !problem.empty())
+    throw InputError(fmt::format("a certificate in part is not gone on with: {}; remove it", problem));
   const auto& in = *certificate;
   earlier.noise_accepted = read_field<bool>(in, "noise_accepted");
   earlier.left_out = read_field<std::vector<std::string>>(in, "left_out");
@@ -170,6 +174,7 @@ JsonDocument certificate_of(const CertifyResult& result, const JsonDocument& par
     for (const auto& problem : *some) problems.push_back(problem_json(problem));
   }
   return nlohmann::json{{"measurements", measurements},
+                        {"rule", kChoosingRule},
                         {"certified", result.in_part.empty()},
                         {"lacks", result.in_part},
                         {"required_problems", kCertifiedProblems},

@@ -33,7 +33,8 @@ struct EarlierCertificate {
   std::vector<std::string> left_out;
   bool noise_accepted = false;
 };
-/// Throws InputError naming the field that is wrong. Null: nothing.
+/// Throws InputError naming the field that is wrong, and for choices by another rule than this program's
+/// (certificate_problem()). Null: nothing.
 EarlierCertificate read_certificate(const JsonDocument& certificate);
 
 /// What is wanting for the word "certified": problems, or a number of threads that was tuned. Empty: nothing.

@@ -251,8 +251,11 @@ json certificate_of(const json& in, json& regrets) {
 }
 
 /// What limits the certificate as a whole.
-std::vector<std::string> limits_of(const json& in) {
+std::vector<std::string> limits_of(const json& in, const std::string& problem) {
   std::vector<std::string> limits;
+  if (!problem.empty())
+    limits.push_back(fmt::format(
+        "The certificate does not hold here: {}. What it says is of choices by that other rule.", problem));
   if (!read_field<bool>(in, "certified"))
     limits.push_back(
         fmt::format("The certificate is one in part: {}.", read_field<std::string>(in, "lacks")));
@@ -351,7 +354,9 @@ void add_profile(json& summary, const std::string& file) {
   try {
     certificate = certificate_of(*profile.certificate, regrets);
     if (!certificate.is_null()) {
-      for (const auto& limit : limits_of(*profile.certificate)) words.push_back(limit);
+      const auto problem = certificate_problem(profile.certificate);
+      if (!problem.empty()) certificate["problem"] = problem;
+      for (const auto& limit : limits_of(*profile.certificate, problem)) words.push_back(limit);
     }
   } catch (const InputError& error) {
     throw InputError(fmt::format("{}: certificate: {}", file, error.what()));

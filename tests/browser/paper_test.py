@@ -165,8 +165,13 @@ class Paper(unittest.TestCase):
         self.assertEqual(decode["params"], prefill["params"])
         self.assertEqual(found["13-regret"][0]["spec"]["datasets"]["means"], [{"estimate": 0.011, "low": 0.004, "high": 0.018}])
         self.assertEqual(len(found["13-regret"][0]["spec"]["datasets"]["regrets"]), 20)
+        subtitles = lambda name: [line for panel in panels(summary, dict(load_figures())[name]) for line in panel["spec"]["title"]["subtitle"]]
+        self.assertEqual(subtitles("13-regret"), [])
+        summary["profile"]["certificate"]["problem"] = "certified for rule 2"
+        self.assertEqual(" ".join(subtitles("13-regret")), "The certificate does not hold here: certified for rule 2.")
+        self.assertEqual(subtitles("12-choices"), [])
         summary["profile"].update(runs=[], belongs="of another machine")
-        self.assertEqual(list(panels(summary, dict(load_figures())["12-choices"]))[0]["spec"]["title"]["subtitle"], ["of another machine"])
+        self.assertEqual(subtitles("12-choices")[0], "of another machine")
 
     def test_tells_what_dispatch_chooses_only_with_a_profile(self):
         without_profile = numbers_in_paper(f"{self.folder}/n", write(self.folder, "n.json", self.summary))
@@ -183,6 +188,8 @@ class Paper(unittest.TestCase):
         self.assertEqual([(x, y) for x, y in zip(numbers, other, strict=True) if x != y], [("1.1 % (0.40 %–1.8 %)", "1.2 % (0.40 %–1.8 %)")])
         foreign = numbers_in_paper(f"{self.folder}/f", write(self.folder, "f.json", with_profile(self.summary, trusted=False, certified=False)))
         self.assertIn("The profile is foreign.", foreign)
+        problem = "certified for rule 2, this program chooses by rule 1"
+        self.assertIn(problem, numbers_in_paper(f"{self.folder}/r", write(self.folder, "r.json", with_profile(self.summary, problem=problem))))
 
     def test_is_typeset_with_a_profile(self):
         for name, options in (("whole", {}), ("foreign", {"trusted": False}), ("uncertified", {"certified": False})):

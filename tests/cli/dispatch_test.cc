@@ -151,6 +151,24 @@ TEST_F(TuneCommandCertify, APartIsKeptBesideItAndGoneOnWith) {
     certificate["problems"].back()["problem"]["shape"]["batch"] = batch;
   }
   std::ofstream(kept_) << part;
+
+  // One by another rule is named, and not gone on with.
+  const auto other_rule = directory_.file("other-rule.json");
+  certificate["rule"] = 2;
+  std::ofstream(other_rule) << part;
+  const auto used = attnbench({"dispatch", "linear", "--threads", "1", "--profile", other_rule});
+  EXPECT_THAT(used.out,
+              HasSubstr("Profile: trusted\nIts certificate does not hold: certified for rule 2, this "
+                        "program chooses by rule 1\n"));
+  const auto json = attnbench({"dispatch", "linear", "--threads", "1", "--profile", other_rule, "--json"});
+  EXPECT_EQ(nlohmann::json::parse(json.out).at("certificate_problem"),
+            "certified for rule 2, this program chooses by rule 1");
+  const auto refused = attnbench({"tune", "--certify", "--accept-noise", "--profile", other_rule, "--out",
+                                  directory_.file("other-out.json"), "--budget", "10s", "--dtype", "f32",
+                                  "--mechanism", "linear"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("certified for rule 2"));
+
   result = certify(kept_, "10s");
   if (result.exit_code == 3) GTEST_SKIP() << "a busy machine: " << result.err;
   ASSERT_EQ(result.exit_code, 0) << result.err;

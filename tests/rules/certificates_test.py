@@ -25,7 +25,9 @@ class Certificates(unittest.TestCase):
                 done = subprocess.run([PROGRAM, "analyze", ROOT / "tests/data/format1.db", "--profile", profile, "--json"],
                                       capture_output=True, text=True)
             self.assertIn(done.returncode, (0, 3), done.stderr)
-            told = json.loads(done.stdout)["profile"]["certificate"]["summaries"][0]
+            certificate = json.loads(done.stdout)["profile"]["certificate"]
+            self.assertIn(certificate.get("problem", ""), document)
+            told = certificate["summaries"][0]
             (summary,) = json.loads(text)["certificate"]["summaries"]
             self.assertEqual(told["regret"], summary["regret"])
             self.assertEqual(summary["problems"], 200)

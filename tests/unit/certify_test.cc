@@ -112,7 +112,16 @@ TEST(Certified, ACertificateIsReadAsItWasWritten) {
   result.drawn = read.drawn;
   result.traffic = read.traffic;
   EXPECT_EQ(*certificate_of(result, read.parts, "0123456789abcdef"), *certificate);
+  EXPECT_EQ(certificate->at("rule"), 1);
   auto wrong = certificate;
+  (*wrong)["rule"] = 2;  // what it chose is not what would be chosen now
+  try {
+    read_certificate(wrong);
+    ADD_FAILURE();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("certified for rule 2, this program chooses by rule 1; remove it"));
+  }
+  wrong = certificate;
   (*wrong)["problems"][0]["chosen"] = "c@x";
   try {
     read_certificate(wrong);

@@ -4,13 +4,16 @@
 #include <nlohmann/json.hpp>
 
 #include "claims/claim_json.h"
+#include "report/claims_table.h"
 #include "unit/claims_fixture.h"
 
 namespace attnbench {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 constexpr const char* kFaster =
     "[[headline.parts]]\nrelation = \"ratio\"\nkernel = \"gqa\"\nagainst = \"mha\"\nseqlen = 128\nexpect = "
@@ -54,6 +57,63 @@ TEST(ClaimsOfAnEngine, TheFastestIsTheEnginesFastest) {
   EXPECT_EQ(answers[1].form, Form::best);
   EXPECT_EQ(answers[1].parts[0].kernel, "gqa(kv=4)/sdpa@mlx");
   EXPECT_EQ(answers[1].parts[0].against, "mha/unfused@mlx");
+}
+
+/// bf16 where the CPU has no products of it: the kernels of the claim are there and not supported.
+ClaimRun without_products(const std::string& baseline, bool measured = false) {
+  ClaimRun run("core", "bf16");
+  if (measured) run.against_mha(kGqa, 128, five(std::log(1.2)));
+  for (const auto& id : {kMha, kGqa, kLinear}) {
+    if (run.cell(128).find(id) == nullptr) run.add_failed(id, 128, "oneDNN has bf16 products only ...");
+  }
+  run.add("mha/unfused_f32@cpu", 128, five(0, 0));
+  run.add("gqa(kv=4)/unfused_f32@cpu", 128, five(-std::log(1.5)));
+  run.add("mha/fused@cpu", 128, five(-1));
+  auto& cell = run.cell(128);
+  cell.baseline = baseline;
+  for (auto& kernel : cell.kernels) kernel.kernel.is_baseline = kernel.id() == baseline;
+  return run;
+}
+
+TEST(ClaimsWithoutProducts, AreAnsweredByTheBaselineOfProductsInF32AndSaySo) {
+  auto run = without_products("mha/unfused_f32@cpu");
+  const auto answer = answer_of(kFaster, run);
+  EXPECT_EQ(answer.parts[0].kernel, "gqa(kv=4)/unfused_f32@cpu");
+  EXPECT_EQ(answer.parts[0].against, "mha/unfused_f32@cpu");
+  EXPECT_NEAR(answer.parts[0].value->estimate, 1.5, 1e-12);
+  EXPECT_EQ(answer.direction, Direction::holds);
+  EXPECT_THAT(answer.stand_ins, ElementsAre("gqa(kv=4)/unfused_f32@cpu for gqa(kv=4)/unfused",
+                                            "mha/unfused_f32@cpu for mha/unfused"));
+  const std::string words =
+      "y products in f32: gqa(kv=4)/unfused_f32@cpu for gqa(kv=4)/unfused, mha/unfused_f32@cpu for "
+      "mha/unfused";
+  EXPECT_THAT(answer.sentence, HasSubstr(words + ". At N = 128 the speed of gqa(kv=4)/unfused_f32@cpu"));
+  const ClaimResult result{claim_of(kFaster), {answer}};
+  EXPECT_EQ(to_json(result).at("answers").at(0).at("stand_ins").size(), 2u);
+  const auto table = claims_table(std::vector{result}, run.run());
+  for (const auto* part : {"by products in f32:", "mha/unfused_f32@cpu for", "mha/unfused"})
+    EXPECT_THAT(table, HasSubstr(part));
+}
+
+TEST(ClaimsWithoutProducts, HaveNoOtherStandIn) {
+  const auto expect_none = [](ClaimRun run, const std::string& parts, const std::string& engine,
+                              Direction direction) {
+    const auto answer =
+        answer_claims(std::vector{claim_of(parts)}, std::vector{run.run()}, engine).at(0).answers.at(0);
+    EXPECT_EQ(answer.direction, direction);
+    EXPECT_THAT(answer.stand_ins, IsEmpty());
+    EXPECT_THAT(answer.sentence, Not(HasSubstr("roducts in f32")));
+    EXPECT_FALSE(to_json(ClaimResult{claim_of(parts), {answer}}).at("answers").at(0).contains("stand_ins"));
+  };
+  // Another baseline, another engine, another kernel than unfused.
+  expect_none(without_products("mha/fused@cpu"), kFaster, "", Direction::not_tested);
+  expect_none(without_products("mha/unfused_f32@cpu"), kFaster, "mlx", Direction::not_tested);
+  expect_none(without_products("mha/unfused_f32@cpu"),
+              "[[headline.parts]]\nrelation = \"ratio\"\nkernel = \"linear\"\nagainst = \"mha\"\nseqlen = "
+              "128\nexpect = \"faster\"\n",
+              "", Direction::not_tested);
+  // Nor where the claim's own kernels were measured.
+  expect_none(without_products("mha/unfused_f32@cpu", true), kFaster, "", Direction::holds);
 }
 
 Claim with_beside(const std::string& more = "") {

@@ -192,6 +192,10 @@ TEST(Profile, ACertificateHoldsForItsOwnMeasurements) {
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(), HasSubstr("is of other measurements than those here"));
   }
+  for (const nlohmann::json& rule : {nlohmann::json(0), nlohmann::json("1"), nlohmann::json(1.5)}) {
+    profile.certificate = nlohmann::json{{"measurements", measurements_hash(profile)}, {"rule", rule}};
+    EXPECT_THROW(parse_profile_text(to_text(profile), "mine.json"), InputError) << rule;
+  }
   profile.certificate = nlohmann::json{{"problems", 3}};
   EXPECT_THROW(parse_profile_text(to_text(profile), "mine.json"), InputError);
 }

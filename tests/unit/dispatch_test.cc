@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
@@ -366,6 +367,26 @@ TEST_F(Dispatch, AProfileThatIsNotOfHereIsNamedAndNotUsed) {
   expect_in(directory_.path(), ProfileState::unreadable, directory_.path());
   setenv("ATTNBENCH_PROFILE", write(good).c_str(), 1);
   EXPECT_EQ(Dispatcher(device_).profile_state(), ProfileState::trusted);
+}
+
+/// The times are what they were; only what was said of choices by them is not.
+TEST_F(Dispatch, ACertificateOfAnotherRuleDoesNotHoldAndItsTimesAreUsed) {
+  measure_both(0.5);
+  const auto said_of = [&](const nlohmann::json& rule) {
+    nlohmann::json certificate = {{"measurements", measurements_hash(profile_)}};
+    if (!rule.is_null()) certificate["rule"] = rule;
+    profile_.certificate = certificate;
+    const Dispatcher dispatcher(device_, {.profile = write(profile_)});
+    EXPECT_EQ(name_of(dispatcher.choose(attention_problem("mha", 256))), kUnfusedName);
+    EXPECT_EQ(dispatcher.profile_problem(), "");
+    return dispatcher.certificate_problem();
+  };
+  EXPECT_EQ(said_of(nullptr), "");  // those of before there was a number are of rule 1
+  EXPECT_EQ(said_of(1), "");
+  EXPECT_EQ(said_of(2), "certified for rule 2, this program chooses by rule 1");
+  profile_.certificate = {};
+  EXPECT_EQ(Dispatcher(device_, {.profile = write(profile_)}).certificate_problem(), "");
+  EXPECT_EQ(Dispatcher(device_).certificate_problem(), "");
 }
 
 TEST_F(Dispatch, ProblemsThatDifferInOneFieldAreNotTakenForEachOther) {

@@ -207,6 +207,26 @@ TEST_F(ProfileTables, SaysWhatACertificateDoesNotShow) {
   EXPECT_THAT(said("regret_words"), HasSubstr(", shown to be above 2 %"));
 }
 
+TEST_F(ProfileTables, ACertificateOfAnotherRuleIsNamedAndNotTakenForOneOfTheseChoices) {
+  measure_both(0.5);
+  auto certificate = certificate_of(profile_, 0.005, 0.018, 0.01);
+  certificate["rule"] = 1;
+  profile_.certificate = certificate;
+  EXPECT_FALSE(add().at("profile").at("certificate").contains("problem"));
+  EXPECT_THAT(said("regret_words"), HasSubstr("On 1 problem drawn"));
+  certificate["rule"] = 2;
+  profile_.certificate = certificate;
+  add();
+  const std::string words = "certified for rule 2, this program chooses by rule 1";
+  EXPECT_EQ(summary_["profile"]["certificate"]["problem"], words);
+  EXPECT_EQ(said("regret_words"), "The certificate does not hold here: " + words +
+                                      ". What it says is of choices by that other rule.");
+  EXPECT_EQ(said("state"), "trusted");
+  EXPECT_EQ(choice(256)["kernel"], kOther);
+  EXPECT_THAT(testing_support::on_one_line(choices_table(summary_)), HasSubstr(words));
+  EXPECT_THAT(choices_markdown(summary_), HasSubstr(words));
+}
+
 TEST_F(ProfileTables, AForeignOrStaleProfileIsNamedAndGivesNoChoices) {
   measure_both(0.5);
   profile_.certificate = certificate_of(profile_, 0.005, 0.018, 0.01);

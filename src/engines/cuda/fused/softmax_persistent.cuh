@@ -9,6 +9,7 @@
 #include "engines/cuda/fused/softmax_merge.cuh"
 #include "engines/cuda/fused/softmax_persistent.h"
 #include "engines/cuda/fused/softmax_rows.cuh"
+#include "engines/cuda/fused/softmax_weights.cuh"
 
 /// Softmax attention by thread blocks that stay: each computes one (work item, kv head) after the other.
 ///
@@ -241,36 +242,7 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
         }
       }
     }
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      float highest = maximum[half];
-#pragma unroll
-      for (int n = 0; n < kKeys / 8; ++n)
-        highest = fmaxf(highest, fmaxf(s[4 * n + 2 * half], s[4 * n + 2 * half + 1]));
-      highest = fmaxf(highest, __shfl_xor_sync(kAllLanes, highest, 1));
-      highest = fmaxf(highest, __shfl_xor_sync(kAllLanes, highest, 2));
-      const float base = highest == -INFINITY ? 0.0f : highest;
-      factor[half] = exp2_fast((maximum[half] - base) * c);
-      maximum[half] = highest;
-      float added = 0;
-      const auto exponentials = [&](auto exponent) {
-#pragma unroll
-        for (int n = 0; n < kKeys / 8; ++n) {
-#pragma unroll
-          for (int e = 0; e < 2; ++e) {
-            float& x = s[4 * n + 2 * half + e];
-            x = exp2_fast(exponent(x));
-            added += x;
-          }
-        }
-      };
-      const float offset = base * c;
-      if (__all_sync(kAllLanes, fabsf(offset) <= kOneRounding))
-        exponentials([&](float x) { return fmaf(x, c, -offset); });
-      else
-        exponentials([&](float x) { return (x - base) * c; });
-      sum[half] = sum[half] * factor[half] + added;
-    }
+    weigh(s, maximum, sum, factor, c);
   };
 
   // Results of an item whose rows have these maxima and sums.

@@ -3,6 +3,7 @@
 #include "engines/cuda/elements.cuh"
 #include "engines/cuda/fused/hopper.cuh"
 #include "engines/cuda/fused/softmax_rows.cuh"
+#include "engines/cuda/fused/softmax_weights.cuh"
 #include "engines/cuda/fused/softmax_wide.h"
 
 /// The kernel of launch_softmax_wide(). Each element type has a file of its own, so that they compile side by
@@ -181,36 +182,7 @@ __global__ void __launch_bounds__(WideForm<kHeadDim>::kThreads, 1)
         }
       }
     }
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      float highest = maximum[half];
-#pragma unroll
-      for (int n = 0; n < kKeys / 8; ++n)
-        highest = fmaxf(highest, fmaxf(s[4 * n + 2 * half], s[4 * n + 2 * half + 1]));
-      highest = fmaxf(highest, __shfl_xor_sync(kAllLanes, highest, 1));
-      highest = fmaxf(highest, __shfl_xor_sync(kAllLanes, highest, 2));
-      const float base = highest == -INFINITY ? 0.0f : highest;
-      factor[half] = exp2_fast((maximum[half] - base) * c);
-      maximum[half] = highest;
-      float added = 0;
-      const auto exponentials = [&](auto exponent) {
-#pragma unroll
-        for (int n = 0; n < kKeys / 8; ++n) {
-#pragma unroll
-          for (int e = 0; e < 2; ++e) {
-            float& x = s[4 * n + 2 * half + e];
-            x = exp2_fast(exponent(x));
-            added += x;
-          }
-        }
-      };
-      const float offset = base * c;
-      if (__all_sync(kAllLanes, fabsf(offset) <= kOneRounding))
-        exponentials([&](float x) { return fmaf(x, c, -offset); });
-      else
-        exponentials([&](float x) { return (x - base) * c; });
-      sum[half] = sum[half] * factor[half] + added;
-    }
+    weigh(s, maximum, sum, factor, c);
   };
   const auto pack_probabilities = [&] {
 #pragma unroll
