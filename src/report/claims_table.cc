@@ -98,21 +98,7 @@ Cell cell_of(const ClaimAnswer* answer) {
 /// that do not fit side by side follow below, with the headlines again.
 class Rows {
  public:
-  Rows(std::span<const ClaimResult> claims, std::size_t width) : claims_(claims), width_(width) {
-    std::size_t digits = 1;
-    for (const auto& claim : claims) digits = std::max(digits, std::to_string(claim.claim.number).size());
-    constexpr std::size_t kHeadline = 37;
-    Column column{{fmt::format("{:>{}}  headline", "#", digits)}};
-    for (const auto& [claim, answers] : claims) {
-      auto lines = broken(claim.title, kHeadline);
-      if (const auto values = published_text(claim.headline.parts); !values.empty())
-        append(lines, broken("published: " + values, kHeadline));
-      for (std::size_t i = 0; i < lines.size(); ++i)
-        lines[i] = fmt::format("{:>{}}  {}", i == 0 ? std::to_string(claim.number) : "", digits, lines[i]);
-      column.push_back(std::move(lines));
-    }
-    columns_.push_back(std::move(column));
-  }
+  Rows(std::span<const ClaimResult> claims, std::size_t width) : claims_(claims), width_(width) {}
 
   template <typename CellOf>
   void add_column(const std::string& heading, CellOf cell) {
@@ -122,16 +108,17 @@ class Rows {
   }
 
   std::string text() const {
+    const auto headlines = headline_column();
     std::string text;
-    for (std::size_t begin = 1; begin < columns_.size();) {
-      std::vector<const Column*> side_by_side{&columns_[0]};
-      auto width = widest(columns_[0]);
+    for (std::size_t begin = 0; begin < columns_.size();) {
+      std::vector<const Column*> side_by_side{&headlines};
+      auto width = widest(headlines);
       for (; begin < columns_.size(); ++begin) {
         width += 2 + widest(columns_[begin]);
         if (side_by_side.size() > 1 && width > width_) break;
         side_by_side.push_back(&columns_[begin]);
       }
-      for (std::size_t row = 0; row < columns_[0].size(); ++row) text += lines_of(side_by_side, row);
+      for (std::size_t row = 0; row < headlines.size(); ++row) text += lines_of(side_by_side, row);
       if (begin < columns_.size()) text += '\n';
     }
     return text;
@@ -139,6 +126,26 @@ class Rows {
 
  private:
   using Column = std::vector<Cell>;
+
+  /// As wide as leaves room for the widest answer, within bounds: some have the name of a kernel in a line.
+  Column headline_column() const {
+    constexpr std::size_t kNarrowest = 20, kWidest = 37;
+    std::size_t digits = 1, answers = 0;
+    for (const auto& claim : claims_) digits = std::max(digits, std::to_string(claim.claim.number).size());
+    for (const auto& column : columns_) answers = std::max(answers, widest(column));
+    const auto others = digits + 2 + 2 + answers;
+    const auto width = std::clamp(width_ - std::min(width_, others), kNarrowest, kWidest);
+    Column column{{fmt::format("{:>{}}  headline", "#", digits)}};
+    for (const auto& [claim, all] : claims_) {
+      auto lines = broken(claim.title, width);
+      if (const auto values = published_text(claim.headline.parts); !values.empty())
+        append(lines, broken("published: " + values, width));
+      for (std::size_t i = 0; i < lines.size(); ++i)
+        lines[i] = fmt::format("{:>{}}  {}", i == 0 ? std::to_string(claim.number) : "", digits, lines[i]);
+      column.push_back(std::move(lines));
+    }
+    return column;
+  }
 
   static std::size_t widest(const Column& column) {
     std::size_t width = 0;

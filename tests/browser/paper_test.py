@@ -189,7 +189,7 @@ class Paper(unittest.TestCase):
         foreign = numbers_in_paper(f"{self.folder}/f", write(self.folder, "f.json", with_profile(self.summary, trusted=False, certified=False)))
         self.assertIn("The profile is foreign.", foreign)
         problem = "certified for rule 2, this program chooses by rule 1"
-        self.assertIn(problem, numbers_in_paper(f"{self.folder}/r", write(self.folder, "r.json", with_profile(self.summary, problem=problem))))
+        self.assertIn(problem, numbers_in_paper(f"{self.folder}/r", write(self.folder, "r.json", with_profile(self.summary, certificate_problem=problem))))
 
     def test_is_typeset_with_a_profile(self):
         for name, options in (("whole", {}), ("foreign", {"trusted": False}), ("uncertified", {"certified": False})):

@@ -163,7 +163,7 @@ class Report(unittest.TestCase):
 
     def test_the_regret_figure_says_that_a_certificate_does_not_hold(self):
         problem = "certified for rule 2, this program chooses by rule 1"
-        self.browser.open(self.page_of(with_profile(self.summary, problem=problem), "rule"), 390, figures=["12", "13"])
+        self.browser.open(self.page_of(with_profile(self.summary, certificate_problem=problem), "rule"), 390, figures=["12", "13"])
         told = self.browser.value("[...document.querySelectorAll('#dispatch .chart')].map((c) => [c.dataset.figure, c.querySelector('.role-title-subtitle')?.textContent || ''])")
         self.assertEqual([figure for figure, text in told if problem.replace(" ", "") in text.replace(" ", "")], ["13"])
         self.assertEqual(self.browser.value(FAULTS), [])

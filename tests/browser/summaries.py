@@ -65,10 +65,10 @@ def as_on_a_mac(summary):
 PROFILE_KERNELS = ["fused@cpu:avx2", "fused@cpu:portable", "unfused@cpu"]
 
 
-def with_profile(summary, *, trusted=True, certified=True, problem=None):
+def with_profile(summary, *, trusted=True, certified=True, certificate_problem=None):
     """A copy with a profile of its first run's machine. Choices: the last kernel up to N = 16, the second to 512, then the first,
     whose ties are at 1024 and whose time is not known at 16384. Regrets: 20 problems, every fourth with 1.5 % for another kernel,
-    one of 40 % and one of -20 %; the mean is said to be 1.1 %. `problem`: what keeps the certificate from holding."""
+    one of 40 % and one of -20 %; the mean is said to be 1.1 %. `certificate_problem`: what keeps it from holding."""
     other = copy.deepcopy(summary)
     run = other["runs"][0]
     problem = {"mechanism": "mha", "dtype": "f32", "threads": 2, "num_q_heads": 8, "num_kv_heads": 8, "group_size": 1, "head_dim": 64}
@@ -93,8 +93,8 @@ def with_profile(summary, *, trusted=True, certified=True, problem=None):
     certificate = {"measured_utc": "2026-01-02T03:04:05Z", "processes": 80, "rejected": 1, "summaries": [
         {"shapes": "drawn", "problems": 20, "regret": {"estimate": 0.011, "low": 0.004, "high": 0.018}, "naive_regret": 0.02,
          "shown_ratio": 1.08, "shown_faster": 1, "not_the_default": 9, "slower_than_default": 0, "half_difference": 0.01}]}
-    if problem:
-        certificate["problem"] = problem
+    if certificate_problem:
+        certificate["problem"] = certificate_problem
     other["profile"] = {"state": "trusted" if trusted else "foreign", "machine_key": run["study"]["machine_key"], "device": "cpu",
                         "library": "0123", "environment": {}, "machine": run["machine"], "runs": [run["id"]], "times": 1234,
                         "belongs": "Measured on the machine of the run here.",

@@ -132,7 +132,8 @@ TEST(Against, TwoBuildsTakeTurnsAndAreComparedInPairs) {
   arguments.insert(arguments.end(), {"--against", copy});
   const auto first = attnbench(arguments);
   ASSERT_EQ(first.exit_code, 0) << first.err;
-  EXPECT_THAT(first.out, HasSubstr("in each process the quotient of their medians over the blocks"));
+  EXPECT_THAT(testing_support::on_one_line(first.out),
+              HasSubstr("in each process the quotient of their medians over the blocks"));
   {
     const auto store = Store::open(out, Store::Mode::read);
     const auto runs = store.runs();

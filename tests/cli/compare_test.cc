@@ -52,7 +52,8 @@ TEST(CompareCommand, PassesOnlyWhatIsShownNotToBeSlower) {
     arguments.insert(arguments.end(), files.begin(), files.end());
     const auto result = attnbench(arguments);
     EXPECT_EQ(result.exit_code, exit_code) << text << result.out << result.err;
-    EXPECT_THAT(result.out + result.err, HasSubstr(text));
+    EXPECT_THAT(testing_support::on_one_line(result.out + result.err),
+                HasSubstr(testing_support::on_one_line(text)));
   }
 }
 
