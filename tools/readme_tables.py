@@ -19,7 +19,7 @@ import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 LAYER, CORE, XEON, XEON_BF16 = "paper-layer-f32-zen3", "paper-core-f32-zen3", "paper-core-f32-xeon-amx", "paper-core-bf16-xeon-amx"
-SPEC = "paper-spec-xeon-amx"
+SPEC, GPU = "paper-spec-xeon-amx", "gpu-paper-h200"
 LABELS = {"zen3": "Zen 3", "xeon-amx": "Xeon with AMX", "xeon-amx-bf16": "Xeon with AMX, bf16", "h200": "H200",
           "h200-cudnn": "H200, with cuDNN itself and MLX", "zen4": "Zen 4"}
 PEERS_ON_THE_FIRST_SCREEN = 6
@@ -355,18 +355,20 @@ def tables(program):
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place)
         data = {name: summary(program, name, folder) for name in (LAYER, CORE, XEON, XEON_BF16, SPEC)}
-        peers = {label: summary(program, name, folder) for label, name in named("peers").items()}
+        gpu = summary(program, GPU, folder)
+        peers = {label: summary(program, name, folder) for label, name in named("peers").items()} | {"H200, study `gpu_paper`": gpu}
         reached = {label: summary(program, name, folder) for label, name in named("bars").items()}
         mlx = [(f"MLX, {label}", output(program, "claims", unpacked(name, folder), "--engine", "mlx", "--json"), "published")
                for label, name in named("mlx").items()]
     columns = [("layer f32, Zen 3", data[LAYER], "published"), ("its fastest kernels", data[LAYER], "best"),
                ("core f32, Zen 3", data[CORE], "published"), ("core f32, Xeon", data[XEON], "published"),
                ("core bf16, Xeon", data[XEON_BF16], "published")]
-    columns = columns[:2] + mlx + columns[2:]
-    short = mlx + [columns[0], columns[-1]]
+    ours_on_gpu = [("layer f32, H200", gpu, "published"), ("its fastest kernels, H200", gpu, "best")]
+    short = mlx[1:] + [columns[0], columns[-1], ours_on_gpu[0]]
+    columns = columns[:2] + mlx + columns[2:] + ours_on_gpu
     return {"answer": answer(data[XEON_BF16]), "claims-short": claims_in_short(short),
             "peers": peers_in_short(peers), "peers-full": peers_in_full(peers), "peers-behind": peers_behind(peers), "bars": bars(reached),
-            "results-f32": results(data[XEON]), "results-bf16": results(data[XEON_BF16]), "claims": claims(columns),
+            "results-f32": results(data[XEON]), "results-bf16": results(data[XEON_BF16]), "claims": claims(columns), "results-gpu": fastest(gpu),
             "standing": standing(data)}
 
 
