@@ -79,6 +79,7 @@ __global__ void __launch_bounds__(F::kThreads, 1)
     return;
   }
 
+  const auto features = place(lane % 8 + lane / 16 * 8, warp * 2 + lane / 8 % 2);  // 16, of as many tokens
   float sums[kDim / 2] = {};
   float z[4] = {};
   for (int turn = 0; turn < tiles; ++turn) {
@@ -93,7 +94,7 @@ __global__ void __launch_bounds__(F::kThreads, 1)
       constexpr int kSteps = kRows / 32;
 #pragma unroll
       for (int n = part * kSteps; n < (part + 1) * kSteps; ++n)
-        load_matrices_transposed(k[n], k_base + place(n * 16 + lane % 8 + lane / 16 * 8, warp * 2 + lane / 8 % 2));
+        load_matrices_transposed(k[n], k_base + features + static_cast<std::uint32_t>(n * 16 * 128));
 #pragma unroll
       for (int n = part * kSteps; n < (part + 1) * kSteps; ++n) {
 #pragma unroll
@@ -424,6 +425,7 @@ __global__ void __launch_bounds__(CausalForm::kThreads, 1)
   const Results results{o_head + (begin - shift) * call.o.row_stride, call.o.row_stride, begin, end, call.eps};
   float state[kDim / 2], o[kDim / 2], s[32], z[4];
   std::uint32_t q[kDim / 16][4], p[4][4];
+  const auto features = place(lane % 8 + lane / 16 * 8, warp * 2 + lane / 8 % 2);  // 16, of as many tokens
   wait_for_last_launch();
   load_state(state, z, place_of.sums_before(call, place_of.chunk), warp * 16, lane);
 
@@ -501,21 +503,20 @@ __global__ void __launch_bounds__(CausalForm::kThreads, 1)
                                operand(v_base + static_cast<std::uint32_t>(n * 16 * 128), kPanelBytes));
     }
     commit_products();
-    if (more) {
-#pragma unroll
-      for (int n = 0; n < kRows / 16; ++n) {
-        std::uint32_t k[4];
-        load_matrices_transposed(
-            k, k_base + place(n * 16 + lane % 8 + lane / 16 * 8, warp * 2 + lane / 8 % 2));
-        multiply<T>(z, k, kOnes, kOnes);
-      }
-    }
     add_divisors(divisor, q, z_shared, lane);
     wait_products<2>();
     hold(s);
     weigh(group == 0);
     begin_products();
     add_values(0);
+    if (more) {
+#pragma unroll
+      for (int n = 0; n < kRows / 16; ++n) {
+        std::uint32_t k[4];
+        load_matrices_transposed(k, k_base + features + static_cast<std::uint32_t>(n * 16 * 128));
+        multiply<T>(z, k, kOnes, kOnes);
+      }
+    }
     if (group == 1) {
       wait_products<0>();
       hold(o);
