@@ -557,18 +557,4 @@ cudaError_t launch_linear_wide(const LinearCall& call, const LinearMaps& maps, c
   return launch(read_all_wide<All>, dim3(query_chunks, heads), All::kThreads, All::kBytes, stream, true, call, maps);
 }
 
-std::int64_t wide_chunk(std::int64_t tokens, std::int64_t items, std::int64_t multiprocessors) {
-  constexpr std::int64_t kStart = 2;  // tiles that a block could take in the time of its start and end
-  const auto tiles = (tokens + kWideTokens - 1) / kWideTokens;
-  std::int64_t best = tiles, least = -1;
-  for (std::int64_t chunks = 1; chunks <= tiles && chunks <= 2 * multiprocessors; ++chunks) {
-    const auto each = (tiles + chunks - 1) / chunks;
-    const auto time = (items * chunks + multiprocessors - 1) / multiprocessors * (each + kStart);
-    if (least >= 0 && time >= least) continue;
-    least = time;
-    best = each;
-  }
-  return best * kWideTokens;
-}
-
 }  // namespace attnbench::cuda
