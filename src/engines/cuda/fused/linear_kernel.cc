@@ -15,6 +15,7 @@
 namespace attnbench::cuda {
 namespace {
 
+/// The form: linear.h has head_dim 64, linear_wide.h 128.
 bool is_wide(const Problem& problem) { return problem.shape.head_dim_qk == 128; }
 
 class LinearExecution final : public CudaExecution {

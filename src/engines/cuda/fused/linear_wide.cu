@@ -543,18 +543,13 @@ __global__ void __launch_bounds__(CausalForm::kThreads, 1)
 cudaError_t launch_linear_wide(const LinearCall& call, const LinearMaps& maps, cudaStream_t stream) {
   using Sums = SumForm<3>;
   using All = ReadAllForm<5>;
-  const auto chunks = static_cast<unsigned>(call.chunks);
-  const dim3 key_chunks(chunks, static_cast<unsigned>(call.batch * call.kv_heads));
-  auto error = launch(sum_chunks_wide<Sums>, key_chunks, Sums::kThreads, Sums::kBytes, stream, false, call, maps);
+  using Causal = CausalForm;
+  auto error = launch(sum_chunks_wide<Sums>, key_blocks(call), Sums::kThreads, Sums::kBytes, stream, false, call, maps);
   if (error == cudaSuccess) error = launch_scan<kDim>(call, stream);
   if (error != cudaSuccess) return error;
-  const auto heads = static_cast<unsigned>(call.batch * call.kv_heads * call.group);
-  if (call.causal)
-    return launch(read_chunks_wide, dim3(chunks, heads), CausalForm::kThreads, CausalForm::kBytes, stream, true, call,
-                  maps);
-  const auto seeing = call.q.rows < call.k.rows ? call.q.rows : call.k.rows;
-  const auto query_chunks = static_cast<unsigned>((seeing + call.chunk - 1) / call.chunk);
-  return launch(read_all_wide<All>, dim3(query_chunks, heads), All::kThreads, All::kBytes, stream, true, call, maps);
+  return call.causal
+             ? launch(read_chunks_wide, query_blocks(call), Causal::kThreads, Causal::kBytes, stream, true, call, maps)
+             : launch(read_all_wide<All>, query_blocks(call), All::kThreads, All::kBytes, stream, true, call, maps);
 }
 
 }  // namespace attnbench::cuda

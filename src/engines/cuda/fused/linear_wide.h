@@ -17,8 +17,8 @@ struct LinearMaps {
   CUtensorMap q, k, v;
 };
 
-/// What launch_linear() computes, by products of warpgroups (wgmma) over tiles that the tensor memory
-/// accelerator copies; head_dim 128. One block a multiprocessor: long sequences.
+/// What launch_linear() computes, head_dim 128, by products of warpgroups (wgmma) over tiles that the tensor
+/// memory accelerator copies. One thread block a multiprocessor.
 cudaError_t launch_linear_wide(const LinearCall& call, const LinearMaps& maps, cudaStream_t stream);
 
 }  // namespace attnbench::cuda
