@@ -286,8 +286,9 @@ cudaError_t launch_linear(const LinearCall& call, cudaStream_t stream) {
   auto error = launch(sum_chunks, key_blocks(call), kThreads, 6 * kTileBytes, stream, false, call);
   if (error == cudaSuccess) error = launch_scan<kHeadDim>(call, stream);
   if (error != cudaSuccess) return error;
-  return call.causal ? launch(read_chunks<true>, query_blocks(call), kThreads, ReadSizes<true>::kBytes, stream, true, call)
-                     : launch(read_chunks<false>, query_blocks(call), kThreads, ReadSizes<false>::kBytes, stream, true, call);
+  return call.causal
+             ? launch(read_chunks<true>, query_blocks(call), kThreads, ReadSizes<true>::kBytes, stream, true, call)
+             : launch(read_chunks<false>, query_blocks(call), kThreads, ReadSizes<false>::kBytes, stream, true, call);
 }
 
 }  // namespace attnbench::cuda

@@ -26,9 +26,8 @@ __device__ void copy_tile(std::uint32_t to, const CUtensorMap& map, std::uint32_
     copy_box(to + panel * kPanelBytes, map, barrier, panel * 64, row, head, batch);
 }
 
-template <int kStages_>
 struct SumForm {
-  static constexpr int kStages = kStages_;
+  static constexpr int kStages = 3;
   static constexpr int kThreads = 128 * kGroups + 32;
   static constexpr int kStageBytes = 2 * kTileBytes;  // K, V
   static constexpr int kBarriers = kStages * kStageBytes;
@@ -36,9 +35,9 @@ struct SumForm {
 };
 
 /// Sums over the keys of each chunk. K goes through registers, transposed, to become phi(K)^T; V is read where it is.
-template <typename F>
-__global__ void __launch_bounds__(F::kThreads, 1)
+__global__ void __launch_bounds__(SumForm::kThreads, 1)
     sum_chunks_wide(const LinearCall call, const __grid_constant__ LinearMaps maps) {
+  using F = SumForm;
   extern __shared__ __align__(1024) char shared[];
   start_next_launch();
   const auto base = shared_address(shared);
@@ -140,8 +139,8 @@ __global__ void __launch_bounds__(F::kThreads, 1)
   }
 }
 
-/// 16 rows of features of the state as its running sums are stored, and of z all four numbers of a thread: those of
-/// rows lane / 4 and lane / 4 + 8, twice each.
+/// 16 rows of the state from the sums as they are stored, and z of rows lane / 4 and lane / 4 + 8, each twice: as products
+/// with ones, which add to it, leave it.
 __device__ void load_state(float (&state)[kDim / 2], float (&z)[4], const float* states, int first_row, int lane) {
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -156,7 +155,7 @@ __device__ void load_state(float (&state)[kDim / 2], float (&z)[4], const float*
   }
 }
 
-/// 16 rows of a tile in bf16: pairs of factors for its columns are given by half of the rows.
+/// The warp's 16 rows of a product, as 16 rows of a tile in bf16: the upper 8 and the lower 8 times a factor each.
 __device__ void store_tile_rows(std::uint32_t tile, int first_row, const float (&c)[kDim / 2], float upper, float lower,
                                 int lane) {
 #pragma unroll
@@ -245,18 +244,17 @@ struct Place {
   }
 };
 
-template <int kStages_>
-struct ReadAllForm {
-  static constexpr int kStages = kStages_;
+struct AllForm {
+  static constexpr int kStages = 5;
   static constexpr int kThreads = 128 * kGroups + 32;
   static constexpr int kZ = (kStages + 1) * kTileBytes, kBarriers = kZ + kDim * 4;
   static constexpr int kBytes = kBarriers + 16 * kStages;
 };
 
 /// Each chunk of queries from the sums of all keys. Warpgroups wait for tiles alone, not for each other.
-template <typename F>
-__global__ void __launch_bounds__(F::kThreads, 1)
+__global__ void __launch_bounds__(AllForm::kThreads, 1)
     read_all_wide(const LinearCall call, const __grid_constant__ LinearMaps maps) {
+  using F = AllForm;
   extern __shared__ __align__(1024) char shared[];
   const auto base = shared_address(shared);
   if (base % 1024 != 0) __trap();
@@ -339,8 +337,7 @@ struct CausalForm {
   static constexpr int kStages = 2;
   static constexpr int kPhiThreads = 96;
   static constexpr int kThreads = 128 * (kGroups + 1);
-  // Registers of a thread of the warpgroup that copies and of those that multiply: 504 = 65536 / 128 of which the
-  // launch gives all but 8.
+  // Registers of a thread of the warpgroup that copies and of those that multiply: together the 3 * 168 of the launch.
   static constexpr int kFew = 40, kMany = 232;
   static constexpr int kStageBytes = 3 * kTileBytes;  // K, Q, V
   static constexpr int kState = kStages * kStageBytes, kZ = kState + kTileBytes, kBarriers = kZ + kDim * 4;
@@ -541,15 +538,15 @@ __global__ void __launch_bounds__(CausalForm::kThreads, 1)
 }  // namespace
 
 cudaError_t launch_linear_wide(const LinearCall& call, const LinearMaps& maps, cudaStream_t stream) {
-  using Sums = SumForm<3>;
-  using All = ReadAllForm<5>;
+  using Sum = SumForm;
+  using All = AllForm;
   using Causal = CausalForm;
-  auto error = launch(sum_chunks_wide<Sums>, key_blocks(call), Sums::kThreads, Sums::kBytes, stream, false, call, maps);
+  auto error = launch(sum_chunks_wide, key_blocks(call), Sum::kThreads, Sum::kBytes, stream, false, call, maps);
   if (error == cudaSuccess) error = launch_scan<kDim>(call, stream);
   if (error != cudaSuccess) return error;
   return call.causal
              ? launch(read_chunks_wide, query_blocks(call), Causal::kThreads, Causal::kBytes, stream, true, call, maps)
-             : launch(read_all_wide<All>, query_blocks(call), All::kThreads, All::kBytes, stream, true, call, maps);
+             : launch(read_all_wide, query_blocks(call), All::kThreads, All::kBytes, stream, true, call, maps);
 }
 
 }  // namespace attnbench::cuda
