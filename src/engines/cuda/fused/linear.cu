@@ -5,37 +5,30 @@
 namespace attnbench::cuda {
 namespace {
 
-template <int kHeadDim>
-struct Sizes {
-  static constexpr int kWarps = kHeadDim / 16;  // each has 16 rows of the state
-  static constexpr int kThreads = 32 * kWarps;
-  static constexpr int kChunks = kHeadDim / 8;  // of 16 bytes in a row
-  static constexpr int kTileBytes = kTokens * kHeadDim * 2;
-  static constexpr int kColumnGroups = kWarps / 4;  // of warps that have the same 16 queries
-  static constexpr int kColumns = kHeadDim / kColumnGroups;
-};
+constexpr int kHeadDim = 64;
+constexpr int kWarps = kHeadDim / 16;  // each has 16 rows of the state, and of a tile of queries
+constexpr int kThreads = 32 * kWarps;
+constexpr int kChunks = kHeadDim / 8;  // of 16 bytes in a row
+constexpr int kTileBytes = kTokens * kHeadDim * 2;
+static_assert(kTokens == 16 * kWarps);
 
 /// Rows [first, first + kTokens) of a head; zeros where they are not in [0, rows).
-template <int kHeadDim>
 __device__ void load_tile(std::uint32_t base, const T* head, std::int64_t stride, int first, int rows) {
-  using S = Sizes<kHeadDim>;
-  const int chunk = static_cast<int>(threadIdx.x) % S::kChunks;
+  const int chunk = static_cast<int>(threadIdx.x) % kChunks;
 #pragma unroll
-  for (int n = 0; n < kTokens * S::kChunks / S::kThreads; ++n) {
-    const int row = n * (S::kThreads / S::kChunks) + static_cast<int>(threadIdx.x) / S::kChunks;
+  for (int n = 0; n < kTokens * kChunks / kThreads; ++n) {
+    const int row = n * (kThreads / kChunks) + static_cast<int>(threadIdx.x) / kChunks;
     const bool there = first + row >= 0 && first + row < rows;
     copy_async(swizzled<kHeadDim>(base, row, chunk), head + (there ? first + row : 0) * stride + chunk * 8, there);
   }
 }
 
 /// phi of a tile in place; rows outside [begin, end) become zeros.
-template <int kHeadDim>
 __device__ void apply_phi(char* tile, int begin, int end) {
-  using S = Sizes<kHeadDim>;
 #pragma unroll
-  for (int n = 0; n < kTokens * S::kChunks / S::kThreads; ++n) {
-    const int at = n * S::kThreads + static_cast<int>(threadIdx.x);
-    const int row = at / S::kChunks;  // a swizzle stays within its row
+  for (int n = 0; n < kTokens * kChunks / kThreads; ++n) {
+    const int at = n * kThreads + static_cast<int>(threadIdx.x);
+    const int row = at / kChunks;  // a swizzle stays within its row
     auto& chunk = reinterpret_cast<uint4*>(tile)[at];
     chunk = row >= begin && row < end ? phi_chunk(chunk) : make_uint4(0, 0, 0, 0);
   }
@@ -43,7 +36,6 @@ __device__ void apply_phi(char* tile, int begin, int end) {
 
 /// state += phi(K)^T V of a tile, the warp's 16 rows; z likewise for rows lane / 4 and lane / 4 + 8, of which the four
 /// lanes of a row have a part each.
-template <int kHeadDim>
 __device__ void add_tile(std::uint32_t k_base, std::uint32_t v_base, int warp, int lane,
                          float (&state)[kHeadDim / 8][4], float (&z)[2]) {
 #pragma unroll
@@ -66,9 +58,7 @@ __device__ void add_tile(std::uint32_t k_base, std::uint32_t v_base, int warp, i
   }
 }
 
-template <int kHeadDim>
-__global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, 2) sum_chunks(const LinearCall call) {
-  using S = Sizes<kHeadDim>;
+__global__ void __launch_bounds__(kThreads, 2) sum_chunks(const LinearCall call) {
   constexpr int kStages = 3;
   extern __shared__ __align__(128) char shared[];
   start_next_launch();
@@ -81,9 +71,9 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, 2) sum_chunks(const
   const auto* v = head_of(call.v, item / call.kv_heads, item % call.kv_heads);
   const auto base = shared_address(shared);
   const auto load = [&](int tile) {
-    const auto at = base + static_cast<std::uint32_t>(tile % kStages * 2 * S::kTileBytes);
-    load_tile<kHeadDim>(at, k, call.k.row_stride, first + tile * kTokens, end);
-    load_tile<kHeadDim>(at + S::kTileBytes, v, call.v.row_stride, first + tile * kTokens, end);
+    const auto at = base + static_cast<std::uint32_t>(tile % kStages * 2 * kTileBytes);
+    load_tile(at, k, call.k.row_stride, first + tile * kTokens, end);
+    load_tile(at + kTileBytes, v, call.v.row_stride, first + tile * kTokens, end);
   };
 #pragma unroll
   for (int stage = 0; stage < kStages - 1; ++stage) {
@@ -97,11 +87,11 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, 2) sum_chunks(const
     __syncthreads();
     if (tile + kStages - 1 < tiles) load(tile + kStages - 1);
     commit_copies();
-    const int offset = tile % kStages * 2 * S::kTileBytes;
-    apply_phi<kHeadDim>(shared + offset, 0, end - first - tile * kTokens);
+    const int offset = tile % kStages * 2 * kTileBytes;
+    apply_phi(shared + offset, 0, end - first - tile * kTokens);
     __syncthreads();
     const auto at = base + static_cast<std::uint32_t>(offset);
-    add_tile<kHeadDim>(at, at + S::kTileBytes, warp, lane, state, z);
+    add_tile(at, at + kTileBytes, warp, lane, state, z);
   }
   const auto chunk = std::int64_t{item} * (call.chunks + 1) + blockIdx.x;
   auto* states = call.states + chunk * kHeadDim * (kHeadDim + 1);
@@ -118,26 +108,24 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, 2) sum_chunks(const
   }
 }
 
-template <int kHeadDim, bool kCausal>
+template <bool kCausal>
 struct ReadSizes {
   static constexpr int kTiles = kCausal ? 3 : 1;  // of Q, K, V
   static constexpr int kStateBytes = kHeadDim * kHeadDim * 2;
-  static constexpr int kBytes = 2 * kTiles * Sizes<kHeadDim>::kTileBytes + kStateBytes + kHeadDim * 4;
+  static constexpr int kBytes = 2 * kTiles * kTileBytes + kStateBytes + kHeadDim * 4;
 };
 
 /// Chunk c of the queries: causal, those at the positions of chunk c of the keys.
-template <int kHeadDim, bool kCausal>
-__global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) read_chunks(const LinearCall call) {
-  using S = Sizes<kHeadDim>;
-  using R = ReadSizes<kHeadDim, kCausal>;
+template <bool kCausal>
+__global__ void __launch_bounds__(kThreads, kCausal ? 1 : 2) read_chunks(const LinearCall call) {
+  using R = ReadSizes<kCausal>;
   extern __shared__ __align__(128) char shared[];
   const auto base = shared_address(shared);
-  constexpr int kStageBytes = R::kTiles * S::kTileBytes;
+  constexpr int kStageBytes = R::kTiles * kTileBytes;
   char* state_bytes = shared + 2 * kStageBytes;
   const auto state_base = base + 2 * kStageBytes;
   auto* z_shared = reinterpret_cast<float*>(state_bytes + R::kStateBytes);
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  const int row_warp = warp % 4, column_group = warp / 4;
   const int heads = call.kv_heads * call.group;
   const int batch = static_cast<int>(blockIdx.y) / heads, head = static_cast<int>(blockIdx.y) % heads;
   const int kv_item = batch * call.kv_heads + head / call.group;
@@ -158,10 +146,10 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) re
   const auto load = [&](int tile) {
     const auto at = base + static_cast<std::uint32_t>(tile % 2 * kStageBytes);
     const int position = first + tile * kTokens;
-    load_tile<kHeadDim>(at, q, call.q.row_stride, position - shift, queries);
+    load_tile(at, q, call.q.row_stride, position - shift, queries);
     if constexpr (kCausal) {
-      load_tile<kHeadDim>(at + S::kTileBytes, k, call.k.row_stride, position, end);
-      load_tile<kHeadDim>(at + 2 * S::kTileBytes, v, call.v.row_stride, position, end);
+      load_tile(at + kTileBytes, k, call.k.row_stride, position, end);
+      load_tile(at + 2 * kTileBytes, v, call.v.row_stride, position, end);
     }
   };
   load(0);
@@ -192,8 +180,8 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) re
     commit_copies();
     const int offset = tile % 2 * kStageBytes;
     const int position = first + tile * kTokens;
-    apply_phi<kHeadDim>(shared + offset, 0, kTokens);
-    if constexpr (kCausal) apply_phi<kHeadDim>(shared + offset + S::kTileBytes, 0, end - position);
+    apply_phi(shared + offset, 0, kTokens);
+    if constexpr (kCausal) apply_phi(shared + offset + kTileBytes, 0, end - position);
     if (kCausal || tile == 0) {  // the state as an operand
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
@@ -213,26 +201,24 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) re
     __syncthreads();
 
     const auto q_base = base + static_cast<std::uint32_t>(offset);
-    const auto k_base = q_base + S::kTileBytes, v_base = q_base + 2 * S::kTileBytes;
-    float o[S::kColumns / 8][4] = {};
+    const auto k_base = q_base + kTileBytes, v_base = q_base + 2 * kTileBytes;
+    float o[kHeadDim / 8][4] = {};
     float divisor[2] = {0, 0};
     float p[kCausal ? kTokens / 8 : 1][4] = {};
 #pragma unroll
     for (int d = 0; d < kHeadDim / 16; ++d) {
       std::uint32_t a[4];
-      load_matrices(a, swizzled<kHeadDim>(q_base, row_warp * 16 + lane % 16, d * 2 + lane / 16));
+      load_matrices(a, swizzled<kHeadDim>(q_base, warp * 16 + lane % 16, d * 2 + lane / 16));
 #pragma unroll
       for (int n = 0; n < 4; ++n) {
         const auto weights = *reinterpret_cast<const float2*>(z_shared + d * 16 + n / 2 * 8 + lane % 4 * 2);
         divisor[n % 2] += __uint_as_float(a[n] << 16) * weights.x + __uint_as_float(a[n] & 0xffff0000u) * weights.y;
       }
-      constexpr int kValues = S::kColumns / 16, kKeys = kCausal ? kTokens / 16 : 0;
+      constexpr int kValues = kHeadDim / 16, kKeys = kCausal ? kTokens / 16 : 0;
       std::uint32_t b[kValues + kKeys][4];
 #pragma unroll
       for (int e = 0; e < kValues; ++e)
-        load_matrices_transposed(
-            b[e], swizzled<kHeadDim>(state_base, d * 16 + lane % 16,
-                                     column_group * (S::kColumns / 8) + e * 2 + lane / 16));
+        load_matrices_transposed(b[e], swizzled<kHeadDim>(state_base, d * 16 + lane % 16, e * 2 + lane / 16));
 #pragma unroll
       for (int n = 0; n < kKeys; ++n)
         load_matrices(b[kValues + n],
@@ -244,7 +230,7 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) re
       }
 #pragma unroll
       for (int n = 0; n < kKeys; ++n) {
-        if (n > row_warp) continue;  // keys after the warp's queries
+        if (n > warp) continue;  // keys after the warp's queries
         multiply<T>(p[2 * n], a, b[kValues + n][0], b[kValues + n][1]);
         multiply<T>(p[2 * n + 1], a, b[kValues + n][2], b[kValues + n][3]);
       }
@@ -252,12 +238,12 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) re
     if constexpr (kCausal) {
 #pragma unroll
       for (int n = 0; n < kTokens / 16; ++n) {
-        if (n > row_warp) continue;
+        if (n > warp) continue;
 #pragma unroll
         for (int m = 2 * n; m < 2 * n + 2; ++m) {
 #pragma unroll
           for (int e = 0; e < 4; ++e) {
-            const int row = row_warp * 16 + lane / 4 + e / 2 * 8;
+            const int row = warp * 16 + lane / 4 + e / 2 * 8;
             const int key = m * 8 + lane % 4 * 2 + e % 2;
             if (key > row) p[m][e] = 0;
             divisor[e / 2] += p[m][e];
@@ -267,10 +253,9 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) re
                                     pack<T>(p[2 * n + 1][0], p[2 * n + 1][1]),
                                     pack<T>(p[2 * n + 1][2], p[2 * n + 1][3])};
 #pragma unroll
-        for (int e = 0; e < S::kColumns / 16; ++e) {
+        for (int e = 0; e < kHeadDim / 16; ++e) {
           std::uint32_t b[4];
-          load_matrices_transposed(b, swizzled<kHeadDim>(v_base, n * 16 + lane % 16,
-                                                         column_group * (S::kColumns / 8) + e * 2 + lane / 16));
+          load_matrices_transposed(b, swizzled<kHeadDim>(v_base, n * 16 + lane % 16, e * 2 + lane / 16));
           multiply<T>(o[2 * e], a, b[0], b[1]);
           multiply<T>(o[2 * e + 1], a, b[2], b[3]);
         }
@@ -280,44 +265,30 @@ __global__ void __launch_bounds__(Sizes<kHeadDim>::kThreads, kCausal ? 1 : 2) re
     for (int half = 0; half < 2; ++half) {
       divisor[half] += __shfl_xor_sync(kAllLanes, divisor[half], 1);
       divisor[half] += __shfl_xor_sync(kAllLanes, divisor[half], 2);
-      const int at = position + row_warp * 16 + lane / 4 + 8 * half;
+      const int at = position + warp * 16 + lane / 4 + 8 * half;
       if (at >= end || at < shift) continue;
       const float inverse = 1.0f / (divisor[half] + call.eps);
-      auto* to = o_head + (at - shift) * call.o.row_stride + column_group * S::kColumns + lane % 4 * 2;
+      auto* to = o_head + (at - shift) * call.o.row_stride + lane % 4 * 2;
 #pragma unroll
-      for (int n = 0; n < S::kColumns / 8; ++n)
+      for (int n = 0; n < kHeadDim / 8; ++n)
         *reinterpret_cast<std::uint32_t*>(to + n * 8) =
             pack<T>(o[n][2 * half] * inverse, o[n][2 * half + 1] * inverse);
     }
     if constexpr (kCausal) {
-      if (tile + 1 < tiles) add_tile<kHeadDim>(k_base, v_base, warp, lane, state, z);
+      if (tile + 1 < tiles) add_tile(k_base, v_base, warp, lane, state, z);
     }
   }
-}
-
-template <int kHeadDim>
-cudaError_t launch_all(const LinearCall& call, cudaStream_t stream) {
-  using S = Sizes<kHeadDim>;
-  const auto chunks = static_cast<unsigned>(call.chunks);
-  const dim3 key_chunks(chunks, static_cast<unsigned>(call.batch * call.kv_heads));
-  auto error = launch(sum_chunks<kHeadDim>, key_chunks, S::kThreads, 6 * S::kTileBytes, stream, false, call);
-  if (error == cudaSuccess) error = launch_scan<kHeadDim>(call, stream);
-  if (error != cudaSuccess) return error;
-  const auto heads = static_cast<unsigned>(call.batch * call.kv_heads * call.group);
-  if (call.causal) {
-    return launch(read_chunks<kHeadDim, true>, dim3(chunks, heads), S::kThreads, ReadSizes<kHeadDim, true>::kBytes,
-                  stream, true, call);
-  }
-  const auto seeing = call.q.rows < call.k.rows ? call.q.rows : call.k.rows;
-  const auto query_chunks = static_cast<unsigned>((seeing + call.chunk - 1) / call.chunk);
-  return launch(read_chunks<kHeadDim, false>, dim3(query_chunks, heads), S::kThreads,
-                ReadSizes<kHeadDim, false>::kBytes, stream, true, call);
 }
 
 }  // namespace
 
 cudaError_t launch_linear(const LinearCall& call, cudaStream_t stream) {
-  return call.q.width == 64 ? launch_all<64>(call, stream) : launch_all<128>(call, stream);
+  auto error = launch(sum_chunks, key_blocks(call), kThreads, 6 * kTileBytes, stream, false, call);
+  if (error == cudaSuccess) error = launch_scan<kHeadDim>(call, stream);
+  if (error != cudaSuccess) return error;
+  return call.causal
+             ? launch(read_chunks<true>, query_blocks(call), kThreads, ReadSizes<true>::kBytes, stream, true, call)
+             : launch(read_chunks<false>, query_blocks(call), kThreads, ReadSizes<false>::kBytes, stream, true, call);
 }
 
 }  // namespace attnbench::cuda

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "engines/cuda/fused/hopper.cuh"
@@ -65,6 +66,17 @@ __global__ void __launch_bounds__(kScanThreads) scan_chunks(float4* sums, int ch
       sum = make_float4(sum.x + part[n].x, sum.y + part[n].y, sum.z + part[n].z, sum.w + part[n].w);
     }
   }
+}
+
+/// Blocks of the first launch: chunks of keys, of each kv head.
+dim3 key_blocks(const LinearCall& call) {
+  return {static_cast<unsigned>(call.chunks), static_cast<unsigned>(call.batch * call.kv_heads)};
+}
+/// Blocks of the last launch: chunks of queries that see a key (causal: those of the keys at their positions), of each head.
+dim3 query_blocks(const LinearCall& call) {
+  const auto seeing = std::min(call.q.rows, call.k.rows);
+  return {static_cast<unsigned>(call.causal ? call.chunks : (seeing + call.chunk - 1) / call.chunk),
+          static_cast<unsigned>(call.batch * call.kv_heads * call.group)};
 }
 
 /// Where `early`, blocks start while those of the launch before end (programmatic dependent launch).

@@ -24,10 +24,10 @@ struct LinearCall {
   float* states = nullptr;
 };
 
-/// phi(q)^T S / (phi(q)^T z + eps) with phi(x) = elu(x) + 1; bf16, head_dim 64 or 128. Two launches: the sums
-/// of each chunk of keys; then each chunk of queries, from the sums of all chunks (causal: of those before
-/// it, and its own keys by 64 x 64 products). Sums are f32; phi, and the sums as operands of a product, are
-/// rounded to bf16.
+/// phi(q)^T S / (phi(q)^T z + eps) with phi(x) = elu(x) + 1; bf16, head_dim 64. Three launches: the sums of
+/// each chunk of keys; running sums of those; then each chunk of queries, from the sums of all chunks
+/// (causal: of those before it, and its own keys by 64 x 64 products). Sums are f32; phi, and the sums as
+/// operands of a product, are rounded to bf16.
 cudaError_t launch_linear(const LinearCall& call, cudaStream_t stream);
 
 }  // namespace attnbench::cuda

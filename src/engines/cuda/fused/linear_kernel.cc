@@ -8,12 +8,14 @@
 #include "engines/cuda/cuda_kernel.h"
 #include "engines/cuda/execution.h"
 #include "engines/cuda/fused/linear.h"
+#include "engines/cuda/fused/linear_chunk.h"
 #include "engines/cuda/fused/linear_wide.h"
 #include "engines/cuda/fused/tensor_map.h"
 
 namespace attnbench::cuda {
 namespace {
 
+/// The form: linear.h has head_dim 64, linear_wide.h 128.
 bool is_wide(const Problem& problem) { return problem.shape.head_dim_qk == 128; }
 
 class LinearExecution final : public CudaExecution {
@@ -22,8 +24,8 @@ class LinearExecution final : public CudaExecution {
       : CudaExecution(problem, device), wide_(is_wide(problem)) {
     const auto& s = problem.shape;
     const auto kv_items = s.batch * problem.mechanism.num_kv_heads;
-    chunk_ = wide_ ? wide_chunk(s.seqlen_kv, kv_items, device_.multiprocessors())
-                   : narrow_chunk(s.seqlen_kv, kv_items, device_.multiprocessors());
+    const auto blocks = device_.multiprocessors() * (wide_ ? 1 : 2);
+    chunk_ = linear_chunk(s.seqlen_kv, wide_ ? kWideTokens : kTokens, kv_items, blocks);
     const auto chunks = chunks_of(s.seqlen_kv);
     states_ = workspace_.reserve(kv_items * (chunks + 1) * s.head_dim_qk * (s.head_dim_v + 1) * 4);
   }
@@ -53,12 +55,6 @@ class LinearExecution final : public CudaExecution {
   }
 
  private:
-  /// As many chunks as fill the device twice, over all heads.
-  static std::int64_t narrow_chunk(std::int64_t keys, std::int64_t kv_items, std::int64_t multiprocessors) {
-    const auto tiles = (keys + kTokens - 1) / kTokens;
-    const auto wanted = std::clamp<std::int64_t>(2 * multiprocessors / kv_items, 1, tiles);
-    return (tiles + wanted - 1) / wanted * kTokens;
-  }
   std::int64_t chunks_of(std::int64_t keys) const { return (keys + chunk_ - 1) / chunk_; }
 
   bool wide_;

@@ -26,9 +26,8 @@ __device__ void copy_tile(std::uint32_t to, const CUtensorMap& map, std::uint32_
     copy_box(to + panel * kPanelBytes, map, barrier, panel * 64, row, head, batch);
 }
 
-template <int kStages_>
 struct SumForm {
-  static constexpr int kStages = kStages_;
+  static constexpr int kStages = 3;
   static constexpr int kThreads = 128 * kGroups + 32;
   static constexpr int kStageBytes = 2 * kTileBytes;  // K, V
   static constexpr int kBarriers = kStages * kStageBytes;
@@ -36,9 +35,9 @@ struct SumForm {
 };
 
 /// Sums over the keys of each chunk. K goes through registers, transposed, to become phi(K)^T; V is read where it is.
-template <typename F>
-__global__ void __launch_bounds__(F::kThreads, 1)
+__global__ void __launch_bounds__(SumForm::kThreads, 1)
     sum_chunks_wide(const LinearCall call, const __grid_constant__ LinearMaps maps) {
+  using F = SumForm;
   extern __shared__ __align__(1024) char shared[];
   start_next_launch();
   const auto base = shared_address(shared);
@@ -79,6 +78,7 @@ __global__ void __launch_bounds__(F::kThreads, 1)
     return;
   }
 
+  const auto features = place(lane % 8 + lane / 16 * 8, warp * 2 + lane / 8 % 2);  // 16, of as many tokens
   float sums[kDim / 2] = {};
   float z[4] = {};
   for (int turn = 0; turn < tiles; ++turn) {
@@ -93,7 +93,7 @@ __global__ void __launch_bounds__(F::kThreads, 1)
       constexpr int kSteps = kRows / 32;
 #pragma unroll
       for (int n = part * kSteps; n < (part + 1) * kSteps; ++n)
-        load_matrices_transposed(k[n], k_base + place(n * 16 + lane % 8 + lane / 16 * 8, warp * 2 + lane / 8 % 2));
+        load_matrices_transposed(k[n], k_base + features + static_cast<std::uint32_t>(n * 16 * 128));
 #pragma unroll
       for (int n = part * kSteps; n < (part + 1) * kSteps; ++n) {
 #pragma unroll
@@ -139,8 +139,8 @@ __global__ void __launch_bounds__(F::kThreads, 1)
   }
 }
 
-/// 16 rows of features of the state as its running sums are stored, and of z all four numbers of a thread: those of
-/// rows lane / 4 and lane / 4 + 8, twice each.
+/// 16 rows of the state from the sums as they are stored, and z of rows lane / 4 and lane / 4 + 8, each twice: as products
+/// with ones, which add to it, leave it.
 __device__ void load_state(float (&state)[kDim / 2], float (&z)[4], const float* states, int first_row, int lane) {
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -155,7 +155,7 @@ __device__ void load_state(float (&state)[kDim / 2], float (&z)[4], const float*
   }
 }
 
-/// 16 rows of a tile in bf16: pairs of factors for its columns are given by half of the rows.
+/// The warp's 16 rows of a product, as 16 rows of a tile in bf16: the upper 8 and the lower 8 times a factor each.
 __device__ void store_tile_rows(std::uint32_t tile, int first_row, const float (&c)[kDim / 2], float upper, float lower,
                                 int lane) {
 #pragma unroll
@@ -244,18 +244,17 @@ struct Place {
   }
 };
 
-template <int kStages_>
-struct ReadAllForm {
-  static constexpr int kStages = kStages_;
+struct AllForm {
+  static constexpr int kStages = 5;
   static constexpr int kThreads = 128 * kGroups + 32;
   static constexpr int kZ = (kStages + 1) * kTileBytes, kBarriers = kZ + kDim * 4;
   static constexpr int kBytes = kBarriers + 16 * kStages;
 };
 
 /// Each chunk of queries from the sums of all keys. Warpgroups wait for tiles alone, not for each other.
-template <typename F>
-__global__ void __launch_bounds__(F::kThreads, 1)
+__global__ void __launch_bounds__(AllForm::kThreads, 1)
     read_all_wide(const LinearCall call, const __grid_constant__ LinearMaps maps) {
+  using F = AllForm;
   extern __shared__ __align__(1024) char shared[];
   const auto base = shared_address(shared);
   if (base % 1024 != 0) __trap();
@@ -338,8 +337,7 @@ struct CausalForm {
   static constexpr int kStages = 2;
   static constexpr int kPhiThreads = 96;
   static constexpr int kThreads = 128 * (kGroups + 1);
-  // Registers of a thread of the warpgroup that copies and of those that multiply: 504 = 65536 / 128 of which the
-  // launch gives all but 8.
+  // Registers of a thread of the warpgroup that copies and of those that multiply: together the 3 * 168 of the launch.
   static constexpr int kFew = 40, kMany = 232;
   static constexpr int kStageBytes = 3 * kTileBytes;  // K, Q, V
   static constexpr int kState = kStages * kStageBytes, kZ = kState + kTileBytes, kBarriers = kZ + kDim * 4;
@@ -424,6 +422,7 @@ __global__ void __launch_bounds__(CausalForm::kThreads, 1)
   const Results results{o_head + (begin - shift) * call.o.row_stride, call.o.row_stride, begin, end, call.eps};
   float state[kDim / 2], o[kDim / 2], s[32], z[4];
   std::uint32_t q[kDim / 16][4], p[4][4];
+  const auto features = place(lane % 8 + lane / 16 * 8, warp * 2 + lane / 8 % 2);  // 16, of as many tokens
   wait_for_last_launch();
   load_state(state, z, place_of.sums_before(call, place_of.chunk), warp * 16, lane);
 
@@ -501,21 +500,20 @@ __global__ void __launch_bounds__(CausalForm::kThreads, 1)
                                operand(v_base + static_cast<std::uint32_t>(n * 16 * 128), kPanelBytes));
     }
     commit_products();
-    if (more) {
-#pragma unroll
-      for (int n = 0; n < kRows / 16; ++n) {
-        std::uint32_t k[4];
-        load_matrices_transposed(
-            k, k_base + place(n * 16 + lane % 8 + lane / 16 * 8, warp * 2 + lane / 8 % 2));
-        multiply<T>(z, k, kOnes, kOnes);
-      }
-    }
     add_divisors(divisor, q, z_shared, lane);
     wait_products<2>();
     hold(s);
     weigh(group == 0);
     begin_products();
     add_values(0);
+    if (more) {
+#pragma unroll
+      for (int n = 0; n < kRows / 16; ++n) {
+        std::uint32_t k[4];
+        load_matrices_transposed(k, k_base + features + static_cast<std::uint32_t>(n * 16 * 128));
+        multiply<T>(z, k, kOnes, kOnes);
+      }
+    }
     if (group == 1) {
       wait_products<0>();
       hold(o);
@@ -540,34 +538,15 @@ __global__ void __launch_bounds__(CausalForm::kThreads, 1)
 }  // namespace
 
 cudaError_t launch_linear_wide(const LinearCall& call, const LinearMaps& maps, cudaStream_t stream) {
-  using Sums = SumForm<3>;
-  using All = ReadAllForm<5>;
-  const auto chunks = static_cast<unsigned>(call.chunks);
-  const dim3 key_chunks(chunks, static_cast<unsigned>(call.batch * call.kv_heads));
-  auto error = launch(sum_chunks_wide<Sums>, key_chunks, Sums::kThreads, Sums::kBytes, stream, false, call, maps);
+  using Sum = SumForm;
+  using All = AllForm;
+  using Causal = CausalForm;
+  auto error = launch(sum_chunks_wide, key_blocks(call), Sum::kThreads, Sum::kBytes, stream, false, call, maps);
   if (error == cudaSuccess) error = launch_scan<kDim>(call, stream);
   if (error != cudaSuccess) return error;
-  const auto heads = static_cast<unsigned>(call.batch * call.kv_heads * call.group);
-  if (call.causal)
-    return launch(read_chunks_wide, dim3(chunks, heads), CausalForm::kThreads, CausalForm::kBytes, stream, true, call,
-                  maps);
-  const auto seeing = call.q.rows < call.k.rows ? call.q.rows : call.k.rows;
-  const auto query_chunks = static_cast<unsigned>((seeing + call.chunk - 1) / call.chunk);
-  return launch(read_all_wide<All>, dim3(query_chunks, heads), All::kThreads, All::kBytes, stream, true, call, maps);
-}
-
-std::int64_t wide_chunk(std::int64_t tokens, std::int64_t items, std::int64_t multiprocessors) {
-  constexpr std::int64_t kStart = 2;  // tiles that a block could take in the time of its start and end
-  const auto tiles = (tokens + kWideTokens - 1) / kWideTokens;
-  std::int64_t best = tiles, least = -1;
-  for (std::int64_t chunks = 1; chunks <= tiles && chunks <= 2 * multiprocessors; ++chunks) {
-    const auto each = (tiles + chunks - 1) / chunks;
-    const auto time = (items * chunks + multiprocessors - 1) / multiprocessors * (each + kStart);
-    if (least >= 0 && time >= least) continue;
-    least = time;
-    best = each;
-  }
-  return best * kWideTokens;
+  return call.causal
+             ? launch(read_chunks_wide, query_blocks(call), Causal::kThreads, Causal::kBytes, stream, true, call, maps)
+             : launch(read_all_wide, query_blocks(call), All::kThreads, All::kBytes, stream, true, call, maps);
 }
 
 }  // namespace attnbench::cuda

@@ -17,12 +17,8 @@ struct LinearMaps {
   CUtensorMap q, k, v;
 };
 
-/// Tokens of a chunk, a multiple of kWideTokens, such that the blocks of all chunks take the least time: `items`
-/// are batch entries times kv heads.
-std::int64_t wide_chunk(std::int64_t tokens, std::int64_t items, std::int64_t multiprocessors);
-
-/// What launch_linear() computes, by products of warpgroups (wgmma) over tiles that the tensor memory accelerator
-/// copies; head_dim 128. One block a multiprocessor: long sequences.
+/// What launch_linear() computes, head_dim 128, by products of warpgroups (wgmma) over tiles that the tensor
+/// memory accelerator copies. One thread block a multiprocessor.
 cudaError_t launch_linear_wide(const LinearCall& call, const LinearMaps& maps, cudaStream_t stream);
 
 }  // namespace attnbench::cuda
