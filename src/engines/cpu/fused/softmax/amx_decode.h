@@ -40,11 +40,11 @@ class AmxDecode {
   }
 
   ATTNBENCH_SIMD static void attend(Block& block, std::span<const KeySpan> spans) {
-    UnitRows rows[kUnits];
+    UnitRows rows[kGroupUnits];
     int count = 0;
     for (const auto& span : spans) {
       for (std::int32_t key = 0; key < span.keys; key += kUnitKeys) {
-        if (count == kUnits) attend_group(block, rows, std::exchange(count, 0));
+        if (count == kGroupUnits) attend_group(block, rows, std::exchange(count, 0));
         rows[count++] = UnitRows(span, key);
       }
     }
@@ -52,23 +52,15 @@ class AmxDecode {
     block.empty = false;
   }
 
-  ATTNBENCH_SIMD static void finish(Block& block) {
-    if constexpr (!WithLse) {
-      for (int half = 0; half < halves_of(block); ++half) {
-        const auto* sums = reinterpret_cast<const float*>(sums_of(block) + half * kTileBytes);
-        _mm512_store_ps(block.sum + half * kHalfLanes, first_column(sums));
-      }
-    }
-    finish_rows(block);
-  }
+  ATTNBENCH_SIMD static void finish(Block& block) { finish_rows(block); }
 
  private:
   using Weigh = Weights<WithLse>;
   using Maximum = Maxima<WithLse>;
 
-  /// Units whose values are multiplied together: their V, paired, and the output stay in or near L1.
-  static constexpr int kUnits = 4;
-  static_assert(kUnits <= kGroupUnits);
+  /// Sums of weights go to Block::sum, not to a tile.
+  using Product = Products<Tiles, true>;
+
   /// Units from one to that whose rows are fetched beside it.
   static constexpr int kAhead = 2;
 
@@ -92,6 +84,8 @@ class AmxDecode {
     bool masked;  ///< Block::begin and size decide
   };
 
+  static constexpr std::int64_t kQueryRowBytes = kLanes * 4;
+
   static int halves_of(const Block& block) { return block.rows > kHalfLanes ? 2 : 1; }
   /// A tile behind those of weights.
   static std::byte* words_of(Block& block) { return block.weights + kGroupUnits * kUnitWeightsBytes; }
@@ -109,28 +103,82 @@ class AmxDecode {
 
   ATTNBENCH_SIMD_INLINE static void attend_group(Block& block, const UnitRows* rows, int count) {
     if (count == 0) return;
-    Unit units[kUnits];
+    Unit units[kGroupUnits];
     const auto unit_bytes = block.head_dim_v * kTileRowBytes;
-    scores(block, rows[0], scores_of(block, 0));
+    const bool both = halves_of(block) == 2;
+    const bool hold = !both && depths_of(block) <= kHeld;
+    if (hold) hold_queries(block);
+    const auto score = [&](int u) ATTNBENCH_SIMD {
+      if (hold) {
+        held_scores(block, rows[u], scores_of(block, u));
+      } else {
+        scores(block, rows[u], scores_of(block, u));
+      }
+    };
+    score(0);
     for (int u = 0; u < count; ++u) {
-      units[u].tiles = halves_of(block) == 2 ? 15 : 3;
+      units[u].tiles = both ? 15 : 3;
       units[u].v = block.values + u * unit_bytes;
-      if (u + 1 < count) scores(block, rows[u + 1], scores_of(block, u + 1));
+      if (u + 1 < count) score(u + 1);
       for (int half = 0; half < halves_of(block); ++half) weigh(block, rows[u], u, half);
       pair_values(block, rows[u], block.values + u * unit_bytes);
     }
-    Products<Tiles, WithLse>::values(block, units, 0, count);
+    if (both) {
+      Product::values(block, units, 0, count);
+    } else {
+      Product::values_of_low(block, units, count);
+    }
+  }
+
+  /// Where tiles of K are loaded from. They are read whole: not behind the last key, nor behind head_dim.
+  struct Keys {
+    const std::byte* first;
+    std::int64_t stride_bytes;
+  };
+  ATTNBENCH_SIMD_INLINE static Keys keys_of(Block& block, const UnitRows& rows) {
+    if (rows.keys == kUnitKeys && block.head_dim_qk % kDepth == 0) [[likely]]
+      return {rows.k, rows.k_stride_bytes};
+    return {copied(block, rows), depths_of(block) * kTileRowBytes};
+  }
+
+  /// Tiles of Q of the low half that stay in tiles 4 to 7 for the scores of a group.
+  static constexpr int kHeld = 4;
+  ATTNBENCH_SIMD_INLINE static void hold_queries(Block& block) {
+    const int depths = depths_of(block);
+    const auto* q = block.queries;
+    constexpr std::int64_t kNext = kTileRows * kQueryRowBytes;
+    Tiles::template load<4>(q, kQueryRowBytes);
+    if (depths > 1) Tiles::template load<5>(q + kNext, kQueryRowBytes);
+    if (depths > 2) Tiles::template load<6>(q + 2 * kNext, kQueryRowBytes);
+    if (depths > 3) Tiles::template load<7>(q + 3 * kNext, kQueryRowBytes);
+  }
+  ATTNBENCH_SIMD_INLINE static void held_scores(Block& block, const UnitRows& rows, std::byte* to) {
+    const auto keys = keys_of(block, rows);
+    const int depths = depths_of(block);
+    Tiles::template zero<0>();
+    Tiles::template zero<1>();
+    add_held<4>(keys, 0);
+    if (depths > 1) add_held<5>(keys, 1);
+    if (depths > 2) add_held<6>(keys, 2);
+    if (depths > 3) add_held<7>(keys, 3);
+    Tiles::template store<0>(to, kTileRowBytes);
+    Tiles::template store<1>(to + kTileBytes, kTileRowBytes);
+    const auto* ahead = rows.k + kAhead * kUnitKeys * rows.k_stride_bytes;
+    fetch(ahead, rows.k_stride_bytes, block.head_dim_qk * 2, 0, kUnitKeys);
+  }
+  template <int Queries>
+  ATTNBENCH_SIMD_INLINE static void add_held(const Keys& keys, int depth) {
+    const auto* k = keys.first + depth * kTileRowBytes;
+    Tiles::template load<2>(k, keys.stride_bytes);
+    Tiles::template load<3>(k + kTileRows * keys.stride_bytes, keys.stride_bytes);
+    Tiles::template dot<0, 2, Queries>();
+    Tiles::template dot<1, 3, Queries>();
   }
 
   /// Scores of a unit, [half of the rows][half of the keys] tiles of [key][row].
   ATTNBENCH_SIMD_INLINE static void scores(Block& block, const UnitRows& rows, std::byte* to) {
-    const auto* k = rows.k;
-    auto stride = rows.k_stride_bytes;
-    // Tiles are read whole: not behind the last key, nor behind head_dim.
-    if (rows.keys < kUnitKeys || block.head_dim_qk % kDepth != 0) {
-      k = copied(block, rows);
-      stride = depths_of(block) * kTileRowBytes;
-    }
+    const auto [k_begin, stride] = keys_of(block, rows);
+    const auto* k = k_begin;
     const auto* ahead = rows.k + kAhead * kUnitKeys * rows.k_stride_bytes;
     const int depths = depths_of(block);
     const int share = (kUnitKeys + depths - 1) / depths;
@@ -162,8 +210,6 @@ class AmxDecode {
       Tiles::template store<3>(to + 3 * kTileBytes, kTileRowBytes);
     }
   }
-  static constexpr std::int64_t kQueryRowBytes = kLanes * 4;
-
   /// Keys of a unit as 32 rows of whole tiles, missing keys and elements 0, behind Q.
   ATTNBENCH_SIMD __attribute__((noinline)) static const std::byte* copied(Block& block,
                                                                           const UnitRows& rows) {
@@ -187,11 +233,24 @@ class AmxDecode {
     if (WithLse || !rows.whole() || !Weigh::in_fixed_point(block, half, scores, words)) {
       weigh_by_polynomial(block, rows, u, half, scores, words);
     }
+    if constexpr (!WithLse) add_sums(block, half, words);
     __m512i pairs[kTileRows];
     load_columns(words, kTileRowBytes, pairs);
     auto* weights = weights_of(block, u) + half * kTileBytes;
     ATTNBENCH_UNROLL
     for (int r = 0; r < kTileRows; ++r) _mm512_store_si512(weights + r * kTileRowBytes, pairs[r]);
+  }
+
+  /// Weights as they are rounded, summed over the keys.
+  ATTNBENCH_SIMD_INLINE static void add_sums(Block& block, int half, const std::byte* words) {
+    const __m512i ones = _mm512_set1_epi32(0x3f803f80);
+    float* to = block.sum + half * kHalfLanes;
+    __m512 sum[2] = {_mm512_load_ps(to), _mm512_setzero_ps()};
+    ATTNBENCH_UNROLL
+    for (int j = 0; j < kTileRows; ++j) {
+      sum[j % 2] = Bf16::dot(sum[j % 2], _mm512_load_si512(words + j * kTileRowBytes), ones);
+    }
+    _mm512_store_ps(to, _mm512_add_ps(sum[0], sum[1]));
   }
 
   ATTNBENCH_SIMD __attribute__((noinline)) static void weigh_by_polynomial(Block& block, const UnitRows& rows,

@@ -36,7 +36,7 @@ inline constexpr bool kLooksAhead = false;
 
 /// Rows of a block and of a head with which decode reads K and V in place.
 inline constexpr int kDecodeBlockRows = 5;
-inline constexpr int kDecodeRows = 2 * kLanes;
+inline constexpr int kDecodeRows = kLanes;
 
 template <typename Tiles>
 ATTNBENCH_SIMD void enter_tiles() {
