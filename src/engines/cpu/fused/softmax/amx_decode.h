@@ -5,6 +5,9 @@
 // paired a unit at a time into a buffer of a few units, and the rows of a unit to come are fetched beside
 // the products of this one. Scores are [key][row], so that maxima and offsets are one register for 16 rows;
 // weights are transposed back to the left operand of O += P V, 16 words of 16 rows for 32 keys.
+//
+// What limits it: reading K, reading V and the products with V still add. Rejected as no faster with 16 rows,
+// D = 128: Q held in tiles through a group, four tiles of output under way, fetching into L1, none at all.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -14,7 +17,6 @@
 #include "engines/cpu/fused/softmax/amx_output.h"
 #include "engines/cpu/fused/softmax/amx_pack.h"
 #include "engines/cpu/fused/softmax/amx_products.h"
-#include "engines/cpu/fused/softmax/amx_reduce.h"
 #include "engines/cpu/fused/softmax/amx_unit.h"
 #include "engines/cpu/fused/softmax/amx_weights.h"
 #include "engines/cpu/fused/softmax/avx512_bf16.h"
@@ -58,9 +60,6 @@ class AmxDecode {
   using Weigh = Weights<WithLse>;
   using Maximum = Maxima<WithLse>;
 
-  /// Sums of weights go to Block::sum, not to a tile.
-  using Product = Products<Tiles, true>;
-
   /// Units from one to that whose rows are fetched beside it.
   static constexpr int kAhead = 2;
 
@@ -84,8 +83,6 @@ class AmxDecode {
     bool masked;  ///< Block::begin and size decide
   };
 
-  static constexpr std::int64_t kQueryRowBytes = kLanes * 4;
-
   static int halves_of(const Block& block) { return block.rows > kHalfLanes ? 2 : 1; }
   /// A tile behind those of weights.
   static std::byte* words_of(Block& block) { return block.weights + kGroupUnits * kUnitWeightsBytes; }
@@ -105,80 +102,27 @@ class AmxDecode {
     if (count == 0) return;
     Unit units[kGroupUnits];
     const auto unit_bytes = block.head_dim_v * kTileRowBytes;
-    const bool both = halves_of(block) == 2;
-    const bool hold = !both && depths_of(block) <= kHeld;
-    if (hold) hold_queries(block);
-    const auto score = [&](int u) ATTNBENCH_SIMD {
-      if (hold) {
-        held_scores(block, rows[u], scores_of(block, u));
-      } else {
-        scores(block, rows[u], scores_of(block, u));
-      }
-    };
-    score(0);
+    scores(block, rows[0], scores_of(block, 0));
     for (int u = 0; u < count; ++u) {
-      units[u].tiles = both ? 15 : 3;
+      units[u].tiles = halves_of(block) == 2 ? 15 : 3;
       units[u].v = block.values + u * unit_bytes;
-      if (u + 1 < count) score(u + 1);
+      if (u + 1 < count) scores(block, rows[u + 1], scores_of(block, u + 1));
       for (int half = 0; half < halves_of(block); ++half) weigh(block, rows[u], u, half);
       pair_values(block, rows[u], block.values + u * unit_bytes);
     }
-    if (both) {
-      Product::values(block, units, 0, count);
-    } else {
-      Product::values_of_low(block, units, count);
-    }
-  }
-
-  /// Where tiles of K are loaded from. They are read whole: not behind the last key, nor behind head_dim.
-  struct Keys {
-    const std::byte* first;
-    std::int64_t stride_bytes;
-  };
-  ATTNBENCH_SIMD_INLINE static Keys keys_of(Block& block, const UnitRows& rows) {
-    if (rows.keys == kUnitKeys && block.head_dim_qk % kDepth == 0) [[likely]]
-      return {rows.k, rows.k_stride_bytes};
-    return {copied(block, rows), depths_of(block) * kTileRowBytes};
-  }
-
-  /// Tiles of Q of the low half that stay in tiles 4 to 7 for the scores of a group.
-  static constexpr int kHeld = 4;
-  ATTNBENCH_SIMD_INLINE static void hold_queries(Block& block) {
-    const int depths = depths_of(block);
-    const auto* q = block.queries;
-    constexpr std::int64_t kNext = kTileRows * kQueryRowBytes;
-    Tiles::template load<4>(q, kQueryRowBytes);
-    if (depths > 1) Tiles::template load<5>(q + kNext, kQueryRowBytes);
-    if (depths > 2) Tiles::template load<6>(q + 2 * kNext, kQueryRowBytes);
-    if (depths > 3) Tiles::template load<7>(q + 3 * kNext, kQueryRowBytes);
-  }
-  ATTNBENCH_SIMD_INLINE static void held_scores(Block& block, const UnitRows& rows, std::byte* to) {
-    const auto keys = keys_of(block, rows);
-    const int depths = depths_of(block);
-    Tiles::template zero<0>();
-    Tiles::template zero<1>();
-    add_held<4>(keys, 0);
-    if (depths > 1) add_held<5>(keys, 1);
-    if (depths > 2) add_held<6>(keys, 2);
-    if (depths > 3) add_held<7>(keys, 3);
-    Tiles::template store<0>(to, kTileRowBytes);
-    Tiles::template store<1>(to + kTileBytes, kTileRowBytes);
-    const auto* ahead = rows.k + kAhead * kUnitKeys * rows.k_stride_bytes;
-    fetch(ahead, rows.k_stride_bytes, block.head_dim_qk * 2, 0, kUnitKeys);
-  }
-  template <int Queries>
-  ATTNBENCH_SIMD_INLINE static void add_held(const Keys& keys, int depth) {
-    const auto* k = keys.first + depth * kTileRowBytes;
-    Tiles::template load<2>(k, keys.stride_bytes);
-    Tiles::template load<3>(k + kTileRows * keys.stride_bytes, keys.stride_bytes);
-    Tiles::template dot<0, 2, Queries>();
-    Tiles::template dot<1, 3, Queries>();
+    // Without a tile of sums: they are in Block::sum.
+    Products<Tiles, true>::values(block, units, 0, count);
   }
 
   /// Scores of a unit, [half of the rows][half of the keys] tiles of [key][row].
   ATTNBENCH_SIMD_INLINE static void scores(Block& block, const UnitRows& rows, std::byte* to) {
-    const auto [k_begin, stride] = keys_of(block, rows);
-    const auto* k = k_begin;
+    const auto* k = rows.k;
+    auto stride = rows.k_stride_bytes;
+    // Tiles are read whole: not behind the last key, nor behind head_dim.
+    if (rows.keys < kUnitKeys || block.head_dim_qk % kDepth != 0) {
+      k = copied(block, rows);
+      stride = depths_of(block) * kTileRowBytes;
+    }
     const auto* ahead = rows.k + kAhead * kUnitKeys * rows.k_stride_bytes;
     const int depths = depths_of(block);
     const int share = (kUnitKeys + depths - 1) / depths;
@@ -210,6 +154,8 @@ class AmxDecode {
       Tiles::template store<3>(to + 3 * kTileBytes, kTileRowBytes);
     }
   }
+  static constexpr std::int64_t kQueryRowBytes = kLanes * 4;
+
   /// Keys of a unit as 32 rows of whole tiles, missing keys and elements 0, behind Q.
   ATTNBENCH_SIMD __attribute__((noinline)) static const std::byte* copied(Block& block,
                                                                           const UnitRows& rows) {

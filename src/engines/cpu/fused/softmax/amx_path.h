@@ -34,7 +34,9 @@ inline constexpr int kBlocksAtOnce = 8;
 /// it no room.
 inline constexpr bool kLooksAhead = false;
 
-/// Rows of a block and of a head with which decode reads K and V in place.
+/// Rows of a block and of a head with which decode reads K and V in place. Of variants timed in turn (8192
+/// keys, 32 heads, 8 kv heads, D = 128, 10 CPUs of a Xeon) four rows were faster by the row kernel, and 64
+/// rows with K and V packed once for two blocks.
 inline constexpr int kDecodeBlockRows = 5;
 inline constexpr int kDecodeRows = kLanes;
 

@@ -123,54 +123,7 @@ class Products {
     state.started[1] |= (used & 12) != 0;
   }
 
-  /// values() of a block that has the low half alone, without sums: four tiles of output under way.
-  ATTNBENCH_SIMD_INLINE static void values_of_low(Block& block, const Unit* units, int count) {
-    const int tiles = value_tiles_of(block);
-    int tile = 0;
-    for (; tile + 4 <= tiles; tile += 4) add_columns<4>(block, units, count, tile);
-    if (tile + 2 <= tiles) {
-      add_columns<2>(block, units, count, tile);
-      tile += 2;
-    }
-    if (tile < tiles) add_columns<1>(block, units, count, tile);
-    state_of(block).started[0] = true;
-  }
-
  private:
-  template <int Columns>
-  ATTNBENCH_SIMD_INLINE static void add_columns(Block& block, const Unit* units, int count, int tile) {
-    constexpr int kAll = (1 << Columns) - 1;
-    const int adds = state_of(block).started[0] ? kAll : 0;
-    auto* to = output_tile(block, tile);
-    constexpr int kNext = 2 * kTileBytes;
-    begin_one<0>(kAll, adds, to);
-    begin_one<1>(kAll, adds, to + kNext);
-    begin_one<2>(kAll, adds, to + 2 * kNext);
-    begin_one<3>(kAll, adds, to + 3 * kNext);
-    for (int u = 0; u < count; ++u) {
-      const auto* v = units[u].v + tile * kTileBytes;
-      Tiles::template load<4>(weights_of(block, u), kTileRowBytes);
-      Tiles::template load_once<5>(v, kTileRowBytes);
-      Tiles::template dot<0, 4, 5>();
-      if constexpr (Columns > 1) {
-        Tiles::template load_once<6>(v + kTileBytes, kTileRowBytes);
-        Tiles::template dot<1, 4, 6>();
-      }
-      if constexpr (Columns > 2) {
-        Tiles::template load_once<7>(v + 2 * kTileBytes, kTileRowBytes);
-        Tiles::template dot<2, 4, 7>();
-        Tiles::template load_once<5>(v + 3 * kTileBytes, kTileRowBytes);
-        Tiles::template dot<3, 4, 5>();
-      }
-    }
-    Tiles::template store<0>(to, kTileRowBytes);
-    if constexpr (Columns > 1) Tiles::template store<1>(to + kNext, kTileRowBytes);
-    if constexpr (Columns > 2) {
-      Tiles::template store<2>(to + 2 * kNext, kTileRowBytes);
-      Tiles::template store<3>(to + 3 * kNext, kTileRowBytes);
-    }
-  }
-
   /// Tiles of the two halves follow each other; those behind head_dim_v are the sums.
   static std::byte* output_tile(Block& block, int tile) {
     if (tile == value_tiles_of(block)) return sums_of(block);
