@@ -24,6 +24,7 @@ struct Options {
   std::vector<int> threads{1, 2};
   std::vector<std::int64_t> keys{8192, 32768};
   std::vector<std::int64_t> queries{1, 2, 3, 4, 6, 8, 12, 16};
+  std::vector<std::string> types{"bf16", "f32"};
   int rounds = 11;
 };
 
@@ -85,6 +86,7 @@ int main(int argc, char** argv) {
   app.add_option("--queries", options.queries, "Query tokens of a call, ascending")
       ->delimiter(',')
       ->capture_default_str();
+  app.add_option("--types", options.types, "Element types")->delimiter(',')->capture_default_str();
   app.add_option("--rounds", options.rounds, "Rounds of each table")
       ->capture_default_str()
       ->check(CLI::Range(5, 1000));
@@ -99,7 +101,7 @@ int main(int argc, char** argv) {
       "| type | threads | keys | queries | path | µs | floor set by | time over the floor (10 to 90 % of "
       "rounds), bar {} |\n|---|---|---|---|---|---|---|---|\n",
       kBar);
-  for (const auto dtype : {DType::bf16, DType::f32})
+  for (const auto& type : options.types)
     for (const auto threads : options.threads)
-      for (const auto keys : options.keys) print_table(dtype, keys, threads, options, ceilings);
+      for (const auto keys : options.keys) print_table(parse_dtype(type), keys, threads, options, ceilings);
 }

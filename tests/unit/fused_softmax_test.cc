@@ -6,6 +6,7 @@
 #include <ostream>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "attnbench/cpu_device.h"
@@ -40,6 +41,15 @@ const std::vector<ShapeCase> kShapes = {
     {"mqa", 1, 32, 1, 1, 5000, 64, 64},
     {"mqa", 1, 8, 1, 7, 777, 32, 256},
     {"gqa(kv=1,causal)", 1, 4, 1, 11, 3000, 128, 128},
+    // Few rows, many keys: one half of a block and both, two blocks of a head, ends of keys and of head_dim
+    // inside a tile, bounds that move.
+    {"gqa(kv=8)", 1, 32, 8, 2, 1111, 128, 128},
+    {"gqa(kv=1)", 1, 5, 1, 1, 600, 256, 16},
+    {"gqa(kv=2,causal)", 2, 8, 2, 3, 1001, 80, 48},
+    {"mqa(causal)", 1, 8, 1, 3, 2050, 64, 80},
+    {"mqa(causal)", 1, 4, 1, 16, 544, 128, 128},
+    {"swa(w=700,causal)", 1, 1, 0, 9, 900, 48, 32},
+    {"block_sparse(bs=300,globals=3)", 1, 4, 1, 4, 2000, 64, 64},
     {"swa(w=64)", 1, 2, 0, 777, 777, 64, 64},
     {"swa(w=7,causal)", 1, 6, 2, 129, 129, 64, 64},
     {"swa(w=90)", 2, 3, 1, 401, 401, 48, 16},
@@ -182,31 +192,37 @@ TEST_P(FusedSoftmax, ThreadsShareRowsAndSplitKeys) {
 }
 
 TEST_P(FusedSoftmax, ReadsAnyRowStrideAndWritesOnlyItsRows) {
-  auto problem = make_problem({"gqa(kv=2)", 2, 4, 2, 70, 70, 64, 80}, dtype());
-  problem.shape.softmax_scale = -0.1;
-  const auto bytes = size_bytes(dtype());
-  constexpr std::int64_t kGap = 24;
-  std::vector<Buffer> memory;
-  const auto view = [&](std::int64_t heads, std::int64_t head_dim) {
-    const auto row = head_dim + kGap;
-    memory.emplace_back(2 * heads * 70 * row * bytes);
-    std::fill_n(memory.back().as<unsigned char>(), memory.back().bytes(), static_cast<unsigned char>(0xff));
-    // Heads inside rows: (batch, sequence, heads, head_dim).
-    return TensorView{
-        memory.back().data(), dtype(), {2, heads, 70, head_dim}, {70 * heads * row, row, heads * row, 1}};
-  };
-  Tensors tensors;
-  tensors[Role::q] = view(4, 64);
-  tensors[Role::k] = view(2, 64);
-  tensors[Role::v] = view(2, 80);
-  tensors[Role::o] = view(4, 80);
-  reference::fill_inputs(problem, reference::InputKind::normal, 5, tensors);
-  run(problem, tensors, 2);
-  expect_correct(problem, tensors);
-  for (std::int64_t i = 0; i < 70; ++i) {
-    const auto* gap =
-        reinterpret_cast<const unsigned char*>(tensors[Role::o].data) + (i * 4 * (80 + kGap) + 80) * bytes;
-    EXPECT_TRUE(std::all_of(gap, gap + kGap * bytes, [](unsigned char byte) { return byte == 0xff; }));
+  for (const std::int64_t queries : {70, 5}) {
+    SCOPED_TRACE(queries);
+    constexpr std::int64_t kKeys = 170;
+    auto problem = make_problem({"gqa(kv=2)", 2, 4, 2, queries, kKeys, 64, 80}, dtype());
+    problem.shape.softmax_scale = -0.1;
+    const auto bytes = size_bytes(dtype());
+    constexpr std::int64_t kGap = 24;
+    std::vector<Buffer> memory;
+    const auto view = [&](std::int64_t heads, std::int64_t tokens, std::int64_t head_dim) {
+      const auto row = head_dim + kGap;
+      memory.emplace_back(2 * heads * tokens * row * bytes);
+      std::fill_n(memory.back().as<unsigned char>(), memory.back().bytes(), static_cast<unsigned char>(0xff));
+      // Heads inside rows: (batch, sequence, heads, head_dim).
+      return TensorView{memory.back().data(),
+                        dtype(),
+                        {2, heads, tokens, head_dim},
+                        {tokens * heads * row, row, heads * row, 1}};
+    };
+    Tensors tensors;
+    tensors[Role::q] = view(4, queries, 64);
+    tensors[Role::k] = view(2, kKeys, 64);
+    tensors[Role::v] = view(2, kKeys, 80);
+    tensors[Role::o] = view(4, queries, 80);
+    reference::fill_inputs(problem, reference::InputKind::normal, 5, tensors);
+    run(problem, tensors, 2);
+    expect_correct(problem, tensors);
+    for (std::int64_t i = 0; i < queries; ++i) {
+      const auto* gap =
+          reinterpret_cast<const unsigned char*>(tensors[Role::o].data) + (i * 4 * (80 + kGap) + 80) * bytes;
+      EXPECT_TRUE(std::all_of(gap, gap + kGap * bytes, [](unsigned char byte) { return byte == 0xff; }));
+    }
   }
 }
 
@@ -242,9 +258,10 @@ TEST_P(FusedSoftmax, HugeEqualScoresGiveTheValue) {
   for (const float x : dtype() == DType::f16 ? narrow : wide) {
     for (const double sign : {1.0, -1.0}) {
       for (const std::int64_t head_dim : {16, 64}) {
-        for (const std::int64_t keys : {1, 3, 40, 200}) {
+        for (const auto& [rows, keys] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+                 {1, 1}, {3, 3}, {40, 40}, {200, 200}, {5, 40}, {25, 200}}) {
           SCOPED_TRACE(testing::Message() << x << " " << sign << " " << head_dim << " " << keys);
-          auto problem = make_problem({"mha", 1, 1, 0, keys, keys, head_dim, head_dim}, dtype());
+          auto problem = make_problem({"mha", 1, 1, 0, rows, keys, head_dim, head_dim}, dtype());
           problem.shape.softmax_scale *= sign;
           for (const bool with_lse : {false, true}) {
             const auto data = reference::make_data(problem, reference::InputKind::zero_q, 1, with_lse);
@@ -254,7 +271,7 @@ TEST_P(FusedSoftmax, HugeEqualScoresGiveTheValue) {
             const double value = element(data.tensors[Role::v], {0, 0, 0}, 0);
             const double lse = problem.shape.softmax_scale * value * value * static_cast<double>(head_dim) +
                                std::log(static_cast<double>(keys));
-            for (std::int64_t i = 0; i < keys; ++i) {
+            for (std::int64_t i = 0; i < rows; ++i) {
               ASSERT_NEAR(element(data.tensors[Role::o], {0, 0, i}, head_dim - 1), value,
                           std::abs(value) * relative);
               if (!with_lse) continue;
@@ -269,7 +286,7 @@ TEST_P(FusedSoftmax, HugeEqualScoresGiveTheValue) {
 
 /// The same below -1e30: of two keys the less negative score takes all, by whichever sign.
 TEST_P(FusedSoftmax, TheLessNegativeOfHugeScoresWins) {
-  for (const std::int64_t rows : {1, 40}) {
+  for (const std::int64_t rows : {1, 5, 40}) {
     const auto problem = make_problem({"mha", 1, 1, 0, rows, 40, 64, 64}, dtype());
     const auto data = reference::make_data(problem, reference::InputKind::normal, 1, true);
     const float size = dtype() == DType::f16 ? 0x1p15F : 0x1p50F;
@@ -292,7 +309,7 @@ TEST_P(FusedSoftmax, TheLessNegativeOfHugeScoresWins) {
 TEST_P(FusedSoftmax, TakesTheSmallestAndTheLargestScale) {
   for (const double scale : {1.2e-38, 2.3e38}) {
     for (const double sign : {1.0, -1.0}) {
-      for (const std::int64_t rows : {2, 40}) {
+      for (const std::int64_t rows : {2, 5, 40}) {
         SCOPED_TRACE(std::to_string(std::log10(scale)) + " " + std::to_string(sign) + " " +
                      std::to_string(rows));
         auto problem = make_problem({"mha", 1, 1, 0, rows, 40, 64, 64}, dtype());
@@ -316,7 +333,7 @@ TEST_P(FusedSoftmax, HiddenKeysDoNotMatter) {
 }
 
 TEST_P(FusedSoftmax, NanStaysInItsRows) {
-  for (const std::int64_t rows : {3, 64}) {
+  for (const std::int64_t rows : {3, 8, 64}) {
     const auto problem = make_problem({"mha", 1, 1, 0, rows, 64, 64, 64}, dtype());
     const auto data = reference::make_data(problem, reference::InputKind::normal, 4, false);
     set_element(data.tensors[Role::q], 0, 0, 2, 7, NAN);
@@ -328,18 +345,20 @@ TEST_P(FusedSoftmax, NanStaysInItsRows) {
 }
 
 TEST_P(FusedSoftmax, DecodesWithFewerKeysThanPrepared) {
-  const ShapeCase prepared{"gqa(kv=2)", 1, 8, 2, 1, 3000, 64, 64};
-  const auto problem = make_problem(prepared, dtype());
-  const auto device = cpu_device(1);
-  const auto execution = kernel(problem).prepare(problem, device);
-  const auto queue = device.make_queue();
-  for (const std::int64_t keys : {1, 31, 64, 1501, 3000}) {
-    auto shorter = prepared;
-    shorter.seqlen_kv = keys;
-    const auto now = make_problem(shorter, dtype());
-    const auto data = reference::make_data(now, reference::InputKind::normal, 11, true);
-    run_once(*execution, problem, data.tensors, *queue);
-    expect_correct(now, data.tensors);
+  for (const std::int64_t queries : {1, 5}) {
+    const ShapeCase prepared{"gqa(kv=2)", 1, 8, 2, queries, 3000, 64, 64};
+    const auto problem = make_problem(prepared, dtype());
+    const auto device = cpu_device(1);
+    const auto execution = kernel(problem).prepare(problem, device);
+    const auto queue = device.make_queue();
+    for (const std::int64_t keys : {1, 31, 64, 1501, 3000}) {
+      auto shorter = prepared;
+      shorter.seqlen_kv = keys;
+      const auto now = make_problem(shorter, dtype());
+      const auto data = reference::make_data(now, reference::InputKind::normal, 11, true);
+      run_once(*execution, problem, data.tensors, *queue);
+      expect_correct(now, data.tensors);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Running maxima of the AMX kernel's rows, and what they scale.
+// Running maxima of the AMX kernels' rows, and what they scale.
 #include <algorithm>
 
 #include "engines/cpu/fused/avx512.h"
@@ -73,26 +73,29 @@ class Maxima {
   /// Raises the maxima to those of unit `u`, and brings to them the weights of the units before it, sums and
   /// output.
   ATTNBENCH_SIMD __attribute__((noinline)) static void raise(Block& block, const Unit* units, int u) {
-    auto& state = state_of(block);
-    const __m512 scale = _mm512_set1_ps(block.scale_log2);
     for (int half = 0; half < 2; ++half) {
-      if (!units[u].reads(half)) continue;
-      const int lane = half * kHalfLanes;
-      const __m512 old = _mm512_load_ps(block.maximum + lane);
-      const auto raised = Weigh::raised(block, row_tops(block, units[u], scores_of(block, u), half));
-      const __mmask16 rises = _mm512_cmp_ps_mask(raised.maximum, old, _CMP_GT_OQ);
-      if (rises == 0) continue;
-      _mm512_mask_store_ps(block.maximum + lane, rises, raised.maximum);
-      _mm512_mask_store_ps(state.offset + lane, rises, raised.offset);
-      const __m512 steps = _mm512_mul_ps(_mm512_sub_ps(old, raised.maximum), scale);
-      const __m512 factor =
-          _mm512_mask_mov_ps(_mm512_set1_ps(1.0F), rises, Weigh::template power_of_two<5>(steps));
-      if (state.single_v != nullptr) {
-        float* single = state.single_weight + lane;
-        _mm512_store_ps(single, _mm512_mul_ps(_mm512_load_ps(single), factor));
-      }
-      if (state.started[half] || u > 0) rescale(block, half, u, factor);
+      if (units[u].reads(half)) raise(block, half, row_tops(block, units[u], scores_of(block, u), half), u);
     }
+  }
+  /// The same of a half whose rows' largest scores are `tops`, behind `weighed` units of the group.
+  ATTNBENCH_SIMD_INLINE static void raise(Block& block, int half, __m512 tops, int weighed) {
+    auto& state = state_of(block);
+    const int lane = half * kHalfLanes;
+    const __m512 old = _mm512_load_ps(block.maximum + lane);
+    const auto raised = Weigh::raised(block, tops);
+    const __mmask16 rises = _mm512_cmp_ps_mask(raised.maximum, old, _CMP_GT_OQ);
+    if (rises == 0) return;
+    _mm512_mask_store_ps(block.maximum + lane, rises, raised.maximum);
+    _mm512_mask_store_ps(state.offset + lane, rises, raised.offset);
+    const __m512 steps = _mm512_mul_ps(_mm512_sub_ps(old, raised.maximum), _mm512_set1_ps(block.scale_log2));
+    const __m512 factor =
+        _mm512_mask_mov_ps(_mm512_set1_ps(1.0F), rises, Weigh::template power_of_two<5>(steps));
+    _mm512_store_ps(block.sum + lane, _mm512_mul_ps(_mm512_load_ps(block.sum + lane), factor));
+    if (state.single_v != nullptr) {
+      float* single = state.single_weight + lane;
+      _mm512_store_ps(single, _mm512_mul_ps(_mm512_load_ps(single), factor));
+    }
+    if (state.started[half] || weighed > 0) rescale(block, half, weighed, factor);
   }
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
 
-// From the AMX kernel's tiles of output to rows.
+// From the AMX kernels' tiles of output to rows.
 #include "engines/cpu/fused/avx512.h"
 #include "engines/cpu/fused/softmax/amx_pack.h"
 #include "engines/cpu/fused/softmax/amx_unit.h"
@@ -58,6 +58,27 @@ ATTNBENCH_SIMD_INLINE void write_partial(Block& block) {
     }
     if (tile < tiles) _mm512_storeu_ps(to, natural_order(output_row(block, tile, row)));
   }
+}
+
+/// What finish() leaves, from output, maxima and Block::sum.
+ATTNBENCH_SIMD_INLINE void finish_rows(Block& block) {
+  for (int lane = 0; lane < kLanes; lane += kHalfLanes) {
+    const __mmask16 nothing =
+        _mm512_cmp_ps_mask(_mm512_load_ps(block.sum + lane), _mm512_setzero_ps(), _CMP_EQ_OQ);
+    _mm512_mask_store_ps(block.maximum + lane, nothing, _mm512_set1_ps(kNoMaximum));
+  }
+  if (block.partial != nullptr) return write_partial(block);
+  alignas(64) float factor[kLanes];
+  for (int lane = 0; lane < block.rows; lane += kHalfLanes) {
+    _mm512_store_ps(factor + lane, _mm512_div_ps(_mm512_set1_ps(1.0F), _mm512_load_ps(block.sum + lane)));
+  }
+  if (state_of(block).single_v != nullptr) {
+    write_rows<true>(block, factor);
+  } else {
+    write_rows<false>(block, factor);
+  }
+  if (block.lse[0] == nullptr) return;
+  for (int r = 0; r < block.rows; ++r) *block.lse[r] = natural_lse(block, block.maximum[r], block.sum[r]);
 }
 
 }  // namespace

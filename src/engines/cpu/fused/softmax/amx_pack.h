@@ -1,6 +1,8 @@
 #pragma once
 
 // K and V as right operands of tile products, in units of 32 keys, once a kv head.
+#include <algorithm>
+
 #include "engines/cpu/fused/avx512.h"
 #include "engines/cpu/fused/softmax/amx_unit.h"
 
@@ -82,41 +84,51 @@ ATTNBENCH_SIMD_INLINE __m512i upper_halves(__m512i a, __m512i b) {
   return _mm512_mask_shuffle_epi8(b, 0x3333333333333333U, a, upper_to_lower);
 }
 
+/// `columns` 32, or 16 at the end, of the `keys` rows of a unit, the missing ones 0: tiles of pack_values().
+template <bool PrefetchNext>
+ATTNBENCH_SIMD_INLINE void pack_value_columns(const std::byte* v, std::int64_t stride_bytes,
+                                              std::int64_t keys, std::int64_t columns, std::byte* packed) {
+  const bool pair = columns == 2 * kTileRows;
+  const __mmask32 mask = pair ? 0xffffffffU : 0xffffU;
+  const bool whole = keys >= kUnitKeys && pair;
+  ATTNBENCH_UNROLL
+  for (int j = 0; j < kTileRows; ++j, packed += kTileRowBytes) {
+    const auto* row = v + j * stride_bytes;
+    const auto* row16 = row + kTileRows * stride_bytes;
+    if (whole) [[likely]] {
+      const __m512i a = _mm512_loadu_si512(row);
+      const __m512i b = _mm512_loadu_si512(row16);
+      if constexpr (PrefetchNext) {
+        prefetch_next_unit(row, stride_bytes);
+        prefetch_next_unit(row16, stride_bytes);
+      }
+      _mm512_store_si512(packed, lower_halves(a, b));
+      _mm512_store_si512(packed + kTileBytes, upper_halves(a, b));
+      continue;
+    }
+    const __m512i a = _mm512_maskz_loadu_epi16(j < keys ? mask : 0, row);
+    const __m512i b = _mm512_maskz_loadu_epi16(j + kTileRows < keys ? mask : 0, row16);
+    const __m512i even = lower_halves(a, b);
+    const __m512i odd = upper_halves(a, b);
+    if (pair) {
+      _mm512_store_si512(packed, even);
+      _mm512_store_si512(packed + kTileBytes, odd);
+    } else {
+      _mm512_store_si512(packed, _mm512_inserti64x4(even, _mm512_castsi512_si256(odd), 1));
+    }
+  }
+}
+
 /// A unit is [head_dim / 16] tiles: row j holds keys j and 16 + j in pairs. Of 32 columns the first tile has
 /// the even ones and the second the odd ones, so that a row of output is one shuffle of both (packed_row());
 /// 16 columns at the end are one tile in that order.
 ATTNBENCH_SIMD void pack_values(const std::byte* v, std::int64_t stride_bytes, std::int64_t keys,
                                 std::int64_t head_dim, std::byte* packed) {
-  for (std::int64_t key = 0; key < keys; key += kUnitKeys) {
-    for (std::int64_t d = 0; d < head_dim; d += 32) {
-      const bool pair = head_dim - d >= 32;
-      const __mmask32 mask = pair ? 0xffffffffU : 0xffffU;
-      const bool whole = key + kUnitKeys <= keys && pair;
-      ATTNBENCH_UNROLL
-      for (int j = 0; j < kTileRows; ++j, packed += kTileRowBytes) {
-        const auto* row = v + (key + j) * stride_bytes + d * 2;
-        const auto* row16 = row + kTileRows * stride_bytes;
-        if (whole) [[likely]] {
-          const __m512i a = _mm512_loadu_si512(row);
-          const __m512i b = _mm512_loadu_si512(row16);
-          prefetch_next_unit(row, stride_bytes);
-          prefetch_next_unit(row16, stride_bytes);
-          _mm512_store_si512(packed, lower_halves(a, b));
-          _mm512_store_si512(packed + kTileBytes, upper_halves(a, b));
-          continue;
-        }
-        const __m512i a = _mm512_maskz_loadu_epi16(key + j < keys ? mask : 0, row);
-        const __m512i b = _mm512_maskz_loadu_epi16(key + j + kTileRows < keys ? mask : 0, row16);
-        const __m512i even = lower_halves(a, b);
-        const __m512i odd = upper_halves(a, b);
-        if (pair) {
-          _mm512_store_si512(packed, even);
-          _mm512_store_si512(packed + kTileBytes, odd);
-        } else {
-          _mm512_store_si512(packed, _mm512_inserti64x4(even, _mm512_castsi512_si256(odd), 1));
-        }
-      }
-      if (pair) packed += kTileBytes;
+  for (std::int64_t key = 0; key < keys; key += kUnitKeys, v += kUnitKeys * stride_bytes) {
+    for (std::int64_t d = 0; d < head_dim; d += 2 * kTileRows) {
+      const auto columns = std::min<std::int64_t>(head_dim - d, 2 * kTileRows);
+      pack_value_columns<true>(v + d * 2, stride_bytes, keys - key, columns, packed);
+      packed += columns * kTileRowBytes;
     }
   }
 }

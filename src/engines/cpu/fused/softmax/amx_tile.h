@@ -67,23 +67,8 @@ class AmxTile {
         }
       }
       _mm512_store_ps(block.sum + half * kHalfLanes, sum);
-      const __mmask16 nothing = _mm512_cmp_ps_mask(sum, _mm512_setzero_ps(), _CMP_EQ_OQ);
-      _mm512_mask_store_ps(block.maximum + half * kHalfLanes, nothing, _mm512_set1_ps(kNoMaximum));
     }
-    if (block.partial != nullptr) return write_partial(block);
-    alignas(64) float factor[kLanes];
-    for (int lane = 0; lane < block.rows; lane += kHalfLanes) {
-      _mm512_store_ps(factor + lane, _mm512_div_ps(_mm512_set1_ps(1.0F), _mm512_load_ps(block.sum + lane)));
-    }
-    if (state.single_v != nullptr) {
-      write_rows<true>(block, factor);
-    } else {
-      write_rows<false>(block, factor);
-    }
-    if (block.lse[0] == nullptr) return;
-    for (int r = 0; r < block.rows; ++r) {
-      *block.lse[r] = natural_lse(block, block.maximum[r], block.sum[r]);
-    }
+    finish_rows(block);
   }
 
  private:

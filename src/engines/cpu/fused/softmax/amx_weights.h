@@ -1,6 +1,6 @@
 #pragma once
 
-// Softmax weights of the AMX tile kernel: scores of a unit in f32 become bf16, [row][keys j and 16 + j in
+// Softmax weights of the AMX kernels: scores of a unit in f32 become bf16, [row][keys j and 16 + j in
 // pairs]. Two ways, both under the running maximum; no pass looks for it.
 //  * In fixed point, where nobody asks for the log-sum-exp: one FMA leaves 128 (score - maximum) as an
 //    integer in the low half of a float, which is a bf16 number's exponent and mantissa but for the
@@ -74,13 +74,26 @@ class Weights {
     return _mm512_test_epi32_mask(strays, _mm512_set1_epi32(kUpperHalves)) == 0;
   }
 
+  /// The same of a half whose scores are two tiles, [key][row]: words of keys j and 16 + j, [j][row].
+  ATTNBENCH_SIMD_INLINE static bool in_fixed_point(Block& block, int half, const std::byte* scores,
+                                                   std::byte* words) {
+    const Constants c(block);
+    const __m512 offset = _mm512_load_ps(state_of(block).offset + half * kTileRows);
+    __m512i strays = _mm512_setzero_si512();
+    ATTNBENCH_UNROLL
+    for (int j = 0; j < kTileRows; ++j) {
+      store_row(c, fixed(c, scores, j, offset), fixed(c, scores + kTileBytes, j, offset), strays,
+                words + j * kTileRowBytes);
+    }
+    return _mm512_test_epi32_mask(strays, _mm512_set1_epi32(kUpperHalves)) == 0;
+  }
+
   /// By a polynomial, under maxima that no score exceeds by much. Adds to the row sums where the log-sum-exp
   /// is wanted.
   ATTNBENCH_SIMD __attribute__((noinline)) static void by_polynomial(Block& block, const Unit& unit,
                                                                      const std::byte* scores,
                                                                      std::byte* weights) {
     const __m512 scale = _mm512_set1_ps(block.scale_log2);
-    const __m512i upper_to_lower = _mm512_set4_epi32(0x0f0e0f0e, 0x0b0a0b0a, 0x07060706, 0x03020302);
     const Seen halves[] = {{block, unit, 0}, {block, unit, 1}};
     for (int row = 0; row < kLanes; ++row) {
       const int half = row / kTileRows;
@@ -88,17 +101,26 @@ class Weights {
       const __m512 maximum = _mm512_set1_ps(block.maximum[row]);
       __m512 s[2];
       load_visible(halves[half], scores, row, s);
-      for (auto& x : s) x = power_of_two(_mm512_mul_ps(_mm512_sub_ps(x, maximum), scale));
+      const __m512 both = weigh_pair(s, maximum, scale, weights + row * kTileRowBytes);
       if constexpr (WithLse) {
         float* sum = reinterpret_cast<float*>(sums_of(block)) + row * kTileRows;
-        _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), _mm512_add_ps(s[0], s[1])));
-        for (auto& x : s) {
-          x = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000)));
-        }
+        _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), both));
       }
-      const __m512i pairs = _mm512_mask_shuffle_epi8(_mm512_castps_si512(s[1]), 0x3333333333333333U,
-                                                     _mm512_castps_si512(s[0]), upper_to_lower);
-      _mm512_store_si512(weights + row * kTileRowBytes, pairs);
+    }
+  }
+  /// The same of a half whose scores are two tiles, [key][row]; sums go to Block::sum.
+  ATTNBENCH_SIMD_INLINE static void by_polynomial(Block& block, int half, const std::byte* scores,
+                                                  std::byte* words) {
+    const __m512 scale = _mm512_set1_ps(block.scale_log2);
+    const __m512 maximum = _mm512_load_ps(block.maximum + half * kHalfLanes);
+    __m512 sum = _mm512_setzero_ps();
+    for (int j = 0; j < kTileRows; ++j, scores += kTileRowBytes) {
+      __m512 s[2] = {_mm512_load_ps(scores), _mm512_load_ps(scores + kTileBytes)};
+      sum = _mm512_add_ps(sum, weigh_pair(s, maximum, scale, words + j * kTileRowBytes));
+    }
+    if constexpr (WithLse) {
+      float* to = block.sum + half * kHalfLanes;
+      _mm512_store_ps(to, _mm512_add_ps(_mm512_load_ps(to), sum));
     }
   }
 
@@ -168,6 +190,23 @@ class Weights {
   }
 
  private:
+  /// Scores of two keys become weights, stored as bf16 pairs. Their sum, before they are rounded.
+  ATTNBENCH_SIMD_INLINE static __m512 weigh_pair(__m512 (&s)[2], __m512 maximum, __m512 scale,
+                                                 std::byte* to) {
+    const __m512i upper_to_lower = _mm512_set4_epi32(0x0f0e0f0e, 0x0b0a0b0a, 0x07060706, 0x03020302);
+    for (auto& x : s) x = power_of_two(_mm512_mul_ps(_mm512_sub_ps(x, maximum), scale));
+    const __m512 both = _mm512_add_ps(s[0], s[1]);
+    if constexpr (WithLse) {
+      for (auto& x : s) {
+        x = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000)));
+      }
+    }
+    const __m512i pairs = _mm512_mask_shuffle_epi8(_mm512_castps_si512(s[1]), 0x3333333333333333U,
+                                                   _mm512_castps_si512(s[0]), upper_to_lower);
+    _mm512_store_si512(to, pairs);
+    return both;
+  }
+
   /// In powers of two: there the whole number, rounded to a score, is off by less than 2^-11 of them.
   static constexpr float kFixedPointMaximum = 4096;
   static constexpr int kRangeBits = 0x4b7f0000;  ///< floats in [2^24 - 2^16, 2^24) have this upper half

@@ -10,6 +10,7 @@
 
 #include "engines/cpu/fused/avx512.h"
 #include "engines/cpu/fused/softmax/avx512_output.h"
+#include "engines/cpu/fused/softmax/avx512_queries.h"
 #include "engines/cpu/fused/softmax/avx512_scores.h"
 #include "engines/cpu/fused/softmax/avx512_values.h"
 #include "engines/cpu/fused/softmax/block.h"
@@ -22,30 +23,8 @@ inline constexpr int kGroupKeys = 8;
 template <typename Path>
 class Tile {
  public:
-  /// Packs Q as [word][lane].
   ATTNBENCH_SIMD static void begin(Block& block) {
-    auto* packed = reinterpret_cast<std::uint32_t*>(block.queries);
-    const auto words = block.head_dim_qk / Path::kPack;
-    for (int half = 0; half < 2; ++half) {
-      for (std::int64_t word = 0; word < words; word += 16) {
-        const auto mask = static_cast<__mmask16>(words - word >= 16 ? 0xffff : (1 << (words - word)) - 1);
-        __m512i rows[16];
-        ATTNBENCH_UNROLL
-        for (int r = 0; r < 16; ++r) {
-          const int lane = half * kHalfLanes + r;
-          rows[r] = lane < block.rows ? _mm512_maskz_loadu_epi32(mask, block.q[lane] + word * 4)
-                                      : _mm512_setzero_si512();
-        }
-        if (block.q_factor != 1.0F) {
-          for (auto& row : rows) row = block.q_factor < 0 ? Path::negated(row) : _mm512_setzero_si512();
-        }
-        transpose_16x16(rows);
-        ATTNBENCH_UNROLL
-        for (int c = 0; c < 16; ++c) {
-          _mm512_store_si512(packed + (word + c) * kLanes + half * kHalfLanes, rows[c]);
-        }
-      }
-    }
+    pack_queries<Path>(block);
     for (int half = 0; half < 2; ++half) {
       _mm512_store_ps(block.maximum + half * kHalfLanes, _mm512_set1_ps(kNoMaximum));
       _mm512_store_ps(block.sum + half * kHalfLanes, _mm512_setzero_ps());

@@ -93,6 +93,8 @@ struct Block {
   std::byte* queries = nullptr;
   std::byte* weights = nullptr;
   float* scores = nullptr;
+  /// Room for SoftmaxPath::attend_keys rows of V, rearranged by attend(); SoftmaxPath::decode alone has it.
+  std::byte* values = nullptr;
 };
 
 /// Bytes a path may use behind Block::output, queries, weights and scores, enough for every path.
@@ -164,6 +166,26 @@ struct SoftmaxPath {
   void (*leave)() = nullptr;
   /// The tile kernel reads Block::ahead_keys and its neighbours.
   bool looks_ahead = true;
+  /// For heads whose keys few rows read (decode of several queries): K and V are read in place. Such heads
+  /// have at most decode_rows rows, 0 where a path has no such kernel, and their blocks at least
+  /// decode_block_rows.
+  BlockKernel decode = {};
+  BlockKernel decode_with_lse = {};
+  int decode_block_rows = 0;
+  int decode_rows = 0;
 };
+
+/// Which of a path's kernels computes a block.
+enum class Way : std::uint8_t { tile, few, decode };
+
+/// Keys for each row of a head from which SoftmaxPath::decode may have its blocks.
+inline constexpr std::int64_t kDecodeKeys = 8;
+
+inline Way way_of(const SoftmaxPath& path, std::int64_t block_rows, std::int64_t head_rows,
+                  std::int64_t keys) {
+  const bool decodes = head_rows <= path.decode_rows && head_rows * kDecodeKeys <= keys;
+  if (decodes && block_rows >= path.decode_block_rows) return Way::decode;
+  return block_rows <= path.few_rows ? Way::few : Way::tile;
+}
 
 }  // namespace attnbench::cpu::fused

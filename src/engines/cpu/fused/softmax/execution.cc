@@ -153,10 +153,12 @@ void SoftmaxExecution::open(const Tensors& tensors, const HeadGeometry& head, co
   block.partial = parts_ > 1 ? partial(item, part) : nullptr;
   const bool with_lse = block.lse[0] != nullptr;
   running.item = item;
-  running.few = block.rows <= path_.few_rows;
+  const auto way = way_of(path_, block.rows, head.rows(), head.keys());
+  running.in_place = way != Way::tile;
   running.has_masks = false;
-  running.kernel = running.few ? (with_lse ? &path_.few_with_lse : &path_.few)
-                               : (with_lse ? &path_.tile_with_lse : &path_.tile);
+  running.kernel = way == Way::few      ? (with_lse ? &path_.few_with_lse : &path_.few)
+                   : way == Way::decode ? (with_lse ? &path_.decode_with_lse : &path_.decode)
+                                        : (with_lse ? &path_.tile_with_lse : &path_.tile);
   running.kernel->begin(block);
   look_ahead(tensors, head, item, block);
 }
@@ -165,10 +167,9 @@ void SoftmaxExecution::feed(const Tensors& tensors, const HeadGeometry& head, Ru
                             KeyRange globals, KeyRange within, Worker& worker) const {
   auto& block = running.block;
   const auto& item = running.item;
-  const bool few = running.few;
-  const auto pieces =
-      few ? whole_piece(head, item.begin, item.end, within) : cut_pieces(head, item.begin, item.end, within);
-  const bool packed = !few && path_.pack_values != nullptr;
+  const auto pieces = running.in_place ? whole_piece(head, item.begin, item.end, within)
+                                       : cut_pieces(head, item.begin, item.end, within);
+  const bool packed = !running.in_place && path_.pack_values != nullptr;
   if (!running.has_masks && !pieces.all_full()) {
     bind_masks(head, item, block);
     running.has_masks = true;

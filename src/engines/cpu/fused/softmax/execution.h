@@ -35,7 +35,7 @@ class SoftmaxExecution final : public HostExecution {
     Block block;
     Item item;
     const BlockKernel* kernel = nullptr;
-    bool few = false;
+    bool in_place = false;  ///< the kernel reads K and V where they lie, for all rows alike
     bool has_masks = false;
   };
   /// A buffer of packed rows and one of those of the global keys.
@@ -104,7 +104,7 @@ class SoftmaxExecution final : public HostExecution {
   std::vector<Worker> workers_;
   Workspace workspace_;
   ThreadParts output_, queries_, weights_, scores_;
-  ThreadParts keys_, global_keys_, values_, global_values_;
+  ThreadParts keys_, global_keys_, values_, global_values_, decode_values_;
   std::int64_t partials_ = 0;
 };
 

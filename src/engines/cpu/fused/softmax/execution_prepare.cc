@@ -67,12 +67,19 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
   queries_ = ThreadParts(workspace_, running, kQueriesBytes);
   weights_ = ThreadParts(workspace_, running, kWeightsBytes);
   scores_ = ThreadParts(workspace_, running, kScoresBytes);
+  const bool decodes = head.rows() <= path_.decode_rows;
+  if (decodes) {
+    const auto units = path_.attend_keys / path_.packed_keys;
+    decode_values_ = ThreadParts(workspace_, threads_, units * value_unit_bytes());
+  }
   if (path_.pack_values != nullptr) {
-    // The local keys of any block of rows that are not global; global rows see all keys.
+    // The local keys of any block of rows that are not global; global rows see all keys. Longer ones of
+    // decode are not packed.
     const auto widest = m.kind == MechanismKind::swa ? std::min(m.window, s.seqlen_kv) + 4 * kLanes
                         : m.kind == MechanismKind::block_sparse
                             ? 2 * std::min(m.block_size, s.seqlen_kv) + 4 * kLanes
-                            : s.seqlen_kv;
+                        : decodes ? std::min(kDecodeKeys * head.rows(), s.seqlen_kv)
+                                  : s.seqlen_kv;
     const std::int64_t unit = std::max(kKeyUnit, path_.packed_keys);
     const bool dense_rows = std::min(m.globals, s.seqlen_kv) * group_ > path_.few_rows;
     const auto all = round_up(s.seqlen_kv, unit);
@@ -113,6 +120,9 @@ void SoftmaxExecution::bind_workers() {
       block.queries = queries_.at<std::byte>(workspace_, number);
       block.weights = weights_.at<std::byte>(workspace_, number);
       block.scores = scores_.at<float>(workspace_, number);
+      if (s.seqlen_q * group_ <= path_.decode_rows) {
+        block.values = decode_values_.at<std::byte>(workspace_, thread);
+      }
       // Weights are made of whole tiles, also where no product wrote one: what is there can change how the
       // others are rounded, and must not depend on what the memory held before.
       std::fill_n(block.scores, kScoresBytes / 4, 0.0F);

@@ -14,14 +14,16 @@ double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
     const HeadGeometry head(m, group, s.seqlen_q, keys);
     for (auto row = head.first_row(); row < head.rows();) {
       const auto end = head.block_end(row);
-      const bool few = end - row <= path.few_rows;
+      const auto way = way_of(path, end - row, head.rows(), keys);
+      const bool few = way == Way::few;
       const auto globals = head.allowed(row).globals.size();
       const KeyRange all{0, keys};
       const auto lanes_used = few ? end - row : end - row > kHalfLanes ? kLanes : kHalfLanes;
       if (!few && path.packed_keys > kKeyUnit) {  // units of keys are multiplied whole
         const auto local = whole_piece(head, row, end, all).keys();
-        const auto begin = local.begin / path.packed_keys * path.packed_keys;
-        const auto read = round_up(globals, path.packed_keys) + round_up(local.end, path.packed_keys) - begin;
+        const auto begin =
+            way == Way::decode ? local.begin : local.begin / path.packed_keys * path.packed_keys;
+        const auto read = round_up(globals, path.packed_keys) + round_up(local.end - begin, path.packed_keys);
         scores += static_cast<double>(read * lanes_used);
         row = end;
         continue;
