@@ -109,13 +109,14 @@ std::string peers_lines(const RunAnalysis& run) {
       ++more;
     }
   }
+  if (text.empty()) return "Other engines\n" + missing_line(missing, more);
   return "Ours against other engines, each cell and mechanism; ratio: their time / ours, above 1 ours is "
          "faster\n" +
          text + missing_line(missing, more);
 }
 
 std::string peers_table(const RunAnalysis& run, std::size_t width) {
-  if (run.peers.rows.empty()) return "";
+  if (run.peers.engines.empty()) return "";
   std::string text =
       "\nOurs and others: time of the other engine's kernel / time of our fused kernel, 95 % CI; verdicts "
       "are of "

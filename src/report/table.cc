@@ -403,6 +403,20 @@ std::string baseline_line(const RunAnalysis& run) {
                      baselines.size() == 1 ? baselines.front() : "the baseline that the table names");
 }
 
+/// In place of a table in which nothing would count; empty where some process does.
+std::string rejected_line(const GroupAnalysis& group) {
+  std::size_t rejected = 0;
+  for (const auto& cell : group.cells) {
+    if (cell.valid_processes > 0) return "";
+    rejected += static_cast<std::size_t>(cell.rejected_processes);
+  }
+  if (rejected == 0) return "";
+  return fmt::format(
+      "\n{}: no table, since the noise guard rejected each of {} processes; `attnbench export` has their "
+      "times\n",
+      group.heading, rejected);
+}
+
 std::string invalid_lines(const RunAnalysis& run) {
   std::string text;
   const auto& noise = run.noise;
@@ -504,7 +518,10 @@ std::string run_table(const RunAnalysis& run, std::size_t width) {
   text += baseline_line(run);
   Notes notes;
   const bool names_baseline = baselines_of(run).size() > 1;
-  for (const auto& group : run.groups) text += Block(group, notes, width, names_baseline).text();
+  for (const auto& group : run.groups) {
+    const auto rejected = rejected_line(group);
+    text += rejected.empty() ? Block(group, notes, width, names_baseline).text() : rejected;
+  }
   const auto ends = left_out_lines(run) + notes.lines() + wide_line(run) + mean_line(run) + modes_line(run) +
                     look_lines(run) + invalid_lines(run);
   if (!ends.empty()) text += "\n" + ends;

@@ -199,6 +199,15 @@ TEST(Peers, LinesAreAtMostSix) {
   EXPECT_THAT(lines, HasSubstr("without a ratio: mlx; 2 more engines"));
 }
 
+TEST(Peers, EnginesWithoutTimesAloneAreTwoLines) {
+  auto run = against({of_engine("flash", "other")}, {0.0}, {0.001});
+  run.contents.cells[0].kernels.back().support_reason = "no bf16";
+  for (auto& process : run.contents.processes)
+    std::erase_if(process.samples, [](const auto& sample) { return sample.kernel_id == "mha/flash@other"; });
+  EXPECT_EQ(peers_lines(analyzed(run)),
+            "Other engines\n  without a ratio: other (attnbench analyze tells)\n");
+}
+
 TEST(Peers, WithoutAnyNothingIsSaid) {
   SyntheticRun run;
   const auto cell =

@@ -172,6 +172,20 @@ TEST_F(TableTest, WhatOnlyRejectedProcessesMeasuredIsShownAndMarked) {
   EXPECT_THAT(table, HasSubstr("  3, the first: CPU pressure 99 % (in "));
 }
 
+TEST_F(TableTest, CellsOfRejectedProcessesAloneAreALine) {
+  auto contents = run_of({cell(128, {kernel("mha", "unfused"), kernel("linear", "two_gemm")})});
+  for (int p = 0; p < 2; ++p) {
+    contents.processes.push_back(process(contents.cells[0], p, {8e-3, 2e-3}));
+    contents.processes.back().valid = false;
+    contents.processes.back().reason = "CPU pressure 99 %";
+  }
+  const auto table = run_table(summary_of(contents));
+  EXPECT_THAT(table,
+              HasSubstr("core f32, N = 128: no table, since the noise guard rejected each of 2 processes; "));
+  EXPECT_THAT(table, Not(HasSubstr("two_gemm")));
+  EXPECT_THAT(table, HasSubstr("  2, the first: CPU pressure 99 % (in "));
+}
+
 TEST_F(TableTest, KernelsWithoutTimesAreALineAReasonAndNoRows) {
   auto contents = run_of(
       {cell(128, {kernel("mha", "unfused"), kernel("swa(w=32)", "masked"), kernel("swa(w=64)", "masked"),
