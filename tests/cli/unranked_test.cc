@@ -158,7 +158,7 @@ TEST(Unranked, TuneLeavesThemOut) {
   const TemporaryDirectory directory;
   const auto profile = directory.file("profile.json");
   const auto tuned = attnbench({"tune", "--plugin", ATTNBENCH_UNRANKED_KERNELS, "--mechanism", "mha",
-                                "--dtype", "f32", "--budget", "2s", "--threads", "1", "--out", profile});
+                                "--dtype", "f32", "--budget", "10s", "--threads", "1", "--out", profile});
   if (tuned.err.find("too noisy to tell") != std::string::npos) GTEST_SKIP() << tuned.err;
   EXPECT_THAT(contents_of(profile), Not(HasSubstr("off_by_5@other"))) << tuned.err;
   EXPECT_THAT(tuned.out + tuned.err, HasSubstr("off_by_5@other: left out: less exact: o off by"));

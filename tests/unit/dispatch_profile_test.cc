@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <set>
 #include <string>
 
 #include "attnbench/error.h"
@@ -292,6 +293,11 @@ TEST(TuneGrid, IsValidAndCoversPrefillAndDecode) {
   // 8 of 64 and 32 of 128, three batches, 15 lengths; mha three groups and 10 lengths of 5 numbers of queries
   // more.
   EXPECT_EQ(grid.size(), 2u * 3 * (3 * (15 + 10 * 5) + 15));
+  std::set<MechanismKind> of_mha;
+  for (const auto& problem : verification_problems(parse_mechanism("mha"), DType::f32))
+    of_mha.insert(problem.mechanism.kind);
+  EXPECT_TRUE(of_mha.contains(MechanismKind::mha)) << "a kernel that computes nothing else is never verified";
+  EXPECT_TRUE(of_mha.contains(MechanismKind::gqa));
   for (const auto& mechanism : {"mha", "swa(w=64,causal)", "linear"}) {
     for (const auto& problem : verification_problems(parse_mechanism(mechanism), DType::bf16)) {
       validate(problem);
