@@ -364,7 +364,8 @@ def tables(program):
                ("core f32, Zen 3", data[CORE], "published"), ("core f32, Xeon", data[XEON], "published"),
                ("core bf16, Xeon", data[XEON_BF16], "published")]
     ours_on_gpu = [("layer f32, H200", gpu, "published"), ("its fastest kernels, H200", gpu, "best")]
-    short = mlx[1:] + [columns[0], columns[-1], ours_on_gpu[0]]
+    # Of MLX on the H200 nothing is decided: its threads make its times.
+    short = [column for column in mlx if column[0] != "MLX, H200"] + [columns[0], columns[-1], ours_on_gpu[0]]
     columns = columns[:2] + mlx + columns[2:] + ours_on_gpu
     return {"answer": answer(data[XEON_BF16]), "claims-short": claims_in_short(short),
             "peers": peers_in_short(peers), "peers-full": peers_in_full(peers), "peers-behind": peers_behind(peers), "bars": bars(reached),

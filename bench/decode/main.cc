@@ -86,7 +86,10 @@ int main(int argc, char** argv) {
   app.add_option("--queries", options.queries, "Query tokens of a call, ascending")
       ->delimiter(',')
       ->capture_default_str();
-  app.add_option("--types", options.types, "Element types")->delimiter(',')->capture_default_str();
+  app.add_option("--types", options.types, "Element types: bf16, f32")
+      ->check(CLI::IsMember({"bf16", "f32"}))
+      ->delimiter(',')
+      ->capture_default_str();
   app.add_option("--rounds", options.rounds, "Rounds of each table")
       ->capture_default_str()
       ->check(CLI::Range(5, 1000));

@@ -411,10 +411,8 @@ std::string rejected_line(const GroupAnalysis& group) {
     rejected += static_cast<std::size_t>(cell.rejected_processes);
   }
   if (rejected == 0) return "";
-  return fmt::format(
-      "\n{}: no table, since the noise guard rejected each of {} processes; `attnbench export` has their "
-      "times\n",
-      group.heading, rejected);
+  return fmt::format("\n{}: no table, since each of {} processes was rejected, as told below\n",
+                     group.heading, rejected);
 }
 
 std::string invalid_lines(const RunAnalysis& run) {

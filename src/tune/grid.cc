@@ -75,8 +75,10 @@ std::vector<Problem> verification_problems(const Mechanism& mechanism, DType dty
     problems.push_back(problem_of(mechanism, dtype, 3, {4, 128}, grouped ? 1 : 4, 3, 259));
   else
     problems.push_back(problem_of(mechanism, dtype, 1, {4, 128}, 4, 37, 37));
-  if (grouped)  // for kernels that compute nothing else
+  if (grouped) {  // for kernels that compute nothing else
     problems.push_back(problem_of(mechanism, dtype, 2, {4, 64}, 4, 101, 101));
+    problems.push_back(problem_of(mechanism, dtype, 3, {4, 128}, 4, 3, 259));
+  }
   return problems;
 }
 

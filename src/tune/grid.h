@@ -22,7 +22,7 @@ std::vector<GridProblem> tune_grid(const std::vector<Mechanism>& mechanisms,
 
 /// Problems of each mechanism and element type of which a kernel must pass those that it computes before it
 /// is timed on others of their kind: prefill over a length that divides by nothing, D = 64, and three queries
-/// of a longer batch, D = 128; where the mechanism is mha with grouped heads, and the first without.
+/// of a longer batch, D = 128; where the mechanism is mha with grouped heads and without.
 std::vector<Problem> verification_problems(const Mechanism& mechanism, DType dtype);
 
 }  // namespace attnbench

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <regex>
 #include <sstream>
 
@@ -209,9 +210,12 @@ TEST(PaperStudy, NoLineOfItsTablesIsWiderThanWhatShowsThem) {
     ASSERT_EQ(std::system(("gzip -dc " + packed + " > " + directory.file("paper") + ending).c_str()), 0);
   }
   const auto widest = [](const std::vector<std::string>& command, const char* columns) {
+    const auto* before = std::getenv("COLUMNS");
+    const std::optional<std::string> kept =
+        before == nullptr ? std::nullopt : std::optional<std::string>(before);
     columns == nullptr ? unsetenv("COLUMNS") : setenv("COLUMNS", columns, 1);
     const auto result = attnbench(command);
-    unsetenv("COLUMNS");
+    kept ? setenv("COLUMNS", kept->c_str(), 1) : unsetenv("COLUMNS");
     EXPECT_EQ(result.exit_code, 0) << result.err;
     return widest_line(result.out);
   };

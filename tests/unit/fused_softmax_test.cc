@@ -27,7 +27,7 @@ struct ShapeCase {
   std::int64_t batch, q_heads, kv_heads, seqlen_q, seqlen_kv, head_dim_qk, head_dim_v;
 };
 
-/// Off every tile, groups that do not divide 32, both kernels of a path (more and fewer than 8 rows), K and V
+/// Off every tile, groups that do not divide 32, each kernel of a path, K and V
 /// too long for L2, split keys.
 const std::vector<ShapeCase> kShapes = {
     {"mha", 1, 2, 0, 129, 129, 64, 64},
@@ -41,8 +41,8 @@ const std::vector<ShapeCase> kShapes = {
     {"mqa", 1, 32, 1, 1, 5000, 64, 64},
     {"mqa", 1, 8, 1, 7, 777, 32, 256},
     {"gqa(kv=1,causal)", 1, 4, 1, 11, 3000, 128, 128},
-    // Few rows, many keys: one half of a block and both, two blocks of a head, ends of keys and of head_dim
-    // inside a tile, bounds that move.
+    // Few rows, many keys: one half of a block and both, a head of two blocks, which is none of them, ends of
+    // keys and of head_dim inside a tile, bounds that move.
     {"gqa(kv=8)", 1, 32, 8, 2, 1111, 128, 128},
     {"gqa(kv=1)", 1, 5, 1, 1, 600, 256, 16},
     {"gqa(kv=2,causal)", 2, 8, 2, 3, 1001, 80, 48},

@@ -180,7 +180,7 @@ TEST_F(TableTest, CellsOfRejectedProcessesAloneAreALine) {
     contents.processes.back().reason = "CPU pressure 99 %";
   }
   const auto table = run_table(summary_of(contents));
-  EXPECT_THAT(table, HasSubstr("core f32: no table, since the noise guard rejected each of 2 processes; "));
+  EXPECT_THAT(table, HasSubstr("core f32: no table, since each of 2 processes was rejected"));
   EXPECT_THAT(table, Not(HasSubstr("two_gemm")));
   EXPECT_THAT(table, HasSubstr("  2, the first: CPU pressure 99 % (in "));
 }

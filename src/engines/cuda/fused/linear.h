@@ -15,7 +15,7 @@ struct LinearCall {
   Strided q, k, v, o;
   std::int32_t batch = 1;
   std::int32_t kv_heads = 1, group = 1;
-  std::int32_t chunk = kTokens;  ///< tokens of a chunk of keys, a multiple of kTokens
+  std::int32_t chunk = kTokens;  ///< tokens of a chunk of keys, whole tiles (kTokens, kWideTokens)
   std::int32_t chunks = 1;
   bool causal = false;
   float eps = 0;

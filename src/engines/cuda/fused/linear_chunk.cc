@@ -6,7 +6,8 @@
 namespace attnbench::cuda {
 namespace {
 
-constexpr std::int64_t kStart = 2;  // tiles that a block could take while it starts and ends
+/// Tiles that a block could take while it starts and ends. An estimate, not measured on its own.
+constexpr std::int64_t kStart = 2;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 

@@ -1,7 +1,8 @@
 #pragma once
 
-// What the AMX tile kernel works on. Keys are handled in units of 32 at multiples of 32: a unit is one tile
-// of weights in depth. All tiles are 1 KiB in one piece, 16 rows of 64 bytes.
+// What the AMX tile kernels work on. Keys are handled in units of 32 at multiples of 32, in decode from a
+// span's first key: a unit is one tile of weights in depth. All tiles are 1 KiB in one piece, 16 rows of 64
+// bytes.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -26,7 +27,7 @@ inline constexpr int kGroupKeys = kGroupUnits * kUnitKeys;
 
 /// 32 keys, of which each half of the rows reads [begin, end).
 struct Unit {
-  const std::byte* k = nullptr;  ///< packed by pack_keys()
+  const std::byte* k = nullptr;  ///< packed by pack_keys(); null in decode, which reads K where it lies
   const std::byte* v = nullptr;  ///< packed by pack_values()
   std::int32_t first_key = 0;
   std::int32_t begin[2] = {};

@@ -153,7 +153,7 @@ void SoftmaxExecution::open(const Tensors& tensors, const HeadGeometry& head, co
   block.partial = parts_ > 1 ? partial(item, part) : nullptr;
   const bool with_lse = block.lse[0] != nullptr;
   running.item = item;
-  const auto way = way_of(path_, block.rows, head.rows(), head.keys());
+  const auto way = way_of(path_, block.rows, head.rows(), head.keys_read(item.begin, item.end));
   running.in_place = way != Way::tile;
   running.has_masks = false;
   running.kernel = way == Way::few      ? (with_lse ? &path_.few_with_lse : &path_.few)

@@ -67,6 +67,8 @@ class SoftmaxExecution final : public HostExecution {
   KeyRange globals_of_part(const HeadGeometry& head, const Item& item, int part) const;
   void clear_rows_without_keys(const Tensors& tensors) const;
   /// Of a packed unit.
+  /// Some block may be SoftmaxPath::decode's.
+  bool has_decode_blocks() const;
   std::int64_t key_unit_bytes() const;
   std::int64_t value_unit_bytes() const;
   /// Items whose cost begins in [begin, end) of the running sum.

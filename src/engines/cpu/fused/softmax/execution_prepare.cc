@@ -67,8 +67,7 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
   queries_ = ThreadParts(workspace_, running, kQueriesBytes);
   weights_ = ThreadParts(workspace_, running, kWeightsBytes);
   scores_ = ThreadParts(workspace_, running, kScoresBytes);
-  const bool decodes = head.rows() <= path_.decode_rows;
-  if (decodes) {
+  if (has_decode_blocks()) {
     const auto units = path_.attend_keys / path_.packed_keys;
     decode_values_ = ThreadParts(workspace_, threads_, units * value_unit_bytes());
   }
@@ -78,8 +77,8 @@ SoftmaxExecution::SoftmaxExecution(const SoftmaxPath& path, const Problem& probl
     const auto widest = m.kind == MechanismKind::swa ? std::min(m.window, s.seqlen_kv) + 4 * kLanes
                         : m.kind == MechanismKind::block_sparse
                             ? 2 * std::min(m.block_size, s.seqlen_kv) + 4 * kLanes
-                        : decodes ? std::min(kDecodeKeys * head.rows(), s.seqlen_kv)
-                                  : s.seqlen_kv;
+                        : head.rows() <= path_.decode_rows ? std::min(kDecodeKeys * head.rows(), s.seqlen_kv)
+                                                           : s.seqlen_kv;
     const std::int64_t unit = std::max(kKeyUnit, path_.packed_keys);
     const bool dense_rows = std::min(m.globals, s.seqlen_kv) * group_ > path_.few_rows;
     const auto all = round_up(s.seqlen_kv, unit);
@@ -120,9 +119,7 @@ void SoftmaxExecution::bind_workers() {
       block.queries = queries_.at<std::byte>(workspace_, number);
       block.weights = weights_.at<std::byte>(workspace_, number);
       block.scores = scores_.at<float>(workspace_, number);
-      if (s.seqlen_q * group_ <= path_.decode_rows) {
-        block.values = decode_values_.at<std::byte>(workspace_, thread);
-      }
+      if (has_decode_blocks()) block.values = decode_values_.at<std::byte>(workspace_, thread);
       // Weights are made of whole tiles, also where no product wrote one: what is there can change how the
       // others are rounded, and must not depend on what the memory held before.
       std::fill_n(block.scores, kScoresBytes / 4, 0.0F);
@@ -136,6 +133,11 @@ void SoftmaxExecution::bind_workers() {
                          global_keys_.at<std::byte>(workspace_, thread)};
     }
   }
+}
+
+bool SoftmaxExecution::has_decode_blocks() const {
+  const auto rows = problem_.shape.seqlen_q * group_;
+  return rows >= path_.decode_block_rows && rows <= path_.decode_rows;
 }
 
 std::int64_t SoftmaxExecution::key_unit_bytes() const {

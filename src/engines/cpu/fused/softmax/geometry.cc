@@ -42,10 +42,14 @@ KeyRange HeadGeometry::local_intersection(std::int64_t begin, std::int64_t end) 
   return {allowed(end - 1).local.begin, allowed(begin).local.end};
 }
 
+std::int64_t HeadGeometry::keys_read(std::int64_t begin, std::int64_t end) const {
+  return allowed(begin).globals.size() + local_union(begin, end).size();
+}
+
 std::int64_t HeadGeometry::cost(std::int64_t begin, std::int64_t end) const {
   // Packing Q and writing O take about as long as 8 keys.
   constexpr std::int64_t kBlockOverhead = 8;
-  return allowed(begin).globals.size() + local_union(begin, end).size() + kBlockOverhead;
+  return keys_read(begin, end) + kBlockOverhead;
 }
 
 std::int64_t HeadGeometry::total_cost() const {

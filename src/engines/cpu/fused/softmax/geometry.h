@@ -30,6 +30,9 @@ class HeadGeometry {
   /// Keys that all rows of [begin, end) see beside the globals.
   KeyRange local_intersection(std::int64_t begin, std::int64_t end) const;
 
+  /// Keys that some row of [begin, end) sees.
+  std::int64_t keys_read(std::int64_t begin, std::int64_t end) const;
+
   /// Work of the block of rows [begin, end), in keys read by a full block.
   std::int64_t cost(std::int64_t begin, std::int64_t end) const;
   std::int64_t total_cost() const;

@@ -14,7 +14,7 @@ double executed_softmax_flops(const SoftmaxPath& path, const Problem& problem) {
     const HeadGeometry head(m, group, s.seqlen_q, keys);
     for (auto row = head.first_row(); row < head.rows();) {
       const auto end = head.block_end(row);
-      const auto way = way_of(path, end - row, head.rows(), keys);
+      const auto way = way_of(path, end - row, head.rows(), head.keys_read(row, end));
       const bool few = way == Way::few;
       const auto globals = head.allowed(row).globals.size();
       const KeyRange all{0, keys};
