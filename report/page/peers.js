@@ -40,9 +40,10 @@ function showPeers(summary, section) {
     + "above 1 ours is faster. Ahead: ours is shown to be faster; tied: as fast, within the margin; behind: slower. All such comparisons of one device, element type and scope are one family. An engine is counted once "
     + "a cell and mechanism, as its kernel that is worst for ours; the range is that of its fastest kernel in each."));
   for (const run of runs) {
-    section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "",
+    const compared = run.peers.engines.filter((e) => !e.missing);
+    section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "", compared.length === 0 ? "" :
       table([["engine", ""], ["ours ahead", "n"], ["tied", "n"], ["behind", "n"], ["not decided", "n"], ["ratios", "nowrap"]],
-        run.peers.engines.filter((e) => !e.missing).map((e) => [e.engine, ...[e.ahead, e.tied, e.behind, e.undecided].map(String),
+        compared.map((e) => [e.engine, ...[e.ahead, e.tied, e.behind, e.undecided].map(String),
           `${digits(e.lowest_ratio)} to ${digits(e.highest_ratio)}`])));
     for (const e of run.peers.engines.filter((engine) => engine.missing)) {
       section.append(h("p", {class: "soft"}, `${e.engine}: no ratio: ${e.missing}`));

@@ -125,6 +125,13 @@ class Report(unittest.TestCase):
         self.assertEqual(self.browser.value("[...document.querySelectorAll('#peers table')][0].tBodies[0].rows.length"), 1)
         self.assertEqual(self.browser.value("document.querySelectorAll('.chart[data-figure=\"10\"]').length"), 1)
         self.assertEqual(self.browser.errors, [])
+        for row in run["peers"]["rows"]:  # times, but none of ours beside them
+            row.update(ratio=None, verdict=None, verdict_words=None, ours=None, our_seconds=None)
+        run["peers"]["engines"][0].update(ahead=0, lowest_ratio=None, highest_ratio=None, missing="no kernel of ours")
+        self.browser.open(self.page_of(summary, "peers_alone"), 1280, figures=[])
+        self.assertEqual(self.browser.value("[...document.querySelectorAll('#peers table th')].filter((h) => h.innerText === 'engine').length"), 0)
+        self.assertIn("other: no ratio: no kernel of ours", self.browser.value("document.getElementById('peers').innerText"))
+        self.assertEqual(self.browser.errors, [])
 
     def test_maps_what_dispatch_chooses_and_what_that_costs(self):
         page = self.page_of(with_profile(self.summary), "profile")
