@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "core/names.h"
 #include "reference/elements.h"
 #include "reference/mask.h"
+#include "reference/on_all_cpus.h"
 #include "reference/random.h"
 
 namespace attnbench::reference {
@@ -140,6 +142,13 @@ std::vector<bool> far_keys(const Recipe& recipe, const Tensors& t, std::int64_t 
   return far;
 }
 
+/// Of each batch entry.
+std::vector<std::vector<bool>> far_keys(const Recipe& recipe, const Tensors& t) {
+  std::vector<std::vector<bool>> result;
+  for (std::int64_t b = 0; b < t[Role::k].sizes[0]; ++b) result.push_back(far_keys(recipe, t, b));
+  return result;
+}
+
 void fill_normal(RandomStream random, float size, std::vector<float>& row) {
   for (auto& element : row) element = size * random.normal();
 }
@@ -164,119 +173,124 @@ std::int64_t draw_target(const Recipe& recipe, RandomStream random, std::int64_t
   return std::clamp<std::int64_t>(position, 0, keys - 1);
 }
 
+/// Draws each row by fill(batch, head, position, row) and stores it.
+template <typename Fill>
+void fill_rows(const TensorView& view, Fill fill) {
+  constexpr std::int64_t kRowsAtOnce = 1024;  // take longer than starting a thread
+  const auto heads = view.sizes[1];
+  const auto positions = view.sizes[2];
+  on_all_cpus(view.sizes[0] * heads * positions, kRowsAtOnce, [&](auto begin, auto end) {
+    std::vector<float> row(static_cast<std::size_t>(view.sizes[3]));
+    for (auto n = begin; n < end; ++n) {
+      const auto b = n / positions / heads;
+      const auto h = n / positions % heads;
+      fill(b, h, n % positions, row);
+      store_row(view, b, h, n % positions, row.data());
+    }
+  });
+}
+
+/// Of each kv head.
+std::vector<std::vector<float>> directions(const Recipe& recipe) {
+  std::vector<std::vector<float>> result;
+  for (std::int64_t h = 0; h < recipe.problem.mechanism.num_kv_heads; ++h)
+    result.push_back(recipe.direction(h));
+  return result;
+}
+
 void fill_q(const Recipe& recipe, const Tensors& t) {
-  std::vector<float> row(static_cast<std::size_t>(t[Role::q].sizes[3]));
-  for (std::int64_t b = 0; b < t[Role::q].sizes[0]; ++b) {
+  const auto along = directions(recipe);
+  fill_rows(t[Role::q], [&](auto b, auto h, auto i, auto& row) {
     const auto keys = keys_in_use(recipe.problem, t, b);
-    for (std::int64_t h = 0; h < t[Role::q].sizes[1]; ++h) {
-      const auto kv_head = kv_head_of(recipe.problem, h);
-      const auto u = recipe.direction(kv_head);
-      for (std::int64_t i = 0; i < t[Role::q].sizes[2]; ++i) {
-        auto random = recipe.stream(Draw::q, b, h, i);
-        switch (recipe.kind) {
-          case InputKind::normal:
-            fill_normal(random, 1, row);
-            break;
-          case InputKind::rising:
-            fill_normal(random, 0.1f * recipe.rising_q(), row);
-            add_along(u, recipe.rising_q(), row);
-            break;
-          case InputKind::large_logits: {
-            const float side = random.sign();
-            fill_normal(random, recipe.large() / 4, row);
-            add_along(u, side * recipe.large(), row);
-            break;
-          }
-          case InputKind::one_hot: {
-            const auto position = i + keys - t[Role::q].sizes[2];
-            const auto target = keys > 0 ? draw_target(recipe, random, position, keys) : 0;
-            fill_code(recipe.stream(Draw::code, b, kv_head, target), recipe.one_hot_q(), row);
-            break;
-          }
-          case InputKind::zero_q:
-            std::fill(row.begin(), row.end(), 0.0f);
-            break;
-          case InputKind::extreme: {
-            constexpr double kMagnitudes[] = {17, 20, 24, 28, 31, 36, 60, 100};
-            const auto a = recipe.extreme_q(128 + random.below(128), kMagnitudes[random.below(8)]);
-            const float side = random.sign();
-            std::fill(row.begin(), row.end(), 0.0f);
-            add_along(u, a * side, row);
-            add_along(recipe.across(kv_head), -a, row);
-            break;
-          }
-        }
-        store_row(t[Role::q], b, h, i, row.data());
+    const auto kv_head = kv_head_of(recipe.problem, h);
+    const auto& u = along[static_cast<std::size_t>(kv_head)];
+    auto random = recipe.stream(Draw::q, b, h, i);
+    switch (recipe.kind) {
+      case InputKind::normal:
+        fill_normal(random, 1, row);
+        break;
+      case InputKind::rising:
+        fill_normal(random, 0.1f * recipe.rising_q(), row);
+        add_along(u, recipe.rising_q(), row);
+        break;
+      case InputKind::large_logits: {
+        const float side = random.sign();
+        fill_normal(random, recipe.large() / 4, row);
+        add_along(u, side * recipe.large(), row);
+        break;
+      }
+      case InputKind::one_hot: {
+        const auto position = i + keys - t[Role::q].sizes[2];
+        const auto target = keys > 0 ? draw_target(recipe, random, position, keys) : 0;
+        fill_code(recipe.stream(Draw::code, b, kv_head, target), recipe.one_hot_q(), row);
+        break;
+      }
+      case InputKind::zero_q:
+        std::fill(row.begin(), row.end(), 0.0f);
+        break;
+      case InputKind::extreme: {
+        constexpr double kMagnitudes[] = {17, 20, 24, 28, 31, 36, 60, 100};
+        const auto a = recipe.extreme_q(128 + random.below(128), kMagnitudes[random.below(8)]);
+        const float side = random.sign();
+        std::fill(row.begin(), row.end(), 0.0f);
+        add_along(u, a * side, row);
+        add_along(recipe.across(kv_head), -a, row);
+        break;
       }
     }
-  }
+  });
 }
 
 void fill_k(const Recipe& recipe, const Tensors& t) {
-  std::vector<float> row(static_cast<std::size_t>(t[Role::k].sizes[3]));
-  for (std::int64_t b = 0; b < t[Role::k].sizes[0]; ++b) {
-    const auto far = recipe.kind == InputKind::extreme ? far_keys(recipe, t, b) : std::vector<bool>();
-    for (std::int64_t h = 0; h < t[Role::k].sizes[1]; ++h) {
-      const auto u = recipe.direction(h);
-      for (std::int64_t j = 0; j < t[Role::k].sizes[2]; ++j) {
-        auto random = recipe.stream(Draw::k, b, h, j);
-        switch (recipe.kind) {
-          case InputKind::normal:
-          case InputKind::zero_q:
-            fill_normal(random, 1, row);
-            break;
-          case InputKind::rising:
-            fill_normal(random, recipe.rising_noise(), row);
-            add_along(u, recipe.ramp_end() * Recipe::ramp_share(j, t[Role::k].sizes[2]), row);
-            break;
-          case InputKind::large_logits:
-            fill_normal(random, recipe.large() / 4, row);
-            add_along(u, recipe.scale_sign() * recipe.large(), row);
-            break;
-          case InputKind::one_hot:
-            fill_code(recipe.stream(Draw::code, b, h, j), recipe.one_hot_k(), row);
-            break;
-          case InputKind::extreme:
-            std::fill(row.begin(), row.end(), 0.0f);
-            if (far[static_cast<std::size_t>(j)]) {
-              add_along(recipe.across(h), recipe.extreme_unit() * recipe.extreme_far(), row);
-            } else {
-              add_along(u, recipe.extreme_unit() * static_cast<float>(1 + random.below(Recipe::kLevels)),
-                        row);
-            }
-            break;
+  const auto along = directions(recipe);
+  const auto far = recipe.kind == InputKind::extreme ? far_keys(recipe, t) : std::vector<std::vector<bool>>();
+  fill_rows(t[Role::k], [&](auto b, auto h, auto j, auto& row) {
+    const auto& u = along[static_cast<std::size_t>(h)];
+    auto random = recipe.stream(Draw::k, b, h, j);
+    switch (recipe.kind) {
+      case InputKind::normal:
+      case InputKind::zero_q:
+        fill_normal(random, 1, row);
+        break;
+      case InputKind::rising:
+        fill_normal(random, recipe.rising_noise(), row);
+        add_along(u, recipe.ramp_end() * Recipe::ramp_share(j, t[Role::k].sizes[2]), row);
+        break;
+      case InputKind::large_logits:
+        fill_normal(random, recipe.large() / 4, row);
+        add_along(u, recipe.scale_sign() * recipe.large(), row);
+        break;
+      case InputKind::one_hot:
+        fill_code(recipe.stream(Draw::code, b, h, j), recipe.one_hot_k(), row);
+        break;
+      case InputKind::extreme:
+        std::fill(row.begin(), row.end(), 0.0f);
+        if (far[static_cast<std::size_t>(b)][static_cast<std::size_t>(j)]) {
+          add_along(recipe.across(h), recipe.extreme_unit() * recipe.extreme_far(), row);
+        } else {
+          add_along(u, recipe.extreme_unit() * static_cast<float>(1 + random.below(Recipe::kLevels)), row);
         }
-        store_row(t[Role::k], b, h, j, row.data());
-      }
+        break;
     }
-  }
-}
-
-/// extreme: huge values where no row has weight.
-void fill_far_values(const Recipe& recipe, const Tensors& t) {
-  std::vector<float> row(static_cast<std::size_t>(t[Role::v].sizes[3]));
-  for (std::int64_t b = 0; b < t[Role::v].sizes[0]; ++b) {
-    const auto far = far_keys(recipe, t, b);
-    for (std::int64_t h = 0; h < t[Role::v].sizes[1]; ++h) {
-      for (std::int64_t j = 0; j < t[Role::v].sizes[2]; ++j) {
-        if (!far[static_cast<std::size_t>(j)]) continue;
-        fill_code(recipe.stream(Draw::code, b, h, j), recipe.far_value(), row);
-        store_row(t[Role::v], b, h, j, row.data());
-      }
-    }
-  }
+  });
 }
 
 void fill_rows_normal(const Recipe& recipe, Draw role, float size, const TensorView& view) {
-  std::vector<float> row(static_cast<std::size_t>(view.sizes[3]));
-  for (std::int64_t b = 0; b < view.sizes[0]; ++b) {
-    for (std::int64_t h = 0; h < view.sizes[1]; ++h) {
-      for (std::int64_t i = 0; i < view.sizes[2]; ++i) {
-        fill_normal(recipe.stream(role, b, h, i), size, row);
-        store_row(view, b, h, i, row.data());
-      }
+  fill_rows(view,
+            [&](auto b, auto h, auto i, auto& row) { fill_normal(recipe.stream(role, b, h, i), size, row); });
+}
+
+/// extreme: huge values where no row has weight.
+void fill_v(const Recipe& recipe, const Tensors& t) {
+  if (recipe.kind != InputKind::extreme) return fill_rows_normal(recipe, Draw::v, 1, t[Role::v]);
+  const auto far = far_keys(recipe, t);
+  fill_rows(t[Role::v], [&](auto b, auto h, auto j, auto& row) {
+    if (far[static_cast<std::size_t>(b)][static_cast<std::size_t>(j)]) {
+      fill_code(recipe.stream(Draw::code, b, h, j), recipe.far_value(), row);
+    } else {
+      fill_normal(recipe.stream(Draw::v, b, h, j), 1, row);
     }
-  }
+  });
 }
 
 /// Column 0 is the constant 1 and column 1 the row's ramp or sign where the kind needs them, column 2 its
@@ -365,8 +379,7 @@ void fill_inputs(const Problem& problem, InputKind kind, std::uint64_t seed, con
   if (problem.scope == Scope::core) {
     fill_q(recipe, tensors);
     fill_k(recipe, tensors);
-    fill_rows_normal(recipe, Draw::v, 1, tensors[Role::v]);
-    if (kind == InputKind::extreme) fill_far_values(recipe, tensors);
+    fill_v(recipe, tensors);
     return;
   }
   const auto even = [](const TensorView& w) { return 1 / std::sqrt(static_cast<float>(w.sizes[2])); };
@@ -389,6 +402,8 @@ ProblemData make_data(const Problem& problem, InputKind kind, std::uint64_t seed
     if (spec.optional && !with_lse) continue;
     data.buffers.emplace_back(spec.bytes());
     data.tensors[spec.role] = dense_view(data.buffers.back().data(), spec);
+    // Pages lie where the calling thread runs, whoever fills them.
+    std::memset(data.buffers.back().data(), 0, static_cast<std::size_t>(data.buffers.back().bytes()));
   }
   fill_inputs(problem, kind, seed, data.tensors);
   poison_outputs(problem, data.tensors);

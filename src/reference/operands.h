@@ -80,47 +80,58 @@ void project(const Real* input, const Matrix<Real>& weights, Real* out) {
   for (; m < weights.rows; ++m) add_scaled(out, input[m], weights.row(m), columns);
 }
 
-/// Where q, k and v come from: the tensors themselves, or x and the projections.
+/// q, k and v of one kv head of one batch entry, from the tensors themselves or from x and the projections.
 template <typename Arithmetic>
-class Operands {
+class Head {
  public:
   using Real = typename Arithmetic::Real;
-  Operands(const Problem& problem, const Tensors& tensors) : problem_(problem), t_(tensors) {}
-
-  /// The first `keys` rows of K and V of one kv head, for which load_query() then serves.
-  void load_head(std::int64_t batch, std::int64_t kv_head, std::int64_t keys, Matrix<Real>& k,
-                 Matrix<Real>& v) {
+  Head(const Problem& problem, const Tensors& tensors, std::int64_t batch, std::int64_t kv_head)
+      : keys_(keys_in_use(problem, tensors, batch)),
+        problem_(problem),
+        t_(tensors),
+        batch_(batch),
+        kv_head_(kv_head),
+        k_(keys_, problem.shape.head_dim_qk),
+        v_(keys_, problem.shape.head_dim_v) {
+    if (problem_.scope == Scope::core) return;
     const auto& s = problem_.shape;
-    k = Matrix<Real>(keys, s.head_dim_qk);
-    v = Matrix<Real>(keys, s.head_dim_v);
+    wk_ = load_columns<Real>(t_[Role::wk], kv_head * s.head_dim_qk, s.head_dim_qk);
+    wv_ = load_columns<Real>(t_[Role::wv], kv_head * s.head_dim_v, s.head_dim_v);
+    const auto group = s.num_q_heads / problem_.mechanism.num_kv_heads;
+    first_q_head_ = kv_head * group;
+    for (auto h = first_q_head_; h < first_q_head_ + group; ++h)
+      wq_.push_back(load_columns<Real>(t_[Role::wq], h * s.head_dim_qk, s.head_dim_qk));
+  }
+
+  std::int64_t keys() const { return keys_; }
+  const Matrix<Real>& k() const { return k_; }
+  const Matrix<Real>& v() const { return v_; }
+
+  /// Rows [begin, end) of K and V, which hold nothing before.
+  void load_keys(std::int64_t begin, std::int64_t end) {
+    const auto& s = problem_.shape;
     if (problem_.scope == Scope::core) {
-      for (std::int64_t j = 0; j < keys; ++j) {
-        load_row(t_[Role::k], batch, kv_head, j, k.row(j));
-        load_row(t_[Role::v], batch, kv_head, j, v.row(j));
+      for (auto j = begin; j < end; ++j) {
+        load_row(t_[Role::k], batch_, kv_head_, j, k_.row(j));
+        load_row(t_[Role::v], batch_, kv_head_, j, v_.row(j));
       }
       return;
     }
-    const auto wk = load_columns<Real>(t_[Role::wk], kv_head * s.head_dim_qk, s.head_dim_qk);
-    const auto wv = load_columns<Real>(t_[Role::wv], kv_head * s.head_dim_v, s.head_dim_v);
     std::vector<Real> x(static_cast<std::size_t>(s.d_model));
-    for (std::int64_t j = 0; j < keys; ++j) {
-      load_row(t_[Role::x], batch, 0, j, x.data());
-      project_rounded(x.data(), wk, s.dtype_kv, k.row(j));
-      project_rounded(x.data(), wv, s.dtype_kv, v.row(j));
-    }
-    const auto group = s.num_q_heads / problem_.mechanism.num_kv_heads;
-    first_q_head_ = kv_head * group;
-    wq_.clear();
-    for (auto h = first_q_head_; h < first_q_head_ + group; ++h) {
-      wq_.push_back(load_columns<Real>(t_[Role::wq], h * s.head_dim_qk, s.head_dim_qk));
+    for (auto j = begin; j < end; ++j) {
+      load_row(t_[Role::x], batch_, 0, j, x.data());
+      project_rounded(x.data(), wk_, s.dtype_kv, k_.row(j));
+      project_rounded(x.data(), wv_, s.dtype_kv, v_.row(j));
     }
   }
 
-  void load_query(std::int64_t batch, std::int64_t head, std::int64_t query, Real* q) const {
-    if (problem_.scope == Scope::core) return load_row(t_[Role::q], batch, head, query, q);
+  /// A row of q of one of the query heads that share the kv head.
+  void load_query(std::int64_t q_head, std::int64_t query, Real* q) const {
+    if (problem_.scope == Scope::core) return load_row(t_[Role::q], batch_, q_head, query, q);
     std::vector<Real> x(static_cast<std::size_t>(problem_.shape.d_model));
-    load_row(t_[Role::x], batch, 0, query, x.data());
-    project_rounded(x.data(), wq_[static_cast<std::size_t>(head - first_q_head_)], problem_.shape.dtype_q, q);
+    load_row(t_[Role::x], batch_, 0, query, x.data());
+    project_rounded(x.data(), wq_[static_cast<std::size_t>(q_head - first_q_head_)], problem_.shape.dtype_q,
+                    q);
   }
 
  private:
@@ -129,8 +140,12 @@ class Operands {
     for (std::int64_t c = 0; c < weights.columns; ++c) out[c] = Arithmetic::round(dtype, out[c]);
   }
 
+  std::int64_t keys_;
   const Problem& problem_;
   const Tensors& t_;
+  std::int64_t batch_, kv_head_;
+  Matrix<Real> k_, v_;
+  Matrix<Real> wk_, wv_;
   std::vector<Matrix<Real>> wq_;  ///< of the query heads that share the kv head
   std::int64_t first_q_head_ = 0;
 };

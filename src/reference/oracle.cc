@@ -3,21 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
-#include <tuple>
+#include <map>
+#include <utility>
+#include <vector>
 
 #include "reference/mask.h"
+#include "reference/on_all_cpus.h"
 #include "reference/operands.h"
 
 namespace attnbench::reference {
 namespace {
-
-/// K and V of one kv head of one batch entry.
-template <typename Real>
-struct Head {
-  std::int64_t keys = 0;
-  Matrix<Real> k, v;
-};
 
 /// q k_j of the keys seen. Four keys at a time: each product is still summed in order, but none waits for the
 /// others' additions.
@@ -39,16 +34,16 @@ std::vector<Real> scores(const Real* q, const Matrix<Real>& k, const std::vector
 
 /// softmax(scale q K^T + mask) V of one row; returns its log-sum-exp.
 template <typename Arithmetic>
-double softmax_row(const Problem& problem, const Head<typename Arithmetic::Real>& head, std::int64_t position,
+double softmax_row(const Problem& problem, const Head<Arithmetic>& head, std::int64_t position,
                    const typename Arithmetic::Real* q, typename Arithmetic::Real* o) {
   using Real = typename Arithmetic::Real;
   const auto scale = static_cast<Real>(problem.shape.softmax_scale);
   std::vector<std::int64_t> seen;
-  for (std::int64_t j = 0; j < head.keys; ++j) {
+  for (std::int64_t j = 0; j < head.keys(); ++j) {
     if (may_see(problem.mechanism, position, j)) seen.push_back(j);
   }
   if (seen.empty()) return -std::numeric_limits<double>::infinity();
-  auto weights = scores<Real>(q, head.k, seen);
+  auto weights = scores<Real>(q, head.k(), seen);
   for (auto& weight : weights) weight *= scale;
   const Real maximum = *std::max_element(weights.begin(), weights.end());
   Real sum = 0;
@@ -58,7 +53,7 @@ double softmax_row(const Problem& problem, const Head<typename Arithmetic::Real>
   }
   for (std::size_t n = 0; n < seen.size(); ++n) {
     const Real p = Arithmetic::round(problem.shape.dtype_kv, weights[n] / sum);
-    add_scaled(o, p, head.v.row(seen[n]), head.v.columns);
+    add_scaled(o, p, head.v().row(seen[n]), head.v().columns);
   }
   return static_cast<double>(maximum + std::log(sum));
 }
@@ -76,22 +71,22 @@ template <typename Arithmetic>
 class LinearSums {
  public:
   using Real = typename Arithmetic::Real;
-  LinearSums(const Problem& problem, const Head<Real>& head)
+  LinearSums(const Problem& problem, const Head<Arithmetic>& head)
       : dtype_(problem.shape.dtype_kv),
         head_(head),
-        s_(head.k.columns, head.v.columns),
-        z_(1, head.k.columns) {}
+        s_(head.k().columns, head.v().columns),
+        z_(1, head.k().columns) {}
 
   /// Keys added so far become [0, end).
   void advance(std::int64_t end) {
-    Matrix<Real> phi(1, head_.k.columns);
+    Matrix<Real> phi(1, head_.k().columns);
     for (; added_ < end; ++added_) {
-      std::copy_n(head_.k.row(added_), head_.k.columns, phi.row(0));
+      std::copy_n(head_.k().row(added_), head_.k().columns, phi.row(0));
       apply_phi<Arithmetic>(dtype_, phi.row(0), phi.columns);
       for (std::int64_t d = 0; d < phi.columns; ++d) {
         const Real weight = phi.row(0)[d];
         z_.row(0)[d] += weight;
-        add_scaled(s_.row(d), weight, head_.v.row(added_), s_.columns);
+        add_scaled(s_.row(d), weight, head_.v().row(added_), s_.columns);
       }
     }
   }
@@ -105,66 +100,113 @@ class LinearSums {
 
  private:
   DType dtype_;
-  const Head<Real>& head_;
+  const Head<Arithmetic>& head_;
   Matrix<Real> s_, z_;
   std::int64_t added_ = 0;
 };
 
-/// The order in which K and V of a head are loaded once, and causal sums only grow.
-std::vector<std::size_t> computing_order(const Problem& problem, std::span<const Row> rows) {
-  std::vector<std::size_t> order(rows.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  const bool by_query = problem.mechanism.kind == MechanismKind::causal_linear;
-  const auto key = [&](std::size_t n) {
-    const auto& r = rows[n];
-    return std::make_tuple(r.batch, kv_head_of(problem, r.head), by_query ? r.query : 0, r.head, r.query);
-  };
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
-  return order;
+/// Rows that need the same K and V, by their places in the list.
+struct RowsOfHead {
+  std::int64_t batch, kv_head;
+  std::vector<std::size_t> places;
+};
+
+/// All rows, each head's in ascending order of queries, so that causal sums only grow.
+std::vector<RowsOfHead> by_head(const Problem& problem, std::span<const Row> rows) {
+  std::map<std::pair<std::int64_t, std::int64_t>, std::vector<std::size_t>> places;
+  for (std::size_t n = 0; n < rows.size(); ++n)
+    places[{rows[n].batch, kv_head_of(problem, rows[n].head)}].push_back(n);
+  std::vector<RowsOfHead> heads;
+  for (auto& [head, its] : places) {
+    std::stable_sort(its.begin(), its.end(), [&](auto a, auto b) { return rows[a].query < rows[b].query; });
+    heads.push_back({head.first, head.second, std::move(its)});
+  }
+  return heads;
 }
 
-/// Attention rows (batch, head, query) before any output projection.
+/// Attention rows (batch, head, query) before any output projection, each written to its place.
 template <typename Arithmetic>
-RowResults attend(const Problem& problem, const Tensors& tensors, std::span<const Row> rows) {
+class Attention {
+ public:
   using Real = typename Arithmetic::Real;
-  const auto& s = problem.shape;
-  RowResults results;
-  results[Role::o].resize(rows.size() * static_cast<std::size_t>(s.head_dim_v));
-  if (problem.mechanism.is_softmax()) results[Role::lse].resize(rows.size());
-  Operands<Arithmetic> operands(problem, tensors);
-  Head<Real> head;
-  std::vector<LinearSums<Arithmetic>> sums;
-  std::vector<Real> q(static_cast<std::size_t>(s.head_dim_qk));
-  std::vector<Real> o(static_cast<std::size_t>(s.head_dim_v));
-  Row previous{-1, -1, -1};
-  for (const auto n : computing_order(problem, rows)) {
-    const auto& row = rows[n];
-    const auto kv_head = kv_head_of(problem, row.head);
-    if (row.batch != previous.batch || kv_head != previous.head) {
-      head.keys = keys_in_use(problem, tensors, row.batch);
-      operands.load_head(row.batch, kv_head, head.keys, head.k, head.v);
-      sums.clear();
-      if (!problem.mechanism.is_softmax()) sums.emplace_back(problem, head);
-      previous = {row.batch, kv_head, 0};
+  Attention(const Problem& problem, const Tensors& tensors, std::span<const Row> rows)
+      : problem_(problem), tensors_(tensors), rows_(rows) {
+    results_[Role::o].resize(rows.size() * static_cast<std::size_t>(problem.shape.head_dim_v));
+    if (problem.mechanism.is_softmax()) results_[Role::lse].resize(rows.size());
+  }
+
+  RowResults compute() {
+    const auto heads = by_head(problem_, rows_);
+    if (problem_.mechanism.is_softmax()) {
+      for (const auto& head : heads) softmax(head);
+    } else {
+      on_all_cpus(std::ssize(heads), large() ? 1 : kAll, [&](auto begin, auto end) {
+        for (auto n = begin; n < end; ++n) linear(heads[static_cast<std::size_t>(n)]);
+      });
     }
-    const auto position = row.query + head.keys - s.seqlen_q;
-    std::fill(o.begin(), o.end(), Real{0});
-    operands.load_query(row.batch, row.head, row.query, q.data());
-    if (problem.mechanism.is_softmax()) {
-      results[Role::lse][n] = softmax_row<Arithmetic>(problem, head, position, q.data(), o.data());
-    } else if (position >= 0) {
-      const bool causal = problem.mechanism.kind == MechanismKind::causal_linear;
-      sums.front().advance(causal ? position + 1 : head.keys);
-      apply_phi<Arithmetic>(s.dtype_q, q.data(), s.head_dim_qk);
-      sums.front().read(q.data(), static_cast<Real>(problem.mechanism.eps), o.data());
-    }
-    auto* out = results[Role::o].data() + n * o.size();
-    for (std::size_t c = 0; c < o.size(); ++c) {
-      out[c] = static_cast<double>(Arithmetic::round(s.dtype_o, o[c]));
+    return std::move(results_);
+  }
+
+ private:
+  static constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max() / 2;  ///< in one piece
+
+  /// Whether starting threads takes less time than they save.
+  bool large() const {
+    const auto& s = problem_.shape;
+    return s.seqlen_kv * (s.head_dim_qk + s.head_dim_v) * std::max<std::int64_t>(1, s.d_model) >= 1 << 18;
+  }
+
+  void softmax(const RowsOfHead& of_head) {
+    Head<Arithmetic> head(problem_, tensors_, of_head.batch, of_head.kv_head);
+    on_all_cpus(head.keys(), large() ? 256 : kAll, [&](auto begin, auto end) { head.load_keys(begin, end); });
+    on_all_cpus(std::ssize(of_head.places), large() ? 1 : kAll, [&](auto begin, auto end) {
+      std::vector<Real> q(static_cast<std::size_t>(problem_.shape.head_dim_qk));
+      for (auto n = begin; n < end; ++n) {
+        const auto place = of_head.places[static_cast<std::size_t>(n)];
+        const auto& row = rows_[place];
+        head.load_query(row.head, row.query, q.data());
+        std::vector<Real> o(static_cast<std::size_t>(problem_.shape.head_dim_v));
+        results_[Role::lse][place] =
+            softmax_row<Arithmetic>(problem_, head, position(head, row), q.data(), o.data());
+        store(place, o);
+      }
+    });
+  }
+
+  void linear(const RowsOfHead& of_head) {
+    Head<Arithmetic> head(problem_, tensors_, of_head.batch, of_head.kv_head);
+    head.load_keys(0, head.keys());
+    LinearSums<Arithmetic> sums(problem_, head);
+    const bool causal = problem_.mechanism.kind == MechanismKind::causal_linear;
+    std::vector<Real> q(static_cast<std::size_t>(problem_.shape.head_dim_qk));
+    for (const auto place : of_head.places) {
+      const auto& row = rows_[place];
+      std::vector<Real> o(static_cast<std::size_t>(problem_.shape.head_dim_v));
+      if (const auto last = position(head, row); last >= 0) {
+        sums.advance(causal ? last + 1 : head.keys());
+        head.load_query(row.head, row.query, q.data());
+        apply_phi<Arithmetic>(problem_.shape.dtype_q, q.data(), problem_.shape.head_dim_qk);
+        sums.read(q.data(), static_cast<Real>(problem_.mechanism.eps), o.data());
+      }
+      store(place, o);
     }
   }
-  return results;
-}
+
+  std::int64_t position(const Head<Arithmetic>& head, const Row& row) const {
+    return row.query + head.keys() - problem_.shape.seqlen_q;
+  }
+
+  void store(std::size_t place, const std::vector<Real>& o) {
+    auto* out = results_[Role::o].data() + place * o.size();
+    for (std::size_t c = 0; c < o.size(); ++c)
+      out[c] = static_cast<double>(Arithmetic::round(problem_.shape.dtype_o, o[c]));
+  }
+
+  const Problem& problem_;
+  const Tensors& tensors_;
+  std::span<const Row> rows_;
+  RowResults results_;
+};
 
 /// Layer rows: all heads of each row, side by side, times wo.
 template <typename Arithmetic>
@@ -176,7 +218,7 @@ RowResults layer(const Problem& problem, const Tensors& tensors, std::span<const
   for (const auto& row : rows) {
     for (std::int64_t h = 0; h < heads; ++h) head_rows.push_back({row.batch, h, row.query});
   }
-  const auto attended = attend<Arithmetic>(problem, tensors, head_rows);
+  const auto attended = Attention<Arithmetic>(problem, tensors, head_rows).compute();
   const std::vector<Real> merged(attended[Role::o].begin(), attended[Role::o].end());
   const auto wo = load_columns<Real>(tensors[Role::wo], 0, d_model);
   RowResults results;
@@ -192,7 +234,7 @@ RowResults layer(const Problem& problem, const Tensors& tensors, std::span<const
 
 template <typename Arithmetic>
 RowResults compute(const Problem& problem, const Tensors& tensors, std::span<const Row> rows) {
-  return problem.scope == Scope::core ? attend<Arithmetic>(problem, tensors, rows)
+  return problem.scope == Scope::core ? Attention<Arithmetic>(problem, tensors, rows).compute()
                                       : layer<Arithmetic>(problem, tensors, rows);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "core/each_row.h"
@@ -198,18 +199,25 @@ CaseResult compare_rows(const Problem& problem, const Tensors& tensors, const st
 }
 
 std::uint64_t hash_inputs(const Problem& problem, const Tensors& tensors) {
+  // A sum over words and their places: no word waits for the one before.
   std::uint64_t hash = 0;
+  std::uint64_t place = 0;
   for (const auto& spec : roles_of(problem)) {
     if (spec.access != Access::in) continue;
     const auto& view = tensors[spec.role];
     const auto row_bytes = view.sizes[3] * size_bytes(view.dtype);
     for_each_row(view, [&](auto b, auto h, auto i) {
-      const auto* bytes = reinterpret_cast<const char*>(view.row_bytes(b, h, i));
-      for (std::int64_t c = 0; c < row_bytes; c += 8) {
+      const auto* const bytes = view.row_bytes(b, h, i);
+      std::int64_t c = 0;
+      for (; c + 8 <= row_bytes; c += 8) {
         std::uint64_t word = 0;
-        std::copy_n(bytes + c, std::min<std::int64_t>(8, row_bytes - c), reinterpret_cast<char*>(&word));
-        hash = mix_bits(hash ^ word) + 1;
+        std::memcpy(&word, bytes + c, sizeof word);
+        hash += mix_bits(word ^ (place += kGoldenGamma));
       }
+      if (c == row_bytes) return;
+      std::uint64_t word = 0;
+      std::memcpy(&word, bytes + c, static_cast<std::size_t>(row_bytes - c));
+      hash += mix_bits(word ^ (place += kGoldenGamma));
     });
   }
   return hash;

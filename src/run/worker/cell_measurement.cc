@@ -234,11 +234,17 @@ std::vector<SampleRecord> CellMeasurement::run_unbatched() {
 std::vector<RecheckedKernel> CellMeasurement::recheck() {
   constexpr std::int64_t kRows = 32;
   std::vector<RecheckedKernel> report;
+  std::optional<Problem> problem;  // of what is expected: neighbours share it
+  std::vector<reference::Row> rows;
+  reference::RowResults exact, plain;
   for (const auto& next : entrants_) {
     announce_(next->kernel_id, "recheck", next->choice->limit_seconds);
-    const auto rows = reference::sample_rows(next->problem, kRows);
-    const auto exact = reference::oracle(next->problem, next->tensors, rows);
-    const auto plain = reference::plain_form(next->problem, next->tensors, rows);
+    if (problem != next->problem) {
+      problem = next->problem;
+      rows = reference::sample_rows(next->problem, kRows);
+      exact = reference::oracle(next->problem, next->tensors, rows);
+      plain = reference::plain_form(next->problem, next->tensors, rows);
+    }
     next->call->read_outputs();
     const auto& kernel = *next->choice->kernel;
     const auto demand = demand_on(kernel, next->problem);
