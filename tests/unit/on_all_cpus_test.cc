@@ -3,14 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <chrono>
-#include <set>
 #include <stdexcept>
-#include <thread>
 #include <vector>
 
-#include "attnbench/cpu_device.h"
-#include "support/cpu_binding.h"
 
 namespace attnbench::reference {
 namespace {

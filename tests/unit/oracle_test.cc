@@ -267,6 +267,23 @@ TEST(Oracle, OrderAndChoiceOfRowsDoNotMatter) {
   }
 }
 
+// One large enough for several threads, whose rows would otherwise be those of small ones.
+TEST(Oracle, ThreadsChangeNoBit) {
+  for (const auto* mechanism : {"gqa(kv=2)", "causal_linear"}) {
+    const auto problem = small_problem(mechanism, 3, 4099, 4, 2, 64);
+    const auto data = make_data(problem, InputKind::normal, 1, false);
+    const auto rows = all_rows(problem);
+    const auto first = oracle(problem, data.tensors, rows);
+    EXPECT_EQ(first[Role::o], oracle(problem, data.tensors, rows)[Role::o]);
+    for (std::size_t n = 0; n < rows.size(); ++n) {
+      const std::vector<Row> alone = {rows[n]};
+      const auto& o = oracle(problem, data.tensors, alone)[Role::o];
+      EXPECT_TRUE(
+          std::equal(o.begin(), o.end(), first[Role::o].begin() + static_cast<std::ptrdiff_t>(n * 64)));
+    }
+  }
+}
+
 // Layer scope is the core of hand-made projections, times wo.
 TEST(Oracle, LayerProjectsAttendsAndProjects) {
   for (const auto* mechanism : {"gqa(kv=2,causal)", "linear", "causal_linear"}) {

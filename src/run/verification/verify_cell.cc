@@ -58,15 +58,18 @@ KernelId id_of(const VerificationTarget& target) {
           std::string(target.kernel->engine()), std::string(target.kernel->path())};
 }
 
-/// The processes in which kernels are verified: one for each kernel, but one for neighbours of the same
-/// engine's program, which is apart from it and takes seconds to start, as long as all they do is right.
+/// The processes in which kernels are verified: one for each kernel on a CPU. Neighbours share one, as long
+/// as all they do is right, where starting takes seconds: those of the same engine's program, which is apart
+/// from it, and those of this program on a device with a driver (2 s each on an H200).
 class KernelProcesses {
  public:
-  KernelProcesses(const Program& worker, const SharedWriter& cases) : worker_(worker), cases_(cases) {}
+  KernelProcesses(const Program& worker, const SharedWriter& cases, const Device& device)
+      : worker_(worker), cases_(cases), starts_fast_(device.address_space_is_memory()) {}
 
   KernelProcess& of(const KernelInfo& kernel) {
     const auto program = program_of(kernel);
-    if (!process_ || program.empty() || program != program_) {
+    const bool alone = program.empty() && starts_fast_;
+    if (!process_ || alone || program != program_) {
       process_.reset();  // ends before the next one starts
       process_.emplace(worker_for(kernel, worker_), cases_.descriptor());
       program_ = program;
@@ -78,6 +81,7 @@ class KernelProcesses {
  private:
   const Program& worker_;
   const SharedWriter& cases_;
+  bool starts_fast_;
   std::optional<KernelProcess> process_;
   std::string program_;
 };
@@ -118,7 +122,7 @@ void verify_cell(const std::string& cell_id, std::span<const VerificationTarget>
         cases.emplace();
         put_cases(*cases, target.problem, kinds_for(target.problem), limits.seed);
         cases->seal();
-        processes.emplace(worker, *cases);
+        processes.emplace(worker, *cases, device);
         problem_of_cases = &target.problem;
       }
       outcome = verify_in(*processes, target, device, limits);
