@@ -19,7 +19,7 @@ import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 LAYER, CORE, XEON, XEON_BF16 = "paper-layer-f32-zen3", "paper-core-f32-zen3", "paper-core-f32-xeon-amx", "paper-core-bf16-xeon-amx"
-SPEC, GPU = "paper-spec-xeon-amx", "gpu-paper-h200"
+SPEC, GPU, GPU_DECODE = "paper-spec-xeon-amx", "gpu-paper-h200", "gpu-decode-h200"
 LABELS = {"zen3": "Zen 3", "xeon-amx": "Xeon with AMX", "xeon-amx-bf16": "Xeon with AMX, bf16", "h200": "H200",
           "h200-cudnn": "H200, with cuDNN itself and MLX", "zen4": "Zen 4"}
 PEERS_ON_THE_FIRST_SCREEN = 6
@@ -132,6 +132,24 @@ def fastest(data):
         baselines = sorted({cell["baseline"] for cell in group["cells"]})
         parts.append(f"`{group['heading']}`, ratios to {' or '.join(f'`{b}`' for b in baselines)}\n\n"
                      + table(["mechanism"] + [f"N = {cell['seqlen']}" for cell in group["cells"]], rows))
+    return "\n\n".join(parts)
+
+
+def every_kernel(data):
+    """Group by group, each kernel at each N: its time, and its ratio to the cell's baseline."""
+    parts = []
+    for group in data["runs"][0]["groups"]:
+        rows = {}
+        for cell in group["cells"]:
+            for k in cell["kernels"]:
+                if k["status"] != "ok":
+                    continue
+                ratio = "baseline" if k["is_baseline"] else interval(k["ratio"]) + marks(k)
+                text = f"{time_text(k['seconds']['estimate'])}<br>{ratio} {k['verdict_words'] or ''}".rstrip()
+                rows.setdefault(k["id"], {})[cell["seqlen"]] = text
+        lengths = [cell["seqlen"] for cell in group["cells"]]
+        parts.append(f"`{group['heading']}`\n\n" + table(["kernel"] + [f"N = {n}" for n in lengths],
+                     [[f"`{kernel}`"] + [cells.get(n, "–") for n in lengths] for kernel, cells in rows.items()]))
     return "\n\n".join(parts)
 
 
@@ -356,6 +374,7 @@ def tables(program):
         folder = pathlib.Path(place)
         data = {name: summary(program, name, folder) for name in (LAYER, CORE, XEON, XEON_BF16, SPEC)}
         gpu = summary(program, GPU, folder)
+        decode = summary(program, GPU_DECODE, folder)
         peers = {label: summary(program, name, folder) for label, name in named("peers").items()} | {"H200, study `gpu_paper`": gpu}
         reached = {label: summary(program, name, folder) for label, name in named("bars").items()}
         mlx = [(f"MLX, {label}", output(program, "claims", unpacked(name, folder), "--engine", "mlx", "--json"), "published")
@@ -370,6 +389,7 @@ def tables(program):
     return {"answer": answer(data[XEON_BF16]), "claims-short": claims_in_short(short),
             "peers": peers_in_short(peers), "peers-full": peers_in_full(peers), "peers-behind": peers_behind(peers), "bars": bars(reached),
             "results-f32": results(data[XEON]), "results-bf16": results(data[XEON_BF16]), "claims": claims(columns), "results-gpu": fastest(gpu),
+            "results-gpu-decode": every_kernel(decode),
             "standing": standing(data)}
 
 

@@ -277,7 +277,8 @@ TEST(Oracle, ThreadsChangeNoBit) {
     EXPECT_EQ(first[Role::o], oracle(problem, data.tensors, rows)[Role::o]);
     for (std::size_t n = 0; n < rows.size(); ++n) {
       const std::vector<Row> alone = {rows[n]};
-      const auto& o = oracle(problem, data.tensors, alone)[Role::o];
+      const auto result = oracle(problem, data.tensors, alone);
+      const auto& o = result[Role::o];
       EXPECT_TRUE(
           std::equal(o.begin(), o.end(), first[Role::o].begin() + static_cast<std::ptrdiff_t>(n * 64)));
     }

@@ -470,8 +470,8 @@ INSTANTIATE_TEST_SUITE_P(
         BuiltIn{"gpu_paper", 16, 11, "layer-prefill-hot-bf16-bhsd-b1-h8-q1024-kv1024-d64-m512-t1-cuda:0"},
         // 1024 .. 131072: 8 lengths; D = 128: 2
         BuiltIn{"gpu_long", 10, 0, "core-prefill-hot-bf16-bhsd-b1-h8-q131072-kv131072-d64-t1-cuda:0"},
-        // 3 numbers of queries x 5 lengths; 64 heads; a batch
-        BuiltIn{"gpu_decode", 17, 0, "core-decode-hot-bf16-bhsd-b32-h32-q1-kv8192-d128-t1-cuda:0"},
+        // 3 numbers of queries x 4 lengths; 64 heads; a batch
+        BuiltIn{"gpu_decode", 14, 0, "core-decode-hot-bf16-bhsd-b32-h32-q1-kv8192-d128-t1-cuda:0"},
         // prefill: 4 lengths hot and cold, 3 shapes; decode: 3 shapes hot and cold, 4 more
         BuiltIn{"gpu_bars", 21, 0, "core-decode-cold-bf16-bhsd-b1-h32-q8-kv4096-d128-t1-cuda:0"},
         BuiltIn{"gpt2-small", 18, 1, "layer-prefill-hot-f32-bhsd-b1-h12-q1024-kv1024-d64-m768-t0"}),
