@@ -6,7 +6,6 @@
 #include <stdexcept>
 #include <vector>
 
-
 namespace attnbench::reference {
 namespace {
 
