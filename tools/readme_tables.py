@@ -112,6 +112,11 @@ def answer(data):
     return table(["mechanism", "a query sees", "fastest kernel", "µs", "× unfused dense", "× fastest dense", "verdict"], rows)
 
 
+def time_and_ratio(kernel):
+    ratio = "baseline" if kernel["is_baseline"] else interval(kernel["ratio"]) + marks(kernel)
+    return f"{time_text(kernel['seconds']['estimate'])}<br>{ratio} {kernel['verdict_words'] or ''}".rstrip()
+
+
 def fastest(data):
     """Group by group, of each mechanism the fastest kernel at each N: its time, and its ratio to the cell's baseline."""
     parts = []
@@ -126,8 +131,7 @@ def fastest(data):
                     row.append("–")
                     continue
                 k = min(timed, key=lambda kernel: kernel["seconds"]["estimate"])
-                ratio = "baseline" if k["is_baseline"] else interval(k["ratio"]) + marks(k)
-                row.append(f"`{k['id'].split('/', 1)[1]}` {time_text(k['seconds']['estimate'])}<br>{ratio} {k['verdict_words'] or ''}".rstrip())
+                row.append(f"`{k['id'].split('/', 1)[1]}` {time_and_ratio(k)}")
             rows.append(row)
         baselines = sorted({cell["baseline"] for cell in group["cells"]})
         parts.append(f"`{group['heading']}`, ratios to {' or '.join(f'`{b}`' for b in baselines)}\n\n"
@@ -144,9 +148,7 @@ def every_kernel(data):
             for k in cell["kernels"]:
                 if k["status"] != "ok":
                     continue
-                ratio = "baseline" if k["is_baseline"] else interval(k["ratio"]) + marks(k)
-                text = f"{time_text(k['seconds']['estimate'])}<br>{ratio} {k['verdict_words'] or ''}".rstrip()
-                rows.setdefault(k["id"], {})[cell["seqlen"]] = text
+                rows.setdefault(k["id"], {})[cell["seqlen"]] = time_and_ratio(k)
         lengths = [cell["seqlen"] for cell in group["cells"]]
         parts.append(f"`{group['heading']}`\n\n" + table(["kernel"] + [f"N = {n}" for n in lengths],
                      [[f"`{kernel}`"] + [cells.get(n, "–") for n in lengths] for kernel, cells in rows.items()]))

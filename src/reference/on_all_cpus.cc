@@ -4,7 +4,6 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -31,14 +30,16 @@ void on_all_cpus(std::int64_t count, std::int64_t piece,
   };
   std::vector<std::thread> helpers;
   try {
-    while (std::ssize(helpers) + 1 < std::min<std::int64_t>(pieces, std::ssize(allowed_cpus()))) {
+    const auto threads = std::min<std::int64_t>(pieces, std::ssize(allowed_cpus()));
+    helpers.reserve(static_cast<std::size_t>(threads));
+    for (std::int64_t n = 1; n < threads; ++n) {
       helpers.emplace_back([&] {
         restore_start_affinity();
         take_pieces();
       });
     }
-  } catch (const std::system_error&) {
-    // The system gives no more threads: those that there are do it all.
+  } catch (const std::exception&) {
+    // No more threads or no memory for them: those that there are do it all.
   }
   take_pieces();
   for (auto& helper : helpers) helper.join();

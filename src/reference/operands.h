@@ -90,9 +90,7 @@ class Head {
         problem_(problem),
         t_(tensors),
         batch_(batch),
-        kv_head_(kv_head),
-        k_(keys_, problem.shape.head_dim_qk),
-        v_(keys_, problem.shape.head_dim_v) {
+        kv_head_(kv_head) {
     if (problem_.scope == Scope::core) return;
     const auto& s = problem_.shape;
     wk_ = load_columns<Real>(t_[Role::wk], kv_head * s.head_dim_qk, s.head_dim_qk);
@@ -104,25 +102,18 @@ class Head {
   }
 
   std::int64_t keys() const { return keys_; }
-  const Matrix<Real>& k() const { return k_; }
-  const Matrix<Real>& v() const { return v_; }
 
-  /// Rows [begin, end) of K and V, which hold nothing before.
-  void load_keys(std::int64_t begin, std::int64_t end) {
-    const auto& s = problem_.shape;
+  /// Row `key` of K and of V.
+  void load_key(std::int64_t key, Real* k, Real* v) const {
     if (problem_.scope == Scope::core) {
-      for (auto j = begin; j < end; ++j) {
-        load_row(t_[Role::k], batch_, kv_head_, j, k_.row(j));
-        load_row(t_[Role::v], batch_, kv_head_, j, v_.row(j));
-      }
+      load_row(t_[Role::k], batch_, kv_head_, key, k);
+      load_row(t_[Role::v], batch_, kv_head_, key, v);
       return;
     }
-    std::vector<Real> x(static_cast<std::size_t>(s.d_model));
-    for (auto j = begin; j < end; ++j) {
-      load_row(t_[Role::x], batch_, 0, j, x.data());
-      project_rounded(x.data(), wk_, s.dtype_kv, k_.row(j));
-      project_rounded(x.data(), wv_, s.dtype_kv, v_.row(j));
-    }
+    std::vector<Real> x(static_cast<std::size_t>(problem_.shape.d_model));
+    load_row(t_[Role::x], batch_, 0, key, x.data());
+    project_rounded(x.data(), wk_, problem_.shape.dtype_kv, k);
+    project_rounded(x.data(), wv_, problem_.shape.dtype_kv, v);
   }
 
   /// A row of q of one of the query heads that share the kv head.
@@ -144,7 +135,6 @@ class Head {
   const Problem& problem_;
   const Tensors& t_;
   std::int64_t batch_, kv_head_;
-  Matrix<Real> k_, v_;
   Matrix<Real> wk_, wv_;
   std::vector<Matrix<Real>> wq_;  ///< of the query heads that share the kv head
   std::int64_t first_q_head_ = 0;

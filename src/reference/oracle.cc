@@ -34,16 +34,17 @@ std::vector<Real> scores(const Real* q, const Matrix<Real>& k, const std::vector
 
 /// softmax(scale q K^T + mask) V of one row; returns its log-sum-exp.
 template <typename Arithmetic>
-double softmax_row(const Problem& problem, const Head<Arithmetic>& head, std::int64_t position,
+double softmax_row(const Problem& problem, const Matrix<typename Arithmetic::Real>& k,
+                   const Matrix<typename Arithmetic::Real>& v, std::int64_t position,
                    const typename Arithmetic::Real* q, typename Arithmetic::Real* o) {
   using Real = typename Arithmetic::Real;
   const auto scale = static_cast<Real>(problem.shape.softmax_scale);
   std::vector<std::int64_t> seen;
-  for (std::int64_t j = 0; j < head.keys(); ++j) {
+  for (std::int64_t j = 0; j < k.rows; ++j) {
     if (may_see(problem.mechanism, position, j)) seen.push_back(j);
   }
   if (seen.empty()) return -std::numeric_limits<double>::infinity();
-  auto weights = scores<Real>(q, head.k(), seen);
+  auto weights = scores<Real>(q, k, seen);
   for (auto& weight : weights) weight *= scale;
   const Real maximum = *std::max_element(weights.begin(), weights.end());
   Real sum = 0;
@@ -53,7 +54,7 @@ double softmax_row(const Problem& problem, const Head<Arithmetic>& head, std::in
   }
   for (std::size_t n = 0; n < seen.size(); ++n) {
     const Real p = Arithmetic::round(problem.shape.dtype_kv, weights[n] / sum);
-    add_scaled(o, p, head.v().row(seen[n]), head.v().columns);
+    add_scaled(o, p, v.row(seen[n]), v.columns);
   }
   return static_cast<double>(maximum + std::log(sum));
 }
@@ -74,19 +75,19 @@ class LinearSums {
   LinearSums(const Problem& problem, const Head<Arithmetic>& head)
       : dtype_(problem.shape.dtype_kv),
         head_(head),
-        s_(head.k().columns, head.v().columns),
-        z_(1, head.k().columns) {}
+        s_(problem.shape.head_dim_qk, problem.shape.head_dim_v),
+        z_(1, problem.shape.head_dim_qk) {}
 
   /// Keys added so far become [0, end).
   void advance(std::int64_t end) {
-    Matrix<Real> phi(1, head_.k().columns);
+    Matrix<Real> phi(1, s_.rows), v(1, s_.columns);
     for (; added_ < end; ++added_) {
-      std::copy_n(head_.k().row(added_), head_.k().columns, phi.row(0));
+      head_.load_key(added_, phi.row(0), v.row(0));
       apply_phi<Arithmetic>(dtype_, phi.row(0), phi.columns);
       for (std::int64_t d = 0; d < phi.columns; ++d) {
         const Real weight = phi.row(0)[d];
         z_.row(0)[d] += weight;
-        add_scaled(s_.row(d), weight, head_.v().row(added_), s_.columns);
+        add_scaled(s_.row(d), weight, v.row(0), s_.columns);
       }
     }
   }
@@ -157,8 +158,11 @@ class Attention {
   }
 
   void softmax(const RowsOfHead& of_head) {
-    Head<Arithmetic> head(problem_, tensors_, of_head.batch, of_head.kv_head);
-    on_all_cpus(head.keys(), large() ? 256 : kAll, [&](auto begin, auto end) { head.load_keys(begin, end); });
+    const Head<Arithmetic> head(problem_, tensors_, of_head.batch, of_head.kv_head);
+    Matrix<Real> k(head.keys(), problem_.shape.head_dim_qk), v(head.keys(), problem_.shape.head_dim_v);
+    on_all_cpus(head.keys(), large() ? 256 : kAll, [&](auto begin, auto end) {
+      for (auto j = begin; j < end; ++j) head.load_key(j, k.row(j), v.row(j));
+    });
     on_all_cpus(std::ssize(of_head.places), large() ? 1 : kAll, [&](auto begin, auto end) {
       std::vector<Real> q(static_cast<std::size_t>(problem_.shape.head_dim_qk));
       for (auto n = begin; n < end; ++n) {
@@ -167,15 +171,14 @@ class Attention {
         head.load_query(row.head, row.query, q.data());
         std::vector<Real> o(static_cast<std::size_t>(problem_.shape.head_dim_v));
         results_[Role::lse][place] =
-            softmax_row<Arithmetic>(problem_, head, position(head, row), q.data(), o.data());
+            softmax_row<Arithmetic>(problem_, k, v, position(head, row), q.data(), o.data());
         store(place, o);
       }
     });
   }
 
   void linear(const RowsOfHead& of_head) {
-    Head<Arithmetic> head(problem_, tensors_, of_head.batch, of_head.kv_head);
-    head.load_keys(0, head.keys());
+    const Head<Arithmetic> head(problem_, tensors_, of_head.batch, of_head.kv_head);
     LinearSums<Arithmetic> sums(problem_, head);
     const bool causal = problem_.mechanism.kind == MechanismKind::causal_linear;
     std::vector<Real> q(static_cast<std::size_t>(problem_.shape.head_dim_qk));

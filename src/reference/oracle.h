@@ -7,7 +7,8 @@ namespace attnbench::reference {
 /// Attention by its definition in float64: plain loops over the definition, no tiling, no mask ranges shared
 /// with any kernel. Reads inputs in their element type. A row that may see no key is zeros with lse = -inf;
 /// NaN in an input gives NaN. Linear mechanisms sum once a kv head (causal_linear carries the sums along the
-/// keys); layer scope projects K and V once a kv head. Rows of large problems are computed on all CPUs that
+/// keys); layer scope projects K and V once a kv head. Rows (of linear mechanisms, kv heads) of large
+/// problems are computed on all CPUs that
 /// the program started with; each is summed in one order, so that results depend on no thread count.
 RowResults oracle(const Problem& problem, const Tensors& inputs, std::span<const Row> rows);
 

@@ -125,7 +125,7 @@ struct VerificationRecord {
   std::optional<bool> rerun_bitwise, unchanged_alone, unchanged_in_batch, unchanged_threads;
   std::int64_t workspace_bytes = 0;
   std::int64_t peak_bytes = 0;  ///< growth of resident memory over one call
-  double prepare_seconds = 0;
+  double prepare_seconds = 0;   ///< what is started once a process counts for the first kernel there
   double first_call_seconds = 0;
 
   bool operator==(const VerificationRecord&) const = default;

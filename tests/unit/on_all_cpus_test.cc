@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 #include <vector>
+
+#include "attnbench/cpu_device.h"
 
 namespace attnbench::reference {
 namespace {
@@ -27,6 +31,22 @@ TEST(OnAllCpus, ThrowsWhatAPieceThrew) {
                              if (begin == 37) throw std::out_of_range("37");
                            }),
                std::out_of_range);
+}
+
+// Each piece waits for another one to begin, which only another thread can do.
+TEST(OnAllCpus, PiecesRunBesideEachOther) {
+  if (allowed_cpus().size() < 2) GTEST_SKIP() << "one CPU";
+  std::atomic<int> begun{0};
+  std::atomic<bool> alone{false};
+  on_all_cpus(2, 1, [&](std::int64_t, std::int64_t) {
+    ++begun;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (begun < 2 && !alone) {
+      if (std::chrono::steady_clock::now() > end) alone = true;
+      std::this_thread::yield();
+    }
+  });
+  EXPECT_FALSE(alone);
 }
 
 }  // namespace

@@ -267,20 +267,34 @@ TEST(Oracle, OrderAndChoiceOfRowsDoNotMatter) {
   }
 }
 
-// One large enough for several threads, whose rows would otherwise be those of small ones.
-TEST(Oracle, ThreadsChangeNoBit) {
-  for (const auto* mechanism : {"gqa(kv=2)", "causal_linear"}) {
-    const auto problem = small_problem(mechanism, 3, 4099, 4, 2, 64);
+// Large enough for several threads, each of which has some of the keys and rows.
+TEST(Oracle, ManyKeysByDefinition) {
+  for (const auto* mechanism : {"gqa(kv=2)", "linear"}) {
+    constexpr std::int64_t kKeys = 4099, kDim = 64;
+    const auto problem = small_problem(mechanism, 3, kKeys, 4, 2, kDim);
+    const bool softmax = problem.mechanism.is_softmax();
     const auto data = make_data(problem, InputKind::normal, 1, false);
+    const auto& t = data.tensors;
     const auto rows = all_rows(problem);
-    const auto first = oracle(problem, data.tensors, rows);
-    EXPECT_EQ(first[Role::o], oracle(problem, data.tensors, rows)[Role::o]);
+    const auto result = oracle(problem, t, rows);
+    const auto phi = [](double x) { return x > 0 ? x + 1 : std::exp(x); };
     for (std::size_t n = 0; n < rows.size(); ++n) {
-      const std::vector<Row> alone = {rows[n]};
-      const auto result = oracle(problem, data.tensors, alone);
-      const auto& o = result[Role::o];
-      EXPECT_TRUE(
-          std::equal(o.begin(), o.end(), first[Role::o].begin() + static_cast<std::ptrdiff_t>(n * 64)));
+      const auto kv_head = rows[n].head / 2;
+      const auto* const q = t[Role::q].row<float>(0, rows[n].head, rows[n].query);
+      std::vector<double> expected(kDim);
+      double sum = 0;
+      for (std::int64_t j = 0; j < kKeys; ++j) {
+        const auto* const k = t[Role::k].row<float>(0, kv_head, j);
+        double product = 0;
+        for (std::int64_t c = 0; c < kDim; ++c)
+          product += softmax ? double{q[c]} * double{k[c]} : phi(double{q[c]}) * phi(double{k[c]});
+        const double weight = softmax ? std::exp(product / 8) : product;
+        sum += weight;
+        for (std::size_t c = 0; c < kDim; ++c)
+          expected[c] += weight * double{t[Role::v].row<float>(0, kv_head, j)[c]};
+      }
+      for (std::size_t c = 0; c < kDim; ++c)
+        EXPECT_NEAR(result[Role::o][n * kDim + c], expected[c] / sum, 1e-9) << mechanism;
     }
   }
 }

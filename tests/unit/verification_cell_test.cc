@@ -1,6 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "attnbench/cpu_device.h"
@@ -113,6 +118,70 @@ TEST(VerifyCell, AWorkerThatDoesNotStartIsNoFaultOfTheKernel) {
                   "worker: '/bin/sh -c exit 3' of one kernel exited with code 3 before it was asked"));
   EXPECT_THAT([&] { verify_with({"/bin/sh", "-c", "echo hello"}); },
               testing::ThrowsMessage<InputError>(HasSubstr("printed what no worker says")));
+}
+
+/// The CPU, as a device whose driver takes long to start.
+class DriverDevice final : public Device {
+ public:
+  std::string name() const override { return cpu_.name(); }
+  std::map<std::string, std::string> identity() const override { return cpu_.identity(); }
+  std::unique_ptr<Queue> make_queue() const override { return cpu_.make_queue(); }
+  void evict() override {}
+  Ceilings ceilings() const override { return {}; }
+
+ private:
+  CpuDevice cpu_;
+};
+
+/// A SimpleKernel that any device has; it computes in the worker, on the CPU.
+class OnAnyDevice final : public KernelInfo {
+ public:
+  explicit OnAnyDevice(Fault fault = Fault::none) : kernel_(fault) {}
+  std::string_view kernel() const override { return kernel_.kernel(); }
+  std::string_view engine() const override { return kernel_.engine(); }
+  bool made_here() const override { return true; }
+  std::vector<MechanismKind> mechanisms() const override { return kernel_.mechanisms(); }
+  Support supports(const Problem&, const Device&) const override { return Support::yes(); }
+  std::unique_ptr<Execution> prepare(const Problem&, const Device&) const override { return nullptr; }
+  double executed_flops(const Problem& problem) const override { return kernel_.executed_flops(problem); }
+  std::int64_t workspace_bytes(const Problem&, const Device&) const override { return 0; }
+
+ private:
+  SimpleKernel kernel_;
+};
+
+/// Verifies on a device; the reasons, and how many processes it took.
+std::pair<std::vector<std::string>, std::int64_t> verify_on(const Device& device,
+                                                            const std::vector<const KernelInfo*>& kernels) {
+  const auto starts = testing::TempDir() + "attnbench_starts_" + std::to_string(getpid());
+  std::remove(starts.c_str());
+  auto worker = simple_worker();
+  const std::vector<std::string> counted = {"/bin/sh", "-c", "echo >> " + starts + "; exec \"$@\"", "sh"};
+  worker.words.insert(worker.words.begin(), counted.begin(), counted.end());
+  std::vector<VerificationTarget> targets;
+  for (const auto* kernel : kernels) targets.push_back({reference::small_problem("mha", 20, 20), kernel});
+  std::vector<std::string> reasons;
+  verify_cell("cell", targets, device, VerificationLimits{}, worker,
+              [&](const VerificationOutcome& o) { reasons.push_back(o.record.reason); });
+  std::ifstream lines(starts);
+  const auto count = std::count(std::istreambuf_iterator<char>(lines), {}, '\n');
+  std::remove(starts.c_str());
+  return {reasons, count};
+}
+
+TEST(VerifyCell, KernelsShareAProcessWhereADriverStartsSlowly) {
+  const OnAnyDevice good;
+  EXPECT_EQ(verify_on(CpuDevice{}, {&good, &good, &good}).second, 3);
+  EXPECT_EQ(verify_on(DriverDevice{}, {&good, &good, &good}).second, 1);
+}
+
+// One that fails where others were before it is verified alone, and nobody after it in its process.
+TEST(VerifyCell, WhatFailsInASharedProcessIsVerifiedAlone) {
+  const OnAnyDevice good, bad(Fault::inputs_overwritten);
+  const auto [reasons, processes] = verify_on(DriverDevice{}, {&good, &bad, &good});
+  EXPECT_THAT(reasons, ElementsAre("", HasSubstr("input '"), ""));
+  EXPECT_EQ(processes, 3);
+  EXPECT_EQ(verify_on(DriverDevice{}, {&bad, &good}).second, 2);
 }
 
 }  // namespace

@@ -171,5 +171,14 @@ TEST(Check, HashSeesEveryInputElementAndNoOutput) {
   EXPECT_EQ(hash_inputs(s.problem, t), before);
 }
 
+// Rows of 33 elements of 2 bytes end within a word.
+TEST(Check, HashSeesTheEndOfARowThatIsNoMultipleOfAWord) {
+  const auto problem = small_problem("mha", 4, 4, 1, 0, 33, 1, DType::bf16);
+  const auto data = reference::make_data(problem, reference::InputKind::normal, 1, false);
+  const auto before = hash_inputs(problem, data.tensors);
+  data.tensors[Role::q].row_bytes(0, 0, 2)[65] ^= std::byte{1};
+  EXPECT_NE(hash_inputs(problem, data.tensors), before);
+}
+
 }  // namespace
 }  // namespace attnbench

@@ -58,9 +58,10 @@ KernelId id_of(const VerificationTarget& target) {
           std::string(target.kernel->engine()), std::string(target.kernel->path())};
 }
 
-/// The processes in which kernels are verified: one for each kernel on a CPU. Neighbours share one, as long
-/// as all they do is right, where starting takes seconds: those of the same engine's program, which is apart
-/// from it, and those of this program on a device with a driver (2 s each on an H200).
+/// The processes in which kernels are verified: one for each kernel of this program on a CPU. Neighbours
+/// share one, as long as all they do is right, where starting takes seconds: those of the same engine's
+/// program, which is apart from it, and those of this program on a device with a driver (2 s each on an
+/// H200).
 class KernelProcesses {
  public:
   KernelProcesses(const Program& worker, const SharedWriter& cases, const Device& device)
@@ -73,9 +74,13 @@ class KernelProcesses {
       process_.reset();  // ends before the next one starts
       process_.emplace(worker_for(kernel, worker_), cases_.descriptor());
       program_ = program;
+      served_ = 0;
     }
+    ++served_;
     return *process_;
   }
+  /// Whether the process has served other kernels before the present one.
+  bool shared() const { return served_ > 1; }
   void end() { process_.reset(); }
 
  private:
@@ -84,13 +89,13 @@ class KernelProcesses {
   bool starts_fast_;
   std::optional<KernelProcess> process_;
   std::string program_;
+  int served_ = 0;  ///< kernels, by the process
 };
 
-VerificationOutcome verify_in(KernelProcesses& processes, const VerificationTarget& target,
-                              const Device& device, const VerificationLimits& limits) {
+VerificationOutcome verify_in(KernelProcess& process, const VerificationTarget& target, const Device& device,
+                              const VerificationLimits& limits) {
   VerificationOutcome outcome;
   std::string doing = "starting";
-  auto& process = processes.of(*target.kernel);
   process.ask(to_json(messages::Observe{id_of(target), device.name(), target.problem, limits.memory_bytes}));
   const auto answer = process.answer(limits.seconds, [&](const std::string& what) { doing = what; });
   if (process.end().empty()) {
@@ -101,8 +106,19 @@ VerificationOutcome verify_in(KernelProcesses& processes, const VerificationTarg
       outcome.unsupported_reason =
           fmt::format("does not fit in memory: its verification {}", outcome.record.reason);
   }
-  if (!outcome.record.passed) processes.end();
   return outcome;
+}
+
+/// Its failure is its own: where others were in the process before it, it is verified once more without them.
+VerificationOutcome verify_in(KernelProcesses& processes, const VerificationTarget& target,
+                              const Device& device, const VerificationLimits& limits) {
+  while (true) {
+    auto outcome = verify_in(processes.of(*target.kernel), target, device, limits);
+    if (outcome.record.passed) return outcome;
+    const bool shared = processes.shared();
+    processes.end();
+    if (!shared) return outcome;
+  }
 }
 
 }  // namespace

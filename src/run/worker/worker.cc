@@ -397,7 +397,7 @@ class Worker {
   const CpuDevice& host_;
   WorkerIdentity identity_;
   std::string commit_;
-  Program of_kernels_;  ///< that verify one each
+  Program of_kernels_;  ///< that verify kernels
   Lifeline lifeline_;
   std::unique_ptr<Device> device_;  ///< of the cell that is measured
   std::map<std::string, double> device_readings_;
