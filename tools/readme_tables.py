@@ -19,7 +19,7 @@ import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 LAYER, CORE, XEON, XEON_BF16 = "paper-layer-f32-zen3", "paper-core-f32-zen3", "paper-core-f32-xeon-amx", "paper-core-bf16-xeon-amx"
-SPEC, GPU, GPU_DECODE = "paper-spec-xeon-amx", "gpu-paper-h200", "gpu-decode-h200"
+SPEC, GPU, GPU_DECODE, GPU_LONG = "paper-spec-xeon-amx", "gpu-paper-h200", "gpu-decode-h200", "gpu-long-h200"
 LABELS = {"zen3": "Zen 3", "xeon-amx": "Xeon with AMX", "xeon-amx-bf16": "Xeon with AMX, bf16", "h200": "H200",
           "h200-cudnn": "H200, with cuDNN itself and MLX", "zen4": "Zen 4"}
 PEERS_ON_THE_FIRST_SCREEN = 6
@@ -376,7 +376,7 @@ def tables(program):
         folder = pathlib.Path(place)
         data = {name: summary(program, name, folder) for name in (LAYER, CORE, XEON, XEON_BF16, SPEC)}
         gpu = summary(program, GPU, folder)
-        decode = summary(program, GPU_DECODE, folder)
+        decode, long = summary(program, GPU_DECODE, folder), summary(program, GPU_LONG, folder)
         peers = {label: summary(program, name, folder) for label, name in named("peers").items()} | {"H200, study `gpu_paper`": gpu}
         reached = {label: summary(program, name, folder) for label, name in named("bars").items()}
         mlx = [(f"MLX, {label}", output(program, "claims", unpacked(name, folder), "--engine", "mlx", "--json"), "published")
@@ -391,7 +391,7 @@ def tables(program):
     return {"answer": answer(data[XEON_BF16]), "claims-short": claims_in_short(short),
             "peers": peers_in_short(peers), "peers-full": peers_in_full(peers), "peers-behind": peers_behind(peers), "bars": bars(reached),
             "results-f32": results(data[XEON]), "results-bf16": results(data[XEON_BF16]), "claims": claims(columns), "results-gpu": fastest(gpu),
-            "results-gpu-decode": every_kernel(decode),
+            "results-gpu-decode": every_kernel(decode), "results-gpu-long": every_kernel(long),
             "standing": standing(data)}
 
 
