@@ -80,6 +80,14 @@ function denseText(group) {
 /// Groups beyond these are folded.
 const OPEN_GROUPS = 4;
 
+/// Ids of the cells' baselines; where there are several, each with its N.
+function baselinesOf(cells) {
+  const ids = [...new Set(cells.map((cell) => cell.baseline).filter((baseline) => baseline))];
+  if (ids.length === 1) return ids.map(id);
+  return ids.flatMap((baseline, i) => [i > 0 ? "; " : "", id(baseline),
+    ` at N = ${cells.filter((cell) => cell.baseline === baseline).map((cell) => cell.seqlen).join(", ")}`]);
+}
+
 function showUse(summary, section) {
   const runs = summary.runs.filter((run) => !run.published && run.groups.some((group) => group.recommendation.length > 0));
   if (runs.length === 0) return;
@@ -90,8 +98,7 @@ function showUse(summary, section) {
     section.append(h("h3", {}, run.machine), markOf(run) ? h("p", {class: "mark"}, markOf(run)) : "");
     const groups = run.groups.filter((group) => group.recommendation.length > 0);
     groups.forEach((group, i) => {
-      const baselines = [...new Set(group.cells.map((cell) => cell.baseline).filter((baseline) => baseline))];
-      const told = h("p", {class: "soft"}, "Baseline ", baselines.map(id), ".");
+      const told = h("p", {class: "soft"}, "Baseline ", baselinesOf(group.cells), ".");
       section.append(...(i < OPEN_GROUPS ? [h("h4", {}, group.heading), told, matrix(group)] : [fold(group.heading, () => [told, matrix(group)])]));
     });
   }

@@ -9,15 +9,21 @@
 
 namespace attnbench::reference {
 
+/// Whether a row of softmax is summed from the first key and column on, or from the last.
+enum class Order { forwards, backwards };
+
 /// Arithmetic of the oracle: float64, nothing rounded.
 struct Float64 {
   using Real = double;
+  static constexpr Order kOrder = Order::forwards;
   static double round(DType, double value) { return value; }
 };
 
 /// Arithmetic of the plain form: f32, rounded where an implementation would store an element.
+template <Order order>
 struct Plain {
   using Real = float;
+  static constexpr Order kOrder = order;
   static float round(DType dtype, float value) { return round_to(dtype, value); }
 };
 
@@ -45,6 +51,12 @@ struct Matrix {
   Matrix() = default;
   Matrix(std::int64_t r, std::int64_t c)
       : rows(r), columns(c), values(static_cast<std::size_t>(r * c), Real{0}) {}
+  /// What there is keeps no meaning.
+  void resize(std::int64_t r, std::int64_t c) {
+    rows = r;
+    columns = c;
+    values.resize(static_cast<std::size_t>(r * c));
+  }
   Real* row(std::int64_t i) { return values.data() + i * columns; }
   const Real* row(std::int64_t i) const { return values.data() + i * columns; }
 };

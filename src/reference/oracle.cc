@@ -16,19 +16,24 @@ namespace {
 
 /// q k_j of the keys seen. Four keys at a time: each product is still summed in order, but none waits for the
 /// others' additions.
-template <typename Real>
-std::vector<Real> scores(const Real* q, const Matrix<Real>& k, const std::vector<std::int64_t>& seen) {
+template <typename Arithmetic>
+std::vector<typename Arithmetic::Real> scores(const typename Arithmetic::Real* q,
+                                              const Matrix<typename Arithmetic::Real>& k,
+                                              const std::vector<std::int64_t>& seen) {
+  using Real = typename Arithmetic::Real;
+  constexpr bool kForwards = Arithmetic::kOrder == Order::forwards;
   std::vector<Real> result(seen.size());
-  std::size_t n = 0;
-  for (; n + 4 <= seen.size(); n += 4) {
-    const Real* const keys[4] = {k.row(seen[n]), k.row(seen[n + 1]), k.row(seen[n + 2]), k.row(seen[n + 3])};
+  for (std::size_t n = 0; n < seen.size(); n += 4) {
+    const auto count = std::min<std::size_t>(4, seen.size() - n);
+    const Real* keys[4];
+    for (std::size_t key = 0; key < 4; ++key) keys[key] = k.row(seen[n + std::min(key, count - 1)]);
     Real sums[4] = {};
     for (std::int64_t c = 0; c < k.columns; ++c) {
-      for (int key = 0; key < 4; ++key) sums[key] += q[c] * keys[key][c];
+      const auto at = kForwards ? c : k.columns - 1 - c;
+      for (int key = 0; key < 4; ++key) sums[key] += q[at] * keys[key][at];
     }
-    for (std::size_t key = 0; key < 4; ++key) result[n + key] = sums[key];
+    std::copy_n(sums, count, result.begin() + static_cast<std::ptrdiff_t>(n));
   }
-  for (; n < seen.size(); ++n) result[n] = dot(q, k.row(seen[n]), k.columns);
   return result;
 }
 
@@ -44,7 +49,8 @@ double softmax_row(const Problem& problem, const Matrix<typename Arithmetic::Rea
     if (may_see(problem.mechanism, position, j)) seen.push_back(j);
   }
   if (seen.empty()) return -std::numeric_limits<double>::infinity();
-  auto weights = scores<Real>(q, k, seen);
+  if (Arithmetic::kOrder == Order::backwards) std::reverse(seen.begin(), seen.end());
+  auto weights = scores<Arithmetic>(q, k, seen);
   for (auto& weight : weights) weight *= scale;
   const Real maximum = *std::max_element(weights.begin(), weights.end());
   Real sum = 0;
@@ -139,7 +145,8 @@ class Attention {
   RowResults compute() {
     const auto heads = by_head(problem_, rows_);
     if (problem_.mechanism.is_softmax()) {
-      for (const auto& head : heads) softmax(head);
+      Matrix<Real> k, v;  // of one head after another: fresh pages take longer than what is written to them
+      for (const auto& head : heads) softmax(head, k, v);
     } else {
       on_all_cpus(std::ssize(heads), large() ? 1 : kAll, [&](auto begin, auto end) {
         for (auto n = begin; n < end; ++n) linear(heads[static_cast<std::size_t>(n)]);
@@ -157,9 +164,10 @@ class Attention {
     return s.seqlen_kv * (s.head_dim_qk + s.head_dim_v) * std::max<std::int64_t>(1, s.d_model) >= 1 << 18;
   }
 
-  void softmax(const RowsOfHead& of_head) {
+  void softmax(const RowsOfHead& of_head, Matrix<Real>& k, Matrix<Real>& v) {
     const Head<Arithmetic> head(problem_, tensors_, of_head.batch, of_head.kv_head);
-    Matrix<Real> k(head.keys(), problem_.shape.head_dim_qk), v(head.keys(), problem_.shape.head_dim_v);
+    k.resize(head.keys(), problem_.shape.head_dim_qk);
+    v.resize(head.keys(), problem_.shape.head_dim_v);
     on_all_cpus(head.keys(), large() ? 256 : kAll, [&](auto begin, auto end) {
       for (auto j = begin; j < end; ++j) head.load_key(j, k.row(j), v.row(j));
     });
@@ -248,7 +256,17 @@ RowResults oracle(const Problem& problem, const Tensors& inputs, std::span<const
 }
 
 RowResults plain_form(const Problem& problem, const Tensors& inputs, std::span<const Row> rows) {
-  return compute<Plain>(problem, inputs, rows);
+  return compute<Plain<Order::forwards>>(problem, inputs, rows);
+}
+
+std::vector<RowResults> plain_forms(const Problem& problem, const Tensors& inputs,
+                                    std::span<const Row> rows) {
+  constexpr std::size_t kManyRows = 64;
+  std::vector<RowResults> forms;
+  forms.push_back(plain_form(problem, inputs, rows));
+  if (rows.size() < kManyRows && problem.mechanism.is_softmax())
+    forms.push_back(compute<Plain<Order::backwards>>(problem, inputs, rows));
+  return forms;
 }
 
 }  // namespace attnbench::reference

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -50,7 +51,9 @@ void BoundCall::require_whole_time() {
   for (int suspicions = 0; suspicions < 3;) {
     const auto time = run(runs);
     if (time.host_seconds < kEnoughSeconds) {
-      runs *= 2;
+      // Of the first calls most is what starting them takes: more than sixteen times as many could be far too
+      // many.
+      runs *= static_cast<std::int64_t>(std::clamp(1.2 * kEnoughSeconds / time.host_seconds, 2.0, 16.0));
       continue;
     }
     if (time.seconds >= kLeastShare * time.host_seconds) return;

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "unit/reference_fixture.h"
 
@@ -94,6 +96,40 @@ TEST(PlainForm, RoundsProjections) {
   const auto rows = all_rows(problem);
   EXPECT_EQ(plain_form(problem, t, rows)[Role::o].front(), 1.0);
   EXPECT_DOUBLE_EQ(oracle(problem, t, rows)[Role::o].front(), 1 + 0x1p-8);
+}
+
+// 2^24 + 1 is 2^24 in f32: small terms count only where they are summed first.
+TEST(PlainForm, OfFewRowsSumsFromEitherEnd) {
+  auto problem = small_problem("mha", 1, 4, 1, 0, 3);
+  std::vector<float> q = {0x1p24f, 1, 1}, k(12, 0.0f), v(12, 0.0f);
+  for (const auto c : {0, 1, 2})
+    k[static_cast<std::size_t>(c)] = 1;  // the first key alone has a score, q's sum
+  Tensors t;
+  t[Role::q] = dense_view(q.data(), DType::f32, Layout::bhsd, 1, 1, 1, 3);
+  t[Role::k] = dense_view(k.data(), DType::f32, Layout::bhsd, 1, 1, 4, 3);
+  t[Role::v] = dense_view(v.data(), DType::f32, Layout::bhsd, 1, 1, 4, 3);
+  problem.shape.softmax_scale = 1;
+  auto forms = plain_forms(problem, t, all_rows(problem));
+  ASSERT_EQ(forms.size(), 2U);
+  EXPECT_EQ(forms[0][Role::lse].front(), 0x1p24);
+  EXPECT_EQ(forms[1][Role::lse].front(), 0x1p24 + 2);
+
+  std::fill(q.begin(), q.end(), 0.0f);  // four weights of 1/4
+  v[0] = 0x1p26f;
+  v[3] = v[6] = 4;
+  forms = plain_forms(problem, t, all_rows(problem));
+  EXPECT_EQ(forms[0][Role::o].front(), 0x1p24);
+  EXPECT_EQ(forms[1][Role::o].front(), 0x1p24 + 2);
+}
+
+TEST(PlainForm, OfManyRowsAndOfLinearMechanismsIsOne) {
+  for (const auto& [mechanism, queries, forms] :
+       {std::tuple{"mha", 63, 2U}, {"mha", 64, 1U}, {"linear", 4, 1U}, {"causal_linear", 4, 1U}}) {
+    const auto problem = small_problem(mechanism, queries, 64, 1, 0, 16);
+    const auto data = make_data(problem, InputKind::normal, 1, false);
+    const auto rows = all_rows(problem);
+    EXPECT_EQ(plain_forms(problem, data.tensors, rows).size(), forms) << mechanism << " " << queries;
+  }
 }
 
 }  // namespace

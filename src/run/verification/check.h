@@ -58,7 +58,7 @@ CaseResult check_output(const Problem& problem, const Tensors& tensors, const Ex
 /// check_output() with the results of the oracle and the plain form.
 CaseResult compare_rows(const Problem& problem, const Tensors& tensors,
                         const std::vector<reference::Row>& rows, const reference::RowResults& exact,
-                        const reference::RowResults& plain, const Demand& demand = {});
+                        const std::vector<reference::RowResults>& plain, const Demand& demand = {});
 
 /// The first output as it is on the expected rows, rows x width.
 std::vector<double> first_output(const Tensors& tensors, const Expected& expected);

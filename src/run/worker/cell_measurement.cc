@@ -236,14 +236,15 @@ std::vector<RecheckedKernel> CellMeasurement::recheck() {
   std::vector<RecheckedKernel> report;
   std::optional<Problem> problem;  // of what is expected: neighbours share it
   std::vector<reference::Row> rows;
-  reference::RowResults exact, plain;
+  reference::RowResults exact;
+  std::vector<reference::RowResults> plain;
   for (const auto& next : entrants_) {
     announce_(next->kernel_id, "recheck", next->choice->limit_seconds);
     if (problem != next->problem) {
       problem = next->problem;
       rows = reference::sample_rows(next->problem, kRows);
       exact = reference::oracle(next->problem, next->tensors, rows);
-      plain = reference::plain_form(next->problem, next->tensors, rows);
+      plain = reference::plain_forms(next->problem, next->tensors, rows);
     }
     next->call->read_outputs();
     const auto& kernel = *next->choice->kernel;
