@@ -1,8 +1,10 @@
 #pragma once
 
 #include "engines/cuda/elements.cuh"
+#include "engines/cuda/fused/hopper.cuh"
 #include "engines/cuda/fused/softmax_merge.cuh"
 #include "engines/cuda/fused/softmax_rows.cuh"
+#include "engines/cuda/fused/softmax_weights.cuh"
 #include "engines/cuda/fused/tensor_core.cuh"
 
 /// The kernel of launch_softmax(). Each element type has a file of its own, so that they compile side by side.
@@ -77,7 +79,7 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
   const auto q_base = shared_address(shared);
   const auto tiles_base = q_base + F::kQBytes;
 
-  asm volatile("griddepcontrol.launch_dependents;");  // the merging of parts waits for the end by itself
+  start_next_launch();  // the merging of parts waits for the end by itself
   const WorkItem item = call.items[blockIdx.x];
   const int kv_head = static_cast<int>(blockIdx.y);
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
@@ -188,7 +190,7 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
                                                     at % kDims16 * 2 + lane / 16));
       }
     };
-    float s[F::kWarpKeys / 8][4] = {};
+    float s[F::kWarpKeys / 2] = {};
     if constexpr (kAhead) load_k(0);
 #pragma unroll
     for (int group = 0; group < kGroups; ++group) {
@@ -198,8 +200,8 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
       for (int n = 0; n < kGroup; ++n) {
         const int at = group * kGroup + n;
         const auto& k = b[group % 2][n];
-        multiply<T>(s[at % kKeys16 * 2], q[at / kKeys16], k[0], k[1]);
-        multiply<T>(s[at % kKeys16 * 2 + 1], q[at / kKeys16], k[2], k[3]);
+        multiply<T>(s + at % kKeys16 * 8, q[at / kKeys16], k[0], k[1]);
+        multiply<T>(s + at % kKeys16 * 8 + 4, q[at / kKeys16], k[2], k[3]);
       }
     }
     if constexpr (kAhead) load_v(0);
@@ -221,42 +223,14 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
             const int key = place + n * 8 + e;
-            if (static_cast<unsigned>(key - begin) >= count) s[n][2 * half + e] = -INFINITY;
+            if (static_cast<unsigned>(key - begin) >= count) s[4 * n + 2 * half + e] = -INFINITY;
           }
         }
       }
     }
 
     float factor[2];
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      float highest = maximum[half];
-#pragma unroll
-      for (int n = 0; n < F::kWarpKeys / 8; ++n) highest = fmaxf(highest, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
-      highest = fmaxf(highest, __shfl_xor_sync(kAllLanes, highest, 1));
-      highest = fmaxf(highest, __shfl_xor_sync(kAllLanes, highest, 2));
-      const float base = highest == -INFINITY ? 0.0f : highest;
-      factor[half] = exp2_fast((maximum[half] - base) * c);
-      maximum[half] = highest;
-      float added = 0;
-      const auto exponentials = [&](auto exponent) {
-#pragma unroll
-        for (int n = 0; n < F::kWarpKeys / 8; ++n) {
-#pragma unroll
-          for (int e = 0; e < 2; ++e) {
-            float& p = s[n][2 * half + e];
-            p = exp2_fast(exponent(p));
-            added += p;
-          }
-        }
-      };
-      const float offset = base * c;
-      if (__all_sync(kAllLanes, fabsf(offset) <= kOneRounding))
-        exponentials([&](float x) { return fmaf(x, c, -offset); });
-      else
-        exponentials([&](float x) { return (x - base) * c; });
-      sum[half] = sum[half] * factor[half] + added;
-    }
+    weigh(s, maximum, sum, factor, c);
     if (__any_sync(kAllLanes, factor[0] != 1.0f || factor[1] != 1.0f)) {
 #pragma unroll
       for (int n = 0; n < kHeadDim / 8; ++n) {
@@ -271,9 +245,9 @@ __global__ void __launch_bounds__(32 * kRowWarps * kKeyWarps) attend(const Softm
 #pragma unroll
       for (int n = 0; n < kGroup; ++n) {
         const int at = group * kGroup + n;
-        const auto* scores = s + at / kDims16 * 2;
-        const std::uint32_t p[4] = {pack<T>(scores[0][0], scores[0][1]), pack<T>(scores[0][2], scores[0][3]),
-                                    pack<T>(scores[1][0], scores[1][1]), pack<T>(scores[1][2], scores[1][3])};
+        const auto* x = s + at / kDims16 * 8;
+        const std::uint32_t p[4] = {pack<T>(x[0], x[1]), pack<T>(x[2], x[3]), pack<T>(x[4], x[5]),
+                                    pack<T>(x[6], x[7])};
         const auto& v = b[group % 2][n];
         multiply<T>(o[at % kDims16 * 2], p, v[0], v[1]);
         multiply<T>(o[at % kDims16 * 2 + 1], p, v[2], v[3]);

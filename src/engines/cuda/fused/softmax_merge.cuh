@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engines/cuda/elements.cuh"
+#include "engines/cuda/fused/hopper.cuh"
 #include "engines/cuda/fused/softmax_rows.cuh"
 #include "engines/cuda/fused/tensor_core.cuh"
 
@@ -16,7 +17,7 @@ __global__ void __launch_bounds__(32 * kMergeWarps)
     merge_parts(const SoftmaxCall call, const WorkItem* units, int block_rows) {
   constexpr int kPartsOfLane = kMostParts / 32, kColumns = kHeadDim / 32, kAtOnce = 16;
   __shared__ float weights[kMergeWarps][kMostParts];
-  asm volatile("griddepcontrol.wait;" ::: "memory");  // for the kernel before, whose parts these are
+  wait_for_last_launch();  // whose parts these are
   const WorkItem item = units[blockIdx.y];
   const int kv_head = static_cast<int>(blockIdx.z);
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;

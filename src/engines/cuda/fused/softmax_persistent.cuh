@@ -113,7 +113,7 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
   if (warpgroup == F::kGroups) {
     give_registers<F::kFew>();
     if (threadIdx.x != F::kGroups * 128) return;
-    asm volatile("griddepcontrol.launch_dependents;");  // the merging of parts waits for the end by itself
+    start_next_launch();  // the merging of parts waits for the end by itself
     prefetch_map(maps.q);
     prefetch_map(maps.k);
     prefetch_map(maps.v);

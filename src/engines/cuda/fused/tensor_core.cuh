@@ -38,7 +38,7 @@ __device__ __forceinline__ void load_matrices_transposed(std::uint32_t (&m)[4], 
 
 /// c += a b; a is 16 x 16, b 16 x 8.
 template <typename T>
-__device__ __forceinline__ void multiply(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+__device__ __forceinline__ void multiply(float* c, const std::uint32_t (&a)[4], std::uint32_t b0,
                                          std::uint32_t b1) {
   if constexpr (std::is_same_v<T, __nv_bfloat16>) {
     asm volatile(
