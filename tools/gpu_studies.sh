@@ -1,59 +1,90 @@
 #!/usr/bin/env bash
 # Usage: tools/gpu_studies.sh [--program FILE] [--device NAME] [--seconds N] [--out FOLDER] [STUDY...] [-- OPTION...]
 # Verifies the kernels of engine cuda on a GPU (cuda:0), then measures studies there: by default gpu_paper, gpu_decode and
-# gpu_long. Takes N seconds at most (600), building not counted: what is being measured then is interrupted, what is
-# measured is kept, and the same command goes on with it. Stores, samples (.csv) and tables (.txt) are in FOLDER
-# (results/gpu). Without --program it builds one first, which takes a CUDA toolkit; a packed one (make package) runs where
-# there is none. OPTIONs are those of `attnbench run`: --accept-noise on a machine that others use too.
-# Exit code: 0 all measured, 3 something is left for the next time, 4 a kernel is wrong or failed.
+# gpu_long. After N seconds (600; building is not counted) it interrupts what is being measured; what is measured is kept,
+# and the same command goes on with it. Verification, which must end within N, is repeated for another program or device
+# alone. Stores, samples (.csv) and tables (.txt) are in FOLDER (results/gpu); another one begins anew. Without --program
+# it builds one first, which takes a CUDA toolkit; a packed one (make package) runs where there is none. OPTIONs are those
+# of `attnbench run`: --accept-noise on a machine that others use too.
+# Exit code: 0 all measured; 1 a kernel was lost; 3 something is left for the next time, or not publishable, as its table
+# says; 4 a kernel is wrong or failed; 130 Ctrl-C. Any other ends it: that of `attnbench`.
 set -euo pipefail
+set -m  # a group for each program: Ctrl-C reaches it once, by the trap
 top=$(cd "$(dirname "$0")/.." && pwd)
 program='' device=cuda:0 seconds=600 out=$top/results/gpu
 studies=() options=()
+usage() { echo "gpu_studies: $1" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
-    --program) program=${2:?--program needs a file}; shift ;;
-    --device) device=${2:?--device needs a name}; shift ;;
-    --seconds) seconds=${2:?--seconds needs a number}; shift ;;
-    --out) out=${2:?--out needs a folder}; shift ;;
+    --help | -h) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
+    --program | --device | --seconds | --out)
+      [ -n "${2:-}" ] || usage "$1: there is no value"
+      declare "${1#--}=$2"
+      shift
+      ;;
     --) shift; options=("$@"); break ;;
-    -*) echo "gpu_studies: there is no option '$1'" >&2; exit 2 ;;
+    -*) usage "there is no option '$1'" ;;
     *) studies+=("$1") ;;
   esac
   shift
 done
-[[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "gpu_studies: --seconds: '$seconds' is no number of seconds" >&2; exit 2; }
+[[ $seconds =~ ^[1-9][0-9]{0,8}$ ]] || usage "--seconds: '$seconds' is no number of seconds"
 [ ${#studies[@]} -gt 0 ] || studies=(gpu_paper gpu_decode gpu_long)
-if [ -z "$program" ]; then
+if [ -n "$program" ]; then
+  [ -f "$program" ] && [ -x "$program" ] || usage "--program: '$program' is no program"
+  program=$(realpath "$program")
+else
   make -C "$top" build
   program=$top/build/release/attnbench
 fi
 mkdir -p "$out"
 
 end=$((SECONDS + seconds))
-result=0
+result=0 child='' stopped=''
+trap 'stopped=1; [ -z "$child" ] || kill -INT "$child" 2>/dev/null || :' INT TERM
 worse() { [ "$result" -ge "$1" ] || result=$1; }
-# step NAME COMMAND...: what it prints goes to NAME.txt; NAME.done tells the next call that nothing is left of it, and how it went.
-step() {
-  local name=$1 left=$((end - SECONDS)) code=0
-  shift
-  if [ -e "$out/$name.done" ]; then
-    echo "$name: done before, $out/$name.txt"
-    worse "$(cat "$out/$name.done")"
-    return 0
-  fi
-  [ "$left" -gt 0 ] || { echo "$name: no time left"; worse 3; return 0; }
-  timeout --foreground --signal=INT --kill-after=60 "$left" "$@" > "$out/$name.txt" || code=$?
-  case $code in
-    0 | 3) echo 0 > "$out/$name.done"; echo "$name: done, $out/$name.txt" ;;
-    4) echo 4 > "$out/$name.done"; echo "$name: a kernel is wrong or failed, $out/$name.txt"; worse 4 ;;
-    124 | 130) echo "$name: not done, the same command goes on with it"; worse 3 ;;
-    *) echo "gpu_studies: $name ended with exit code $code" >&2; exit "$code" ;;
-  esac
+# within_time FILE COMMAND...: its output goes to FILE, its exit code to `code`; interrupted when time is over, which it
+# may not outlive by more than a minute.
+within_time() {
+  local left=$((end - SECONDS)) clock
+  code=130
+  [ "$left" -gt 0 ] || return 0
+  "${@:2}" > "$1" & child=$!
+  { sleep "$left"; kill -INT "$child"; sleep 60; kill -INT "$child"; } 2>/dev/null & clock=$!
+  while true; do
+    code=0
+    wait "$child" || code=$?
+    kill -0 "$child" 2>/dev/null || break  # else a signal ended the waiting alone
+  done
+  child=''
+  kill -- "-$clock" 2>/dev/null || :
+  wait "$clock" 2>/dev/null || :
+  [ -z "$stopped" ] || exit 130
 }
 
-step verify "$program" verify --all --device "$device" --kernel @cuda
+verified="$device $(sha256sum < "$program")"
+if [ "$(cat "$out/verified" 2>/dev/null)" != "$verified" ]; then
+  within_time "$out/verification.txt" "$program" verify --all --device "$device" --kernel @cuda
+  case $code in
+    0) echo "$verified" > "$out/verified"; echo "verification: passed, $out/verification.txt" ;;
+    4) echo "verification: a kernel is wrong, $out/verification.txt"; worse 4 ;;
+    130) echo "gpu_studies: verification takes longer than --seconds $seconds" >&2; exit 3 ;;
+    *) echo "gpu_studies: verification ended with exit code $code" >&2; exit "$code" ;;
+  esac
+fi
 for study in "${studies[@]}"; do
-  step "$study" "$program" run "$study" --device "$device" --out "$out/$study.db" ${options[@]+"${options[@]}"}
+  name=$(basename "$study" .toml)
+  if [ $((end - SECONDS)) -le 0 ]; then
+    echo "$name: no time left, the same command goes on with it"
+    worse 3
+    continue
+  fi
+  within_time "$out/$name.txt" "$program" run "$study" --device "$device" --out "$out/$name.db" ${options[@]+"${options[@]}"}
+  case $code in
+    0) echo "$name: measured, $out/$name.txt" ;;
+    1 | 3 | 4) echo "$name: see $out/$name.txt"; worse "$code" ;;
+    130) echo "$name: interrupted, the same command goes on with it"; worse 3 ;;
+    *) echo "gpu_studies: $name ended with exit code $code" >&2; exit "$code" ;;
+  esac
 done
 exit "$result"

@@ -16,11 +16,11 @@ RowResults oracle(const Problem& problem, const Tensors& inputs, std::span<const
 
 /// The same loops as an ordinary implementation in the element type would compute them: scores, softmax and
 /// all sums in f32, P (or phi) rounded to the element type before the product with V, output rounded; in
-/// layer scope the projections' f32 results rounded too.
+/// layer scope the projections' f32 results rounded too. Sums go from the first column and key on.
 RowResults plain_form(const Problem& problem, const Tensors& inputs, std::span<const Row> rows);
 
 /// The plain form as its error against the oracle sets the tolerance, the largest of these. Of few rows one
-/// order of summation may err little by chance (in 12 of 5490 cases of verify_shapes.toml, all of 40 rows or
+/// order of summation may err little by chance (in 22 of 5490 cases of verify_shapes.toml, all of 40 rows or
 /// fewer, so little that the other order would be called wrong): of fewer than 64 rows of a softmax
 /// mechanism the second sums scores and keys from the last column and key on.
 std::vector<RowResults> plain_forms(const Problem& problem, const Tensors& inputs, std::span<const Row> rows);

@@ -51,8 +51,7 @@ void BoundCall::require_whole_time() {
   for (int suspicions = 0; suspicions < 3;) {
     const auto time = run(runs);
     if (time.host_seconds < kEnoughSeconds) {
-      // Of the first calls most is what starting them takes: more than sixteen times as many could be far too
-      // many.
+      // One short time is not trusted for more than sixteen times as many calls.
       runs *= static_cast<std::int64_t>(std::clamp(1.2 * kEnoughSeconds / time.host_seconds, 2.0, 16.0));
       continue;
     }

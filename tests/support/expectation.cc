@@ -29,7 +29,8 @@ const Expectation& expectation(const Problem& problem, const Tensors& inputs,
     if (known.problem == problem && known.k_sizes == inputs[Role::k].sizes && known.rows == rows)
       return known.results;
   }
-  Expectation results{reference::oracle(problem, inputs, rows), reference::plain_form(problem, inputs, rows)};
+  Expectation results{reference::oracle(problem, inputs, rows),
+                      reference::plain_forms(problem, inputs, rows)};
   auto known = std::make_unique<const Known>(Known{problem, inputs[Role::k].sizes, rows, std::move(results)});
   return all.emplace(hash, std::move(known))->second->results;
 }

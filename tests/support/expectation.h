@@ -6,9 +6,10 @@
 
 namespace attnbench::testing_support {
 
-/// What the oracle and the plain form give for some rows.
+/// What the oracle and the plain forms give for some rows.
 struct Expectation {
-  reference::RowResults exact, plain;
+  reference::RowResults exact;
+  std::vector<reference::RowResults> plain;
 };
 
 /// Computed once a process for a problem, the values of its inputs and the rows: what a test of several

@@ -94,7 +94,7 @@ class FusedLinear : public testing::TestWithParam<Path> {
         const auto at = n * static_cast<std::size_t>(c.head_dim_v) + static_cast<std::size_t>(d);
         const auto difference = std::abs(element(tensors[Role::o], rows[n], d) - exact[Role::o][at]);
         error = std::isnan(difference) ? HUGE_VAL : std::max(error, difference);
-        plain_error = std::max(plain_error, std::abs(plain[Role::o][at] - exact[Role::o][at]));
+        plain_error = std::max(plain_error, std::abs(plain.front()[Role::o][at] - exact[Role::o][at]));
         largest = std::max(largest, std::abs(exact[Role::o][at]));
       }
     }

@@ -89,7 +89,8 @@ void expect_correct(const Problem& problem, const Tensors& tensors) {
     const double got = element(tensors[Role::o], rows[n / width], static_cast<std::int64_t>(n % width));
     ASSERT_TRUE(std::isfinite(got));
     largest = std::max(largest, std::abs(exact[Role::o][n]));
-    plain_error = std::max(plain_error, std::abs(plain[Role::o][n] - exact[Role::o][n]));
+    for (const auto& form : plain)
+      plain_error = std::max(plain_error, std::abs(form[Role::o][n] - exact[Role::o][n]));
     error = std::max(error, std::abs(got - exact[Role::o][n]));
   }
   EXPECT_LE(error, 2 * plain_error + 4 * unit_in_last_place(problem.shape.dtype_o) * largest);

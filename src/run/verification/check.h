@@ -13,7 +13,7 @@ namespace attnbench {
 struct ExpectedOutput {
   Role role = Role::o;
   std::vector<double> exact;  ///< rows x width
-  double plain_error = 0;     ///< max |plain form - exact|
+  double plain_error = 0;     ///< max |plain form - exact|, of all plain forms
   bool operator==(const ExpectedOutput&) const = default;
 };
 
@@ -24,7 +24,7 @@ struct Expected {
   bool operator==(const Expected&) const = default;
 };
 
-/// Runs the oracle and the plain form over the rows.
+/// Runs the oracle and the plain forms over the rows.
 Expected expect(const Problem& problem, const Tensors& inputs, std::vector<reference::Row> rows);
 
 /// What is asked of a kernel's outputs.
@@ -55,7 +55,7 @@ struct CaseResult {
 CaseResult check_output(const Problem& problem, const Tensors& tensors, const Expected& expected,
                         const Demand& demand = {});
 
-/// check_output() with the results of the oracle and the plain form.
+/// check_output() with the results of the oracle and the plain forms.
 CaseResult compare_rows(const Problem& problem, const Tensors& tensors,
                         const std::vector<reference::Row>& rows, const reference::RowResults& exact,
                         const std::vector<reference::RowResults>& plain, const Demand& demand = {});

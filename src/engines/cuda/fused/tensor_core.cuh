@@ -36,7 +36,7 @@ __device__ __forceinline__ void load_matrices_transposed(std::uint32_t (&m)[4], 
                : "memory");
 }
 
-/// c += a b; a is 16 x 16, b 16 x 8.
+/// c += a b; a is 16 x 16, b 16 x 8; of c a thread has four elements.
 template <typename T>
 __device__ __forceinline__ void multiply(float* c, const std::uint32_t (&a)[4], std::uint32_t b0,
                                          std::uint32_t b1) {
