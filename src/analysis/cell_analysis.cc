@@ -118,7 +118,9 @@ void add_spread(KernelAnalysis& k) {
   k.min = *std::min_element(all.begin(), all.end());
   k.max = *std::max_element(all.begin(), all.end());
   const double mean = stats::mean(means);
-  if (mean < k.seconds->low || mean > k.seconds->high) k.mean_seconds = mean;
+  constexpr double kRounding = 1e-9;  // of an interval without width
+  if (mean < (1 - kRounding) * k.seconds->low || mean > (1 + kRounding) * k.seconds->high)
+    k.mean_seconds = mean;
   if (seconds.size() < 2) return;
   k.mad = stats::median_absolute_deviation(seconds);
   const double cv_between = stats::cv_interval(log_seconds(k.by_process)).estimate;

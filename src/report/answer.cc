@@ -32,23 +32,33 @@ std::string speed(const stats::Interval& ratio, std::string_view than) {
   return fmt::format("{} times as fast as {}{}", ratio_text(ratio.estimate), than, range);
 }
 
-const KernelAnalysis* first_of(const CellAnalysis& cell, const Recommendation& advice) {
-  if (!advice.best.set.empty()) return cell.find(advice.best.set.front());
-  const KernelAnalysis* best = nullptr;
+/// What the advice is about.
+std::vector<const KernelAnalysis*> ranked(const CellAnalysis& cell, const Recommendation& advice) {
+  std::vector<const KernelAnalysis*> kernels;
   for (const auto& kernel : cell.kernels) {
     const bool asked = advice.mechanism.empty() || kernel.kernel.mechanism == advice.mechanism;
-    if (!asked || !kernel.ratio || !kernel.unranked.empty()) continue;
-    if (best == nullptr || kernel.ratio->estimate > best->ratio->estimate) best = &kernel;
+    if (asked && kernel.ratio && kernel.unranked.empty()) kernels.push_back(&kernel);
   }
-  return best;
+  return kernels;
 }
 
-/// "use X: .., shown to be the fastest".
+const KernelAnalysis* first_of(const CellAnalysis& cell, const Recommendation& advice) {
+  if (!advice.best.set.empty()) return cell.find(advice.best.set.front());
+  const auto kernels = ranked(cell, advice);
+  const auto best = std::max_element(kernels.begin(), kernels.end(), [](const auto* a, const auto* b) {
+    return a->ratio->estimate < b->ratio->estimate;
+  });
+  return best == kernels.end() ? nullptr : *best;
+}
+
+/// "use X: .., shown to be the fastest", or the only one.
 std::string use_text(const CellAnalysis& cell, const Recommendation& advice) {
   const auto* best = first_of(cell, advice);
   if (best == nullptr) return "";
   const auto how =
       best->kernel.is_baseline ? std::string("the baseline") : speed(*best->ratio, "the baseline");
+  if (ranked(cell, advice).size() == 1)
+    return fmt::format("use {}: {}, the only kernel measured", best->id(), how);
   if (!cell.withheld.empty())
     return fmt::format("not decided; the fastest measured is {}: {}", best->id(), how);
   if (advice.best.has_winner()) return fmt::format("use {}: {}, shown to be the fastest", best->id(), how);
@@ -62,7 +72,7 @@ std::string standing_text(const PeerRow& row) {
     case PeerStanding::ahead:
       return "shown to be faster";
     case PeerStanding::tied:
-      return "shown to be as fast";
+      return fmt::format("shown to be as fast within ±{}", margin_text(row.judgement->margin_ratio));
     case PeerStanding::behind:
       return "shown to be slower";
     default:

@@ -115,6 +115,30 @@ void check(const CellRecord& cell) {
 
 void check(const VerificationRecord& v) {
   require(v.passed || !v.reason.empty(), "reason", v.reason, "must say why a verification failed");
+  if (!v.passed) return;  // what it says may be what it failed by
+  require(v.workspace_bytes >= 0, "workspace_bytes", v.workspace_bytes, "is negative");
+  require(v.peak_bytes >= 0, "peak_bytes", v.peak_bytes, "is negative");
+}
+
+/// What a process tells of a kernel: numbers where it has them, and how the check at its end went.
+void check_kernel_of_process(const json& kernel) {
+  require_object(kernel, "its document");
+  for (const auto* field :
+       {"prepare_seconds", "bind_seconds", "first_call_seconds", "warmup_seconds", "transport_seconds",
+        "executed_flops", "compulsory_bytes", "moved_bytes", "workspace_bytes"}) {
+    if (!kernel.contains(field) || kernel[field].is_null()) continue;
+    const auto value = read_field<double>(kernel, field);
+    require(std::isfinite(value) && value >= 0, field, value, "is no number of 0 or more");
+  }
+  if (!kernel.contains("recheck") || kernel["recheck"].is_null()) return;
+  in_field("recheck", [&] {
+    const auto& recheck = kernel["recheck"];
+    require_object(recheck, "its document");
+    if (!recheck.contains("passed")) return;
+    const bool passed = read_field<bool>(recheck, "passed");
+    const auto reason = recheck.contains("reason") ? read_field<std::string>(recheck, "reason") : "";
+    require(passed || !reason.empty(), "reason", reason, "must say why a kernel failed");
+  });
 }
 
 void check(const ProcessRecord& process) {
@@ -125,10 +149,7 @@ void check(const ProcessRecord& process) {
   require_object_or_null(*process.kernels, "kernels");
   if (process.kernels->is_null()) return;
   for (const auto& [id, document] : process.kernels->items()) {
-    in_field(fmt::format("kernels[{}]", id), [&of = document] {
-      require_object(of, "its document");
-      if (of.contains("executed_flops")) read_field<double>(of, "executed_flops");
-    });
+    in_field(fmt::format("kernels[{}]", id), [&of = document] { check_kernel_of_process(of); });
   }
 }
 

@@ -100,5 +100,18 @@ TEST(Answer, OfARunWithoutTimesIsNothing) {
   EXPECT_EQ(answer_lines(analyzed(run)), "");
 }
 
+TEST(Answer, OneKernelIsTheOnlyOneAndATieNamesItsMargin) {
+  SyntheticRun alone;
+  alone.add_five(alone.add_cell(128, {SyntheticRun::kernel("mha", "unfused")}), {}, {});
+  EXPECT_THAT(answer_lines(analyzed(alone)),
+              HasSubstr("N = 128: use mha/unfused@cpu: the baseline, the only kernel measured\n"));
+
+  SyntheticRun tied;
+  const auto cell = tied.add_cell(128, {SyntheticRun::kernel("mha", "unfused"),
+                                        SyntheticRun::kernel("mha", "fused"), of_library("flash", "quick")});
+  tied.add_five(cell, {std::log(2.0), std::log(2.0)}, {0, 0.001});
+  EXPECT_THAT(answer_lines(analyzed(tied)), HasSubstr("shown to be as fast\n        within ±5 %\n"));
+}
+
 }  // namespace
 }  // namespace attnbench
