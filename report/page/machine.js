@@ -39,7 +39,8 @@ function noise(run) {
   const n = run.noise;
   const columns = [["cell", ""], ["process", "n"], ["steal", "n"], ["pressure by anyone", "n"], ["switches / s", "n"], ["throttled", "n"], ["sentinel drift", "n"], ["rejected or flagged for", "wide"]];
   return h("div", {}, h("h4", {}, "Noise"), h("p", {}, `${n.rejected} of ${n.processes} processes were rejected and measured again. `
-    + "A rejected process is kept with its reason and enters no result: what is estimated is this machine when quiet."
+    + `A rejected process is kept with its reason and enters no result${run.environment.noise_guard === "off"
+      ? ". The noise guard was off: nothing was rejected for noise, and what is estimated is this machine as it was." : ": what is estimated is this machine when quiet."}`
     + (run.rejected_effect ? ` ${run.rejected_effect.text[0].toUpperCase()}${run.rejected_effect.text.slice(1)}.` : "")),
   n.reasons.length > 0 ? table([["reason, of the first such process", "wide"], ["processes", "n"]], n.reasons.map((r) => [r.reason, String(r.count)])) : "",
   n.flags.length > 0 ? table([["flagged, counted all the same", "wide"], ["processes", "n"]], n.flags.map((f) => [f.flag, String(f.count)])) : "",
