@@ -53,7 +53,9 @@ function noise(run) {
 
 function ceilings(run) {
   if (run.ceilings.length === 0) return "";
-  return fold("ceilings measured in the same session", () => table([["quantity", ""], ["of", ""], ["threads", "n"], ["value", "n"], ["unit", ""]],
+  const before = Object.entries(run.environment.ceilings_measured_before || {}).map(([threads, at]) => `${threads} thread${threads === "1" ? "" : "s"}: ${at}`);
+  const when = before.length === 0 ? "in the same session" : `those of the CPU before the run (${before.join(", ")}), all others in the same session`;
+  return fold(`ceilings measured${before.length === 0 ? " " : ": "}${when}`, () => table([["quantity", ""], ["of", ""], ["threads", "n"], ["value", "n"], ["unit", ""]],
     run.ceilings.map((c) => [c.quantity, known(c.bytes) ? `working set of ${bytesText(c.bytes)}` : [c.dtype, c.operation, c.path].filter((x) => x).join(" "),
       String(c.threads), digits(c.value / 1e9, 4), c.unit === "FLOP/s" ? "GFLOP/s" : "GB/s"])));
 }
