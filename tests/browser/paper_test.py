@@ -200,7 +200,22 @@ class Paper(unittest.TestCase):
                 self.assertTrue((out / "paper.pdf").read_bytes().startswith(b"%PDF-"))
 
     def test_says_what_is_wrong_with_a_file(self):
-        for text, problem in (("{", "s.json"), ("{}", "is no summary"), ('{"format": "attnbench-summary", "version": 9}', "version 9")):
+        def lacking(*keys):
+            broken = copy.deepcopy(self.summary)
+            part = broken
+            for key in keys[:-1]:
+                part = part[key]
+            del part[keys[-1]]
+            return json.dumps(broken)
+
+        for text, problem in (
+                ("{", "s.json"), ("{}", "is no summary"), ('{"format": "attnbench-summary", "version": 9}', "version 9"),
+                (lacking("version"), "no field 'version'"), (lacking("runs"), "no field 'runs'"), (lacking("tables"), "no field 'tables'"),
+                (lacking("tables", "series"), "no field 'tables.series'"), (lacking("runs", 0, "groups"), "no field 'runs[0].groups'"),
+                (lacking("runs", 0, "groups", 0, "heading"), "no field 'runs[0].groups[0].heading'"),
+                (json.dumps({**self.summary, "tables": []}), "'tables' is no object"),
+                (lacking("tables", "kernels", 0, "run"), "no field 'run'"),
+                (lacking("runs", 0, "environment"), "environment")):
             file = Path(self.folder) / "s.json"
             file.write_text(text)
             done = self.render(file, "--out", f"{self.folder}/out")
