@@ -11,7 +11,7 @@ from pathlib import Path
 import typst
 import vl_convert
 
-from figures import HERE, load_figures, panels, profile_words
+from figures import HERE, TABLES, load_figures, panels, profile_words
 
 PNG_SCALE = 2
 
@@ -67,9 +67,40 @@ def read_summary(file):
         sys.exit(f"render: {file}: {error}")
     if not isinstance(summary, dict) or summary.get("format") != "attnbench-summary":
         sys.exit(f"render: {file}: is no summary; 'attnbench analyze STORE --out summary.json' writes one")
+    if "version" not in summary:
+        sys.exit(f"render: {file}: has no field 'version'")
     if summary["version"] != 3:
         sys.exit(f"render: {file}: version {summary['version']} is not known here; this program reads version 3")
+    if problem := missing_field(summary):
+        sys.exit(f"render: {file}: {problem}")
     return summary
+
+
+RUN_TEXTS, GROUP_TEXTS = ("id", "kind", "machine", "mark"), ("id", "heading", "scope", "dtype", "phase")
+
+
+def missing_field(summary):
+    """The first field that a summary lacks or has of another kind, of those that everything else hangs from; else ""."""
+    def first(at, value, fields):
+        if not isinstance(value, dict):
+            return f"'{at}' is no object"
+        for field, kind in fields:
+            name = f"{at}.{field}".lstrip(".")
+            if field not in value:
+                return f"has no field '{name}'"
+            if not isinstance(value[field], kind):
+                return f"'{name}' is no {'object' if kind is dict else 'list' if kind is list else 'text'}"
+        return ""
+
+    problems = [first("", summary, [("runs", list), ("claims", list), ("tables", dict)])]
+    if not any(problems):
+        names = TABLES + (("choices", "regrets") if summary.get("profile") else ())
+        problems.append(first("tables", summary["tables"], [(name, list) for name in names]))
+        for number, run in enumerate(summary["runs"]):
+            problems.append(first(f"runs[{number}]", run, [(name, str) for name in RUN_TEXTS] + [("groups", list)]))
+            for place, group in enumerate([] if problems[-1] else run["groups"]):
+                problems.append(first(f"runs[{number}].groups[{place}]", group, [(name, str) for name in GROUP_TEXTS] + [("cells", list), ("seqlens", list)]))
+    return next((problem for problem in problems if problem), "")
 
 
 def main():
@@ -87,7 +118,10 @@ def main():
 
     summary = read_summary(options.summary)
     out = Path(options.out)
-    drawn = draw_figures(summary, out / "figures", formats)
+    try:
+        drawn = draw_figures(summary, out / "figures", formats)
+    except KeyError as error:
+        sys.exit(f"render: {options.summary}: an entry has no field {error}")
     print(out / "figures")
     if not options.figures_only:
         lay_out_paper(options.summary, drawn, out)

@@ -39,7 +39,8 @@ function noise(run) {
   const n = run.noise;
   const columns = [["cell", ""], ["process", "n"], ["steal", "n"], ["pressure by anyone", "n"], ["switches / s", "n"], ["throttled", "n"], ["sentinel drift", "n"], ["rejected or flagged for", "wide"]];
   return h("div", {}, h("h4", {}, "Noise"), h("p", {}, `${n.rejected} of ${n.processes} processes were rejected and measured again. `
-    + "A rejected process is kept with its reason and enters no result: what is estimated is this machine when quiet."
+    + `A rejected process is kept with its reason and enters no result${run.environment.noise_guard === "off"
+      ? ". The noise guard was off: nothing was rejected for noise, and what is estimated is this machine as it was." : ": what is estimated is this machine when quiet."}`
     + (run.rejected_effect ? ` ${run.rejected_effect.text[0].toUpperCase()}${run.rejected_effect.text.slice(1)}.` : "")),
   n.reasons.length > 0 ? table([["reason, of the first such process", "wide"], ["processes", "n"]], n.reasons.map((r) => [r.reason, String(r.count)])) : "",
   n.flags.length > 0 ? table([["flagged, counted all the same", "wide"], ["processes", "n"]], n.flags.map((f) => [f.flag, String(f.count)])) : "",
@@ -52,7 +53,9 @@ function noise(run) {
 
 function ceilings(run) {
   if (run.ceilings.length === 0) return "";
-  return fold("ceilings measured in the same session", () => table([["quantity", ""], ["of", ""], ["threads", "n"], ["value", "n"], ["unit", ""]],
+  const before = Object.entries(run.environment.ceilings_measured_before || {}).map(([threads, at]) => `${threads} thread${threads === "1" ? "" : "s"}: ${at}`);
+  const when = before.length === 0 ? "in the same session" : `those of the CPU before the run (${before.join(", ")}), all others in the same session`;
+  return fold(`ceilings measured${before.length === 0 ? " " : ": "}${when}`, () => table([["quantity", ""], ["of", ""], ["threads", "n"], ["value", "n"], ["unit", ""]],
     run.ceilings.map((c) => [c.quantity, known(c.bytes) ? `working set of ${bytesText(c.bytes)}` : [c.dtype, c.operation, c.path].filter((x) => x).join(" "),
       String(c.threads), digits(c.value / 1e9, 4), c.unit === "FLOP/s" ? "GFLOP/s" : "GB/s"])));
 }

@@ -110,6 +110,37 @@ class Paper(unittest.TestCase):
                 self.assertEqual(marked_in_paper(f"{self.folder}/v", file, "<abstract>"), said)
         self.assertEqual(numbers_in_paper(f"{self.folder}/v", file), [])
 
+    def test_tells_of_the_noise_guard_and_the_ceilings_what_the_run_recorded(self):
+        numbers = {}
+        for name, recorded in (("on", {"noise_guard": "on"}), ("off", {"noise_guard": "off"}),
+                               ("before", {"noise_guard": "on", "ceilings_measured_before": {"7": "2026-11-30T20:09:05Z"}})):
+            summary = copy.deepcopy(self.summary)
+            for run in (run for run in summary["runs"] if run["kind"] != "published"):
+                run["environment"].update(recorded)
+            numbers[name] = numbers_in_paper(f"{self.folder}/g", write(self.folder, "g.json", summary))
+        at = next(i for i, (x, y) in enumerate(zip(numbers["on"], numbers["off"])) if x != y)
+        limits = len(numbers["on"]) - len(numbers["off"])  # of steal, pressure, throttled periods and drift
+        self.assertEqual((limits, numbers["on"][:at] + numbers["on"][at + limits:]), (4, numbers["off"]))
+        at = next(i for i, (x, y) in enumerate(zip(numbers["before"], numbers["on"])) if x != y)
+        self.assertEqual((numbers["before"][at], numbers["before"][:at] + numbers["before"][at + 1:]), ("7", numbers["on"]))
+
+    def test_tables_of_settings_cover_all_their_groups(self):
+        summary = copy.deepcopy(self.summary)
+        run = next(run for run in summary["runs"] if run["kind"] != "published")
+        group = copy.deepcopy(run["groups"][0])
+        first = group["seqlens"][0]
+        group.update(id="other", heading="another shape", cells=group["cells"][:1], seqlens=[first],
+                     recommendation=[row for row in group["recommendation"] if row["seqlen"] == first])
+        before = numbers_in_paper(f"{self.folder}/h", write(self.folder, "h.json", summary))
+        run["groups"].append(group)  # of fewer and shorter N: it adds cells, and takes nothing away
+        after = numbers_in_paper(f"{self.folder}/h", write(self.folder, "h.json", summary))
+        exponents = [row["exponent"] for row in summary["tables"]["series"] if row["run"] == run["id"] and row["exponent"] is not None]
+        self.assertTrue(exponents)
+        for exponent in (min(exponents), max(exponents)):
+            shown = f"{exponent:.3g}"
+            self.assertGreaterEqual(after.count(shown), before.count(shown), shown)
+            self.assertIn(shown, [text[:len(shown)] for text in after])
+
     def test_error_rates_are_those_of_the_methodology(self):
         table = (SOURCE / "docs" / "methodology.md").read_text()
         self.assertGreater(len(promises()), 20)
@@ -200,7 +231,22 @@ class Paper(unittest.TestCase):
                 self.assertTrue((out / "paper.pdf").read_bytes().startswith(b"%PDF-"))
 
     def test_says_what_is_wrong_with_a_file(self):
-        for text, problem in (("{", "s.json"), ("{}", "is no summary"), ('{"format": "attnbench-summary", "version": 9}', "version 9")):
+        def lacking(*keys):
+            broken = copy.deepcopy(self.summary)
+            part = broken
+            for key in keys[:-1]:
+                part = part[key]
+            del part[keys[-1]]
+            return json.dumps(broken)
+
+        for text, problem in (
+                ("{", "s.json"), ("{}", "is no summary"), ('{"format": "attnbench-summary", "version": 9}', "version 9"),
+                (lacking("version"), "no field 'version'"), (lacking("runs"), "no field 'runs'"), (lacking("tables"), "no field 'tables'"),
+                (lacking("tables", "series"), "no field 'tables.series'"), (lacking("runs", 0, "groups"), "no field 'runs[0].groups'"),
+                (lacking("runs", 0, "groups", 0, "heading"), "no field 'runs[0].groups[0].heading'"),
+                (json.dumps({**self.summary, "tables": []}), "'tables' is no object"),
+                (lacking("tables", "kernels", 0, "run"), "no field 'run'"),
+                (lacking("runs", 0, "environment"), "environment")):
             file = Path(self.folder) / "s.json"
             file.write_text(text)
             done = self.render(file, "--out", f"{self.folder}/out")
