@@ -1,8 +1,11 @@
 #include "command.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "report/text_width.h"
@@ -57,7 +60,20 @@ CommandOption Command::add_flag_callback(const std::string& name, const std::fun
 
 template <typename T>
 CommandOption Command::add_option(const std::string& name, T& value, const std::string& help) {
-  return CommandOption(command_->add_option(name, value, described(help)));
+  auto option = CommandOption(command_->add_option(name, value, described(help)));
+  constexpr bool kText = std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>> ||
+                         std::is_same_v<T, std::vector<std::string>>;
+  constexpr bool kUnsigned =
+      std::is_same_v<T, std::uint64_t> || std::is_same_v<T, std::optional<std::uint64_t>>;
+  if constexpr (kText) {
+    // A variable of a script that is not set: it must not stand for what holds without the option.
+    option.check([](const std::string& given) { return given.empty() ? "'' is no value" : std::string(); });
+  } else if constexpr (kUnsigned) {
+    option.check([](const std::string& given) {  // read as a number, -1 would be the largest
+      return given.starts_with('-') ? fmt::format("'{}' is negative", given) : std::string();
+    });
+  }
+  return option;
 }
 template CommandOption Command::add_option(const std::string&, int&, const std::string&);
 template CommandOption Command::add_option(const std::string&, std::uint64_t&, const std::string&);
@@ -78,7 +94,7 @@ CommandOption Command::add_option_function(const std::string& name,
 
 CommandOption Command::add_output_option(const std::string& name, std::string& file,
                                          const std::string& help) {
-  return add_option(name, file, help).check([](const std::string& given) {
+  return CommandOption(command_->add_option(name, file, described(help))).check([](const std::string& given) {
     return given.empty() ? "'' names no file" : std::string();
   });
 }

@@ -1,7 +1,9 @@
 #include "attnbench/dispatch.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -103,6 +105,22 @@ bool print_choice(const Dispatcher& dispatcher, const Problem& problem, std::spa
   return static_cast<bool>(decision);
 }
 
+/// A number of heads that no mechanism takes would be dropped without a word.
+void require_kv_heads_used(const DispatchArguments& arguments) {
+  if (arguments.kv_heads == 0) return;
+  auto texts = arguments.mechanisms;
+  if (!arguments.allow.empty()) {
+    const auto allowed = split_list("allow", arguments.allow);
+    texts.insert(texts.end(), allowed.begin(), allowed.end());
+  }
+  const bool used = std::any_of(texts.begin(), texts.end(), [&](const auto& text) {
+    return read_problem(arguments, text).mechanism.num_kv_heads == arguments.kv_heads;
+  });
+  if (!used)
+    throw InputError("kv-heads", std::to_string(arguments.kv_heads),
+                     fmt::format("is of none of these mechanisms: {}", fmt::join(texts, ", ")));
+}
+
 int dispatch(DispatchArguments arguments) {
   for (const auto& plugin : arguments.plugins) load_plugin(plugin);
   if (arguments.byte_limit > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
@@ -113,6 +131,7 @@ int dispatch(DispatchArguments arguments) {
     for (const auto& text : split_list("allow", arguments.allow))
       allowed.push_back(read_problem(arguments, text).mechanism);
   }
+  require_kv_heads_used(arguments);
   const auto device = cpu_device(arguments.threads);
   const Dispatcher dispatcher(device, arguments.policy);
   bool all = true;

@@ -91,6 +91,8 @@ void check_kernel_names(const Study& study, bool exclusions_too) {
   for (const auto& cell : study.cells) {
     for (const auto& baseline : cell.baselines()) parse_kernel_id(baseline);
     for (const auto& filter : cell.kernels) {
+      if (without_sign(filter).find_first_not_of("@:/") == std::string_view::npos)
+        throw InputError("kernel", filter, "names nothing");
       if (matches_a_kernel(filter) || (is_exclusion(filter) && !exclusions_too)) continue;
       std::vector<std::string> known;
       for (const auto* kernel : kernels()) {

@@ -132,8 +132,23 @@ int certify_profile(const TuneArguments& arguments, CertifyOptions options, Cost
   return kNotPublishable;
 }
 
+/// Of what is there a profile alone may be replaced.
+void require_own_file(const std::string& out) {
+  std::error_code error;
+  const auto status = std::filesystem::status(out, error);
+  if (!std::filesystem::exists(status)) return;
+  if (!std::filesystem::is_regular_file(status)) throw InputError("out", out, "is no regular file");
+  if (std::filesystem::file_size(out, error) == 0) return;
+  try {
+    parse_profile_text(read_text_file(out, "out"), out);
+  } catch (const InputError&) {
+    throw InputError("out", out, "is there and is no profile of this program: it would be lost");
+  }
+}
+
 int tune_machine(const TuneArguments& arguments) {
   constexpr double kTuningShare = 0.2;
+  require_own_file(arguments.out);
   require_writable(arguments.out);
   if (!arguments.certify) {
     for (const auto& [option, value] :

@@ -147,6 +147,7 @@ std::unique_ptr<CKernel> checked_kernel(const attnbench_kernel& c, const std::st
       throw InputError("plugin", file, fmt::format("has a kernel of '{}', which is no mechanism", *text));
     mechanisms.push_back(*kind);
   }
+  if (mechanisms.empty()) throw InputError("plugin", file, "has a kernel of no mechanism");
   return std::make_unique<CKernel>(c, std::move(mechanisms));
 }
 
@@ -168,7 +169,9 @@ bool load_c_plugin(void* library, const std::string& file) {
   static std::vector<std::unique_ptr<CKernel>> loaded;
   std::vector<std::unique_ptr<CKernel>> kernels;
   std::vector<const KernelInfo*> more;
-  for (auto kernel = list(); *kernel != nullptr; ++kernel) {
+  const auto* const* all = list();
+  if (all == nullptr || *all == nullptr) throw InputError("plugin", file, "lists no kernels");
+  for (auto kernel = all; *kernel != nullptr; ++kernel) {
     kernels.push_back(checked_kernel(**kernel, file));
     more.push_back(kernels.back().get());
   }

@@ -90,9 +90,26 @@ const std::vector<MissingEngine>& missing_engines() {
   return missing;
 }
 
+namespace {
+
+/// A part of a kernel's id: no character of it may separate two.
+void require_name(const std::string& file, std::string_view part, std::string_view name) {
+  const auto good = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+  if (name.empty() || !std::all_of(name.begin(), name.end(), good)) {
+    throw InputError(
+        "plugin", file,
+        fmt::format("has the {} '{}', which is no name: small letters, digits and _", part, name));
+  }
+}
+
+}  // namespace
+
 void add_kernels(const std::vector<const KernelInfo*>& more, const std::string& file) {
   auto all = registered_kernels();
   for (const auto* kernel : more) {
+    for (const auto& [part, name] : {std::pair("kernel", kernel->kernel()), {"engine", kernel->engine()}})
+      require_name(file, part, name);
+    if (!kernel->path().empty()) require_name(file, "path", kernel->path());
     const auto same = [&](const KernelInfo* other) { return same_name(*kernel, *other); };
     if (std::any_of(all.begin(), all.end(), same)) {
       throw InputError("plugin", file,
@@ -120,7 +137,9 @@ void load_plugin(const std::string& path) {
     throw InputError("plugin", path, fmt::format("has ABI {}, this program {}", abi(), kPluginAbi));
   }
   std::vector<const KernelInfo*> more;
-  for (auto kernel = list(); *kernel != nullptr; ++kernel) more.push_back(*kernel);
+  const auto* const* kernels = list();
+  if (kernels == nullptr || *kernels == nullptr) throw InputError("plugin", path, "lists no kernels");
+  for (auto kernel = kernels; *kernel != nullptr; ++kernel) more.push_back(*kernel);
   add_kernels(more, path);
   const auto devices =
       reinterpret_cast<decltype(&attnbench_plugin_devices)>(dlsym(library, "attnbench_plugin_devices"));
