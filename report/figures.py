@@ -148,8 +148,9 @@ def profile_words(summary, spec):
 
 
 def of_machine(ceiling, run, group):
-    """The ceilings that the roofline of a group shows: its threads; its element type and f32."""
-    return (ceiling["run"] == run["id"] and ceiling["threads"] == group["threads"]
+    """The ceilings that the roofline of a group shows: its device's, on the CPU its threads'; its element type and f32."""
+    return (ceiling["run"] == run["id"] and ceiling["device"] == group["device"]
+            and (group["device"] != "cpu" or ceiling["threads"] == group["threads"])
             and ceiling["dtype"] in ("", "f32", group["dtype"]))
 
 

@@ -20,9 +20,10 @@ function isSelected(row, meta, needs) {
   return (isChosen(row, meta) || (meta.with_baseline && row.is_baseline)) && needs.every((column) => known(row[column]));
 }
 
-/// The ceilings that the roofline of a group shows: its threads; its element type and f32.
+/// The ceilings that the roofline of a group shows: its device's, on the CPU its threads'; its element type and f32.
 const isOfGroup = (ceiling, run, group) =>
-  ceiling.run === run.id && ceiling.threads === group.threads && ["", "f32", group.dtype].includes(ceiling.dtype);
+  ceiling.run === run.id && ceiling.device === group.device && (group.device !== "cpu" || ceiling.threads === group.threads)
+  && ["", "f32", group.dtype].includes(ceiling.dtype);
 
 const combinations = (lists) =>
   lists.reduce((all, list) => all.flatMap((head) => list.map((value) => [...head, value])), [[]]);

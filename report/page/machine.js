@@ -15,12 +15,18 @@ function showMachine(summary, section) {
       ["kinds of cores", (path(e, "cpu", "core_kinds") || []).map((kind) => `${kind.physical_cores} ${kind.name}`).join(", ")],
       ...ofMac(run.noise.by_process.filter((p) => p.valid)),
       ["governor", path(e, "cpu", "governor")], ["turbo", path(e, "cpu", "turbo")], ["hypervisor", path(e, "cpu", "hypervisor")],
+      ["devices", Object.entries(e.devices || {}).map(([name, device]) => deviceText(name, device.identity || {})).join("; ")],
       ["memory", known(path(e, "memory", "total_bytes")) ? `${bytesText(e.memory.total_bytes)}, transparent huge pages ${e.memory.transparent_huge_pages}` : null],
       ["system", known(path(e, "os", "name")) ? `${e.os.name}, ${e.os.kernel}` : null], ["compiler", path(e, "build", "compiler")],
       ["libraries", e.libraries ? Object.entries(e.libraries).map((pair) => pair.join(" ")).join(", ") : null]]), noise(run), ceilings(run),
     fold("everything that was recorded of the machine", () => h("pre", {}, JSON.stringify(e, null, 1))));
   }
 }
+
+/// "cuda:0: NVIDIA H200, 139.8 GiB, driver 580.159.04".
+const deviceText = (name, identity) => `${name}: ${[identity.model || identity.device_name,
+  known(identity.memory_bytes) ? bytesText(Number(identity.memory_bytes)) : null,
+  known(identity.driver) ? `driver ${identity.driver}` : null].filter(known).join(", ")}`;
 
 /// What macOS alone tells of processes.
 function ofMac(processes) {
@@ -52,12 +58,14 @@ function noise(run) {
 }
 
 function ceilings(run) {
-  if (run.ceilings.length === 0) return "";
-  const before = Object.entries(run.environment.ceilings_measured_before || {}).map(([threads, at]) => `${threads} thread${threads === "1" ? "" : "s"}: ${at}`);
+  const rows = run.ceilings.filter((c) => run.groups.some((group) => group.device === c.device));
+  if (rows.length === 0) return "";
+  const before = rows.some((c) => c.device === "cpu") ? Object.entries(run.environment.ceilings_measured_before || {}).map(([threads, at]) =>
+    `${threads} thread${threads === "1" ? "" : "s"}: ${at}`) : [];
   const when = before.length === 0 ? "in the same session" : `those of the CPU before the run (${before.join(", ")}), all others in the same session`;
-  return fold(`ceilings measured${before.length === 0 ? " " : ": "}${when}`, () => table([["quantity", ""], ["of", ""], ["threads", "n"], ["value", "n"], ["unit", ""]],
-    run.ceilings.map((c) => [c.quantity, known(c.bytes) ? `working set of ${bytesText(c.bytes)}` : [c.dtype, c.operation, c.path].filter((x) => x).join(" "),
-      String(c.threads), digits(c.value / 1e9, 4), c.unit === "FLOP/s" ? "GFLOP/s" : "GB/s"])));
+  return fold(`ceilings measured${before.length === 0 ? " " : ": "}${when}`, () => table([["device", ""], ["quantity", ""], ["of", ""], ["threads", "n"], ["value", "n"], ["unit", ""]],
+    rows.map((c) => [c.device, c.quantity, known(c.bytes) ? `working set of ${bytesText(c.bytes)}` : [c.dtype, c.operation, c.path].filter((x) => x).join(" "),
+      c.device === "cpu" ? String(c.threads) : "–", digits(c.value / 1e9, 4), c.unit === "FLOP/s" ? "GFLOP/s" : "GB/s"])));
 }
 
 function showReproduce(summary, section) {

@@ -291,10 +291,11 @@ struct RejectedEffect {
 
 /// One measured ceiling.
 struct CeilingRow {
+  std::string device;                  ///< whose it is: "cpu", "cuda:0"
   std::string quantity;                ///< flops, read, copy
   std::string dtype, path, operation;  ///< of flops: "f32", "avx512", "fma"; else empty
   std::optional<std::int64_t> bytes;   ///< working set of read and copy
-  int threads = 0;
+  int threads = 0;  ///< of the CPU; a device has the same ceilings whatever a cell's threads
   double value = 0;
   std::string unit;  ///< FLOP/s, bytes/s
 };

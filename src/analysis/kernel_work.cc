@@ -7,10 +7,26 @@
 namespace attnbench {
 namespace {
 
-const nlohmann::json* ceilings_by_threads(const RunRecord& run) {
-  if (!run.environment->is_object()) return nullptr;
-  const auto found = run.environment->find("ceilings");
-  return found == run.environment->end() || !found->is_object() ? nullptr : &*found;
+/// The object of this name in the environment; an empty one where there is none.
+const nlohmann::json& recorded(const RunRecord& run, const std::string& name) {
+  static const auto kNone = nlohmann::json::object();
+  if (!run.environment->is_object()) return kNone;
+  const auto found = run.environment->find(name);
+  return found == run.environment->end() || !found->is_object() ? kNone : *found;
+}
+
+void add_ceilings(std::vector<CeilingRow>& rows, const std::string& device, const nlohmann::json& document) {
+  const auto ceilings = ceilings_from_json(document);
+  for (const auto& c : ceilings.compute) {
+    rows.push_back({device, "flops", std::string(name(c.dtype)), c.path, c.unit, std::nullopt,
+                    ceilings.threads, c.flops_per_second, "FLOP/s"});
+  }
+  for (const auto& b : ceilings.bandwidth) {
+    rows.push_back(
+        {device, "read", "", "", "", b.bytes, ceilings.threads, b.read_bytes_per_second, "bytes/s"});
+    rows.push_back(
+        {device, "copy", "", "", "", b.bytes, ceilings.threads, b.copy_bytes_per_second, "bytes/s"});
+  }
 }
 
 std::optional<double> percent(double amount, std::optional<double> seconds, double rate) {
@@ -28,18 +44,10 @@ Problem problem_of(const CellRecord& cell, const KernelRecord& kernel) {
 
 std::vector<CeilingRow> ceiling_rows(const RunRecord& run) {
   std::vector<CeilingRow> rows;
-  const auto* by_threads = ceilings_by_threads(run);
-  if (by_threads == nullptr) return rows;
-  for (const auto& [key, document] : by_threads->items()) {
-    const auto ceilings = ceilings_from_json(document);
-    for (const auto& c : ceilings.compute) {
-      rows.push_back({"flops", std::string(name(c.dtype)), c.path, c.unit, std::nullopt, ceilings.threads,
-                      c.flops_per_second, "FLOP/s"});
-    }
-    for (const auto& b : ceilings.bandwidth) {
-      rows.push_back({"read", "", "", "", b.bytes, ceilings.threads, b.read_bytes_per_second, "bytes/s"});
-      rows.push_back({"copy", "", "", "", b.bytes, ceilings.threads, b.copy_bytes_per_second, "bytes/s"});
-    }
+  for (const auto& [threads, document] : recorded(run, "ceilings").items())
+    add_ceilings(rows, "cpu", document);
+  for (const auto& [device, facts] : recorded(run, "devices").items()) {
+    if (facts.contains("ceilings")) add_ceilings(rows, device, facts.at("ceilings"));
   }
   return rows;
 }

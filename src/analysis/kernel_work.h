@@ -8,7 +8,7 @@ namespace attnbench {
 /// What the kernel is to compute in the cell.
 Problem problem_of(const CellRecord& cell, const KernelRecord& kernel);
 
-/// All ceilings that the run measured.
+/// All ceilings that the run measured: of the CPU by threads, then of its devices.
 std::vector<CeilingRow> ceiling_rows(const RunRecord& run);
 
 /// Work and what share of the ceilings it is. `seconds` and `executed_flops` may be missing.

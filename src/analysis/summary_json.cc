@@ -325,9 +325,9 @@ json peers_json(const PeerComparison& peers) {
 }
 
 json ceiling_json(const CeilingRow& c) {
-  return {{"quantity", c.quantity},       {"dtype", c.dtype},     {"path", c.path},
-          {"operation", c.operation},     {"threads", c.threads}, {"value", c.value},
-          {"bytes", value_json(c.bytes)}, {"unit", c.unit}};
+  return {{"device", c.device}, {"quantity", c.quantity},       {"dtype", c.dtype},
+          {"path", c.path},     {"operation", c.operation},     {"threads", c.threads},
+          {"value", c.value},   {"bytes", value_json(c.bytes)}, {"unit", c.unit}};
 }
 
 json command_json(const RunRecord& run) {

@@ -182,6 +182,7 @@ json peer_row(const RunAnalysis& run, const GroupAnalysis& group, const PeerRow&
 json ceiling_row(const RunAnalysis& run, const CeilingRow& c) {
   return {{"run", run.id},
           {"machine", run.machine},
+          {"device", c.device},
           {"quantity", c.quantity},
           {"dtype", c.dtype},
           {"path", c.path},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typst
 
-from summaries import SOURCE, as_on_a_mac, changed, kernel_of, summary_of_stores, with_profile, write
+from summaries import SOURCE, as_on_a_mac, changed, kernel_of, on_a_device, summary_of_stores, with_profile, write
 
 sys.path.insert(0, str(SOURCE / "report"))
 from figures import load_figures, panels  # noqa: E402
@@ -184,6 +184,20 @@ class Paper(unittest.TestCase):
                 self.assertEqual(json.loads(extent)[1]["y"], 1e6)
                 self.assertTrue(all(json.loads(each)[1]["y"] < 1e5 for extents in of.values() for each in extents), name)
         self.assertEqual(names, {"02b-window-ratio", "03-block-sparse", "05-heatmap", "06a-dense"})
+
+    def test_a_device_has_its_own_ceilings(self):
+        summary = on_a_device(self.summary)
+        roofs = [[(c["device"], c["value"]) for c in panel["spec"]["datasets"]["ceilings"]]
+                 for panel in panels(summary, dict(load_figures())["08a-roofline"]) if panel["run"] == summary["runs"][0]["id"]]
+        self.assertTrue(roofs)
+        for roof in roofs:
+            self.assertEqual(roof, [("cuda:0", 5e13), ("cuda:0", 7e12), ("cuda:0", 4e12)])
+        summary["runs"][0]["groups"][0]["device"] = "cpu"
+        roofs = [panel["spec"]["datasets"]["ceilings"] for panel in panels(summary, dict(load_figures())["08a-roofline"])]
+        self.assertIn([("cpu", 1e3), ("cpu", 1e3)], [[(c["device"], c["value"]) for c in roof] for roof in roofs])
+        numbers = numbers_in_paper(f"{self.folder}/d", write(self.folder, "d.json", on_a_device(self.summary)))
+        for number in ("50.0 TFLOP/s", "4000 GB/s"):
+            self.assertIn(number, numbers)
 
     def test_figures_of_a_profile_bind_its_rows_and_share_their_kernels(self):
         summary = with_profile(self.summary)

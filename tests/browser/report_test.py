@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 from chromium import Chromium
-from summaries import CHANGED_KERNEL, PROFILE_KERNELS, STORES, SOURCE, as_on_a_mac, attnbench, changed, summary_of_stores, with_profile, write
+from summaries import CHANGED_KERNEL, PROFILE_KERNELS, STORES, SOURCE, as_on_a_mac, attnbench, changed, on_a_device, summary_of_stores, with_profile, write
 from texts import FAINT, FAULTS, UNLABELLED
 
 CELLS = """(() => {
@@ -216,6 +216,20 @@ class Report(unittest.TestCase):
         text = self.browser.value("document.getElementById('reproduce').innerText")
         for words in ("taskset -c 0-3 attnbench run paper --out again.db", "0123456789ab-dirty", "2 on CPUs 0-1"):
             self.assertIn(words, text)
+
+    def test_sets_points_of_a_device_against_its_own_ceilings(self):
+        summary = on_a_device(self.summary)
+        self.browser.open(self.page_of(summary, "device"), 1280, figures=["8a"])
+        self.browser.value("for (const details of document.querySelectorAll('details')) details.open = true")
+        text = self.browser.value("new Promise((done) => setTimeout(() => done(document.body.innerText), 300))")
+        for words in ("cuda:0: Test GPU, 8.00 GiB, driver 1.2", "f32 product (lt)"):
+            self.assertIn(words, text)
+        table = "[...document.querySelectorAll('#machine table')].find((t) => t.tHead.innerText.startsWith('device'))"
+        rows = self.browser.value(f"[...{table}.tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.innerText))")
+        self.assertEqual(rows, [["cuda:0", "flops", "f32 product lt", "–", "50000", "GFLOP/s"], ["cuda:0", "copy", "working set of 16.0 MiB", "–", "7000", "GB/s"],
+                                ["cuda:0", "copy", "working set of 1.00 GiB", "–", "4000", "GB/s"]])
+        self.assertNotIn("f32 fma (avx2)", text)
+        self.assertEqual(self.browser.errors, [])
 
     def test_shows_what_a_mac_tells_and_what_it_does_not(self):
         summary = as_on_a_mac(self.summary)

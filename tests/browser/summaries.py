@@ -62,6 +62,24 @@ def as_on_a_mac(summary):
     return other
 
 
+def on_a_device(summary):
+    """A copy whose first run has its groups on a device; the CPU's ceilings are below all points, the device's above them."""
+    other = copy.deepcopy(summary)
+    run = other["runs"][0]
+    run["environment"]["devices"] = {"cuda:0": {"identity": {"model": "Test GPU", "memory_bytes": "8589934592", "driver": "1.2"}}}
+    for group in run["groups"]:
+        group["device"] = "cuda:0"
+    facts = {"bytes": None, "dtype": "", "operation": "", "path": ""}
+    run["ceilings"] = [
+        {**facts, "device": "cpu", "quantity": "flops", "dtype": "f32", "operation": "fma", "path": "avx2", "threads": 2, "value": 1e3, "unit": "FLOP/s"},
+        {**facts, "device": "cpu", "quantity": "copy", "bytes": 1 << 31, "threads": 2, "value": 1e3, "unit": "bytes/s"},
+        {**facts, "device": "cuda:0", "quantity": "flops", "dtype": "f32", "operation": "product", "path": "lt", "threads": 1, "value": 5e13, "unit": "FLOP/s"},
+        {**facts, "device": "cuda:0", "quantity": "copy", "bytes": 1 << 24, "threads": 1, "value": 7e12, "unit": "bytes/s"},
+        {**facts, "device": "cuda:0", "quantity": "copy", "bytes": 1 << 30, "threads": 1, "value": 4e12, "unit": "bytes/s"}]
+    other["tables"]["ceilings"] = [{**row, "run": run["id"], "machine": run["machine"]} for row in run["ceilings"]]
+    return other
+
+
 PROFILE_KERNELS = ["fused@cpu:avx2", "fused@cpu:portable", "unfused@cpu"]
 
 

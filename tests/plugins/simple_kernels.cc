@@ -14,6 +14,7 @@ const attnbench::KernelInfo* const* attnbench_plugin_kernels() {
     std::vector<std::unique_ptr<SimpleKernel>> list;
     for (const auto fault : attnbench::test::all_faults())
       list.push_back(std::make_unique<SimpleKernel>(fault));
+    list.push_back(std::make_unique<SimpleKernel>(attnbench::test::Fault::writes_beside));
     return list;
   }();
   static const auto pointers = [] {

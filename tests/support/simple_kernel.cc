@@ -58,6 +58,7 @@ constexpr std::pair<Fault, std::string_view> kNames[] = {
     {Fault::throws, "throws"},
     {Fault::flushes_denormals, "flushes_denormals"},
     {Fault::crashes_on_rising, "crashes_on_rising"},
+    {Fault::writes_beside, "writes_beside"},
 };
 
 [[noreturn]] void eat_memory() {
@@ -84,6 +85,8 @@ class SimpleExecution final : public HostExecution {
     }
     if (fault_ == Fault::inputs_overwritten)
       write(t[Role::k], 0, 0, 0, std::vector<float>(static_cast<std::size_t>(t[Role::k].sizes[3]), 1));
+    if (fault_ == Fault::writes_beside)
+      static_cast<std::byte*>(t[Role::o].data)[t[Role::o].elements() * size_bytes(t[Role::o].dtype)] = std::byte{1};
     if (fault_ == Fault::gives_nan) write(t[Role::o], 0, 0, 0, {std::numeric_limits<float>::quiet_NaN()});
     if (fault_ == Fault::flushes_denormals) std::fesetround(FE_TOWARDZERO);
   }
@@ -200,7 +203,9 @@ class SimpleExecution final : public HostExecution {
 const std::vector<Fault>& all_faults() {
   static const auto faults = [] {
     std::vector<Fault> list;
-    for (const auto& [fault, name] : kNames) list.push_back(fault);
+    for (const auto& [fault, name] : kNames) {
+      if (fault != Fault::writes_beside) list.push_back(fault);
+    }
     return list;
   }();
   return faults;

@@ -30,9 +30,10 @@ enum class Fault {
   throws,
   flushes_denormals,
   crashes_on_rising,
+  writes_beside,  ///< one element behind o: for verification in memory with guards alone
 };
 
-/// Every one, in order.
+/// Every one that any verification finds, in order.
 const std::vector<Fault>& all_faults();
 
 /// A plain kernel in f32 arithmetic for every softmax mechanism, every element type, core scope: an online

@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
+#include "report/summary.h"
 #include "unit/synthetic_run.h"
 
 namespace attnbench {
@@ -124,6 +126,36 @@ TEST(Analyze, WorkAndShareOfTheCeilings) {
   EXPECT_FALSE(cell.find("mqa/unfused@cpu")->work.percent_of_compute_executed);
   ASSERT_EQ(analysis.ceilings.size(), 6U);
   EXPECT_EQ(analysis.ceilings[1].operation, "tdpbf16ps");
+}
+
+TEST(Analyze, CeilingsAreOfTheCpuAndOfEachDevice) {
+  auto run = one_cell();
+  auto& environment = *run.contents.run.environment;
+  environment["ceilings"]["1"] = {
+      {"threads", 1},
+      {"compute", {{{"unit", "fma"}, {"path", "avx2"}, {"dtype", "f32"}, {"flops_per_second", 9e10}}}},
+      {"bandwidth", nlohmann::json::array()}};
+  environment["devices"] = {
+      {"cuda:0",
+       {{"identity", {{"model", "Test GPU"}}},
+        {"ceilings",
+         {{"threads", 1},
+          {"compute", {{{"unit", "product"}, {"path", "lt"}, {"dtype", "bf16"}, {"flops_per_second", 8e14}}}},
+          {"bandwidth",
+           {{{"bytes", 1 << 30}, {"read_bytes_per_second", 5e12}, {"copy_bytes_per_second", 4e12}}}}}}}},
+      {"remote:0", {{"identity", {{"model", "Told no ceilings"}}}}}};
+  const auto summary = summary_json(analyze(std::span(&run.contents, 1)), {});
+  using Row = std::tuple<std::string, std::string, std::string, double>;
+  const auto rows_of = [](const nlohmann::json& list) {
+    std::vector<Row> rows;
+    for (const auto& c : list)
+      rows.emplace_back(c.value("device", ""), c["quantity"], c["dtype"], c["value"]);
+    return rows;
+  };
+  const auto expected = ElementsAre(Row{"cpu", "flops", "f32", 9e10}, Row{"cuda:0", "flops", "bf16", 8e14},
+                                    Row{"cuda:0", "read", "", 5e12}, Row{"cuda:0", "copy", "", 4e12});
+  EXPECT_THAT(rows_of(summary["runs"][0]["ceilings"]), expected);
+  EXPECT_THAT(rows_of(summary["tables"]["ceilings"]), expected);
 }
 
 TEST(Analyze, NoVerdictsFromTooFewProcesses) {

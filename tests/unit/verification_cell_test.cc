@@ -67,6 +67,7 @@ TEST(VerifyCell, SaysInWordsWhatWentWrong) {
               "threw: no such instruction while computing input 'normal' for the first time");
   EXPECT_THAT(verify(Fault::gives_nan).reason, "input 'normal': o[batch 0, head 0, row 0] column 0 is nan");
   EXPECT_THAT(verify(Fault::inputs_overwritten).reason, AllOf(HasSubstr("input '"), HasSubstr("'")));
+  EXPECT_THAT(verify(Fault::writes_beside).reason, "input 'normal': it wrote outside of o");
   EXPECT_THAT(verify(Fault::rescale_skipped).reason, HasSubstr("expected"));
   EXPECT_THAT(verify(Fault::flushes_denormals).reason, HasSubstr("floating-point control state"));
 }

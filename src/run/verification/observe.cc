@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <stdexcept>
@@ -17,6 +18,21 @@
 #include "stats/intervals.h"
 
 namespace attnbench {
+
+constexpr std::byte kUnwritten{0xA5};
+
+void fill_guards(const VerificationCase& c) {
+  for (const auto& guard : c.guards) std::fill(guard.bytes.begin(), guard.bytes.end(), kUnwritten);
+}
+
+std::string guard_damage(const VerificationCase& c) {
+  for (const auto& guard : c.guards) {
+    if (std::any_of(guard.bytes.begin(), guard.bytes.end(), [](auto byte) { return byte != kUnwritten; }))
+      return fmt::format("it wrote outside of {}", name(guard.role));
+  }
+  return {};
+}
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -89,6 +105,7 @@ bool pass_case(const Subject& subject, Execution& execution, const VerificationC
   reset_fp_state(subject.device.host_threads());
   call.run();
   call.read_outputs();
+  if (fails(record, c, guard_damage(c))) return false;
   if (!pass_output(subject, tensors, c, findings)) {
     if (previous != nullptr && same_output((*previous)[first_output], tensors[first_output]))
       fails(record, c, "it returned the output of the call before: " + record.reason);

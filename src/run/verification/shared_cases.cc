@@ -7,6 +7,9 @@
 namespace attnbench {
 namespace {
 
+/// Before and after each output, where a kernel that writes a few elements too many would write.
+constexpr std::size_t kGuardBytes = 4096;
+
 std::size_t dense_bytes(const TensorView& view) {
   return static_cast<std::size_t>(view.elements() * size_bytes(view.dtype));
 }
@@ -47,7 +50,9 @@ void put_cases(SharedWriter& out, const Problem& problem, const std::vector<refe
       const auto& view = data.tensors[spec.role];
       out.put_value(view);
       if (spec.access == Access::out) {
+        out.skip(kGuardBytes);
         out.skip(dense_bytes(view));
+        out.skip(kGuardBytes);
       } else {
         out.put(view.data, dense_bytes(view));
       }
@@ -64,9 +69,16 @@ std::vector<VerificationCase> take_cases(SharedReader& in, const Problem& proble
     for (const auto& spec : roles_of(problem)) {
       auto& view = c.data.tensors[spec.role];
       view = in.take_value<TensorView>();
+      const auto take_guard = [&] {
+        if (spec.access != Access::out) return;
+        c.guards.push_back({spec.role, {static_cast<std::byte*>(in.take(kGuardBytes)), kGuardBytes}});
+      };
+      take_guard();
       view.data = in.take(dense_bytes(view));
+      take_guard();
     }
     c.expected = take_expected(in);
+    fill_guards(c);
   }
   return cases;
 }
