@@ -86,7 +86,8 @@ class SimpleExecution final : public HostExecution {
     if (fault_ == Fault::inputs_overwritten)
       write(t[Role::k], 0, 0, 0, std::vector<float>(static_cast<std::size_t>(t[Role::k].sizes[3]), 1));
     if (fault_ == Fault::writes_beside)
-      static_cast<std::byte*>(t[Role::o].data)[t[Role::o].elements() * size_bytes(t[Role::o].dtype)] = std::byte{1};
+      static_cast<std::byte*>(t[Role::o].data)[t[Role::o].elements() * size_bytes(t[Role::o].dtype)] =
+          std::byte{1};
     if (fault_ == Fault::gives_nan) write(t[Role::o], 0, 0, 0, {std::numeric_limits<float>::quiet_NaN()});
     if (fault_ == Fault::flushes_denormals) std::fesetround(FE_TOWARDZERO);
   }
