@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -61,15 +62,29 @@ struct Windows {
   std::int64_t windowed = 0, full = 0;
 };
 
+constexpr std::string_view kWindowed = "sliding_attention", kFull = "full_attention";
+
+/// Of each layer; empty where the configuration does not say.
+std::vector<std::string> layer_types(const json& config) {
+  if (!has(config, "layer_types")) return {};
+  return read_field<std::vector<std::string>>(config, "layer_types");
+}
+
 Windows windows_of(const json& config, std::int64_t layers) {
   Windows windows{0, 0, layers};
-  if (!has(config, "sliding_window")) return windows;
+  if (!has(config, "sliding_window")) {
+    const auto types = layer_types(config);
+    if (std::find(types.begin(), types.end(), kWindowed) != types.end())
+      throw InputError("sliding_window", "nothing",
+                       "is not given, and layer_types has layers of sliding_attention");
+    return windows;
+  }
   if (has(config, "use_sliding_window") && !is_on(config, "use_sliding_window")) return windows;
   const auto size = *size_of(config, {"sliding_window"});
   if (has(config, "layer_types")) {
-    const auto types = read_field<std::vector<std::string>>(config, "layer_types");
-    windows.windowed = std::count(types.begin(), types.end(), "sliding_attention");
-    windows.full = std::count(types.begin(), types.end(), "full_attention");
+    const auto types = layer_types(config);
+    windows.windowed = std::count(types.begin(), types.end(), kWindowed);
+    windows.full = std::count(types.begin(), types.end(), kFull);
   } else if (const auto pattern = size_of(config, {"sliding_window_pattern"})) {
     windows.full = layers / *pattern;  // every so many layers one sees everything
     windows.windowed = layers - windows.full;
@@ -84,6 +99,19 @@ Windows windows_of(const json& config, std::int64_t layers) {
   }
   if (windows.windowed > 0) windows.size = size;
   return windows;
+}
+
+/// Of the scores, where it is not 1/sqrt(head_dim): as Gemma 2 and Granite give it.
+std::optional<double> scale_of(const json& config) {
+  const auto positive = [&](const char* field) {
+    const auto value = read_field<double>(config, field);
+    if (!(value > 0) || !std::isfinite(value))
+      throw InputError(field, fmt::format("{}", value), "is not positive");
+    return value;
+  };
+  if (has(config, "query_pre_attn_scalar")) return 1 / std::sqrt(positive("query_pre_attn_scalar"));
+  if (has(config, "attention_multiplier")) return positive("attention_multiplier");
+  return std::nullopt;
 }
 
 /// What the model's attention has and no kernel here computes.
@@ -110,12 +138,12 @@ std::vector<std::string> not_computed(const json& config, const Windows& windows
         fmt::format("keys and values kept as a latent vector of {}", config.at("kv_lora_rank").dump()));
   if (is_on(config, "index_topk")) list.emplace_back("keys chosen by an index");
   if (is_on(config, "scale_attn_by_inverse_layer_idx")) list.emplace_back("a scale that differs by layer");
-  for (const auto* other : {"linear_attention", "chunked_attention", "mamba", "recurrent", "conv"}) {
-    if (!has(config, "layer_types")) break;
-    const auto types = read_field<std::vector<std::string>>(config, "layer_types");
-    if (const auto count = std::count(types.begin(), types.end(), other))
-      list.push_back(fmt::format("{} layers of {}", count, other));
+  std::map<std::string, int> others;
+  for (const auto& layer : layer_types(config)) {
+    if (layer != kWindowed && layer != kFull) ++others[layer];
   }
+  for (const auto& [other, count] : others)
+    list.push_back(fmt::format("{} layer{} of {}", count, count == 1 ? "" : "s", other));
   if (windows.windowed > 0 && windows.full > 0) {
     list.push_back(
         fmt::format("layers of different windows ({} see {} tokens, {} all): each kind is measured by itself",
@@ -210,9 +238,9 @@ StudyTables study_of(const json& whole, const std::string& source) {
     table.seqlen_q = {1};
     table.seqlen_kv = table.seqlen;
   }
-  table.scale_is_rsqrt = !has(config, "query_pre_attn_scalar");
-  if (!table.scale_is_rsqrt)
-    table.softmax_scale = 1 / std::sqrt(read_field<double>(config, "query_pre_attn_scalar"));
+  const auto scale = scale_of(config);
+  table.scale_is_rsqrt = !scale;
+  if (scale) table.softmax_scale = *scale;
   const bool causal = !is_bidirectional(config);
   const auto dense = dense_of(heads, kv_heads, causal);
   table.mechanisms = {dense};

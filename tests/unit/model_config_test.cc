@@ -151,8 +151,19 @@ TEST(ModelConfig, EachShortcomingHasItsWords) {
             "layers of different windows (5 see 8 tokens, 1 all): each kind is measured by itself");
   EXPECT_EQ(named(R"("sliding_window": 8, "layer_types": ["full_attention", "sliding_attention"])"),
             "layers of different windows (1 see 8 tokens, 1 all): each kind is measured by itself");
+  EXPECT_EQ(named(R"("layer_types": ["full_attention", "foo", "foo"])"), "2 layers of foo");
+  EXPECT_EQ(named(R"("layer_types": ["full_attention", "linear_attention"])"), "1 layer of linear_attention");
   EXPECT_EQ(named(R"("kv_lora_rank": 512, "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 16)"),
             "keys and values kept as a latent vector of 512");
+}
+
+// Granite's: scores are multiplied by it.
+TEST(ModelConfig, AMultiplierOfTheScoresIsTheScale) {
+  const auto study = parse_model_config(
+      R"({"num_attention_heads": 8, "num_hidden_layers": 2, "hidden_size": 64, "attention_multiplier": 0.0625})",
+      "g.json");
+  EXPECT_FALSE(table_of(study).scale_is_rsqrt);
+  EXPECT_EQ(table_of(study).softmax_scale, 0.0625);
 }
 
 TEST(ModelConfig, WhatIsNoneIsRefusedNamingTheField) {
@@ -173,6 +184,14 @@ TEST(ModelConfig, WhatIsNoneIsRefusedNamingTheField) {
   EXPECT_THAT(problem(R"({"num_attention_heads": 8, "num_key_value_heads": 3, "hidden_size": 64})"),
               HasSubstr("num_key_value_heads: '3' does not divide"));
   EXPECT_THAT(problem(R"({"num_attention_heads": 8, "hidden_size": 65})"), HasSubstr("hidden_size: '65'"));
+  const std::string sizes = R"({"num_attention_heads": 8, "num_hidden_layers": 2, "hidden_size": 64, )";
+  EXPECT_THAT(problem((sizes + R"("layer_types": ["sliding_attention"]})").c_str()),
+              HasSubstr("sliding_window: 'nothing' is not given"));
+  for (const auto* field : {"query_pre_attn_scalar", "attention_multiplier"}) {
+    EXPECT_THAT(problem((sizes + '"' + field + R"(": -3})").c_str()),
+                HasSubstr(std::string(field) + ": '-3' is not positive"));
+    EXPECT_THAT(problem((sizes + '"' + field + R"(": 0})").c_str()), HasSubstr("'0' is not positive"));
+  }
   EXPECT_THAT(problem(R"({"num_attention_heads": 8, "hidden_size": 64, "torch_dtype": "int8"})"),
               HasSubstr("torch_dtype: 'int8'"));
 }
