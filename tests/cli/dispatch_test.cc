@@ -103,7 +103,8 @@ class TuneCommandCertify : public testing::Test {
     ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
     EXPECT_THAT(tuned.out, HasSubstr("Noise was accepted"));
     EXPECT_EQ(read(profile_).at("environment").at("noise"), "accepted");
-    std::ofstream(out_) << kMine;
+    mine_ = text(profile_) + "\n";
+    std::ofstream(out_) << mine_;
   }
   auto certify(const std::string& profile, const std::string& budget) const {
     return attnbench({"tune", "--certify", "--accept-noise", "--profile", profile, "--out", out_, "--threads",
@@ -115,7 +116,7 @@ class TuneCommandCertify : public testing::Test {
   }
   static nlohmann::json read(const std::string& file) { return nlohmann::json::parse(text(file)); }
 
-  static constexpr const char* kMine = "what was here before";
+  std::string mine_;  ///< a profile that was there before
   const TemporaryDirectory directory_;
   const std::string profile_ = directory_.file("tuned.json"), out_ = directory_.file("profile.json");
   const std::string kept_ = directory_.file("profile.uncertified.json");
@@ -126,14 +127,27 @@ TEST_F(TuneCommandCertify, WithoutACertificateTheFileIsAsItWas) {
   const auto result = certify(profile_, "1s");
   EXPECT_EQ(result.exit_code, 3) << result.err;
   EXPECT_THAT(result.err, HasSubstr(out_ + " is as it was"));
-  EXPECT_EQ(text(out_), kMine);
+  EXPECT_EQ(text(out_), mine_);
   EXPECT_EQ(text(profile_), before);
+}
+
+TEST(TuneCommand, ReplacesNoFileOfAnother) {
+  const TemporaryDirectory directory;
+  const auto mine = directory.file("mine.json");
+  std::ofstream(mine) << "{\"a\": 1}";
+  for (const auto& out : {mine, std::string("/dev/null")}) {
+    const auto result = attnbench({"tune", "--accept-noise", "--budget", "10s", "--out", out});
+    EXPECT_EQ(result.exit_code, 2) << out;
+    EXPECT_THAT(result.err, HasSubstr("out: '" + out + "' is "));
+  }
+  std::ifstream in(mine);
+  EXPECT_EQ((std::string{std::istreambuf_iterator<char>(in), {}}), "{\"a\": 1}");
 }
 
 TEST_F(TuneCommandCertify, APartIsKeptBesideItAndGoneOnWith) {
   auto result = certify(profile_, "10s");
   ASSERT_EQ(result.exit_code, 3) << result.err;
-  EXPECT_EQ(text(out_), kMine);
+  EXPECT_EQ(text(out_), mine_);
   if (!std::filesystem::exists(kept_)) GTEST_SKIP() << "a busy machine: " << result.err;
   EXPECT_THAT(result.out, HasSubstr("Not certified: "));
   EXPECT_THAT(result.out, HasSubstr("Noise was accepted"));
