@@ -20,9 +20,8 @@ RowResults oracle(const Problem& problem, const Tensors& inputs, std::span<const
 RowResults plain_form(const Problem& problem, const Tensors& inputs, std::span<const Row> rows);
 
 /// The plain form as its error against the oracle sets the tolerance, the largest of these. Of few rows one
-/// order of summation may err little by chance (in 22 of 5490 cases of verify_shapes.toml, all of 40 rows or
-/// fewer, so little that the other order would be called wrong): of fewer than 64 rows of a softmax
-/// mechanism the second sums scores and keys from the last column and key on.
+/// order of summation may err so little by chance that the other would be called wrong: of fewer than 64 rows
+/// of a softmax mechanism the second sums scores and keys from the last column and key on.
 std::vector<RowResults> plain_forms(const Problem& problem, const Tensors& inputs, std::span<const Row> rows);
 
 }  // namespace attnbench::reference
